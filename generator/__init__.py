@@ -1,0 +1,1 @@
+"""Writes the CloudFormation templates of a private PyPI on AWS."""

@@ -1,0 +1,76 @@
+"""Every Condition, once. Names say what is so (``Is…``) or what is there (``Has…``)."""
+
+from __future__ import annotations
+
+from troposphere import And, Condition, Equals, FindInMap, Not
+
+from generator import settings
+from generator.instances import instance_table
+from generator.wiring import Setting, When
+
+
+def _given(name: str, setting: Setting, nothing: str = "") -> When:
+    return When(name, lambda stack: Not(Equals(stack.take(setting), nothing)))
+
+
+def _is(name: str, setting: Setting, value: str) -> When:
+    return When(name, lambda stack: Equals(stack.take(setting), value))
+
+
+HAS_HOSTED_ZONE = _given("HasHostedZone", settings.HOSTED_ZONE_ID)
+HAS_WEB_ACL = _given("HasWebAcl", settings.WEB_ACL_ARN)
+HAS_SECRET_READERS = _given("HasSecretReaders", settings.SECRET_READERS)
+HAS_SECRET_KEY = _given("HasSecretKey", settings.SECRET_KMS_KEY_ARN)
+HAS_LOG_KEY = _given("HasLogKey", settings.LOG_KMS_KEY_ARN)
+HAS_PERMISSIONS_BOUNDARY = _given("HasPermissionsBoundary", settings.PERMISSIONS_BOUNDARY_ARN)
+HAS_CONTAINER_IMAGE = _given("HasContainerImage", settings.CONTAINER_IMAGE)
+HAS_MEMORY_RESERVATION = _given("HasMemoryReservation", settings.CONTAINER_MEMORY_RESERVATION, "0")
+HAS_CONTAINER_CPU = _given("HasContainerCpu", settings.CONTAINER_CPU_UNITS, "0")
+HAS_GUNICORN_WORKERS = _given("HasGunicornWorkers", settings.GUNICORN_WORKERS, "0")
+HAS_GROUP_MIN = _given("HasGroupMin", settings.ASG_MIN_SIZE, "0")
+HAS_GROUP_MAX = _given("HasGroupMax", settings.ASG_MAX_SIZE, "0")
+HAS_AMI = _given("HasAmi", settings.AMI_ID)
+HAS_EXTRA_PERMISSIONS = _given("HasExtraPermissions", settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS)
+HAS_EXTRA_POLICIES = _given("HasExtraPolicies", settings.EXTRA_MANAGED_POLICY_ARNS)
+HAS_EXISTING_FILE_SYSTEM = _given("HasExistingFileSystem", settings.EXISTING_FILE_SYSTEM_ID)
+HAS_LIFECYCLE = _given("HasLifecycle", settings.EFS_LIFECYCLE_POLICY, "none")
+HAS_ARCHIVE = _given("HasArchive", settings.EFS_ARCHIVE_POLICY, "none")
+HAS_ALARM_TOPICS = _given("HasAlarmTopics", settings.ALARM_TOPIC_ARNS)
+HAS_ALWAYS_TASKS = _given("HasAlwaysTasks", settings.TASK_MIN_COUNT, "0")
+
+IS_EXECUTE_COMMAND = _is("IsExecuteCommand", settings.ENABLE_EXECUTE_COMMAND, "true")
+IS_TERMINATION_PROTECTED = _is("IsTerminationProtected", settings.MANAGED_TERMINATION_PROTECTION, "ENABLED")
+IS_ONE_DAY_LIFECYCLE = _is("IsOneDayLifecycle", settings.EFS_LIFECYCLE_POLICY, "1")
+IS_BURSTING = _is("IsBursting", settings.EFS_THROUGHPUT_MODE, "bursting")
+IS_PROVISIONED = _is("IsProvisioned", settings.EFS_THROUGHPUT_MODE, "provisioned")
+HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true")
+HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
+HAS_DASHBOARD = _is("HasDashboard", settings.ENABLE_CLOUDWATCH_DASHBOARD, "true")
+IS_ACCESS_LOG_DESTROYED = _is("IsAccessLogDestroyed", settings.ACCESS_LOG_FORCE_DESTROY, "true")
+
+IS_DUAL_STACK = _given("IsDualStack", settings.LOAD_BALANCER_IP_ADDRESS_TYPE, "ipv4")
+IS_ARM = When(
+    "IsArm",
+    lambda stack: Equals(
+        FindInMap(
+            stack.mapping("Instances", instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Architecture"
+        ),
+        "arm64",
+    ),
+)
+
+
+def both(name: str, first: When, second: When) -> When:
+    """Whether both conditions hold."""
+    return When(name, lambda stack: And(Condition(stack.when(first)), Condition(stack.when(second))))
+
+
+def _not(name: str, condition: When) -> When:
+    return When(name, lambda stack: Not(Condition(stack.when(condition))))
+
+
+HAS_NEW_FILE_SYSTEM = _not("HasNewFileSystem", HAS_EXISTING_FILE_SYSTEM)
+HAS_NEW_CERTIFICATE = both("HasNewCertificate", HAS_HOSTED_ZONE, _is("HasNoCertificate", settings.CERTIFICATE_ARN, ""))
+IS_VAULT_DESTROYED = both(
+    "IsVaultDestroyed", HAS_BACKUP, _is("HasBackupsForceDestroy", settings.BACKUPS_FORCE_DESTROY, "true")
+)

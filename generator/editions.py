@@ -1,0 +1,139 @@
+"""The two editions of the templates, from the same layers.
+
+* ``Nested``: a parent and one child for each layer; the parent's ``Parameters:`` maps, its own parameters and its
+  console form are derived from what the layers took.
+* ``Single``: all layers in one template, for an upload in the console.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from troposphere import GetAtt, Join, Output, Ref, Template
+from troposphere.cloudformation import Stack as NestedStack
+
+from generator import settings
+from generator.rules import RULES
+from generator.survival import DISPOSABLE
+from generator.tags import tags
+from generator.wiring import Expression, Setting, Stack, Wire, outputs
+
+FORMAT_VERSION = "2010-09-09"
+_PARENT_SUPPRESSED = {
+    "W3002": "TemplateURL is relative, so that cfn-lint compares the children; publishing makes it absolute",
+}
+_SINGLE_SUPPRESSED = {
+    "W1030": "EfsProvisionedThroughputInMibps is empty by default, and used only where a Rule has seen a figure",
+}
+"""cfn-lint rules that a template ignores, and why."""
+
+
+class Edition(Protocol):
+    def stack(self, title: str, description: str) -> Stack:
+        """Where the layer named ``title`` writes."""
+
+    def expose(self, *wires: Wire[Any]) -> None:
+        """Make each wire an Output of the deployed stack."""
+
+    def templates(self) -> dict[str, Template]:
+        """The finished templates by file name."""
+
+
+class Nested:
+    def __init__(self, description: str) -> None:
+        self._parent = _template(description)
+        self._stacks: list[Stack] = []
+        self._exposed: list[Wire[Any]] = []
+
+    def stack(self, title: str, description: str) -> Stack:
+        stack = Stack(title=title, template=_template(description), shared=False)
+        self._stacks.append(stack)
+        return stack
+
+    def expose(self, *wires: Wire[Any]) -> None:
+        self._exposed += wires
+
+    def templates(self) -> dict[str, Template]:
+        used = {source.name for stack in self._stacks for source in stack.taken.values() if isinstance(source, Wire)}
+        used |= {wire.name for wire in self._exposed}
+        # The parent's own tags are a layer's like any other.
+        top = Stack(title="Parent", template=self._parent, shared=True)
+        for stack in self._stacks:
+            for output in outputs(stack, used):
+                stack.template.add_output(output)
+            for source in stack.taken.values():
+                if isinstance(source, Setting):
+                    top.take(source)
+            top.add(
+                NestedStack(
+                    stack.title,
+                    **DISPOSABLE,
+                    TemplateURL=f"{stack.title.lower()}.yaml",
+                    Parameters={name: _pass(source) for name, source in stack.taken.items()},
+                    Tags=tags(top, stack.title.lower()),
+                )
+            )
+        _finish(self._parent, {wire: _output_of(wire) for wire in self._exposed}, _PARENT_SUPPRESSED)
+        children = {f"{stack.title.lower()}.yaml": stack.template for stack in self._stacks}
+        return {"pypiserver.yaml": self._parent, **children}
+
+
+class Single:
+    def __init__(self, description: str) -> None:
+        self._template = _template(description)
+        self._exposed: list[Wire[Any]] = []
+
+    def stack(self, title: str, description: str) -> Stack:
+        return Stack(title=title, template=self._template, shared=True)
+
+    def expose(self, *wires: Wire[Any]) -> None:
+        self._exposed += wires
+
+    def templates(self) -> dict[str, Template]:
+        _finish(self._template, {wire: wire.expression for wire in self._exposed}, _SINGLE_SUPPRESSED)
+        return {"pypiserver-single.yaml": self._template}
+
+
+def _template(description: str) -> Template:
+    template = Template(Description=description)
+    template.set_version(FORMAT_VERSION)
+    return template
+
+
+def _pass(source: Setting | Wire[Any]) -> Expression:
+    """How the parent gives ``source`` to a child; a list crosses joined."""
+    if isinstance(source, Wire):
+        return _output_of(source)
+    return Join(",", Ref(source.name)) if source.is_list else Ref(source.name)
+
+
+def _output_of(wire: Wire[Any]) -> Expression:
+    return GetAtt(wire.stack, f"Outputs.{wire.name}")
+
+
+def _finish(template: Template, exposed: dict[Wire[Any], Expression], suppressed: dict[str, str]) -> None:
+    """Add what belongs to the template the operator deploys: ordered parameters, form, rules, outputs."""
+    order = [setting.name for setting in settings.ALL]
+    template.parameters = {name: template.parameters[name] for name in order if name in template.parameters}
+    template.set_metadata(
+        {
+            "AWS::CloudFormation::Interface": console_form(template),
+            "cfn-lint": {"config": {"ignore_checks": list(suppressed)}},
+        }
+    )
+    for name, rule in RULES.items():
+        template.add_rule(name, rule)
+    for wire, value in exposed.items():
+        template.add_output(Output(wire.name, Description=wire.description, Value=value))
+
+
+def console_form(template: Template) -> dict[str, Any]:
+    """Groups and labels of the parameters that ``template`` has."""
+    shown = [setting for setting in settings.ALL if setting.name in template.parameters]
+    groups = {group: [setting.name for setting in shown if setting.group == group] for group in settings.GROUPS}
+    return {
+        "ParameterGroups": [
+            {"Label": {"default": group}, "Parameters": names} for group, names in groups.items() if names
+        ],
+        "ParameterLabels": {setting.name: {"default": setting.label} for setting in shown},
+    }

@@ -1,0 +1,343 @@
+"""How clients get in: certificate, load balancer, listeners, DNS records, access logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from awacs import s3 as s3_actions
+from awacs.aws import Action, Allow, Bool, Condition, Deny, Principal, Statement
+from troposphere import GetAtt, If, Join, NoValue, Ref, Sub, Tags
+from troposphere import elasticloadbalancingv2 as elb
+from troposphere import s3
+from troposphere.certificatemanager import Certificate, DomainValidationOption
+from troposphere.wafv2 import WebACLAssociation
+
+from generator import conditions, settings
+from generator.cleaners import FORCE_DESTROY, Cleaner, cleaner
+from generator.iam import document
+from generator.lists import DNS_NAMES
+from generator.records import aliases, certificate_authority, host_names
+from generator.survival import RETAIN_ALWAYS
+from generator.tags import tags
+from generator.wiring import (
+    Arn,
+    CertificateArn,
+    DnsName,
+    Expression,
+    HostedZoneId,
+    LoadBalancerFullName,
+    SecurityGroupId,
+    Stack,
+    TargetGroupArn,
+    TargetGroupFullName,
+    Url,
+    Wire,
+    layer,
+    once,
+)
+
+IDLE_TIMEOUT = 60
+"""Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""
+DEREGISTRATION_DELAY = 60
+HEALTH_PATH = "/health"
+NAMES_PER_RULE = 5
+"""Values that the conditions of one listener rule may have in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    urls: Wire[Url]
+    certificate: Wire[CertificateArn]
+    load_balancer: Wire[Arn]
+    load_balancer_name: Wire[LoadBalancerFullName]
+    load_balancer_dns_name: Wire[DnsName]
+    load_balancer_zone: Wire[HostedZoneId]
+    target_group: Wire[TargetGroupArn]
+    target_group_name: Wire[TargetGroupFullName]
+
+
+@layer
+def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
+    certificate = If(
+        stack.when(conditions.HAS_NEW_CERTIFICATE), Ref(_certificate(stack)), stack.take(settings.CERTIFICATE_ARN)
+    )
+    logs, logs_policy = _access_logs(stack)
+    balancer = stack.add(
+        elb.LoadBalancer(
+            "LoadBalancer",
+            DependsOn=[logs_policy.title],
+            Type="application",
+            Scheme=stack.take(settings.LOAD_BALANCER_SCHEME),
+            IpAddressType=stack.take(settings.LOAD_BALANCER_IP_ADDRESS_TYPE),
+            Subnets=stack.take(settings.LOAD_BALANCER_SUBNETS),
+            SecurityGroups=[stack.take(load_balancer_group)],
+            LoadBalancerAttributes=[
+                elb.LoadBalancerAttributes(Key=key, Value=value)
+                for key, value in {
+                    "access_logs.s3.bucket": Ref(logs),
+                    "access_logs.s3.enabled": "true",
+                    "deletion_protection.enabled": stack.take(settings.DELETION_PROTECTION),
+                    "idle_timeout.timeout_seconds": str(IDLE_TIMEOUT),
+                    "routing.http.desync_mitigation_mode": "defensive",
+                    "routing.http.drop_invalid_header_fields.enabled": "true",
+                }.items()
+            ],
+            Tags=tags(stack, "load-balancer"),
+        )
+    )
+    target_group = stack.add(
+        elb.TargetGroup(
+            "TargetGroup",
+            VpcId=stack.take(settings.VPC_ID),
+            TargetType="instance",
+            Protocol="HTTP",
+            Port=80,
+            HealthCheckPath=HEALTH_PATH,
+            HealthCheckIntervalSeconds=10,
+            HealthCheckTimeoutSeconds=5,
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=2,
+            Matcher=elb.Matcher(HttpCode="200"),
+            TargetGroupAttributes=[
+                elb.TargetGroupAttribute(Key=key, Value=value)
+                for key, value in {
+                    "deregistration_delay.timeout_seconds": str(DEREGISTRATION_DELAY),
+                    "load_balancing.algorithm.type": "least_outstanding_requests",
+                    "stickiness.enabled": "false",
+                }.items()
+            ],
+            Tags=tags(stack, "tasks"),
+        )
+    )
+    forwarding = _listeners(stack, balancer, target_group, certificate)
+    aliases(
+        stack,
+        GetAtt(balancer, "DNSName"),
+        GetAtt(balancer, "CanonicalHostedZoneID"),
+        Condition=stack.when(conditions.HAS_HOSTED_ZONE),
+    )
+    stack.add(
+        WebACLAssociation(
+            "WebAclAssociation",
+            Condition=stack.when(conditions.HAS_WEB_ACL),
+            ResourceArn=Ref(balancer),
+            WebACLArn=stack.take(settings.WEB_ACL_ARN),
+        )
+    )
+    return Edge(
+        urls=stack.offer("PypiServerUrls", Url, _urls(stack), "URLs of the server, separated by commas."),
+        certificate=stack.offer("ServerCertificateArn", CertificateArn, certificate, "Certificate of the server."),
+        load_balancer=stack.offer("PypiLoadBalancerArn", Arn, Ref(balancer), "ARN of the load balancer."),
+        load_balancer_name=stack.offer(
+            "LoadBalancerFullName",
+            LoadBalancerFullName,
+            GetAtt(balancer, "LoadBalancerFullName"),
+            "The load balancer in CloudWatch's metrics.",
+        ),
+        load_balancer_dns_name=stack.offer(
+            "LoadBalancerDnsName", DnsName, GetAtt(balancer, "DNSName"), "DNS name of the load balancer, for dns.yaml."
+        ),
+        load_balancer_zone=stack.offer(
+            "LoadBalancerHostedZoneId",
+            HostedZoneId,
+            GetAtt(balancer, "CanonicalHostedZoneID"),
+            "Hosted zone of that name, for dns.yaml.",
+        ),
+        # A target group that no listener forwards to is refused by ECS.
+        target_group=stack.offer(
+            "TargetGroupArn", TargetGroupArn, once(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
+        ),
+        target_group_name=stack.offer(
+            "TargetGroupFullName",
+            TargetGroupFullName,
+            GetAtt(target_group, "TargetGroupFullName"),
+            "The target group in CloudWatch's metrics.",
+        ),
+    )
+
+
+def _certificate(stack: Stack) -> Certificate:
+    """For all the names, validated in the hosted zone of this account.
+
+    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
+    """
+    authority = certificate_authority(stack, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
+    zone_id, zone = stack.take(settings.HOSTED_ZONE_ID), stack.take(settings.HOSTED_ZONE_NAME)
+    return stack.add(
+        Certificate(
+            "Certificate",
+            Condition=stack.when(conditions.HAS_NEW_CERTIFICATE),
+            DependsOn=[authority.title],
+            DomainName=host_names(stack, 1, 1)[0],
+            SubjectAlternativeNames=If(
+                stack.when(DNS_NAMES.has(2)), host_names(stack, 2, settings.MAX_DNS_NAMES), NoValue
+            ),
+            ValidationMethod="DNS",
+            DomainValidationOptions=[
+                slot.only(DomainValidationOption(DomainName=Join(".", [slot.value, zone]), HostedZoneId=zone_id))
+                for slot in DNS_NAMES.of(stack)
+            ],
+            Tags=tags(stack, "certificate"),
+        )
+    )
+
+
+def _access_logs(stack: Stack) -> tuple[s3.Bucket, s3.BucketPolicy]:
+    """The bucket, and the policy without which the load balancer cannot be created.
+
+    Deleted in this order: load balancer, policy (no more logs arrive), cleaner (if wanted), bucket.
+    """
+    bucket = stack.add(
+        s3.Bucket(
+            "AccessLogs",
+            # The load balancer writes a test file at once, which would fail a roll-back.
+            **RETAIN_ALWAYS,
+            # Access logs can be delivered under SSE-S3 only.
+            BucketEncryption=s3.BucketEncryption(
+                ServerSideEncryptionConfiguration=[
+                    s3.ServerSideEncryptionRule(
+                        ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
+                    )
+                ]
+            ),
+            LifecycleConfiguration=s3.LifecycleConfiguration(
+                Rules=[
+                    s3.LifecycleRule(
+                        Id="retention",
+                        Status="Enabled",
+                        ExpirationInDays=stack.take(settings.LOG_RETENTION_DAYS),
+                        NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(NoncurrentDays=1),
+                        AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(DaysAfterInitiation=1),
+                    )
+                ]
+            ),
+            OwnershipControls=s3.OwnershipControls(
+                Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
+            ),
+            PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
+                BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
+            ),
+            VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
+            Tags=tags(stack, "access-logs")
+            + Tags({FORCE_DESTROY: stack.take(settings.ACCESS_LOG_FORCE_DESTROY)}),
+        )
+    )
+    destroyed = stack.when(conditions.IS_ACCESS_LOG_DESTROYED)
+    logs_cleaner = cleaner(
+        stack,
+        Cleaner(
+            resource="AccessLogsCleaner",
+            function="AccessLogsCleanerFunction",
+            role="AccessLogsCleanerRole",
+            logs="AccessLogsCleanerLogs",
+            noun="access-logs-cleaner",
+        ),
+        destroyed,
+        {"BucketName": Ref(bucket)},
+        Statement(
+            Effect=Allow,
+            Action=[s3_actions.GetBucketTagging, s3_actions.ListBucketVersions, s3_actions.DeleteBucket],
+            Resource=[GetAtt(bucket, "Arn")],
+        ),
+        Statement(
+            Effect=Allow,
+            Action=[s3_actions.DeleteObject, s3_actions.DeleteObjectVersion],
+            Resource=[Join("/", [GetAtt(bucket, "Arn"), "*"])],
+        ),
+    )
+    deliver = Statement(
+        Sid="DeliverAccessLogs",
+        Effect=Allow,
+        Principal=Principal("Service", "logdelivery.elasticloadbalancing.amazonaws.com"),
+        Action=[s3_actions.PutObject],
+        Resource=[Sub("${Bucket}/AWSLogs/${AWS::AccountId}/*", Bucket=GetAtt(bucket, "Arn"))],
+    )
+    only_tls = Statement(
+        Sid="DenyUnencryptedTransport",
+        Effect=Deny,
+        Principal=Principal("AWS", "*"),
+        Action=[Action("s3", "*")],
+        Resource=[GetAtt(bucket, "Arn"), Join("/", [GetAtt(bucket, "Arn"), "*"])],
+        Condition=Condition(Bool("aws:SecureTransport", "false")),
+    )
+    policy = stack.add(
+        s3.BucketPolicy(
+            "AccessLogsPolicy",
+            Bucket=once(Ref(bucket), If(destroyed, Ref(logs_cleaner), "")),
+            PolicyDocument=document(deliver, only_tls),
+        )
+    )
+    return bucket, policy
+
+
+def _listeners(
+    stack: Stack, balancer: elb.LoadBalancer, target_group: elb.TargetGroup, certificate: Expression
+) -> elb.ListenerRule:
+    """HTTP redirects to HTTPS; HTTPS forwards our names and refuses others. Gives a rule that forwards."""
+    stack.add(
+        elb.Listener(
+            "HttpListener",
+            LoadBalancerArn=Ref(balancer),
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[
+                elb.Action(
+                    Type="redirect",
+                    RedirectConfig=elb.RedirectConfig(Protocol="HTTPS", Port="443", StatusCode="HTTP_301"),
+                )
+            ],
+            Tags=tags(stack, "http"),
+        )
+    )
+    https = stack.add(
+        elb.Listener(
+            "HttpsListener",
+            LoadBalancerArn=Ref(balancer),
+            Protocol="HTTPS",
+            Port=443,
+            SslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+            Certificates=[elb.Certificate(CertificateArn=certificate)],
+            DefaultActions=[
+                elb.Action(
+                    Type="fixed-response",
+                    FixedResponseConfig=elb.FixedResponseConfig(
+                        StatusCode="400", ContentType="text/plain", MessageBody="Not a name of this server"
+                    ),
+                )
+            ],
+            Tags=tags(stack, "https"),
+        )
+    )
+    rules: list[elb.ListenerRule] = []
+    for title, priority, start in (("ForwardRule", 1, 1), ("ForwardMoreRule", 2, NAMES_PER_RULE + 1)):
+        names = host_names(stack, start, start + NAMES_PER_RULE - 1)
+        rules.append(
+            stack.add(
+                elb.ListenerRule(
+                    title,
+                    **({"Condition": stack.when(DNS_NAMES.has(start))} if start > 1 else {}),
+                    ListenerArn=Ref(https),
+                    Priority=priority,
+                    Conditions=[
+                        elb.Condition(Field="host-header", HostHeaderConfig=elb.HostHeaderConfig(Values=names))
+                    ],
+                    Actions=[elb.ListenerRuleAction(Type="forward", TargetGroupArn=Ref(target_group))],
+                    Tags=tags(stack, f"names-{start}"),
+                )
+            )
+        )
+    return rules[0]
+
+
+def _urls(stack: Stack) -> Expression:
+    """``https://NAME.ZONE`` of every name, joined by commas."""
+    zone = stack.take(settings.HOSTED_ZONE_NAME)
+    return Join(
+        "",
+        [
+            Sub("https://${Name}.${Zone}", Name=slot.value, Zone=zone)
+            if slot.filled is None
+            else If(slot.filled, Sub(",https://${Name}.${Zone}", Name=slot.value, Zone=zone), "")
+            for slot in DNS_NAMES.of(stack)
+        ],
+    )

@@ -1,0 +1,200 @@
+"""Who may talk to whom, and who may know the password: security groups, the hosts' role, the credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from awacs import secretsmanager
+from awacs.aws import Allow, AWSPrincipal, Statement
+from troposphere import GetAtt, If, NoValue, Ref, Split, Sub
+from troposphere.ec2 import SecurityGroup, SecurityGroupIngress
+from troposphere.iam import InstanceProfile, RolePolicy
+from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
+
+from generator import conditions, settings
+from generator.iam import document, managed, role
+from generator.lists import CIDRS, IPV6_CIDRS, appended
+from generator.survival import RETAIN
+from generator.tags import tags
+from generator.wiring import InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
+
+DYNAMIC_PORTS = (32768, 65535)
+"""Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""
+NFS_PORT = 2049
+_NOWHERE = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "nothing starts from here"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    load_balancer: Wire[SecurityGroupId]
+    hosts: Wire[SecurityGroupId]
+    file_system: Wire[SecurityGroupId]
+    host_profile: Wire[InstanceProfileArn]
+    publisher: Wire[SecretArn]
+    credentials_command: Wire[Text]
+
+
+@layer
+def security(stack: Stack) -> Security:
+    vpc = stack.take(settings.VPC_ID)
+
+    hosts = stack.add(
+        SecurityGroup(
+            "HostSecurityGroup",
+            GroupDescription="pypiserver hosts",
+            VpcId=vpc,
+            # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.
+            SecurityGroupEgress=[{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "anywhere"}],
+            Tags=tags(stack, "hosts"),
+        )
+    )
+    load_balancer = stack.add(
+        SecurityGroup(
+            "LoadBalancerSecurityGroup",
+            GroupDescription="pypiserver load balancer",
+            VpcId=vpc,
+            SecurityGroupIngress=_public_ingress(stack),
+            SecurityGroupEgress=[
+                _tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts)),
+            ],
+            Tags=tags(stack, "load-balancer"),
+        )
+    )
+    stack.add(
+        SecurityGroupIngress(
+            "HostIngress",
+            GroupId=Ref(hosts),
+            **_tcp(DYNAMIC_PORTS, "tasks from the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
+        )
+    )
+    file_system = stack.add(
+        SecurityGroup(
+            "FileSystemSecurityGroup",
+            GroupDescription="pypiserver file system",
+            VpcId=vpc,
+            SecurityGroupIngress=[
+                _tcp((NFS_PORT, NFS_PORT), "NFS from the hosts", SourceSecurityGroupId=Ref(hosts)),
+            ],
+            SecurityGroupEgress=[_NOWHERE],
+            Tags=tags(stack, "file-system"),
+        )
+    )
+    publisher = _publisher(stack)
+    return Security(
+        load_balancer=stack.offer(
+            "LoadBalancerSecurityGroupId", SecurityGroupId, Ref(load_balancer), "Security group of the load balancer."
+        ),
+        hosts=stack.offer("HostSecurityGroupId", SecurityGroupId, Ref(hosts), "Security group of the hosts."),
+        file_system=stack.offer(
+            "FileSystemSecurityGroupId", SecurityGroupId, Ref(file_system), "Security group of the file system."
+        ),
+        host_profile=_host_profile(stack),
+        publisher=stack.offer(
+            "PypiUserSecretArn", SecretArn, Ref(publisher), "Secret with the username and password of the publisher."
+        ),
+        credentials_command=stack.offer(
+            "CredentialsCommand",
+            Text,
+            Sub(
+                "aws secretsmanager get-secret-value --region ${AWS::Region} --secret-id ${Secret}"
+                " --query SecretString --output text",
+                Secret=Ref(publisher),
+            ),
+            "Prints the username and password of the publisher as JSON.",
+        ),
+    )
+
+
+def _tcp(ports: tuple[int, int], description: str, **peer: object) -> dict[str, object]:
+    return {"IpProtocol": "tcp", "FromPort": ports[0], "ToPort": ports[1], "Description": description, **peer}
+
+
+def _public_ingress(stack: Stack) -> list[object]:
+    """HTTP (redirected) and HTTPS from the operator's ranges, and the ICMP that path MTU discovery needs.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html
+    """
+    dual_stack = stack.when(conditions.IS_DUAL_STACK)
+    ingress: list[object] = [
+        slot.only(_tcp((port, port), purpose, CidrIp=slot.value))
+        for slot in CIDRS.of(stack)
+        for port, purpose in ((80, "redirect to HTTPS"), (443, "HTTPS"))
+    ]
+    ingress += [
+        If(dual_stack, slot.only(_tcp((port, port), purpose, CidrIpv6=slot.value)), NoValue)
+        for slot in IPV6_CIDRS.of(stack)
+        for port, purpose in ((80, "redirect to HTTPS"), (443, "HTTPS"))
+    ]
+    too_big = {"FromPort": 3, "ToPort": 4, "Description": "fragmentation needed, from any router"}
+    too_big_v6 = {"FromPort": 2, "ToPort": 0, "Description": "packet too big, from any router"}
+    ingress.append({"IpProtocol": "icmp", "CidrIp": "0.0.0.0/0", **too_big})
+    ingress.append(If(dual_stack, {"IpProtocol": "icmpv6", "CidrIpv6": "::/0", **too_big_v6}, NoValue))
+    return ingress
+
+
+def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
+    """The hosts' role: ECS agent, Session Manager in place of SSH, and what the operator adds."""
+    # Managed policies within the role: they stay attached until the last host has drained.
+    agent_and_shell: list[object] = [
+        managed("service-role/AmazonEC2ContainerServiceforEC2Role"),
+        managed("AmazonSSMManagedInstanceCore"),
+    ]
+    host_role = role(
+        stack,
+        "HostRole",
+        "hosts",
+        trusted=Sub("ec2.${AWS::URLSuffix}"),
+        managed_policies=appended(
+            stack, agent_and_shell, settings.EXTRA_MANAGED_POLICY_ARNS, conditions.HAS_EXTRA_POLICIES
+        ),
+    )
+    stack.add(
+        RolePolicy(
+            "HostExtraPermissions",
+            Condition=stack.when(conditions.HAS_EXTRA_PERMISSIONS),
+            RoleName=Ref(host_role),
+            PolicyName="extra-permissions",
+            PolicyDocument=stack.take(settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS),
+        )
+    )
+    profile = stack.add(InstanceProfile("HostProfile", Roles=[Ref(host_role)]))
+    return stack.offer(
+        "HostProfileArn", InstanceProfileArn, GetAtt(profile, "Arn"), "Instance profile of the hosts."
+    )
+
+
+def _publisher(stack: Stack) -> Secret:
+    """The account that may list, download and upload, as JSON with ``username`` and ``password``."""
+    secret = stack.add(
+        Secret(
+            "PublisherSecret",
+            **RETAIN,
+            Description="Credentials to publish to and install from pypiserver",
+            # A change of this makes a new password.
+            GenerateSecretString=GenerateSecretString(
+                SecretStringTemplate='{"username": "publisher"}',
+                GenerateStringKey="password",
+                PasswordLength=32,
+                ExcludePunctuation=True,
+            ),
+            KmsKeyId=If(stack.when(conditions.HAS_SECRET_KEY), stack.take(settings.SECRET_KMS_KEY_ARN), NoValue),
+            Tags=tags(stack, "publisher"),
+        )
+    )
+    stack.add(
+        ResourcePolicy(
+            "PublisherSecretReaders",
+            Condition=stack.when(conditions.HAS_SECRET_READERS),
+            SecretId=Ref(secret),
+            BlockPublicPolicy=True,
+            ResourcePolicy=document(
+                Statement(
+                    Effect=Allow,
+                    Principal=AWSPrincipal(Split(",", stack.take(settings.SECRET_READERS))),
+                    Action=[secretsmanager.DescribeSecret, secretsmanager.GetSecretValue],
+                    Resource=["*"],
+                )
+            ),
+        )
+    )
+    return secret

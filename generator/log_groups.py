@@ -1,0 +1,26 @@
+"""Log groups: the operator's retention and key, no names, so that two deployments live side by side."""
+
+from __future__ import annotations
+
+from troposphere import If, NoValue
+from troposphere.logs import LogGroup
+
+from generator import settings
+from generator.conditions import HAS_LOG_KEY
+from generator.survival import DISPOSABLE
+from generator.tags import tags
+from generator.wiring import Stack
+
+
+def log_group(stack: Stack, title: str, noun: str, **attributes: object) -> LogGroup:
+    """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``."""
+    return stack.add(
+        LogGroup(
+            title,
+            **DISPOSABLE,
+            RetentionInDays=stack.take(settings.LOG_RETENTION_DAYS),
+            KmsKeyId=If(stack.when(HAS_LOG_KEY), stack.take(settings.LOG_KMS_KEY_ARN), NoValue),
+            Tags=tags(stack, noun),
+            **attributes,
+        )
+    )

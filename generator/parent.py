@@ -1,0 +1,78 @@
+"""The architecture, top to bottom: every layer, and the wires between them."""
+
+from __future__ import annotations
+
+from troposphere import Template
+
+from generator.dns import dns
+from generator.editions import Edition, Nested, Single
+from generator.layers.compute import compute
+from generator.layers.edge import edge
+from generator.layers.monitoring import monitoring
+from generator.layers.security import security
+from generator.layers.storage import storage
+
+
+def architecture(edition: Edition) -> Edition:
+    """Build every layer into ``edition``; an earlier layer knows nothing of a later one."""
+    guard = security(edition.stack("Security", "pypiserver: security groups, the hosts' role, credentials"))
+
+    # These two need nothing of each other, and their slow resources start together.
+    packages = storage(
+        edition.stack("Storage", "pypiserver: file system of the packages, and its backups"),
+        file_system_group=guard.file_system,
+    )
+    door = edge(
+        edition.stack("Edge", "pypiserver: certificate, load balancer, DNS records, access logs"),
+        load_balancer_group=guard.load_balancer,
+    )
+
+    server = compute(
+        edition.stack("Compute", "pypiserver: cluster, hosts, service and scaling"),
+        hosts=guard.hosts,
+        host_profile=guard.host_profile,
+        publisher=guard.publisher,
+        file_system=packages.file_system,
+        access_point=packages.access_point,
+        task_role=packages.task_role,
+        target_group=door.target_group,
+    )
+    watch = monitoring(
+        edition.stack("Monitoring", "pypiserver: alarms, failures, dashboard"),
+        file_system=packages.file_system,
+        certificate=door.certificate,
+        load_balancer=door.load_balancer_name,
+        target_group=door.target_group_name,
+        cluster=server.cluster,
+        service=server.service,
+        service_arn=server.service_arn,
+        group=server.group,
+    )
+
+    edition.expose(
+        door.urls,
+        guard.credentials_command,
+        guard.publisher,
+        door.load_balancer,
+        door.load_balancer_dns_name,
+        door.load_balancer_zone,
+        packages.file_system,
+        server.cluster,
+        server.service,
+        server.service_arn,
+        server.group,
+        server.task_min_count,
+        server.capacity,
+        server.logs,
+        watch.topic,
+        watch.alarms,
+        watch.dashboard_url,
+    )
+    return edition
+
+
+def templates() -> dict[str, Template]:
+    """Every template by file name."""
+    nested = architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)"))
+    single = architecture(Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)"))
+    return {**nested.templates(), **single.templates(), "dns.yaml": dns()}

@@ -1,0 +1,191 @@
+"""What is refused before anything is created, each with what to do about it.
+
+Rules know no arithmetic: comparisons are spelled out over the values that the parameters' patterns allow.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from generator import settings
+from generator.instances import (
+    CONTAINER_CPU,
+    CONTAINER_MEMORY,
+    INSTANCES,
+    MAX_SUBNETS,
+    task_cpu,
+    task_memory,
+)
+from generator.wiring import Setting
+
+Test = dict[str, Any]
+_MOST_OPERANDS = 10
+
+
+def _ref(setting: Setting) -> Test:
+    return {"Ref": setting.name}
+
+
+def _is(setting: Setting, value: object) -> Test:
+    return {"Fn::Equals": [_ref(setting), str(value)]}
+
+
+def _in(setting: Setting, values: Iterable[object]) -> Test:
+    return {"Fn::Contains": [[str(value) for value in values], _ref(setting)]}
+
+
+def _not(test: Test) -> Test:
+    return {"Fn::Not": [test]}
+
+
+def _or(*tests: Test) -> Test:
+    return {"Fn::Or": list(tests)}
+
+
+def _and(tests: Sequence[Test]) -> Test:
+    """All of ``tests``; And takes at most ten operands, so longer ones are nested."""
+    if len(tests) == 1:
+        return tests[0]
+    while len(tests) > _MOST_OPERANDS:
+        tests = [_and(tests[i : i + _MOST_OPERANDS]) for i in range(0, len(tests), _MOST_OPERANDS)]
+    return {"Fn::And": list(tests)}
+
+
+def _if(premise: Test, conclusion: Test) -> Test:
+    return _or(_not(premise), conclusion)
+
+
+def _at_most(low: Setting, high: Setting, highs: Iterable[int], *, least: int) -> Test:
+    """``low`` does not exceed ``high``, for those ``highs`` that ``low``'s pattern allows it to exceed."""
+    return _and([_if(_is(high, top), _in(low, range(least, top + 1))) for top in highs])
+
+
+def _rule(*assertions: tuple[Test, str]) -> dict[str, Any]:
+    return {"Assertions": [{"Assert": test, "AssertDescription": text} for test, text in assertions]}
+
+
+def _in_vpc(subnets: Setting) -> Test:
+    return {"Fn::EachMemberEquals": [{"Fn::ValueOf": [subnets.name, "VpcId"]}, _ref(settings.VPC_ID)]}
+
+
+def _fits_memory() -> Iterable[tuple[Test, str]]:
+    """One assertion for each size of memory an instance type may have."""
+    for nominal in sorted({it.memory for it in INSTANCES.values()}):
+        names = [name for name, it in INSTANCES.items() if it.memory == nominal]
+        fitting = [memory for memory in CONTAINER_MEMORY if memory <= task_memory(nominal)]
+        if fitting != list(CONTAINER_MEMORY):
+            yield (
+                _if(_in(settings.ASG_INSTANCE_TYPE, names), _in(settings.CONTAINER_MEMORY_LIMIT, fitting)),
+                f"An instance of {nominal // 1024} GiB takes a ContainerMemory of {fitting[-1]} at most: "
+                "choose a larger AsgInstanceType or less ContainerMemory.",
+            )
+
+
+def _fits_cpu() -> Iterable[tuple[Test, str]]:
+    for vcpus in sorted({it.vcpus for it in INSTANCES.values()}):
+        names = [name for name, it in INSTANCES.items() if it.vcpus == vcpus]
+        fitting = [units for units in CONTAINER_CPU if units <= task_cpu(vcpus)]
+        if fitting != list(CONTAINER_CPU):
+            yield (
+                _if(_in(settings.ASG_INSTANCE_TYPE, names), _in(settings.CONTAINER_CPU_UNITS, [0, *fitting])),
+                f"An instance of {vcpus} vCPUs takes a ContainerCpu of {fitting[-1]} at most: "
+                "choose a larger AsgInstanceType or less ContainerCpu.",
+            )
+
+
+_PROVISIONED = _is(settings.EFS_THROUGHPUT_MODE, "provisioned")
+_ARCHIVE_OFF = _is(settings.EFS_ARCHIVE_POLICY, "none")
+_NO_ZONE = _is(settings.HOSTED_ZONE_ID, "")
+_DAYS = [int(days) for days in settings.EFS_ARCHIVE_POLICY.values if days != "none"]
+
+RULES: dict[str, dict[str, Any]] = {
+    "SubnetsInVpc": _rule(
+        (_in_vpc(settings.LOAD_BALANCER_SUBNETS), "Every subnet of LoadBalancerSubnets must be in VpcId."),
+        (_in_vpc(settings.ASG_SUBNETS), "Every subnet of AsgSubnets must be in VpcId."),
+    ),
+    "CertificateForForeignZone": _rule(
+        (
+            _if(_NO_ZONE, _not(_is(settings.CERTIFICATE_ARN, ""))),
+            "Give HostedZoneId; or, if the zone is in another account, give CertificateArn, and create the records "
+            "there with dns.yaml.",
+        )
+    ),
+    "InternalLoadBalancer": _rule(
+        (
+            _if(
+                _is(settings.LOAD_BALANCER_SCHEME, "internal"),
+                _not(_is(settings.LOAD_BALANCER_IP_ADDRESS_TYPE, "dualstack-without-public-ipv4")),
+            ),
+            "An internal load balancer has no public IPv4: choose ipv4 or dualstack for LoadBalancerIpAddressType.",
+        )
+    ),
+    "TaskCounts": _rule(
+        (
+            _at_most(
+                settings.TASK_MIN_COUNT, settings.TASK_MAX_COUNT, range(1, settings.MAX_TASK_MIN), least=0
+            ),
+            "TaskMinCount must not exceed TaskMaxCount.",
+        )
+    ),
+    "GroupSizes": _rule(
+        (
+            _at_most(settings.ASG_MIN_SIZE, settings.ASG_MAX_SIZE, range(1, settings.MAX_GROUP_MIN), least=0),
+            "AsgMinSize must not exceed AsgMaxSize.",
+        ),
+        (
+            _or(_in(settings.ASG_MIN_SIZE, range(MAX_SUBNETS + 1)), _not(_is(settings.ASG_MAX_SIZE, 0))),
+            f"With an AsgMinSize above {MAX_SUBNETS}, give AsgMaxSize too.",
+        ),
+    ),
+    "TaskFitsInstance": _rule(*_fits_memory(), *_fits_cpu()),
+    "MemoryReservation": _rule(
+        (
+            _and(
+                [
+                    _if(
+                        _is(settings.CONTAINER_MEMORY_LIMIT, limit),
+                        _in(settings.CONTAINER_MEMORY_RESERVATION, [0, *(it for it in CONTAINER_MEMORY if it <= limit)]),
+                    )
+                    for limit in CONTAINER_MEMORY[:-1]
+                ]
+            ),
+            "ContainerMemoryReservation must not exceed ContainerMemory.",
+        )
+    ),
+    "FileSystemThroughput": _rule(
+        (
+            _if(_PROVISIONED, _not(_is(settings.EFS_PROVISIONED_THROUGHPUT, ""))),
+            "Provisioned throughput needs a figure: give EfsProvisionedThroughputInMibps.",
+        ),
+        (
+            _or(_PROVISIONED, _is(settings.EFS_PROVISIONED_THROUGHPUT, "")),
+            "EfsProvisionedThroughputInMibps is for EfsThroughputMode provisioned: choose that, or leave it empty.",
+        ),
+    ),
+    "FileSystemArchive": _rule(
+        (
+            _or(_ARCHIVE_OFF, _is(settings.EFS_THROUGHPUT_MODE, "elastic")),
+            "Archive needs elastic throughput: choose it, or none for EfsArchivePolicy.",
+        ),
+        (
+            _and(
+                [
+                    _if(
+                        _is(settings.EFS_ARCHIVE_POLICY, days),
+                        _in(settings.EFS_LIFECYCLE_POLICY, ["none", 1, *(it for it in _DAYS if it < days)]),
+                    )
+                    for days in _DAYS
+                ]
+            ),
+            "Files go to Archive after Infrequent Access: give EfsArchivePolicy more days than EfsLifecyclePolicy.",
+        ),
+    ),
+    "MountTargetsOfOwnFileSystem": _rule(
+        (
+            _or(_is(settings.CREATE_MOUNT_TARGETS, "true"), _not(_is(settings.EXISTING_FILE_SYSTEM_ID, ""))),
+            "A new file system needs mount targets: choose true for CreateMountTargets, or give ExistingFileSystemId.",
+        )
+    ),
+}

@@ -1,0 +1,245 @@
+"""What may cross a stack boundary, and the only ways across it.
+
+A layer is a function decorated with :func:`layer`: it gets the :class:`Stack` it writes into, takes wires as
+keyword arguments and returns a frozen dataclass of the wires it offers. Inside it
+
+* ``take`` turns an operator's :class:`Setting` or another layer's :class:`Wire` into an expression,
+* ``offer`` turns an expression into a wire,
+* ``when`` turns a :class:`When` into the name of a CloudFormation Condition.
+
+The parent's ``Parameters:`` maps are derived from what was taken, so there is no second list to keep in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args, get_type_hints
+
+from troposphere import AWSHelperFn, AWSObject, Output, Parameter, Ref, Select, Template
+
+Expression: TypeAlias = AWSHelperFn | str
+"""Anything CloudFormation resolves to a value: an intrinsic function or a literal."""
+
+
+class Kind:
+    """What a wire carries. Subclasses are names for the type checker; they are never instantiated."""
+
+
+class Arn(Kind): ...
+
+
+class SecurityGroupId(Kind): ...
+
+
+class SecretArn(Kind): ...
+
+
+class InstanceProfileArn(Kind): ...
+
+
+class RoleArn(Kind): ...
+
+
+class FileSystemId(Kind): ...
+
+
+class AccessPointId(Kind): ...
+
+
+class LoadBalancerFullName(Kind): ...
+
+
+class TargetGroupArn(Kind): ...
+
+
+class TargetGroupFullName(Kind): ...
+
+
+class CertificateArn(Kind): ...
+
+
+class ClusterName(Kind): ...
+
+
+class ServiceName(Kind): ...
+
+
+class AutoScalingGroupName(Kind): ...
+
+
+class LogGroupName(Kind): ...
+
+
+class TopicArn(Kind): ...
+
+
+class DnsName(Kind): ...
+
+
+class HostedZoneId(Kind): ...
+
+
+class Url(Kind): ...
+
+
+class Text(Kind): ...
+
+
+K = TypeVar("K", bound=Kind)
+P = ParamSpec("P")
+R = TypeVar("R")
+Resource = TypeVar("Resource", bound=AWSObject)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One operator-facing stack parameter; the fields are those of a CloudFormation Parameter.
+
+    ``default`` of ``None`` makes the parameter required. ``type`` is the parent's: a child receives the value
+    as a ``String``, or as a ``CommaDelimitedList`` where the parent's type is a list, so that an AWS-specific
+    type is checked once, where the operator typed the value.
+    """
+
+    name: str
+    group: str
+    label: str
+    description: str
+    default: str | None = None
+    type: str = "String"
+    pattern: str | None = None
+    values: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    constraint: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        return self.type.startswith("List<") or self.type == "CommaDelimitedList"
+
+    def parameter(self) -> Parameter:
+        """The parameter as the operator sees it."""
+        properties = {
+            "Type": self.type,
+            "Description": self.description,
+            "Default": self.default,
+            "AllowedPattern": self.pattern,
+            "AllowedValues": list(self.values) or None,
+            "MinValue": self.minimum,
+            "MaxValue": self.maximum,
+            "ConstraintDescription": self.constraint,
+        }
+        return Parameter(self.name, **{key: value for key, value in properties.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire(Generic[K]):
+    """A value one layer offers to others; ``name`` is the producer's Output and the consumer's Parameter."""
+
+    name: str
+    kind: type[K]
+    expression: Expression
+    description: str
+    stack: str
+
+
+@dataclass(frozen=True)
+class When:
+    """A CloudFormation Condition over settings; ``test`` gets the layer it is evaluated in."""
+
+    name: str
+    test: Callable[[Stack], AWSHelperFn]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Where a layer writes: one nested stack, or its share of the single-file template.
+
+    Nested edition: ``template`` is the child's own and everything taken becomes a bare parameter of it.
+    Single-file edition (``shared``): ``template`` is the one template of all layers; a taken wire yields the
+    producer's own expression.
+    """
+
+    title: str
+    template: Template
+    shared: bool
+    taken: dict[str, Setting | Wire[Any]] = field(default_factory=dict)
+    offered: dict[str, Wire[Any]] = field(default_factory=dict)
+
+    def add(self, resource: Resource) -> Resource:
+        """Put ``resource`` into the template. Raises ValueError where its logical ID is taken."""
+        self.template.add_resource(resource)
+        return resource
+
+    def take(self, source: Setting | Wire[Any]) -> Expression:
+        """The value of ``source`` in this layer. Raises ValueError if two sources share one name."""
+        if self.taken.setdefault(source.name, source) is not source:
+            raise ValueError(f"{self.title}: two different sources are named {source.name}")
+        if self.shared and isinstance(source, Wire):
+            return source.expression
+        if source.name not in self.template.parameters:
+            self.template.add_parameter(source.parameter() if self.shared else _bare(source))
+        return Ref(source.name)
+
+    def offer(self, name: str, kind: type[K], expression: Expression, description: str) -> Wire[K]:
+        """A wire carrying ``expression``. Raises ValueError if ``name`` is offered already."""
+        wire = Wire(name=name, kind=kind, expression=expression, description=description, stack=self.title)
+        if self.offered.setdefault(name, wire) is not wire:
+            raise ValueError(f"{self.title}: {name} is offered twice")
+        return wire
+
+    def when(self, condition: When) -> str:
+        """The name of ``condition``, declared in this layer's template."""
+        if condition.name not in self.template.conditions:
+            self.template.add_condition(condition.name, condition.test(self))
+        return condition.name
+
+    def mapping(self, name: str, table: dict[str, dict[str, Any]]) -> str:
+        """The name of a Mapping with the contents of ``table``."""
+        self.template.mappings[name] = table
+        return name
+
+
+def once(value: Expression, *others: Expression) -> Select:
+    """``value``, for whoever must wait for ``others`` too.
+
+    Every reference within an expression is a dependency, also of the members that ``Select`` passes over; unlike
+    ``DependsOn`` this crosses layers in both editions, and may name a conditional resource within an ``If``.
+    """
+    return Select(0, [value, *others])
+
+
+def _bare(source: Setting | Wire[Any]) -> Parameter:
+    is_list = isinstance(source, Setting) and source.is_list
+    return Parameter(source.name, Type="CommaDelimitedList" if is_list else "String")
+
+
+def outputs(stack: Stack, used: set[str]) -> list[Output]:
+    """The Outputs of a nested stack: every offer that some layer or the parent uses."""
+    return [
+        Output(wire.name, Description=wire.description, Value=wire.expression)
+        for wire in stack.offered.values()
+        if wire.name in used
+    ]
+
+
+def layer(function: Callable[Concatenate[Stack, P], R]) -> Callable[Concatenate[Stack, P], R]:
+    """Check at run time what mypy checks before it: each wire has the kind its parameter is annotated with.
+
+    The decorated function raises TypeError for a wire of another kind.
+    """
+    hints = get_type_hints(function)
+
+    @wraps(function)
+    def checked(stack: Stack, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        for name, wire in kwargs.items():
+            expected = get_args(hints[name])[0] if name in hints else None
+            if isinstance(wire, Wire) and expected is not None and wire.kind is not expected:
+                raise TypeError(
+                    f"{function.__name__}({name}=…) takes a Wire[{expected.__name__}], "
+                    f"but {wire.name} is a Wire[{wire.kind.__name__}]"
+                )
+        return function(stack, *args, **kwargs)
+
+    return checked

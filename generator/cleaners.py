@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from awacs import logs
 from awacs.aws import Allow, Statement
@@ -15,7 +15,7 @@ from troposphere.iam import Policy
 from generator.iam import document, role
 from generator.log_groups import log_group
 from generator.tags import tags
-from generator.wiring import Expression, Stack
+from generator.wiring import Stack
 
 FORCE_DESTROY = "force-destroy"
 """Tag that lets the cleaner empty the resource which carries it, if its value is ``true``."""
@@ -34,7 +34,7 @@ class Cleaner(NamedTuple):
 
 
 def cleaner(
-    stack: Stack, titles: Cleaner, condition: str, target: dict[str, Expression], *permissions: Statement
+    stack: Stack, titles: Cleaner, condition: str, target: dict[str, Any], *permissions: Statement
 ) -> CustomResource:
     """Add a cleaner of ``target`` (property and name as generator/cleaner/handler.py has them), if ``condition``.
 

@@ -52,9 +52,7 @@ IS_DUAL_STACK = _given("IsDualStack", settings.LOAD_BALANCER_IP_ADDRESS_TYPE, "i
 IS_ARM = When(
     "IsArm",
     lambda stack: Equals(
-        FindInMap(
-            stack.mapping("Instances", instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Architecture"
-        ),
+        FindInMap(stack.mapping("Instances", instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Architecture"),
         "arm64",
     ),
 )

@@ -28,8 +28,13 @@ _STORAGE = """## Storage
 
 
 def body(
-    *, cluster: Expression, service: Expression, load_balancer: Expression, target_group: Expression,
-    file_system: Expression, bursting: str,
+    *,
+    cluster: Expression,
+    service: Expression,
+    load_balancer: Expression,
+    target_group: Expression,
+    file_system: Expression,
+    bursting: str,
 ) -> Sub:
     """The dashboard as JSON; ``bursting`` names the Condition under which burst credits are shown."""
     ecs = ["ClusterName", "${Cluster}", "ServiceName", "${Service}"]
@@ -101,8 +106,8 @@ def body(
         widgets.append(_place(0, row, "text", {"markdown": text, "background": "transparent"}, width=4))
         for column, (title, metrics) in enumerate(graphs.items()):
             widgets.append(_graph(4 + 5 * column, row, title, metrics))
-    credits = _graph(19, len(rows) - 1, "Burst credits (bytes)", [efs("BurstCreditBalance", "Average")])
-    names = {
+    burst_credits = _graph(19, len(rows) - 1, "Burst credits (bytes)", [efs("BurstCreditBalance", "Average")])
+    names: dict[str, Any] = {
         "Cluster": cluster,
         "Service": service,
         "LoadBalancer": load_balancer,
@@ -113,7 +118,7 @@ def body(
     return Sub(
         everything + "${BurstCredits}\n ]\n}",
         **names,
-        BurstCredits=If(bursting, Sub(",\n" + json.dumps(credits, indent=1), FileSystem=file_system), ""),
+        BurstCredits=If(bursting, Sub(",\n" + json.dumps(burst_credits, indent=1), FileSystem=file_system), ""),
     )
 
 

@@ -42,23 +42,23 @@ class Edition(Protocol):
 class Nested:
     def __init__(self, description: str) -> None:
         self._parent = _template(description)
-        self._stacks: list[Stack] = []
+        self.stacks: list[Stack] = []
         self._exposed: list[Wire[Any]] = []
 
     def stack(self, title: str, description: str) -> Stack:
         stack = Stack(title=title, template=_template(description), shared=False)
-        self._stacks.append(stack)
+        self.stacks.append(stack)
         return stack
 
     def expose(self, *wires: Wire[Any]) -> None:
         self._exposed += wires
 
     def templates(self) -> dict[str, Template]:
-        used = {source.name for stack in self._stacks for source in stack.taken.values() if isinstance(source, Wire)}
+        used = {source.name for stack in self.stacks for source in stack.taken.values() if isinstance(source, Wire)}
         used |= {wire.name for wire in self._exposed}
         # The parent's own tags are a layer's like any other.
         top = Stack(title="Parent", template=self._parent, shared=True)
-        for stack in self._stacks:
+        for stack in self.stacks:
             for output in outputs(stack, used):
                 stack.template.add_output(output)
             for source in stack.taken.values():
@@ -74,7 +74,7 @@ class Nested:
                 )
             )
         _finish(self._parent, {wire: _output_of(wire) for wire in self._exposed}, _PARENT_SUPPRESSED)
-        children = {f"{stack.title.lower()}.yaml": stack.template for stack in self._stacks}
+        children = {f"{stack.title.lower()}.yaml": stack.template for stack in self.stacks}
         return {"pypiserver.yaml": self._parent, **children}
 
 

@@ -51,7 +51,7 @@ def role(
         Action=[AssumeRole],
         **({"Condition": own_account} if trusted == ECS_TASKS else {}),
     )
-    properties = {
+    properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": document(trust),
         "ManagedPolicyArns": managed_policies or None,
         "PermissionsBoundary": If(

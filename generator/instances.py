@@ -111,11 +111,11 @@ def group_size(tasks: int, per_instance: int) -> int:
 
 
 def _capacity(vcpus: int, memory: int) -> str:
-    return f"{vcpus}-{memory // 1024}"
+    return f"{vcpus}x{memory // 1024}"
 
 
 def instance_table() -> dict[str, dict[str, str]]:
-    """By instance type: architecture, and capacity as a column of ``tasks_table`` (vCPUs-GiB)."""
+    """By instance type: architecture, and capacity as a column of ``tasks_table`` (vCPUs x GiB)."""
     return {
         name: {"Architecture": it.architecture, "Capacity": _capacity(it.vcpus, it.memory)}
         for name, it in INSTANCES.items()

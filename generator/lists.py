@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from troposphere import Equals, If, Join, NoValue, Not, Select, Split
+from troposphere import Equals, If, Join, Not, NoValue, Select, Split
 
 from generator import settings
 from generator.instances import MAX_SUBNETS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from troposphere import If, NoValue
 from troposphere.logs import LogGroup
 
@@ -12,7 +14,7 @@ from generator.tags import tags
 from generator.wiring import Stack
 
 
-def log_group(stack: Stack, title: str, noun: str, **attributes: object) -> LogGroup:
+def log_group(stack: Stack, title: str, noun: str, **attributes: Any) -> LogGroup:
     """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``."""
     return stack.add(
         LogGroup(

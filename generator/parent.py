@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from troposphere import Template
 
 from generator.dns import dns
@@ -12,8 +14,10 @@ from generator.layers.monitoring import monitoring
 from generator.layers.security import security
 from generator.layers.storage import storage
 
+E = TypeVar("E", bound=Edition)
 
-def architecture(edition: Edition) -> Edition:
+
+def architecture(edition: E) -> E:
     """Build every layer into ``edition``; an earlier layer knows nothing of a later one."""
     guard = security(edition.stack("Security", "pypiserver: security groups, the hosts' role, credentials"))
 
@@ -71,8 +75,14 @@ def architecture(edition: Edition) -> Edition:
     return edition
 
 
+def nested() -> Nested:
+    return architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)"))
+
+
+def single() -> Single:
+    return architecture(Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)"))
+
+
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    nested = architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)"))
-    single = architecture(Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)"))
-    return {**nested.templates(), **single.templates(), "dns.yaml": dns()}
+    return {**nested().templates(), **single().templates(), "dns.yaml": dns()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from troposphere import If, Join, NoValue
-from troposphere.route53 import AliasTarget, RecordSet, RecordSetGroup
+from troposphere.route53 import RecordSet, RecordSetGroup
+from troposphere.validators.route53 import AliasTarget
 
 from generator import conditions, settings
 from generator.lists import DNS_NAMES
@@ -18,7 +21,7 @@ def host_names(stack: Stack, start: int, stop: int) -> list[object]:
     return [names[0], *(slot.only(name) for slot, name in zip(slots[1:], names[1:], strict=True))]
 
 
-def certificate_authority(stack: Stack, **attributes: object) -> RecordSetGroup:
+def certificate_authority(stack: Stack, **attributes: Any) -> RecordSetGroup:
     """CAA records: only Amazon may issue for the names (RFC 8659)."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
     return stack.add(
@@ -41,10 +44,10 @@ def certificate_authority(stack: Stack, **attributes: object) -> RecordSetGroup:
     )
 
 
-def aliases(stack: Stack, dns_name: Expression, zone_id: Expression, **attributes: object) -> RecordSetGroup:
+def aliases(stack: Stack, dns_name: Expression, zone_id: Expression, **attributes: Any) -> RecordSetGroup:
     """A records, and AAAA where the load balancer has IPv6, to the load balancer of ``dns_name``."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
-    target = AliasTarget(DNSName=dns_name, HostedZoneId=zone_id, EvaluateTargetHealth=True)
+    target = AliasTarget(DNSName=dns_name, HostedZoneId=zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
 
     def alias(name: Expression, kind: str) -> RecordSet:
         return RecordSet(Name=Join(".", [name, zone]), Type=kind, AliasTarget=target)

@@ -52,7 +52,8 @@ class _Dumper(yaml.SafeDumper):
     def choose_scalar_style(self) -> Any:
         """Plain also behind a tag: ``!Ref VpcId``, where PyYAML would write ``!Ref 'VpcId'``."""
         style = super().choose_scalar_style()
-        if style == "'" and self.event.tag.startswith("!"):
+        tag = getattr(self.event, "tag", None) or ""
+        if style == "'" and tag.startswith("!") and self.analysis:
             plain = self.analysis.allow_flow_plain if self.flow_level else self.analysis.allow_block_plain
             return "" if plain else style
         return style

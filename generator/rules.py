@@ -123,9 +123,7 @@ RULES: dict[str, dict[str, Any]] = {
     ),
     "TaskCounts": _rule(
         (
-            _at_most(
-                settings.TASK_MIN_COUNT, settings.TASK_MAX_COUNT, range(1, settings.MAX_TASK_MIN), least=0
-            ),
+            _at_most(settings.TASK_MIN_COUNT, settings.TASK_MAX_COUNT, range(1, settings.MAX_TASK_MIN), least=0),
             "TaskMinCount must not exceed TaskMaxCount.",
         )
     ),
@@ -146,7 +144,9 @@ RULES: dict[str, dict[str, Any]] = {
                 [
                     _if(
                         _is(settings.CONTAINER_MEMORY_LIMIT, limit),
-                        _in(settings.CONTAINER_MEMORY_RESERVATION, [0, *(it for it in CONTAINER_MEMORY if it <= limit)]),
+                        _in(
+                            settings.CONTAINER_MEMORY_RESERVATION, [0, *(it for it in CONTAINER_MEMORY if it <= limit)]
+                        ),
                     )
                     for limit in CONTAINER_MEMORY[:-1]
                 ]

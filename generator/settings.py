@@ -533,7 +533,9 @@ LOG_RETENTION_DAYS = Setting(
     label="Days to keep logs",
     description="Of the tasks, the hosts and the load balancer.",
     default="365",
-    values=_one_of(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+    values=_one_of(
+        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+    ),
 )
 LOG_KMS_KEY_ARN = Setting(
     name="LogKmsKeyArn",

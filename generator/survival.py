@@ -7,7 +7,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-del
 
 from __future__ import annotations
 
-RETAIN = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
-DISPOSABLE = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
-RETAIN_ALWAYS = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+from typing import Any
+
+RETAIN: dict[str, Any] = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+DISPOSABLE: dict[str, Any] = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
+RETAIN_ALWAYS: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 """For what something else writes to at once, so that removing it after a failed first deployment would fail too."""

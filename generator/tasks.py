@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import FindInMap, If, Join, Ref, Sub
-from troposphere import ecs
+from troposphere import FindInMap, If, Join, Ref, Sub, ecs
 from troposphere.logs import LogGroup
 
 from generator import conditions, settings
@@ -50,13 +49,11 @@ def pypiserver(
             stack.take(settings.CONTAINER_MEMORY_RESERVATION),
             automatic("Reservation"),
         ),
-        Cpu=If(
-            stack.when(conditions.HAS_CONTAINER_CPU), stack.take(settings.CONTAINER_CPU_UNITS), automatic("Cpu")
-        ),
+        Cpu=If(stack.when(conditions.HAS_CONTAINER_CPU), stack.take(settings.CONTAINER_CPU_UNITS), automatic("Cpu")),
         User=PYPISERVER_USER,
         Privileged=False,
         # ECS Exec writes its agent into the container.
-        ReadonlyRootFilesystem=If(stack.when(conditions.IS_EXECUTE_COMMAND), "false", "true"),
+        ReadonlyRootFilesystem=If(stack.when(conditions.IS_EXECUTE_COMMAND), False, True),
         LinuxParameters=ecs.LinuxParameters(
             InitProcessEnabled=True,
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
@@ -75,7 +72,9 @@ def pypiserver(
             ),
         ],
         Secrets=[
-            ecs.Secret(Name=f"PUBLISHER_{field.upper()}", ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=stack.take(publisher)))
+            ecs.Secret(
+                Name=f"PUBLISHER_{field.upper()}", ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=stack.take(publisher))
+            )
             for field in ("username", "password")
         ],
         HealthCheck=ecs.HealthCheck(
@@ -113,9 +112,7 @@ def pypiserver(
 _HEALTH_CHECK = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{CONTAINER_PORT}/health', timeout=8)"
 
 
-def log_agent(
-    stack: Stack, *, execution_role: Expression, task_role: Expression, log: LogGroup
-) -> ecs.TaskDefinition:
+def log_agent(stack: Stack, *, execution_role: Expression, task_role: Expression, log: LogGroup) -> ecs.TaskDefinition:
     """The CloudWatch agent, with the host's logs and its configuration mounted read-only.
 
     It runs as root, as the log files are root's, with a writable root file system, where it keeps its state.

@@ -5,16 +5,11 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attri
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from troposphere.policies import UpdatePolicy
 
 
 class _UpdatePolicy(UpdatePolicy):
-    props: ClassVar[dict[str, tuple[type, bool]]] = {
-        **UpdatePolicy.props,
-        "AutoScalingInstanceRefresh": (dict, False),
-    }
+    props = {**UpdatePolicy.props, "AutoScalingInstanceRefresh": (dict, False)}
 
 
 def instance_refresh() -> UpdatePolicy:

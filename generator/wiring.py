@@ -176,10 +176,15 @@ class Stack:
         """The value of ``source`` in this layer. Raises ValueError if two sources share one name."""
         if self.taken.setdefault(source.name, source) is not source:
             raise ValueError(f"{self.title}: two different sources are named {source.name}")
-        if self.shared and isinstance(source, Wire):
-            return source.expression
+        if self.shared:
+            if isinstance(source, Wire):
+                return source.expression
+            parameter = source.parameter()
+        else:
+            is_list = isinstance(source, Setting) and source.is_list
+            parameter = Parameter(source.name, Type="CommaDelimitedList" if is_list else "String")
         if source.name not in self.template.parameters:
-            self.template.add_parameter(source.parameter() if self.shared else _bare(source))
+            self.template.add_parameter(parameter)
         return Ref(source.name)
 
     def offer(self, name: str, kind: type[K], expression: Expression, description: str) -> Wire[K]:
@@ -208,11 +213,6 @@ def once(value: Expression, *others: Expression) -> Select:
     ``DependsOn`` this crosses layers in both editions, and may name a conditional resource within an ``If``.
     """
     return Select(0, [value, *others])
-
-
-def _bare(source: Setting | Wire[Any]) -> Parameter:
-    is_list = isinstance(source, Setting) and source.is_list
-    return Parameter(source.name, Type="CommaDelimitedList" if is_list else "String")
 
 
 def outputs(stack: Stack, used: set[str]) -> list[Output]:

@@ -45,7 +45,9 @@ def delete_vault(name, remaining):
             if point["Status"] != "DELETING":
                 backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point["RecoveryPointArn"])
         if remaining() < MARGIN:
-            raise TimeoutError(f"{len(points)} recovery points of {name} are still being deleted: delete the stack again")
+            raise TimeoutError(
+                f"{len(points)} recovery points of {name} are still being deleted: delete the stack again"
+            )
         time.sleep(5)
     backup.delete_backup_vault(BackupVaultName=name)
 

@@ -7,8 +7,19 @@ from dataclasses import dataclass
 from awacs import autoscaling as autoscaling_actions
 from awacs import kms, logs, secretsmanager
 from awacs.aws import Allow, Statement
-from troposphere import AWSHelperFn, FindInMap, GetAtt, If, Join, Ref, Sub, applicationautoscaling
-from troposphere import autoscaling, ec2, ecs
+from troposphere import (
+    AWSHelperFn,
+    FindInMap,
+    GetAtt,
+    If,
+    Join,
+    Ref,
+    Sub,
+    applicationautoscaling,
+    autoscaling,
+    ec2,
+    ecs,
+)
 from troposphere.iam import Policy, Role, RolePolicy
 from troposphere.logs import LogGroup
 
@@ -122,7 +133,7 @@ def compute(
                 ecs.PlacementStrategy(Type="spread", Field="attribute:ecs.availability-zone"),
                 ecs.PlacementStrategy(Type="spread", Field="instanceId"),
             ],
-            EnableExecuteCommand=stack.take(settings.ENABLE_EXECUTE_COMMAND),
+            EnableExecuteCommand=If(stack.when(conditions.IS_EXECUTE_COMMAND), True, False),
             EnableECSManagedTags=True,
             PropagateTags="SERVICE",
             Tags=tags(stack, "service"),
@@ -136,9 +147,7 @@ def compute(
         service_arn=stack.offer("EcsServiceArn", Arn, Ref(service), "ARN of the ECS service."),
         group=stack.offer("AsgName", AutoScalingGroupName, Ref(group), "Name of the Auto Scaling group of the hosts."),
         logs=stack.offer("TaskLogGroup", LogGroupName, Ref(task_logs), "Log group of the tasks."),
-        task_min_count=stack.offer(
-            "TaskMinCount", Text, stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."
-        ),
+        task_min_count=stack.offer("TaskMinCount", Text, stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
         capacity=stack.offer(
             "CapacityInfo",
             Text,
@@ -248,10 +257,11 @@ def _group(stack: Stack, template: ec2.LaunchTemplate) -> autoscaling.AutoScalin
             ),
             CapacityRebalance=True,
             MaxInstanceLifetime=MAX_INSTANCE_LIFETIME,
-            NewInstancesProtectedFromScaleIn=If(protected, "true", "false"),
+            NewInstancesProtectedFromScaleIn=If(protected, True, False),
             MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
             Tags=[
-                autoscaling.Tag(key, value, key != FORCE_DESTROY) for key, value in sorted(group_tags.items())
+                {"Key": key, "Value": value, "PropagateAtLaunch": key != FORCE_DESTROY}
+                for key, value in sorted(group_tags.items())
             ],
         )
     )
@@ -345,9 +355,7 @@ def _execution_role(stack: Stack, log: LogGroup, secret: Expression) -> Role:
 
 
 def _write(log: LogGroup) -> Statement:
-    return Statement(
-        Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[GetAtt(log, "Arn")]
-    )
+    return Statement(Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[GetAtt(log, "Arn")])
 
 
 def _scaling(stack: Stack, cluster: ecs.Cluster, service: ecs.Service) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import s3 as s3_actions
 from awacs.aws import Action, Allow, Bool, Condition, Deny, Principal, Statement
-from troposphere import GetAtt, If, Join, NoValue, Ref, Sub, Tags
+from troposphere import GetAtt, If, Join, NoValue, Ref, Sub, Tags, s3
 from troposphere import elasticloadbalancingv2 as elb
-from troposphere import s3
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
@@ -218,8 +218,7 @@ def _access_logs(stack: Stack) -> tuple[s3.Bucket, s3.BucketPolicy]:
                 BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
             ),
             VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
-            Tags=tags(stack, "access-logs")
-            + Tags({FORCE_DESTROY: stack.take(settings.ACCESS_LOG_FORCE_DESTROY)}),
+            Tags=tags(stack, "access-logs") + Tags({FORCE_DESTROY: stack.take(settings.ACCESS_LOG_FORCE_DESTROY)}),
         )
     )
     destroyed = stack.when(conditions.IS_ACCESS_LOG_DESTROYED)
@@ -310,12 +309,13 @@ def _listeners(
     )
     rules: list[elb.ListenerRule] = []
     for title, priority, start in (("ForwardRule", 1, 1), ("ForwardMoreRule", 2, NAMES_PER_RULE + 1)):
+        attributes: dict[str, Any] = {"Condition": stack.when(DNS_NAMES.has(start))} if start > 1 else {}
         names = host_names(stack, start, start + NAMES_PER_RULE - 1)
         rules.append(
             stack.add(
                 elb.ListenerRule(
                     title,
-                    **({"Condition": stack.when(DNS_NAMES.has(start))} if start > 1 else {}),
+                    **attributes,
                     ListenerArn=Ref(https),
                     Priority=priority,
                     Conditions=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import kms as kms_actions
 from awacs import sns as sns_actions
@@ -70,7 +71,7 @@ def monitoring(
         group=stack.take(group),
     )
     _events(stack, topic, stack.take(service_arn), stack.take(file_system))
-    board = stack.add(
+    stack.add(
         cloudwatch.Dashboard(
             "Dashboard",
             Condition=stack.when(conditions.HAS_DASHBOARD),
@@ -143,9 +144,7 @@ def _topic(stack: Stack) -> sns.Topic:
             Tags=tags(stack, "alarms"),
         )
     )
-    topic = stack.add(
-        sns.Topic("Topic", DisplayName="pypiserver", KmsMasterKeyId=Ref(key), Tags=tags(stack, "alarms"))
-    )
+    topic = stack.add(sns.Topic("Topic", DisplayName="pypiserver", KmsMasterKeyId=Ref(key), Tags=tags(stack, "alarms")))
     stack.add(
         sns.TopicPolicy(
             "TopicPolicy",
@@ -173,7 +172,7 @@ def _topic(stack: Stack) -> sns.Topic:
         stack.add(
             sns.SubscriptionResource(
                 f"EmailSubscription{slot.index}",
-                **({"Condition": slot.filled} if slot.filled else {}),
+                **_only_if(slot.filled),
                 TopicArn=Ref(topic),
                 Protocol="email",
                 Endpoint=slot.value,
@@ -197,12 +196,12 @@ def _alarms(
     arns: list[Expression] = []
 
     def add(
-        title: str, description: str, comparison: str, threshold: object, condition: str | None = None, **metric: object
+        title: str, description: str, comparison: str, threshold: object, condition: str | None = None, **metric: Any
     ) -> None:
         alarm = stack.add(
             cloudwatch.Alarm(
                 title,
-                **({"Condition": condition} if condition else {}),
+                **_only_if(condition),
                 AlarmDescription=description,
                 ComparisonOperator=comparison,
                 Threshold=threshold,
@@ -303,11 +302,15 @@ def _alarms(
     return Join("", arns)
 
 
+def _only_if(condition: str | None) -> dict[str, Any]:
+    return {"Condition": condition} if condition else {}
+
+
 def _dimensions(names: dict[str, Expression]) -> list[cloudwatch.MetricDimension]:
     return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in names.items()]
 
 
-def _metric(namespace: str, name: str, statistic: str, period: int, **dimensions: Expression) -> dict[str, object]:
+def _metric(namespace: str, name: str, statistic: str, period: int, **dimensions: Expression) -> dict[str, Any]:
     return {
         "Namespace": namespace,
         "MetricName": name,

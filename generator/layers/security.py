@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import secretsmanager
 from awacs.aws import Allow, AWSPrincipal, Statement
@@ -105,7 +106,7 @@ def security(stack: Stack) -> Security:
     )
 
 
-def _tcp(ports: tuple[int, int], description: str, **peer: object) -> dict[str, object]:
+def _tcp(ports: tuple[int, int], description: str, **peer: object) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": ports[0], "ToPort": ports[1], "Description": description, **peer}
 
 
@@ -158,9 +159,7 @@ def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
         )
     )
     profile = stack.add(InstanceProfile("HostProfile", Roles=[Ref(host_role)]))
-    return stack.offer(
-        "HostProfileArn", InstanceProfileArn, GetAtt(profile, "Arn"), "Instance profile of the hosts."
-    )
+    return stack.offer("HostProfileArn", InstanceProfileArn, GetAtt(profile, "Arn"), "Instance profile of the hosts.")
 
 
 def _publisher(stack: Stack) -> Secret:

@@ -134,7 +134,11 @@ def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> 
     wanted = conditions.HAS_MOUNT_TARGETS
     targets: list[Expression] = []
     for slot in SUBNETS.of(stack):
-        here = wanted if slot.index == 1 else conditions.both(f"HasMountTarget{slot.index}", wanted, SUBNETS.has(slot.index))
+        here = (
+            wanted
+            if slot.index == 1
+            else conditions.both(f"HasMountTarget{slot.index}", wanted, SUBNETS.has(slot.index))
+        )
         target = stack.add(
             MountTarget(
                 f"MountTarget{slot.index}",

@@ -1,0 +1,48 @@
+"""What ``python -m generator`` does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from troposphere import Template
+
+from generator import docs
+from generator.examples import example_parameters, stack_policy
+from generator.parent import nested, templates
+from generator.render import to_yaml
+from generator.validate import validate
+
+
+def write_templates(directory: Path, documents: Iterable[Path], remembered: Path) -> int:
+    """Write every file of ``directory`` and the tables of ``documents``, print a table, validate.
+
+    Gives the exit code: 0 if the validators (see ``validate`` for ``remembered``) find nothing.
+
+    Raises OSError where a file cannot be written.
+    """
+    built = templates()
+    for name, template in built.items():
+        (directory / name).write_text(to_yaml(template))
+    derived = docs.parts(nested())
+    for document in documents:
+        docs.update(document, derived)
+    (directory / "parameters.example.json").write_text(example_parameters())
+    (directory / "stack-policy.json").write_text(stack_policy())
+    _print_table(directory, built)
+    print("validating …", file=sys.stderr, flush=True)
+    findings = validate(directory, remembered)
+    for finding in findings:
+        print(finding, file=sys.stderr)
+    print(f"{len(findings)} findings", file=sys.stderr)
+    return 1 if findings else 0
+
+
+def _print_table(directory: Path, built: dict[str, Template]) -> None:
+    print(f"{'file':24}{'resources':>10}{'parameters':>12}{'outputs':>9}{'bytes':>9}")
+    for name, template in built.items():
+        size = (directory / name).stat().st_size
+        print(
+            f"{name:24}{len(template.resources):>10}{len(template.parameters):>12}{len(template.outputs):>9}{size:>9,}"
+        )

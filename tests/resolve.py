@@ -1,0 +1,288 @@
+"""What CloudFormation makes of our templates, exactly: an evaluator of their data, without AWS.
+
+It knows the intrinsic functions our templates use and refuses any other. A resource that exists only after a
+deployment is a symbolic token: ``<Cluster>`` for its Ref, ``<Cluster.Arn>`` for an attribute. Logical IDs are the
+same in both editions, so their tokens are equal too. A branch of ``Fn::If`` that is not taken is evaluated as well:
+there a missing Mapping key is an error, as it would be in the other branch.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+Data = dict[str, Any]
+Values = Mapping[str, str]
+"""Parameter values as an operator gives them: lists are joined by commas."""
+
+
+class UnresolvableError(Exception):
+    """CloudFormation would refuse this template with these values."""
+
+
+class Place(NamedTuple):
+    """Where a stack is deployed."""
+
+    partition: str = "aws"
+    region: str = "eu-west-1"
+    account: str = "123456789012"
+
+    @property
+    def pseudo(self) -> Data:
+        """Pseudo parameters; a parent and its children get the same AWS::StackId, so that editions compare."""
+        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        stack = f"arn:{self.partition}:cloudformation:{self.region}:{self.account}:stack/pypi/0a1b2c3d-1-2-3-4e5f"
+        return {
+            "AWS::AccountId": self.account,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::Partition": self.partition,
+            "AWS::Region": self.region,
+            "AWS::StackId": stack,
+            "AWS::URLSuffix": suffix,
+        }
+
+
+HERE = Place()
+PLACES = (HERE, Place("aws-cn", "cn-north-1"), Place("aws-us-gov", "us-gov-west-1"))
+NO_VALUE = object()
+_LIVE, _UNUSED, _CONDITION = "live", "unused", "condition"
+"""Whether a value is used, lies in a branch not taken, or is tested by a Condition before there are resources."""
+
+
+def is_list_type(kind: str) -> bool:
+    return kind.startswith("List<") or kind == "CommaDelimitedList"
+
+
+def parameter_values(template: Data, given: Values) -> Data:
+    """The value of each parameter of ``template``, defaults included; lists as lists."""
+    declared = template.get("Parameters", {})
+    if unknown := given.keys() - declared.keys():
+        raise UnresolvableError(f"parameters {sorted(unknown)} do not exist in the template")
+    values: Data = {}
+    for name, parameter in declared.items():
+        value = given.get(name, parameter.get("Default"))
+        if not isinstance(value, str):
+            raise UnresolvableError(f"parameter {name} must be text, not {value!r}")
+        if parameter["Type"].startswith("AWS::SSM::Parameter::Value<"):
+            value = f"<ssm:{value}>"
+        values[name] = value.split(",") if is_list_type(parameter["Type"]) else value
+    return values
+
+
+@dataclass
+class Evaluation:
+    """One template with parameter values, in a place; ``children`` are the templates of its nested stacks."""
+
+    template: Data
+    given: Values
+    place: Place = HERE
+    children: Mapping[str, Data] = field(default_factory=dict)
+
+    @cached_property
+    def values(self) -> Data:
+        return {**self.place.pseudo, **parameter_values(self.template, self.given)}
+
+    @cached_property
+    def stacks(self) -> _Stacks:
+        return _Stacks(self)
+
+    @cached_property
+    def resources(self) -> Data:
+        """Every resource that exists, by logical ID, with those of nested stacks in place of the stacks."""
+        found: Data = {}
+        for title, resource in self.template["Resources"].items():
+            if not self.exists(title):
+                continue
+            resolved = {
+                key: self.value(item) for key, item in resource.items() if key not in ("Condition", "DependsOn")
+            }
+            depends = resource.get("DependsOn", [])
+            for other in [depends] if isinstance(depends, str) else depends:
+                self._must_exist(other, f"DependsOn of {title}")
+            inner = self.stacks[title].resources if title in self.stacks else {title: resolved}
+            if twice := found.keys() & inner.keys():
+                raise UnresolvableError(f"two resources are named {sorted(twice)}")
+            found |= inner
+        return found
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The Outputs that exist; CloudFormation knows them as text."""
+        found = {}
+        for name, output in self.template.get("Outputs", {}).items():
+            if "Condition" in output and not self.condition(output["Condition"]):
+                continue
+            found[name] = self._text(self.value(output["Value"]), f"output {name}")
+        return found
+
+    def exists(self, title: str) -> bool:
+        """Whether the resource's Condition holds. Raises UnresolvableError if there is no such resource."""
+        if title not in self.template["Resources"]:
+            raise UnresolvableError(f"there is no resource {title}")
+        condition = self.template["Resources"][title].get("Condition")
+        return condition is None or self.condition(condition)
+
+    @cached_property
+    def _conditions(self) -> dict[str, bool]:
+        return {}
+
+    def condition(self, name: str) -> bool:
+        if name not in self._conditions:
+            if name not in self.template.get("Conditions", {}):
+                raise UnresolvableError(f"there is no condition {name}")
+            self._conditions[name] = self._test(self.template["Conditions"][name])
+        return self._conditions[name]
+
+    def _test(self, test: Data) -> bool:
+        ((function, argument),) = test.items()
+        if function == "Condition":
+            return self.condition(argument)
+        if function == "Fn::Equals":
+            left, right = (self.value(item, _CONDITION) for item in argument)
+            return self._text(left, function) == self._text(right, function)
+        results = [self._test(item) for item in argument]
+        if function == "Fn::Not" and len(results) == 1:
+            return not results[0]
+        if function in ("Fn::And", "Fn::Or") and 2 <= len(results) <= 10:
+            return all(results) if function == "Fn::And" else any(results)
+        raise UnresolvableError(f"{function} of {len(results)} in a condition")
+
+    def value(self, node: Any, mode: str = _LIVE) -> Any:
+        """``node`` with every intrinsic function evaluated and every AWS::NoValue taken out of its list or map."""
+        if isinstance(node, list):
+            items = (self.value(item, mode) for item in node)
+            return [item for item in items if item is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((name, argument),) = node.items()
+            if name in _FUNCTIONS:
+                return _FUNCTIONS[name](self, argument, mode)
+            if name.startswith("Fn::"):
+                raise UnresolvableError(f"{name} is not known here")
+        members = {key: self.value(item, mode) for key, item in node.items()}
+        return {key: item for key, item in members.items() if item is not NO_VALUE}
+
+    def _must_exist(self, title: str, user: str) -> None:
+        if not self.exists(title):
+            raise UnresolvableError(f"{user} names {title}, which does not exist with these values")
+
+    def _text(self, value: Any, user: str) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if not isinstance(value, str | int | float):
+            raise UnresolvableError(f"{user} takes text, not {value!r}")
+        return str(value)
+
+    def _ref(self, name: str, mode: str) -> Any:
+        if name in self.values:
+            return self.values[name]
+        return self._resource(name, f"<{name}>", mode)
+
+    def _resource(self, title: str, token: str, mode: str) -> str:
+        if mode == _CONDITION:
+            raise UnresolvableError(f"a condition refers to {token}, before there are resources")
+        if mode == _LIVE or title not in self.template["Resources"]:
+            self._must_exist(title, token)
+        return token
+
+    def _get_att(self, argument: list[str] | str, mode: str) -> Any:
+        title, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        token = self._resource(title, f"<{title}.{attribute}>", mode)
+        if title not in self.stacks:
+            return token
+        name = attribute.removeprefix("Outputs.")
+        if name not in self.stacks[title].outputs:
+            raise UnresolvableError(f"nested stack {title} has no output {name}")
+        return self.stacks[title].outputs[name]
+
+    def _if(self, argument: list[Any], mode: str) -> Any:
+        holds = self.condition(argument[0])
+        taken, other = (argument[1], argument[2]) if holds else (argument[2], argument[1])
+        self.value(other, mode if mode == _CONDITION else _UNUSED)
+        return self.value(taken, mode)
+
+    def _find_in_map(self, argument: list[Any], mode: str) -> Any:
+        name, first, second = (self.value(item, mode) for item in argument)
+        try:
+            return self.template["Mappings"][name][first][second]
+        except (KeyError, TypeError):
+            raise UnresolvableError(f"Mapping {name} has no {first!r}, {second!r}") from None
+
+    def _join(self, argument: list[Any], mode: str) -> str:
+        items = self._list(argument[1], "Fn::Join", mode)
+        return str(argument[0]).join(self._text(item, "Fn::Join") for item in items)
+
+    def _select(self, argument: list[Any], mode: str) -> Any:
+        items = self._list(argument[1], "Fn::Select", mode)
+        index = int(self.value(argument[0], mode))
+        if not 0 <= index < len(items):
+            raise UnresolvableError(f"Fn::Select {index} of {items}")
+        return items[index]
+
+    def _split(self, argument: list[Any], mode: str) -> list[str]:
+        return self._text(self.value(argument[1], mode), "Fn::Split").split(argument[0])
+
+    def _list(self, node: Any, user: str, mode: str) -> list[Any]:
+        items = self.value(node, mode)
+        if not isinstance(items, list):
+            raise UnresolvableError(f"{user} takes a list, not {items!r}")
+        return items
+
+    def _sub(self, argument: Any, mode: str) -> str:
+        text, names = (argument, {}) if isinstance(argument, str) else argument
+        local = {name: self._text(self.value(item, mode), f"Fn::Sub {name}") for name, item in names.items()}
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[1]
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            if name in local:
+                return local[name]
+            found = self._get_att(name, mode) if "." in name else self._ref(name, mode)
+            return self._text(found, f"Fn::Sub ${{{name}}}")
+
+        return re.sub(r"\$\{([^}]+)\}", replace, text)
+
+    def _base64(self, argument: Any, mode: str) -> str:
+        return base64.b64encode(self._text(self.value(argument, mode), "Fn::Base64").encode()).decode()
+
+
+_FUNCTIONS: dict[str, Callable[[Evaluation, Any, str], Any]] = {
+    "Ref": Evaluation._ref,
+    "Fn::GetAtt": Evaluation._get_att,
+    "Fn::If": Evaluation._if,
+    "Fn::FindInMap": Evaluation._find_in_map,
+    "Fn::Join": Evaluation._join,
+    "Fn::Select": Evaluation._select,
+    "Fn::Split": Evaluation._split,
+    "Fn::Sub": Evaluation._sub,
+    "Fn::Base64": Evaluation._base64,
+}
+
+
+class _Stacks:
+    """The nested stacks of an evaluation, each evaluated with what its parent passes when it is first asked for."""
+
+    def __init__(self, parent: Evaluation) -> None:
+        self._parent = parent
+        self._found: dict[str, Evaluation | None] = {}
+
+    def __contains__(self, title: str) -> bool:
+        return bool(self._parent.template["Resources"][title]["Type"] == "AWS::CloudFormation::Stack")
+
+    def __getitem__(self, title: str) -> Evaluation:
+        if title not in self._found:
+            self._found[title] = None
+            properties = self._parent.template["Resources"][title]["Properties"]
+            passed = {name: self._parent.value(item) for name, item in properties["Parameters"].items()}
+            child = self._parent.children[properties["TemplateURL"]]
+            self._found[title] = Evaluation(child, passed, self._parent.place)
+        found = self._found[title]
+        if found is None:
+            raise UnresolvableError(f"nested stack {title} depends on itself")
+        return found

@@ -17,12 +17,13 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 -m "not slow"
 
-.PHONY: test-all
-test-all: .venv/tests ## Run every test, slow ones too
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+.PHONY: test-slow
+test-slow: .venv/tests ## Run the slow tests
+	$(BIN)/pytest -n 2 -m slow
+
+.PHONY: bench
+bench: .venv/generator .venv/cdk ## Compare the generator with an AWS CDK app of the same resources
+	$(BIN)/python -m bench.templates .venv/cdk
 
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
@@ -38,3 +39,6 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 .venv/tests: .venv/generator requirements-test.txt
 	$(BIN)/pip install --quiet --require-hashes -r requirements-test.txt
 	@touch $@
+
+.venv/cdk: | .venv/generator
+	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2 constructs@10

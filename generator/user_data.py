@@ -71,7 +71,7 @@ _JOIN_CLUSTER = (
     "  append: true\n"
     "  content: |\n"
     "    ECS_CLUSTER=${Cluster}\n"
-) + "\n".join(f"    {key}={value}" for key, value in ECS_CONFIG.items())
+) + "".join(f"    {key}={value}\n" for key, value in ECS_CONFIG.items())
 
 
 def _log_agent() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import docs
+from generator.catalog import catalog
 from generator.examples import example_parameters, stack_policy
 from generator.parent import nested, templates
 from generator.render import to_yaml
@@ -23,6 +24,7 @@ def write_templates(directory: Path, documents: Iterable[Path], remembered: Path
     Raises OSError where a file cannot be written.
     """
     built = templates()
+    built["service-catalog.yaml"] = catalog(built["pypiserver-single.yaml"])
     for name, template in built.items():
         (directory / name).write_text(to_yaml(template))
     derived = docs.parts(nested())

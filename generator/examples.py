@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 PARAMETERS = {
@@ -21,6 +22,8 @@ PARAMETERS = {
 
 DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "AccessLogs")
 """Logical IDs of what holds data, in either edition."""
+_DATA_LAYERS = ("Security", "Storage", "Edge")
+"""Nested stacks that have one of these."""
 
 
 def example_parameters() -> str:
@@ -28,12 +31,12 @@ def example_parameters() -> str:
     return _json([f"{name}={value}" for name, value in PARAMETERS.items()])
 
 
-def stack_policy() -> str:
-    """Denies every update that would replace or delete the storage stack, or what holds data in the single file.
+def stack_policy(allowed: Collection[str] = ()) -> str:
+    """Denies every update that would replace or delete what holds data, but for the logical IDs ``allowed``.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """
-    guarded = [f"LogicalResourceId/{title}" for title in ("Storage", *DATA_BEARING)]
+    guarded = [f"LogicalResourceId/{title}" for title in (*_DATA_LAYERS, *DATA_BEARING) if title not in allowed]
     return _json(
         {
             "Statement": [

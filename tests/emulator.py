@@ -1,0 +1,287 @@
+"""A moto server on the loopback interface that does what ``generator``'s commands need of CloudFormation.
+
+Beside what ``moto_bridge`` adds, which see,
+
+* change sets include nested stacks: properties are compared before and after, and one replaces its resource where
+  the type's schema in cfn-lint says so;
+* ``UsePreviousValue`` keeps the name of an SSM parameter;
+* every resource has its events; what fails stops the operation, and the stack ends as a rollback would leave it,
+  though nothing is rolled back.
+
+It works synchronously: an operation has ended when its request is answered. What AWS itself would plan, in which order
+it works, and how long it takes, this does not prove.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import moto_bridge
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from moto import mock_aws
+from moto.cloudformation import models, parsing, responses
+from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
+from moto.core.responses import ActionResult
+from moto.server import ThreadedMotoServer
+from moto_bridge import REGION, Json, Made, Resources, bridged, client
+
+ACCOUNT = "123456789012"
+STACK = "AWS::CloudFormation::Stack"
+BUCKET = "templates-of-ours"
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+
+def backend() -> Any:
+    return models.cloudformation_backends[ACCOUNT][REGION]
+
+
+def record(stack_id: str, name: str, kind: str, status: str, physical: str = "", reason: str | None = None) -> None:
+    """An event of a resource."""
+    stack = backend().stacks.get(stack_id) or backend().deleted_stacks.get(stack_id)
+    if stack is not None:
+        event = models.Event(stack_id, stack.name, name, physical, kind, status, reason, None)
+        stack.events.append(event)
+
+
+class Preview(Resources):
+    """The resources as they would be; what does not exist yet has a name of its own."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._parsed_resources and key in self._resource_json_map:
+            return Unknown(f"{{{{changeSet:KNOWN_AFTER_APPLY:{key}}}}}")
+        return super().__getitem__(key)
+
+
+class Unknown(Made):
+    def get_cfn_attribute(self, name: str) -> str:
+        return f"{self.physical_resource_id}.{name}"
+
+
+class Recorded(Resources):
+    """The resources of a stack, each removal with its events."""
+
+    def _remove(self, name: str, source: Json) -> None:
+        physical = str(self._parsed_resources[name].physical_resource_id)
+        kept = source.get("DeletionPolicy") in moto_bridge.RETAINED
+        record(self.stack_id, name, source["Type"], "DELETE_IN_PROGRESS", physical)
+        super()._remove(name, source)
+        record(self.stack_id, name, source["Type"], "DELETE_SKIPPED" if kept else "DELETE_COMPLETE", physical)
+
+
+def with_events(create: Any, verb: str) -> Any:
+    def recorded(name: str, source: Json, resources: Any, account_id: str, region_name: str) -> Any:
+        condition = source.get("Condition")
+        if isinstance(resources, Preview) or (condition and not resources.lazy_condition_map[condition]):
+            return create(name, source, resources, account_id, region_name)
+        record(resources.stack_id, name, source["Type"], f"{verb}_IN_PROGRESS")
+        before = set(backend().stacks)
+        try:
+            made = create(name, source, resources, account_id, region_name)
+        except Exception as error:
+            children = set(backend().stacks) - before
+            physical = next(iter(children), "") if source["Type"] == STACK else ""
+            reason = f"Embedded stack {physical} was not successfully created" if physical else str(error)
+            record(resources.stack_id, name, source["Type"], f"{verb}_FAILED", physical, reason)
+            raise
+        physical = str(getattr(made, "physical_resource_id", ""))
+        record(resources.stack_id, name, source["Type"], f"{verb}_COMPLETE", physical)
+        return made
+
+    return recorded
+
+
+def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
+    """The changes that ``template`` makes to ``stack``; those of nested stacks are change sets of their own."""
+    old, old_sources = stack.resource_map, stack.resource_map._resource_json_map
+    new = Preview(stack.stack_id, stack.name, parameters, {}, REGION, ACCOUNT, template, {})
+    new.load()
+    sources = template["Resources"]
+    existing = [name for name in old_sources if old._parsed_resources.get(name) is not None]
+    new._parsed_resources.update({name: old._parsed_resources[name] for name in existing if name in sources})
+    changes = []
+    for name in new._order():
+        if not new._is_wanted(name):
+            continue
+        kind = sources[name]["Type"]
+        if name not in existing:
+            nested = _nested(None, new._properties(name)) if kind == STACK else {}
+            changes.append({"Action": "Add", "LogicalResourceId": name, "ResourceType": kind, **nested})
+            continue
+        before, after = old._properties(name), new._properties(name)
+        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        if changed or kind == STACK:
+            nested = _nested(old._parsed_resources[name], after) if kind == STACK else {}
+            changes.append(_modified(name, sources[name], changed, parameters, stack.parameters) | nested)
+    gone = [name for name in existing if name not in sources or not new._is_wanted(name)]
+    changes += [
+        {
+            "Action": "Remove",
+            "LogicalResourceId": name,
+            "ResourceType": old_sources[name]["Type"],
+            "PolicyAction": "Retain" if old_sources[name].get("DeletionPolicy") in moto_bridge.RETAINED else "Delete",
+        }
+        for name in gone
+    ]
+    return changes
+
+
+def _modified(name: str, source: Json, changed: list[str], after: Json, before: Json) -> Json:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, source["Type"]).schema
+    replacing = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+    different = {key for key in after if after[key] != before.get(key)}
+    details = []
+    for key in changed:
+        causes = sorted(moto_bridge._names(source.get("Properties", {}).get(key)) & different)
+        target = {
+            "Attribute": "Properties",
+            "Name": key,
+            "RequiresRecreation": "Always" if key in replacing else "Never",
+        }
+        details.append({"Target": target, **({"CausingEntity": causes[0]} if causes else {})})
+    replaced = bool(replacing & set(changed))
+    policy = "ReplaceAndRetain" if source.get("UpdateReplacePolicy") == "Retain" else "ReplaceAndDelete"
+    return {
+        "Action": "Modify",
+        "LogicalResourceId": name,
+        "ResourceType": source["Type"],
+        "Replacement": str(replaced),
+        "Details": details,
+        **({"PolicyAction": policy} if replaced else {}),
+    }
+
+
+@dataclass
+class NestedChangeSet:
+    changes: list[Json]
+    status: str = "CREATE_COMPLETE"
+    status_reason: str | None = None
+
+
+def _nested(made: Made | None, properties: Json) -> Json:
+    template = models.Stack.parse_template(get_stack_from_s3_url(properties["TemplateURL"], ACCOUNT, "aws"))
+    parameters = {key: str(value) for key, value in properties["Parameters"].items()}
+    if made is None:
+        child = models.Stack("", "nested", {}, {}, ACCOUNT, REGION)
+    else:
+        child = backend().stacks[made.physical_resource_id]
+    changes = planned(child, template, parameters)
+    change_set = NestedChangeSet(changes) if changes else NestedChangeSet([], "FAILED", NO_CHANGES)
+    identity = generate_changeset_id("nested", REGION, ACCOUNT)
+    backend().change_sets[identity] = change_set
+    return {"ChangeSetId": identity}
+
+
+def _differs(changes: list[Json]) -> bool:
+    return any(backend().change_sets[it["ChangeSetId"]].changes if "ChangeSetId" in it else True for it in changes)
+
+
+def _described(self: Any) -> ActionResult:
+    change_set = backend().describe_change_set(self._get_param("ChangeSetName"))
+    return ActionResult(
+        {
+            "Parameters": {},
+            "Status": change_set.status,
+            "StatusReason": change_set.status_reason,
+            "Changes": change_set.changes,
+        }
+    )
+
+
+def _created(create: Any) -> Any:
+    def creating(self: Any, stack_name: str, **options: Any) -> Any:
+        # CloudFormation adds to a stack in review; moto makes a second one of its name.
+        for stack in [it for it in self.stacks.values() if it.name == stack_name and it.status == "REVIEW_IN_PROGRESS"]:
+            del self.stacks[stack.stack_id]
+        change_set_id, stack_id = create(self, stack_name, **options)
+        change_set = self.change_sets[change_set_id]
+        different = _differs(change_set.changes)
+        change_set.status = "CREATE_COMPLETE" if different else "FAILED"
+        change_set.status_reason = None if different else NO_CHANGES
+        return change_set_id, stack_id
+
+    return creating
+
+
+def _given(stack: Any) -> Json:
+    """The values that ``UsePreviousValue`` keeps; moto takes what an SSM parameter resolved to."""
+    declared = stack.template_dict.get("Parameters", {})
+    return {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
+
+
+def _executed(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+    change_set = self.describe_change_set(change_set_name)
+    stack, verb = change_set.stack, change_set.change_set_type
+    stack._add_stack_event(f"{verb}_IN_PROGRESS", resource_status_reason="User Initiated")
+    stack.template = change_set.template
+    stack._parse_template()
+    try:
+        stack.resource_map.update(stack.template_dict, change_set.parameters)
+    except Exception:
+        rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
+        stack._add_stack_event(f"{rollback}_IN_PROGRESS")
+        stack._add_stack_event(f"{rollback}_COMPLETE")
+        stack.status = f"{rollback}_COMPLETE"
+        return
+    stack.output_map = stack._create_output_map()
+    stack.parameters = change_set.parameters
+    stack.status = f"{verb}_COMPLETE"
+    stack._add_stack_event(stack.status)
+
+
+@contextmanager
+def emulator() -> Iterator[str]:
+    """The URL of the server, in an account with a bucket ``BUCKET``; this process's own clients reach the same one."""
+    with mock_aws(), bridged(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        for verb, function in (("CREATE", "parse_and_create_resource"), ("UPDATE", "parse_and_update_resource")):
+            patch.setattr(parsing, function, with_events(getattr(parsing, function), verb))
+        patch.setattr(models, "ResourceMap", Recorded)
+        patch.setattr(models.ChangeSet, "diff", lambda it: planned(it.stack, it.template_dict, it.parameters))
+        patch.setattr(responses.CloudFormationResponse, "describe_change_set", _described)
+        create = models.CloudFormationBackend.create_change_set
+        patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
+        patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
+        patch.setattr(models.Stack, "stack_parameters", property(_given))
+        client("s3").create_bucket(Bucket=BUCKET)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        try:
+            # moto reads a TemplateURL's bucket from the path only where the host is of this name.
+            yield f"http://localhost:{server.get_host_and_port()[1]}"
+        finally:
+            server.stop()
+
+
+def network() -> dict[str, str]:
+    """Parameters that name what the account has."""
+    subnets = [subnet["SubnetId"] for subnet in client("ec2").describe_subnets()["Subnets"]]
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference=os.urandom(4).hex())["HostedZone"]
+    return {
+        "VpcId": client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"],
+        "LoadBalancerSubnets": ",".join(subnets[:2]),
+        "AsgSubnets": ",".join(subnets[:2]),
+        "HostedZoneName": "example.com",
+        "HostedZoneId": zone["Id"].removeprefix("/hostedzone/"),
+        "AlarmEmails": "ops@example.com",
+    }
+
+
+def environment(url: str, home: Path) -> dict[str, str]:
+    """What a process needs to reach the server, and no configuration besides."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": str(home / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "none"),
+        "AWS_ENDPOINT_URL": url,
+        "HOME": str(home),
+    }

@@ -21,6 +21,10 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 test-slow: .venv/tests ## Run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
+.PHONY: live
+live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make live BUCKET=… PARAMETERS=parameters.json
+	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
+
 .PHONY: bench
 bench: .venv/generator .venv/cdk ## Compare the generator with an AWS CDK app of the same resources
 	$(BIN)/python -m bench.templates .venv/cdk

@@ -58,9 +58,8 @@ class Account:
 
     @property
     def url_suffix(self) -> str:
-        """``AWS::URLSuffix`` of the region, e.g. ``amazonaws.com``."""
-        resolver = self._session._session.get_component("endpoint_resolver")
-        return str(resolver.get_partition_dns_suffix(self.partition))
+        """``AWS::URLSuffix`` of the region."""
+        return {"aws-cn": "amazonaws.com.cn"}.get(self.partition, "amazonaws.com")
 
     @property
     def options(self) -> list[str]:

@@ -177,7 +177,7 @@ def _launch_role(stack: Stack, product: Template) -> Any:
 def _stacks() -> dict[str, Any]:
     """To run the stack itself, and to read the copy of its template and the images' parameters."""
     own = Sub("arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/SC-${AWS::AccountId}-pp-*/*")
-    images = Sub("arn:${AWS::Partition}:ssm:*::parameter/aws/service/ecs/optimized-ami/*")
+    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
     changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
     stacks = ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
     return {

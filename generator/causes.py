@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 _KNOWN = {
-    r"not authorized|AccessDenied|Access denied": "give the deploying role the action that the reason names",
+    r"not authorized|access ?denied": "give the deploying role the action that the reason names",
     r"service.linked role": "create the service-linked roles, as README.md says, then deploy again",
-    r"LimitExceeded|limit exceeded|quota|maximum number": "ask for a higher quota in Service Quotas, or free some",
-    r"already exists|AlreadyExists": "delete or adopt what an earlier stack has left under this name",
+    r"limit ?exceeded|quota|maximum number": "ask for a higher quota in Service Quotas, or free some",
+    r"already ?exists": "delete or adopt what an earlier stack has left under this name",
     r"\bCAA\b": "let the domain's CAA records admit amazon.com, or give CertificateArn",
-    r"InsufficientInstanceCapacity|InsufficientCapacity": "choose another AsgInstanceType or other subnets",
-    r"in use|has dependencies|dependent object|not empty|NotEmpty": "remove what still uses it, then run this again",
+    r"insufficient.*capacity": "choose another AsgInstanceType or other subnets",
+    r"in use|has dependencies|dependent object|not ?empty": "remove what still uses it, then run this again",
 }
 _BY_TYPE = {
     "AWS::ECS::Service": "read why tasks stopped: `aws ecs describe-services`, and the tasks' and hosts' log groups",
@@ -25,6 +25,6 @@ _BY_TYPE = {
 def advice(reason: str, kind: str) -> str:
     """What to do about ``reason`` of a failed resource of type ``kind``, in one line."""
     for pattern, known in _KNOWN.items():
-        if re.search(pattern, reason):
+        if re.search(pattern, reason, re.IGNORECASE):
             return f"to do: {known}"
     return f"to do: {_BY_TYPE.get(kind, 'mend what the reason names, then run this again')}"

@@ -91,7 +91,7 @@ def table(changes: list[Change], terminal: Terminal) -> list[str]:
         for change in (row for row in rows if row.layer == layer):
             kind = f"{change.kind:{kind_width}}  " if terminal.width >= _WIDE else ""
             causes = f"by {', '.join(change.causes)}" if change.loses and change.causes else ", ".join(change.causes)
-            stays = "the old one stays" if change.loses and change.retained else ""
+            stays = "the old one stays in the account" if change.loses and change.retained else ""
             text = f"  {_SIGNS[change.action]} {change.action:13}  {change.name:{name_width}}  {kind}"
             text = terminal.cut((text + "; ".join(part for part in (causes, stays) if part)).rstrip())
             lines.append(terminal.bold(text) if change.loses else text)

@@ -93,9 +93,10 @@ def _protected_balancers(account: Account, has: list[Resource]) -> list[str]:
 
 
 def _unprotect(account: Account, stack: dict[str, Any], has: list[Resource]) -> None:
-    account.client("cloudformation").update_termination_protection(
-        StackName=stack["StackId"], EnableTerminationProtection=False
-    )
+    if stack.get("EnableTerminationProtection"):
+        account.client("cloudformation").update_termination_protection(
+            StackName=stack["StackId"], EnableTerminationProtection=False
+        )
     for arn in _protected_balancers(account, has):
         account.client("elbv2").modify_load_balancer_attributes(
             LoadBalancerArn=arn, Attributes=[{"Key": _DELETION_PROTECTION, "Value": "false"}]

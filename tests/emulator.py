@@ -68,7 +68,7 @@ class Recorded(Resources):
     """The resources of a stack, each removal with its events."""
 
     def _remove(self, name: str, source: Json) -> None:
-        physical = str(self._parsed_resources[name].physical_resource_id)
+        physical = str(getattr(self._parsed_resources[name], "physical_resource_id", ""))
         kept = source.get("DeletionPolicy") in moto_bridge.RETAINED
         record(self.stack_id, name, source["Type"], "DELETE_IN_PROGRESS", physical)
         super()._remove(name, source)
@@ -168,7 +168,7 @@ def _nested(made: Made | None, properties: Json) -> Json:
     template = models.Stack.parse_template(get_stack_from_s3_url(properties["TemplateURL"], ACCOUNT, "aws"))
     parameters = {key: str(value) for key, value in properties["Parameters"].items()}
     if made is None:
-        child = models.Stack("", "nested", {}, {}, ACCOUNT, REGION)
+        child = models.Stack("", "nested", {}, {}, ACCOUNT, REGION)  # type: ignore[abstract] # as moto makes it itself
     else:
         child = backend().stacks[made.physical_resource_id]
     changes = planned(child, template, parameters)
@@ -209,6 +209,12 @@ def _created(create: Any) -> Any:
     return creating
 
 
+def _protected(self: Any) -> ActionResult:
+    stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+    stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
+    return ActionResult({"StackId": stack.stack_id})
+
+
 def _given(stack: Any) -> Json:
     """The values that ``UsePreviousValue`` keeps; moto takes what an SSM parameter resolved to."""
     declared = stack.template_dict.get("Parameters", {})
@@ -245,10 +251,13 @@ def emulator() -> Iterator[str]:
         patch.setattr(models, "ResourceMap", Recorded)
         patch.setattr(models.ChangeSet, "diff", lambda it: planned(it.stack, it.template_dict, it.parameters))
         patch.setattr(responses.CloudFormationResponse, "describe_change_set", _described)
+        # Kept, though not enforced.
+        patch.setattr(responses.CloudFormationResponse, "update_termination_protection", _protected, raising=False)
         create = models.CloudFormationBackend.create_change_set
         patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
         patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
         patch.setattr(models.Stack, "stack_parameters", property(_given))
+        client.cache_clear()
         client("s3").create_bucket(Bucket=BUCKET)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
@@ -257,6 +266,8 @@ def emulator() -> Iterator[str]:
             yield f"http://localhost:{server.get_host_and_port()[1]}"
         finally:
             server.stop()
+            # One made while the environment named this server.
+            client.cache_clear()
 
 
 def network() -> dict[str, str]:

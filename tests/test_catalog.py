@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 import moto_bridge
-import parliament  # type: ignore[import-untyped] # nor has parliament
 import pytest
 import yaml
 from botocore.stub import Stubber  # type: ignore[import-untyped] # nor has botocore
@@ -32,6 +32,11 @@ from generator.catalog import catalog
 from generator.catalog_version import publish_version
 from generator.launch_role import SERVICES, actions
 from generator.parent import single
+
+with warnings.catch_warnings():
+    # It leaves its own files open.
+    warnings.simplefilter("ignore", ResourceWarning)
+    import parliament  # type: ignore[import-untyped] # no types either
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -150,7 +155,8 @@ def validated(operation: str, names: Callable[[Json], Json]) -> Any:
     shape = api.meta.service_model.operation_model(operation).input_shape
 
     def make(name: str, properties: Json) -> Made:
-        validate_parameters({"IdempotencyToken": "once", **names(properties)}, shape)
+        token = {"IdempotencyToken": "once"} if "IdempotencyToken" in shape.members else {}
+        validate_parameters({**token, **names(properties)}, shape)
         return Made(name)
 
     return moto_bridge.Type(make)

@@ -26,8 +26,8 @@ MAX_CIDRS = 10
 MAX_IPV6_CIDRS = 5
 MAX_ALARM_TOPICS = 4
 """An alarm takes five actions in each state, and one is our own topic's."""
-MAX_TASK_MIN = 20
-MAX_GROUP_MIN = 20
+MAX_TASK_MIN = 10
+MAX_GROUP_MIN = 10
 
 
 def _one_of(*values: object) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ TASK_MIN_COUNT = Setting(
     label="Least number of tasks",
     description=f"0 to {MAX_TASK_MIN}.",
     default="2",
-    pattern="^([0-9]|1[0-9]|20)$",
+    pattern="^([0-9]|10)$",
     constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
 )
 TASK_MAX_COUNT = Setting(
@@ -287,7 +287,7 @@ ASG_MIN_SIZE = Setting(
     label="Least number of hosts",
     description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
     default="0",
-    pattern="^([0-9]|1[0-9]|20)$",
+    pattern="^([0-9]|10)$",
     constraint=f"must be a whole number from 0 to {MAX_GROUP_MIN}",
 )
 ASG_MAX_SIZE = Setting(

@@ -301,6 +301,8 @@ def _capacity_provider(
         ecs.CapacityProvider(
             "CapacityProvider",
             DependsOn=[cluster.title],
+            # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate.
+            Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
                 # Deleted before the cleaner deletes the group.
                 AutoScalingGroupArn=once(Ref(group), If(protected, Ref(group_cleaner), "")),

@@ -34,9 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         layers = Path(scratch, "layers.json")
         layers.write_text(
-            json.dumps(
-                {stack.title: _layer(stack.template.to_dict()["Resources"]) for stack in nested().stacks}
-            )
+            json.dumps({stack.title: _layer(stack.template.to_dict()["Resources"]) for stack in nested().stacks})
         )
         app = Path(__file__).with_name("cdk_app.js")
         ours = [sys.executable, "-c", BUILD, scratch]

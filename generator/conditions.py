@@ -43,6 +43,7 @@ IS_TERMINATION_PROTECTED = _is("IsTerminationProtected", settings.MANAGED_TERMIN
 IS_ONE_DAY_LIFECYCLE = _is("IsOneDayLifecycle", settings.EFS_LIFECYCLE_POLICY, "1")
 IS_BURSTING = _is("IsBursting", settings.EFS_THROUGHPUT_MODE, "bursting")
 IS_PROVISIONED = _is("IsProvisioned", settings.EFS_THROUGHPUT_MODE, "provisioned")
+HAS_READER = _is("HasReader", settings.READER_ACCOUNT, "true")
 HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true")
 HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
 HAS_DASHBOARD = _is("HasDashboard", settings.ENABLE_CLOUDWATCH_DASHBOARD, "true")
@@ -72,3 +73,4 @@ HAS_NEW_CERTIFICATE = both("HasNewCertificate", HAS_HOSTED_ZONE, _is("HasNoCerti
 IS_VAULT_DESTROYED = both(
     "IsVaultDestroyed", HAS_BACKUP, _is("HasBackupsForceDestroy", settings.BACKUPS_FORCE_DESTROY, "true")
 )
+HAS_READER_SECRET_READERS = both("HasReaderSecretReaders", HAS_READER, HAS_SECRET_READERS)

@@ -186,6 +186,14 @@ SECRET_READERS = Setting(
     pattern=_items(_ROLE_ARN, 10, least=0),
     constraint="must be up to 10 IAM role ARNs separated by commas, or empty",
 )
+READER_ACCOUNT = Setting(
+    name="ReaderAccount",
+    group=ACCESS,
+    label="Reader account",
+    description="A second account, which may list and download only.",
+    default="true",
+    values=_SWITCH,
+)
 SECRET_KMS_KEY_ARN = Setting(
     name="SecretKmsKeyArn",
     group=ACCESS,
@@ -213,6 +221,31 @@ CONTAINER_IMAGE = Setting(
     default="",
     pattern=r"^\S*$",
     constraint="must be an image reference without spaces, or empty",
+)
+PACKAGE_BACKEND = Setting(
+    name="PackageBackend",
+    group=CONTAINER,
+    label="Package backend",
+    description="simple-dir: pypiserver's own, which reads the whole directory for each request.",
+    default="indexed",
+    values=("indexed", "simple-dir"),
+)
+IMMUTABLE_PACKAGES = Setting(
+    name="ImmutablePackages",
+    group=CONTAINER,
+    label="Immutable packages",
+    description="true: a file that was uploaded can be neither overwritten nor removed, as on PyPI.",
+    default="true",
+    values=_SWITCH,
+)
+FALLBACK_URL = Setting(
+    name="FallbackUrl",
+    group=CONTAINER,
+    label="Index for unknown projects",
+    description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
+    default="",
+    pattern=_optional(r"https?://[^\s?#]+"),
+    constraint="must be the URL of a simple index, e.g. https://pypi.org/simple, or empty",
 )
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",

@@ -13,6 +13,7 @@ from troposphere import (
     GetAtt,
     If,
     Join,
+    NoValue,
     Ref,
     Sub,
     applicationautoscaling,
@@ -77,6 +78,7 @@ def compute(
     hosts: Wire[SecurityGroupId],
     host_profile: Wire[InstanceProfileArn],
     publisher: Wire[SecretArn],
+    reader: Wire[SecretArn],
     file_system: Wire[FileSystemId],
     access_point: Wire[AccessPointId],
     task_role: Wire[RoleArn],
@@ -99,12 +101,13 @@ def compute(
 
     task = tasks.pypiserver(
         stack,
-        execution_role=GetAtt(_execution_role(stack, task_logs, stack.take(publisher)), "Arn"),
+        execution_role=GetAtt(_execution_role(stack, task_logs, stack.take(publisher), stack.take(reader)), "Arn"),
         log=task_logs,
         file_system=file_system,
         access_point=access_point,
         task_role=task_role,
         publisher=publisher,
+        reader=reader,
     )
     service = stack.add(
         ecs.Service(
@@ -332,9 +335,10 @@ def _capacity_provider(
     return provider, association
 
 
-def _execution_role(stack: Stack, log: LogGroup, secret: Expression) -> Role:
-    """May pull the image, write the tasks' log and read the one secret."""
-    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[secret])
+def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
+    """May pull the image, write the tasks' log and read the accounts' secrets."""
+    secrets = [publisher, If(stack.when(conditions.HAS_READER), reader, NoValue)]
+    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=secrets)
     key = stack.take(settings.SECRET_KMS_KEY_ARN)
     execution_role = role(
         stack,

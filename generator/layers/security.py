@@ -17,7 +17,7 @@ from generator.iam import document, managed, role
 from generator.lists import CIDRS, IPV6_CIDRS, appended
 from generator.survival import RETAIN
 from generator.tags import tags
-from generator.wiring import InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
+from generator.wiring import Expression, InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
 
 DYNAMIC_PORTS = (32768, 65535)
 """Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""
@@ -32,6 +32,7 @@ class Security:
     file_system: Wire[SecurityGroupId]
     host_profile: Wire[InstanceProfileArn]
     publisher: Wire[SecretArn]
+    reader: Wire[SecretArn]
     credentials_command: Wire[Text]
 
 
@@ -92,6 +93,9 @@ def security(stack: Stack) -> Security:
         host_profile=_host_profile(stack),
         publisher=stack.offer(
             "PypiUserSecretArn", SecretArn, Ref(publisher), "Secret with the username and password of the publisher."
+        ),
+        reader=stack.offer(
+            "ReaderSecretArn", SecretArn, _reader(stack), "Secret with the username and password of the reader."
         ),
         credentials_command=stack.offer(
             "CredentialsCommand",
@@ -164,36 +168,48 @@ def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
 
 def _publisher(stack: Stack) -> Secret:
     """The account that may list, download and upload, as JSON with ``username`` and ``password``."""
-    secret = stack.add(
-        Secret(
-            "PublisherSecret",
-            **RETAIN,
-            Description="Credentials to publish to and install from pypiserver",
-            # A change of this makes a new password.
-            GenerateSecretString=GenerateSecretString(
-                SecretStringTemplate='{"username": "publisher"}',
-                GenerateStringKey="password",
-                PasswordLength=32,
-                ExcludePunctuation=True,
-            ),
-            KmsKeyId=If(stack.when(conditions.HAS_SECRET_KEY), stack.take(settings.SECRET_KMS_KEY_ARN), NoValue),
-            Tags=tags(stack, "publisher"),
-        )
-    )
+    secret = stack.add(_credentials(stack, "PublisherSecret", "publisher"))
     stack.add(
-        ResourcePolicy(
-            "PublisherSecretReaders",
-            Condition=stack.when(conditions.HAS_SECRET_READERS),
-            SecretId=Ref(secret),
-            BlockPublicPolicy=True,
-            ResourcePolicy=document(
-                Statement(
-                    Effect=Allow,
-                    Principal=AWSPrincipal(Split(",", stack.take(settings.SECRET_READERS))),
-                    Action=[secretsmanager.DescribeSecret, secretsmanager.GetSecretValue],
-                    Resource=["*"],
-                )
-            ),
-        )
+        _readable(stack, "PublisherSecretReaders", Ref(secret), Condition=stack.when(conditions.HAS_SECRET_READERS))
     )
     return secret
+
+
+def _reader(stack: Stack) -> Expression:
+    """The account that may list and download only, likewise; gives its ARN, or ``""`` where it is turned off."""
+    present = stack.when(conditions.HAS_READER)
+    secret = stack.add(_credentials(stack, "ReaderSecret", "reader", Condition=present))
+    stack.add(
+        _readable(stack, "ReaderSecretReaders", Ref(secret), Condition=stack.when(conditions.HAS_READER_SECRET_READERS))
+    )
+    return If(present, Ref(secret), "")
+
+
+def _credentials(stack: Stack, title: str, username: str, **attributes: Any) -> Secret:
+    return Secret(
+        title,
+        **RETAIN,
+        **attributes,
+        Description=f"Credentials of the {username} of pypiserver",
+        # A change of this makes a new password.
+        GenerateSecretString=GenerateSecretString(
+            SecretStringTemplate=f'{{"username": "{username}"}}',
+            GenerateStringKey="password",
+            PasswordLength=32,
+            ExcludePunctuation=True,
+        ),
+        KmsKeyId=If(stack.when(conditions.HAS_SECRET_KEY), stack.take(settings.SECRET_KMS_KEY_ARN), NoValue),
+        Tags=tags(stack, username),
+    )
+
+
+def _readable(stack: Stack, title: str, secret: Expression, **attributes: Any) -> ResourcePolicy:
+    readers = AWSPrincipal(Split(",", stack.take(settings.SECRET_READERS)))
+    read = [secretsmanager.DescribeSecret, secretsmanager.GetSecretValue]
+    return ResourcePolicy(
+        title,
+        **attributes,
+        SecretId=secret,
+        BlockPublicPolicy=True,
+        ResourcePolicy=document(Statement(Effect=Allow, Principal=readers, Action=read, Resource=["*"])),
+    )

@@ -73,4 +73,3 @@ HAS_NEW_CERTIFICATE = both("HasNewCertificate", HAS_HOSTED_ZONE, _is("HasNoCerti
 IS_VAULT_DESTROYED = both(
     "IsVaultDestroyed", HAS_BACKUP, _is("HasBackupsForceDestroy", settings.BACKUPS_FORCE_DESTROY, "true")
 )
-HAS_READER_SECRET_READERS = both("HasReaderSecretReaders", HAS_READER, HAS_SECRET_READERS)

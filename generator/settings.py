@@ -44,6 +44,7 @@ def _optional(pattern: str) -> str:
     return f"^({pattern})?$"
 
 
+_OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _SWITCH = ("true", "false")
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
 _POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
@@ -69,7 +70,7 @@ ASG_SUBNETS = Setting(
     group=REQUIRED,
     label="Subnets of the hosts and the file system",
     type="List<AWS::EC2::Subnet::Id>",
-    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with a route to the internet (NAT) or VPC endpoints.",
+    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with NAT or VPC endpoints. Add and remove at the end.",
 )
 HOSTED_ZONE_NAME = Setting(
     name="HostedZoneName",
@@ -147,7 +148,7 @@ INGRESS_CIDRS = Setting(
     label="IPv4 ranges that may connect",
     description=f"1 to {MAX_CIDRS}, separated by commas.",
     default="0.0.0.0/0",
-    pattern=_items(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}", MAX_CIDRS),
+    pattern=_items(rf"{_OCTET}(\.{_OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])", MAX_CIDRS),
     constraint=f"must be 1 to {MAX_CIDRS} IPv4 CIDR blocks separated by commas, e.g. 10.0.0.0/8",
 )
 INGRESS_IPV6_CIDRS = Setting(
@@ -461,7 +462,7 @@ PACKAGES_PATH = Setting(
     label="Directory of the packages",
     description="On the file system, e.g. /aws-backup-restore_2026-01-01/packages after a restore. A new one is created.",
     default="/packages",
-    pattern=r"^(?=.{2,100}$)(/[A-Za-z0-9._:-]+){1,4}$",
+    pattern=r"^(?=.{2,100}$)(/(?!\.{1,2}(/|$))[A-Za-z0-9._:-]+){1,4}$",
     constraint="must be an absolute path of 1 to 4 directories and at most 100 characters, not / itself",
 )
 EFS_LIFECYCLE_POLICY = Setting(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from resolve import HERE, Data, Evaluation, Place, Values
 
 from generator import settings
+from generator.instances import MAX_SUBNETS
 
 DEFAULTS: Values = {}
 REQUIRED = {
@@ -26,7 +27,7 @@ def items(form: str, count: int) -> str:
 
 
 def extras(partition: str = "aws") -> dict[str, str]:
-    """A value other than the default for every optional parameter, all of them accepted together."""
+    """A value other than the default for every optional parameter; the Rules accept most of them together."""
     arn = f"arn:{partition}"
     return {
         "ServiceName": "wheels",
@@ -38,15 +39,19 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "IngressIpv6Cidrs": items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS),
         "CertificateArn": f"{arn}:acm:eu-west-1:123456789012:certificate/0a-1b",
         "WebAclArn": f"{arn}:wafv2:eu-west-1:123456789012:regional/webacl/wall/0a-1b",
+        "ReaderAccount": "false",
         "SecretReaders": items(arn + ":iam::123456789012:role/reader{}", 10),
         "SecretKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/0a-1b",
         "DockerImageTag": "v2.4.0",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
+        "PackageBackend": "simple-dir",
+        "ImmutablePackages": "false",
+        "FallbackUrl": "https://pypi.org/simple",
         "TaskMinCount": "3",
         "TaskMaxCount": "20",
         "ContainerMemory": "1024",
         "ContainerMemoryReservation": "768",
-        "ContainerCpu": "512",
+        "ContainerCpu": "1024",
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
         "AsgInstanceType": "m7g.large",
@@ -83,6 +88,21 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "DeletionProtection": "true",
         "AccessLogForceDestroy": "true",
         "PermissionsBoundaryArn": f"{arn}:iam::123456789012:policy/boundary",
+    }
+
+
+def everything(partition: str = "aws") -> dict[str, str]:
+    """Values that the Rules accept together and that create every resource there can be."""
+    without = {"CertificateArn", "EfsArchivePolicy", "EfsProvisionedThroughputInMibps", "ExistingFileSystemId"}
+    switches = dict.fromkeys(
+        ("CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
+    )
+    given = {name: value for name, value in extras(partition).items() if name not in without}
+    return {
+        **given,
+        **switches,
+        "AlarmEmails": items("ops{}@example.com", settings.MAX_EMAILS),
+        "AsgSubnets": items("subnet-0b00000000000000{}", MAX_SUBNETS),
     }
 
 

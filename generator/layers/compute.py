@@ -21,7 +21,7 @@ from troposphere import (
     ec2,
     ecs,
 )
-from troposphere.iam import Policy, Role, RolePolicy
+from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from generator import conditions, instances, settings, tasks
@@ -337,27 +337,23 @@ def _capacity_provider(
 
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
     """May pull the image, write the tasks' log and read the accounts' secrets."""
-    secrets = [publisher, If(stack.when(conditions.HAS_READER), reader, NoValue)]
-    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=secrets)
-    key = stack.take(settings.SECRET_KMS_KEY_ARN)
-    execution_role = role(
+    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
+    decrypt = Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[stack.take(settings.SECRET_KMS_KEY_ARN)])
+    return role(
         stack,
         "ExecutionRole",
         "task-execution",
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
-        policies=[Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log), read_secret))],
+        policies=[
+            Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log), read_secret)),
+            If(
+                stack.when(conditions.HAS_SECRET_KEY),
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=document(decrypt)),
+                NoValue,
+            ),
+        ],
     )
-    stack.add(
-        RolePolicy(
-            "SecretKeyPermissions",
-            Condition=stack.when(conditions.HAS_SECRET_KEY),
-            RoleName=Ref(execution_role),
-            PolicyName="decrypt-secret",
-            PolicyDocument=document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[key])),
-        )
-    )
-    return execution_role
 
 
 def _write(log: LogGroup) -> Statement:

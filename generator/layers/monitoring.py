@@ -135,7 +135,18 @@ def _topic(stack: Stack) -> sns.Topic:
             Tags=tags(stack, "alarms"),
         )
     )
-    topic = stack.add(sns.Topic("Topic", DisplayName="pypiserver", KmsMasterKeyId=Ref(key), Tags=tags(stack, "alarms")))
+    topic = stack.add(
+        sns.Topic(
+            "Topic",
+            DisplayName="pypiserver",
+            KmsMasterKeyId=Ref(key),
+            # In the topic and not as resources: a resource that moves from one slot to another would end it for both.
+            Subscription=[
+                slot.only(sns.Subscription(Protocol="email", Endpoint=slot.value)) for slot in EMAILS.of(stack)
+            ],
+            Tags=tags(stack, "alarms"),
+        )
+    )
     stack.add(
         sns.TopicPolicy(
             "TopicPolicy",
@@ -160,16 +171,6 @@ def _topic(stack: Stack) -> sns.Topic:
             ),
         )
     )
-    for slot in EMAILS.of(stack):
-        stack.add(
-            sns.SubscriptionResource(
-                f"EmailSubscription{slot.index}",
-                **_only_if(slot.filled),
-                TopicArn=Ref(topic),
-                Protocol="email",
-                Endpoint=slot.value,
-            )
-        )
     return topic
 
 

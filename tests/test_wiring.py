@@ -192,7 +192,7 @@ def test_offering_twice_is_refused() -> None:
 
 def test_two_conditions_or_mappings_under_one_name_are_refused() -> None:
     stack = _stack(shared=True)
-    first, second = (When("HasIt", lambda _, value=value: Equals(value, "")) for value in ("a", "b"))
+    first, second = When("HasIt", lambda _: Equals("a", "")), When("HasIt", lambda _: Equals("b", ""))
     assert stack.when(first) == stack.when(first) == "HasIt"
     with pytest.raises(ValueError, match="HasIt"):
         stack.when(second)

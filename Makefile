@@ -25,9 +25,14 @@ test-slow: .venv/tests ## Run the slow tests
 live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make live BUCKET=… PARAMETERS=parameters.json
 	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
 
+.PHONY: local
+local: .venv/tests ## Run the server on this machine: two tasks behind nginx with TLS
+	$(BIN)/python -m generator.local
+
 .PHONY: bench
-bench: .venv/generator .venv/cdk ## Compare the generator with an AWS CDK app of the same resources
+bench: .venv/tests .venv/cdk .venv/original ## Compare with an AWS CDK app, and the server with the original
 	$(BIN)/python -m bench.templates .venv/cdk
+	$(BIN)/python -m bench.server --python .venv/original/bin/python
 
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
@@ -46,3 +51,7 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 .venv/cdk: | .venv/generator
 	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2 constructs@10
+
+.venv/original: .venv/generator
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet "pypiserver==2.4.1" "gunicorn==20.0.4" "gevent==24.11.1" "passlib==1.7.4" "bcrypt<4" "setuptools<81"

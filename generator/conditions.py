@@ -43,6 +43,7 @@ IS_TERMINATION_PROTECTED = _is("IsTerminationProtected", settings.MANAGED_TERMIN
 IS_ONE_DAY_LIFECYCLE = _is("IsOneDayLifecycle", settings.EFS_LIFECYCLE_POLICY, "1")
 IS_BURSTING = _is("IsBursting", settings.EFS_THROUGHPUT_MODE, "bursting")
 IS_PROVISIONED = _is("IsProvisioned", settings.EFS_THROUGHPUT_MODE, "provisioned")
+HAS_READER = _is("HasReader", settings.READER_ACCOUNT, "true")
 HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true")
 HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
 HAS_DASHBOARD = _is("HasDashboard", settings.ENABLE_CLOUDWATCH_DASHBOARD, "true")

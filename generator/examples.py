@@ -20,7 +20,7 @@ PARAMETERS = {
 }
 """What a production deployment sets; the operator's own identifiers go where the example's stand."""
 
-DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "AccessLogs")
+DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "ReaderSecret", "AccessLogs")
 """Logical IDs of what holds data, in either edition."""
 _DATA_LAYERS = ("Security", "Storage", "Edge")
 """Nested stacks that have one of these."""

@@ -35,7 +35,7 @@ def role(
     noun: str,
     *,
     trusted: Expression,
-    policies: Sequence[Policy] = (),
+    policies: Sequence[Policy | If] = (),
     managed_policies: object = (),
     condition: str | None = None,
 ) -> Role:

@@ -29,6 +29,11 @@ _ATTRIBUTES = (
     "UpdatePolicy",
     "Properties",
 )
+_SHORT_FORMS = {
+    *("And", "Base64", "Condition", "Equals", "FindInMap", "GetAtt", "If"),
+    *("Join", "Not", "Or", "Ref", "Select", "Split", "Sub"),
+}
+"""Functions written ``!X``. Those of Rules alone are documented in their long form only."""
 _WIDTH = 120
 _ONE_LINE = 88
 """A collection of scalars whose text is no longer than this stands on one line."""
@@ -66,10 +71,11 @@ def _node(value: Any) -> yaml.Node:
         if short is not None:
             return short
         pairs = [(_node(str(key)), _node(item)) for key, item in value.items()]
-        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=_is_short([*value.values()], value))
+        is_function = any(str(key).startswith("Fn::") for key in value)
+        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=not is_function and _is_short(value))
     if isinstance(value, list | tuple):
         nodes = [_node(item) for item in value]
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(value, value))
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(value))
     return _scalar(value)
 
 
@@ -79,7 +85,7 @@ def _intrinsic(value: dict[str, Any]) -> yaml.Node | None:
     ((name, argument),) = value.items()
     if name == "Condition" and not isinstance(argument, str):
         return None
-    if not (name.startswith("Fn::") or name in ("Ref", "Condition")):
+    if name.removeprefix("Fn::") not in _SHORT_FORMS:
         return None
     if name == "Fn::GetAtt":
         argument = ".".join(argument)
@@ -101,7 +107,8 @@ def _scalar(value: Any) -> yaml.ScalarNode:
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
 
 
-def _is_short(items: Any, whole: Any) -> bool:
-    text = str(whole)
-    long_list = all(isinstance(item, str | int) for item in items) and len(items) > 0 and isinstance(whole, list)
-    return "\\n" not in text and (len(text) <= _ONE_LINE or long_list)
+def _is_short(value: dict[str, Any] | list[Any] | tuple[Any, ...]) -> bool:
+    """Whether ``value`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
+    text = str(value)
+    is_plain_list = not isinstance(value, dict) and all(isinstance(item, str | int) for item in value)
+    return "\\n" not in text and (len(text) <= _ONE_LINE or is_plain_list)

@@ -136,6 +136,10 @@ RULES: dict[str, dict[str, Any]] = {
             _or(_in(settings.ASG_MIN_SIZE, range(MAX_SUBNETS + 1)), _not(_is(settings.ASG_MAX_SIZE, 0))),
             f"With an AsgMinSize above {MAX_SUBNETS}, give AsgMaxSize too.",
         ),
+        (
+            _or(_not(_in(settings.ASG_MAX_SIZE, range(1, MAX_SUBNETS))), _not(_is(settings.ASG_MIN_SIZE, 0))),
+            f"With an AsgMaxSize below {MAX_SUBNETS}, give AsgMinSize too: automatically it is one for each subnet.",
+        ),
     ),
     "TaskFitsInstance": _rule(*_fits_memory(), *_fits_cpu()),
     "MemoryReservation": _rule(

@@ -26,8 +26,8 @@ MAX_CIDRS = 10
 MAX_IPV6_CIDRS = 5
 MAX_ALARM_TOPICS = 4
 """An alarm takes five actions in each state, and one is our own topic's."""
-MAX_TASK_MIN = 20
-MAX_GROUP_MIN = 20
+MAX_TASK_MIN = 10
+MAX_GROUP_MIN = 10
 
 
 def _one_of(*values: object) -> tuple[str, ...]:
@@ -44,6 +44,7 @@ def _optional(pattern: str) -> str:
     return f"^({pattern})?$"
 
 
+_OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _SWITCH = ("true", "false")
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
 _POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
@@ -69,7 +70,7 @@ ASG_SUBNETS = Setting(
     group=REQUIRED,
     label="Subnets of the hosts and the file system",
     type="List<AWS::EC2::Subnet::Id>",
-    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with a route to the internet (NAT) or VPC endpoints.",
+    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with NAT or VPC endpoints. Add and remove at the end.",
 )
 HOSTED_ZONE_NAME = Setting(
     name="HostedZoneName",
@@ -147,7 +148,7 @@ INGRESS_CIDRS = Setting(
     label="IPv4 ranges that may connect",
     description=f"1 to {MAX_CIDRS}, separated by commas.",
     default="0.0.0.0/0",
-    pattern=_items(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}", MAX_CIDRS),
+    pattern=_items(rf"{_OCTET}(\.{_OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])", MAX_CIDRS),
     constraint=f"must be 1 to {MAX_CIDRS} IPv4 CIDR blocks separated by commas, e.g. 10.0.0.0/8",
 )
 INGRESS_IPV6_CIDRS = Setting(
@@ -186,6 +187,14 @@ SECRET_READERS = Setting(
     pattern=_items(_ROLE_ARN, 10, least=0),
     constraint="must be up to 10 IAM role ARNs separated by commas, or empty",
 )
+READER_ACCOUNT = Setting(
+    name="ReaderAccount",
+    group=ACCESS,
+    label="Reader account",
+    description="A second account, which may list and download only.",
+    default="true",
+    values=_SWITCH,
+)
 SECRET_KMS_KEY_ARN = Setting(
     name="SecretKmsKeyArn",
     group=ACCESS,
@@ -214,13 +223,38 @@ CONTAINER_IMAGE = Setting(
     pattern=r"^\S*$",
     constraint="must be an image reference without spaces, or empty",
 )
+PACKAGE_BACKEND = Setting(
+    name="PackageBackend",
+    group=CONTAINER,
+    label="Package backend",
+    description="simple-dir: pypiserver's own, which reads the whole directory for each request.",
+    default="indexed",
+    values=("indexed", "simple-dir"),
+)
+IMMUTABLE_PACKAGES = Setting(
+    name="ImmutablePackages",
+    group=CONTAINER,
+    label="Immutable packages",
+    description="true: a file that was uploaded can be neither overwritten nor removed, as on PyPI.",
+    default="true",
+    values=_SWITCH,
+)
+FALLBACK_URL = Setting(
+    name="FallbackUrl",
+    group=CONTAINER,
+    label="Index for unknown projects",
+    description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
+    default="",
+    pattern=_optional(r"https?://[^\s?#]+"),
+    constraint="must be the URL of a simple index, e.g. https://pypi.org/simple, or empty",
+)
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",
     group=CONTAINER,
     label="Least number of tasks",
     description=f"0 to {MAX_TASK_MIN}.",
     default="2",
-    pattern="^([0-9]|1[0-9]|20)$",
+    pattern="^([0-9]|10)$",
     constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
 )
 TASK_MAX_COUNT = Setting(
@@ -287,7 +321,7 @@ ASG_MIN_SIZE = Setting(
     label="Least number of hosts",
     description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
     default="0",
-    pattern="^([0-9]|1[0-9]|20)$",
+    pattern="^([0-9]|10)$",
     constraint=f"must be a whole number from 0 to {MAX_GROUP_MIN}",
 )
 ASG_MAX_SIZE = Setting(
@@ -428,7 +462,7 @@ PACKAGES_PATH = Setting(
     label="Directory of the packages",
     description="On the file system, e.g. /aws-backup-restore_2026-01-01/packages after a restore. A new one is created.",
     default="/packages",
-    pattern=r"^(?=.{2,100}$)(/[A-Za-z0-9._:-]+){1,4}$",
+    pattern=r"^(?=.{2,100}$)(/(?!\.{1,2}(/|$))[A-Za-z0-9._:-]+){1,4}$",
     constraint="must be an absolute path of 1 to 4 directories and at most 100 characters, not / itself",
 )
 EFS_LIFECYCLE_POLICY = Setting(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from troposphere import FindInMap, If, Join, Ref, Sub, ecs
+from troposphere import FindInMap, If, Join, NoValue, Ref, Sub, ecs
 from troposphere.logs import LogGroup
 
-from generator import conditions, settings
+from generator import conditions, program, settings
 from generator.instances import AGENT_CPU, AGENT_MEMORY, container_table
 from generator.tags import tags
 from generator.user_data import LOG_AGENT_CONFIG
@@ -27,6 +27,7 @@ def pypiserver(
     access_point: Wire[AccessPointId],
     task_role: Wire[RoleArn],
     publisher: Wire[SecretArn],
+    reader: Wire[SecretArn],
 ) -> ecs.TaskDefinition:
     """One container on the packages' access point: not root, read-only, secrets from Secrets Manager."""
     service = stack.take(settings.SERVICE_NAME)
@@ -61,21 +62,29 @@ def pypiserver(
         ),
         PortMappings=[ecs.PortMapping(ContainerPort=CONTAINER_PORT, HostPort=0, Protocol="tcp")],
         MountPoints=[ecs.MountPoint(SourceVolume="packages", ContainerPath=PACKAGES, ReadOnly=False)],
+        EntryPoint=program.entry_point(),
+        Command=program.command(),
         Environment=[
-            ecs.Environment(
-                Name="GUNICORN_WORKERS",
-                Value=If(
+            ecs.Environment(Name=name, Value=value)
+            for name, value in {
+                "FALLBACK_URL": stack.take(settings.FALLBACK_URL),
+                "GUNICORN_WORKERS": If(
                     stack.when(conditions.HAS_GUNICORN_WORKERS),
                     stack.take(settings.GUNICORN_WORKERS),
                     automatic("Workers"),
                 ),
-            ),
+                "IMMUTABLE_PACKAGES": stack.take(settings.IMMUTABLE_PACKAGES),
+                "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
+                "PACKAGES_DIRECTORY": PACKAGES,
+                "PORT": str(CONTAINER_PORT),
+            }.items()
         ],
         Secrets=[
-            ecs.Secret(
-                Name=f"PUBLISHER_{field.upper()}", ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=stack.take(publisher))
-            )
-            for field in ("username", "password")
+            *_secrets("PUBLISHER", stack.take(publisher)),
+            *(
+                If(stack.when(conditions.HAS_READER), secret, NoValue)
+                for secret in _secrets("READER", stack.take(reader))
+            ),
         ],
         HealthCheck=ecs.HealthCheck(
             Command=["CMD", "python3", "-c", _HEALTH_CHECK], Interval=30, Timeout=10, Retries=3, StartPeriod=60
@@ -107,6 +116,14 @@ def pypiserver(
             Tags=tags(stack, "tasks"),
         )
     )
+
+
+def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:
+    """``ACCOUNT_USERNAME`` and ``ACCOUNT_PASSWORD`` from the JSON of ``secret``."""
+    return [
+        ecs.Secret(Name=f"{account}_{field.upper()}", ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=secret))
+        for field in ("username", "password")
+    ]
 
 
 _HEALTH_CHECK = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{CONTAINER_PORT}/health', timeout=8)"

@@ -195,14 +195,17 @@ class Stack:
         return wire
 
     def when(self, condition: When) -> str:
-        """The name of ``condition``, declared in this layer's template."""
-        if condition.name not in self.template.conditions:
-            self.template.add_condition(condition.name, condition.test(self))
+        """The name of ``condition``, declared in this layer's template. Raises ValueError if another has it."""
+        test = condition.test(self)
+        declared = self.template.conditions.setdefault(condition.name, test)
+        if declared.to_dict() != test.to_dict():
+            raise ValueError(f"{self.title}: two different conditions are named {condition.name}")
         return condition.name
 
     def mapping(self, name: str, table: dict[str, dict[str, Any]]) -> str:
-        """The name of a Mapping with the contents of ``table``."""
-        self.template.mappings[name] = table
+        """The name of a Mapping with the contents of ``table``. Raises ValueError if another has it."""
+        if self.template.mappings.setdefault(name, table) != table:
+            raise ValueError(f"{self.title}: two different mappings are named {name}")
         return name
 
 

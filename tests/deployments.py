@@ -51,7 +51,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "TaskMaxCount": "20",
         "ContainerMemory": "1024",
         "ContainerMemoryReservation": "768",
-        "ContainerCpu": "512",
+        "ContainerCpu": "1024",
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
         "AsgInstanceType": "m7g.large",

@@ -81,14 +81,12 @@ class Evaluation:
     given: Values
     place: Place = HERE
     children: Mapping[str, Data] = field(default_factory=dict)
+    _conditions: dict[str, bool] = field(default_factory=dict, init=False)
+    _stacks: dict[str, Evaluation | None] = field(default_factory=dict, init=False)
 
     @cached_property
     def values(self) -> Data:
         return {**self.place.pseudo, **parameter_values(self.template, self.given)}
-
-    @cached_property
-    def stacks(self) -> _Stacks:
-        return _Stacks(self)
 
     @cached_property
     def resources(self) -> Data:
@@ -103,7 +101,8 @@ class Evaluation:
             depends = resource.get("DependsOn", [])
             for other in [depends] if isinstance(depends, str) else depends:
                 self._must_exist(other, f"DependsOn of {title}")
-            inner = self.stacks[title].resources if title in self.stacks else {title: resolved}
+            stack = self.stack(title)
+            inner = stack.resources if stack else {title: resolved}
             if twice := found.keys() & inner.keys():
                 raise UnresolvableError(f"two resources are named {sorted(twice)}")
             found |= inner
@@ -126,9 +125,19 @@ class Evaluation:
         condition = self.template["Resources"][title].get("Condition")
         return condition is None or self.condition(condition)
 
-    @cached_property
-    def _conditions(self) -> dict[str, bool]:
-        return {}
+    def stack(self, title: str) -> Evaluation | None:
+        """The nested stack ``title``, evaluated with what its parent passes; ``None`` for any other resource."""
+        resource = self.template["Resources"][title]
+        if resource["Type"] != "AWS::CloudFormation::Stack":
+            return None
+        if title not in self._stacks:
+            self._stacks[title] = None
+            passed = {name: self.value(item) for name, item in resource["Properties"]["Parameters"].items()}
+            self._stacks[title] = Evaluation(self.children[resource["Properties"]["TemplateURL"]], passed, self.place)
+        found = self._stacks[title]
+        if found is None:
+            raise UnresolvableError(f"nested stack {title} depends on itself")
+        return found
 
     def condition(self, name: str) -> bool:
         if name not in self._conditions:
@@ -193,12 +202,13 @@ class Evaluation:
     def _get_att(self, argument: list[str] | str, mode: str) -> Any:
         title, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
         token = self._resource(title, f"<{title}.{attribute}>", mode)
-        if title not in self.stacks:
+        stack = self.stack(title)
+        if stack is None:
             return token
         name = attribute.removeprefix("Outputs.")
-        if name not in self.stacks[title].outputs:
+        if name not in stack.outputs:
             raise UnresolvableError(f"nested stack {title} has no output {name}")
-        return self.stacks[title].outputs[name]
+        return stack.outputs[name]
 
     def _if(self, argument: list[Any], mode: str) -> Any:
         holds = self.condition(argument[0])
@@ -263,26 +273,3 @@ _FUNCTIONS: dict[str, Callable[[Evaluation, Any, str], Any]] = {
     "Fn::Sub": Evaluation._sub,
     "Fn::Base64": Evaluation._base64,
 }
-
-
-class _Stacks:
-    """The nested stacks of an evaluation, each evaluated with what its parent passes when it is first asked for."""
-
-    def __init__(self, parent: Evaluation) -> None:
-        self._parent = parent
-        self._found: dict[str, Evaluation | None] = {}
-
-    def __contains__(self, title: str) -> bool:
-        return bool(self._parent.template["Resources"][title]["Type"] == "AWS::CloudFormation::Stack")
-
-    def __getitem__(self, title: str) -> Evaluation:
-        if title not in self._found:
-            self._found[title] = None
-            properties = self._parent.template["Resources"][title]["Properties"]
-            passed = {name: self._parent.value(item) for name, item in properties["Parameters"].items()}
-            child = self._parent.children[properties["TemplateURL"]]
-            self._found[title] = Evaluation(child, passed, self._parent.place)
-        found = self._found[title]
-        if found is None:
-            raise UnresolvableError(f"nested stack {title} depends on itself")
-        return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,4 +104,4 @@ def test_scripts_pass_shellcheck(editions: Editions, tmp_path: Path) -> None:
     for name, script in first_start(editions, tmp_path)["scripts"].items():
         file = tmp_path / name
         file.write_text(script)
-        subprocess.run(["shellcheck", "--severity=style", file], check=True)
+        subprocess.run([Path(sys.executable).with_name("shellcheck"), "--severity=style", file], check=True)

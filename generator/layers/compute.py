@@ -13,6 +13,7 @@ from troposphere import (
     GetAtt,
     If,
     Join,
+    NoValue,
     Ref,
     Sub,
     applicationautoscaling,
@@ -20,7 +21,7 @@ from troposphere import (
     ec2,
     ecs,
 )
-from troposphere.iam import Policy, Role, RolePolicy
+from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from generator import conditions, instances, settings, tasks
@@ -77,6 +78,7 @@ def compute(
     hosts: Wire[SecurityGroupId],
     host_profile: Wire[InstanceProfileArn],
     publisher: Wire[SecretArn],
+    reader: Wire[SecretArn],
     file_system: Wire[FileSystemId],
     access_point: Wire[AccessPointId],
     task_role: Wire[RoleArn],
@@ -99,12 +101,13 @@ def compute(
 
     task = tasks.pypiserver(
         stack,
-        execution_role=GetAtt(_execution_role(stack, task_logs, stack.take(publisher)), "Arn"),
+        execution_role=GetAtt(_execution_role(stack, task_logs, stack.take(publisher), stack.take(reader)), "Arn"),
         log=task_logs,
         file_system=file_system,
         access_point=access_point,
         task_role=task_role,
         publisher=publisher,
+        reader=reader,
     )
     service = stack.add(
         ecs.Service(
@@ -301,6 +304,8 @@ def _capacity_provider(
         ecs.CapacityProvider(
             "CapacityProvider",
             DependsOn=[cluster.title],
+            # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate.
+            Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
                 # Deleted before the cleaner deletes the group.
                 AutoScalingGroupArn=once(Ref(group), If(protected, Ref(group_cleaner), "")),
@@ -330,28 +335,25 @@ def _capacity_provider(
     return provider, association
 
 
-def _execution_role(stack: Stack, log: LogGroup, secret: Expression) -> Role:
-    """May pull the image, write the tasks' log and read the one secret."""
-    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[secret])
-    key = stack.take(settings.SECRET_KMS_KEY_ARN)
-    execution_role = role(
+def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
+    """May pull the image, write the tasks' log and read the accounts' secrets."""
+    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
+    decrypt = Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[stack.take(settings.SECRET_KMS_KEY_ARN)])
+    return role(
         stack,
         "ExecutionRole",
         "task-execution",
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
-        policies=[Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log), read_secret))],
+        policies=[
+            Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log), read_secret)),
+            If(
+                stack.when(conditions.HAS_SECRET_KEY),
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=document(decrypt)),
+                NoValue,
+            ),
+        ],
     )
-    stack.add(
-        RolePolicy(
-            "SecretKeyPermissions",
-            Condition=stack.when(conditions.HAS_SECRET_KEY),
-            RoleName=Ref(execution_role),
-            PolicyName="decrypt-secret",
-            PolicyDocument=document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[key])),
-        )
-    )
-    return execution_role
 
 
 def _write(log: LogGroup) -> Statement:

@@ -109,13 +109,6 @@ def monitoring(
 
 def _topic(stack: Stack) -> sns.Topic:
     """Encrypted under a key that CloudWatch and EventBridge may use; SNS's own admits neither."""
-    account = Ref("AWS::AccountId")
-    from_cloudwatch = Principal("Service", "cloudwatch.amazonaws.com")
-    # EventBridge's requests carry no source for a Condition to check:
-    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-    from_events = Principal("Service", "events.amazonaws.com")
-    own = Condition(StringEquals("aws:SourceAccount", account))
-    encrypt = [kms_actions.Decrypt, kms_actions.GenerateDataKey]
     key = stack.add(
         kms.Key(
             "TopicKey",
@@ -132,19 +125,28 @@ def _topic(stack: Stack) -> sns.Topic:
                     Resource=["*"],
                 ),
                 Statement(
-                    Sid="Alarms",
+                    Sid="Publish",
                     Effect=Allow,
-                    Principal=from_cloudwatch,
-                    Action=encrypt,
+                    Principal=Principal("Service", ["cloudwatch.amazonaws.com", "events.amazonaws.com"]),
+                    Action=[kms_actions.Decrypt, kms_actions.GenerateDataKey],
                     Resource=["*"],
-                    Condition=own,
                 ),
-                Statement(Sid="Events", Effect=Allow, Principal=from_events, Action=encrypt, Resource=["*"]),
             ),
             Tags=tags(stack, "alarms"),
         )
     )
-    topic = stack.add(sns.Topic("Topic", DisplayName="pypiserver", KmsMasterKeyId=Ref(key), Tags=tags(stack, "alarms")))
+    topic = stack.add(
+        sns.Topic(
+            "Topic",
+            DisplayName="pypiserver",
+            KmsMasterKeyId=Ref(key),
+            # In the topic and not as resources: a resource that moves from one slot to another would end it for both.
+            Subscription=[
+                slot.only(sns.Subscription(Protocol="email", Endpoint=slot.value)) for slot in EMAILS.of(stack)
+            ],
+            Tags=tags(stack, "alarms"),
+        )
+    )
     stack.add(
         sns.TopicPolicy(
             "TopicPolicy",
@@ -153,31 +155,22 @@ def _topic(stack: Stack) -> sns.Topic:
                 Statement(
                     Sid="Alarms",
                     Effect=Allow,
-                    Principal=from_cloudwatch,
+                    Principal=Principal("Service", "cloudwatch.amazonaws.com"),
                     Action=[sns_actions.Publish],
                     Resource=[Ref(topic)],
-                    Condition=own,
+                    Condition=Condition(StringEquals("aws:SourceAccount", Ref("AWS::AccountId"))),
                 ),
+                # EventBridge's requests carry no source for a Condition to check.
                 Statement(
                     Sid="Events",
                     Effect=Allow,
-                    Principal=from_events,
+                    Principal=Principal("Service", "events.amazonaws.com"),
                     Action=[sns_actions.Publish],
                     Resource=[Ref(topic)],
                 ),
             ),
         )
     )
-    for slot in EMAILS.of(stack):
-        stack.add(
-            sns.SubscriptionResource(
-                f"EmailSubscription{slot.index}",
-                **_only_if(slot.filled),
-                TopicArn=Ref(topic),
-                Protocol="email",
-                Endpoint=slot.value,
-            )
-        )
     return topic
 
 

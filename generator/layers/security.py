@@ -9,7 +9,7 @@ from awacs import secretsmanager
 from awacs.aws import Allow, AWSPrincipal, Statement
 from troposphere import GetAtt, If, NoValue, Ref, Split, Sub
 from troposphere.ec2 import SecurityGroup, SecurityGroupIngress
-from troposphere.iam import InstanceProfile, RolePolicy
+from troposphere.iam import InstanceProfile, Policy
 from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
 
 from generator import conditions, settings
@@ -32,6 +32,7 @@ class Security:
     file_system: Wire[SecurityGroupId]
     host_profile: Wire[InstanceProfileArn]
     publisher: Wire[SecretArn]
+    reader: Wire[SecretArn]
     credentials_command: Wire[Text]
 
 
@@ -80,7 +81,9 @@ def security(stack: Stack) -> Security:
             Tags=tags(stack, "file-system"),
         )
     )
-    publisher = _publisher(stack)
+    publisher = _credentials(stack, "PublisherSecret", "PublisherSecretReaders", "publisher")
+    # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
+    reader = _credentials(stack, "ReaderSecret", "ReaderSecretReaders", "reader")
     return Security(
         load_balancer=stack.offer(
             "LoadBalancerSecurityGroupId", SecurityGroupId, Ref(load_balancer), "Security group of the load balancer."
@@ -92,6 +95,9 @@ def security(stack: Stack) -> Security:
         host_profile=_host_profile(stack),
         publisher=stack.offer(
             "PypiUserSecretArn", SecretArn, Ref(publisher), "Secret with the username and password of the publisher."
+        ),
+        reader=stack.offer(
+            "ReaderSecretArn", SecretArn, Ref(reader), "Secret with the username and password of the reader."
         ),
         credentials_command=stack.offer(
             "CredentialsCommand",
@@ -135,7 +141,7 @@ def _public_ingress(stack: Stack) -> list[object]:
 
 def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
     """The hosts' role: ECS agent, Session Manager in place of SSH, and what the operator adds."""
-    # Managed policies within the role: they stay attached until the last host has drained.
+    # Policies within the role: they stay attached until the last host has drained.
     agent_and_shell: list[object] = [
         managed("service-role/AmazonEC2ContainerServiceforEC2Role"),
         managed("AmazonSSMManagedInstanceCore"),
@@ -145,44 +151,45 @@ def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
         "HostRole",
         "hosts",
         trusted=Sub("ec2.${AWS::URLSuffix}"),
+        policies=[
+            If(
+                stack.when(conditions.HAS_EXTRA_PERMISSIONS),
+                Policy(
+                    PolicyName="extra-permissions",
+                    PolicyDocument=stack.take(settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS),
+                ),
+                NoValue,
+            )
+        ],
         managed_policies=appended(
             stack, agent_and_shell, settings.EXTRA_MANAGED_POLICY_ARNS, conditions.HAS_EXTRA_POLICIES
         ),
-    )
-    stack.add(
-        RolePolicy(
-            "HostExtraPermissions",
-            Condition=stack.when(conditions.HAS_EXTRA_PERMISSIONS),
-            RoleName=Ref(host_role),
-            PolicyName="extra-permissions",
-            PolicyDocument=stack.take(settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS),
-        )
     )
     profile = stack.add(InstanceProfile("HostProfile", Roles=[Ref(host_role)]))
     return stack.offer("HostProfileArn", InstanceProfileArn, GetAtt(profile, "Arn"), "Instance profile of the hosts.")
 
 
-def _publisher(stack: Stack) -> Secret:
-    """The account that may list, download and upload, as JSON with ``username`` and ``password``."""
+def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secret:
+    """The secret ``title``, JSON with ``username`` and a generated ``password``, and its policy ``readers``."""
     secret = stack.add(
         Secret(
-            "PublisherSecret",
+            title,
             **RETAIN,
-            Description="Credentials to publish to and install from pypiserver",
+            Description=f"Credentials of the {username} of pypiserver",
             # A change of this makes a new password.
             GenerateSecretString=GenerateSecretString(
-                SecretStringTemplate='{"username": "publisher"}',
+                SecretStringTemplate=f'{{"username": "{username}"}}',
                 GenerateStringKey="password",
                 PasswordLength=32,
                 ExcludePunctuation=True,
             ),
             KmsKeyId=If(stack.when(conditions.HAS_SECRET_KEY), stack.take(settings.SECRET_KMS_KEY_ARN), NoValue),
-            Tags=tags(stack, "publisher"),
+            Tags=tags(stack, username),
         )
     )
     stack.add(
         ResourcePolicy(
-            "PublisherSecretReaders",
+            readers,
             Condition=stack.when(conditions.HAS_SECRET_READERS),
             SecretId=Ref(secret),
             BlockPublicPolicy=True,

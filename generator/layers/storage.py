@@ -27,7 +27,7 @@ from troposphere.efs import (
     PosixUser,
     RootDirectory,
 )
-from troposphere.iam import Policy, Role, RolePolicy
+from troposphere.iam import Policy, Role
 
 from generator import conditions, settings
 from generator.cleaners import FORCE_DESTROY, Cleaner, cleaner
@@ -165,13 +165,6 @@ def _task_role(stack: Stack, file_system_arn: Expression, access_point_arn: Expr
             ]
         ),
     )
-    task_role = role(
-        stack,
-        "TaskRole",
-        "tasks",
-        trusted=ECS_TASKS,
-        policies=[Policy(PolicyName="packages", PolicyDocument=document(mount))],
-    )
     # These four actions know no resources:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     channels = Statement(
@@ -184,16 +177,20 @@ def _task_role(stack: Stack, file_system_arn: Expression, access_point_arn: Expr
         ],
         Resource=["*"],
     )
-    stack.add(
-        RolePolicy(
-            "TaskExecPermissions",
-            Condition=stack.when(conditions.IS_EXECUTE_COMMAND),
-            RoleName=Ref(task_role),
-            PolicyName="execute-command",
-            PolicyDocument=document(channels),
-        )
+    return role(
+        stack,
+        "TaskRole",
+        "tasks",
+        trusted=ECS_TASKS,
+        policies=[
+            Policy(PolicyName="packages", PolicyDocument=document(mount)),
+            If(
+                stack.when(conditions.IS_EXECUTE_COMMAND),
+                Policy(PolicyName="execute-command", PolicyDocument=document(channels)),
+                NoValue,
+            ),
+        ],
     )
-    return task_role
 
 
 def _backup(stack: Stack, file_system_arn: Expression) -> None:

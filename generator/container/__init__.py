@@ -1,0 +1,1 @@
+"""The program that runs in the container: pypiserver's application behind a validated index."""

@@ -1,0 +1,5 @@
+"""`python3 -m container`."""
+
+from .server import main
+
+main()

@@ -1,0 +1,95 @@
+"""Package files and wheels' metadata, as they are on disk now."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import stat
+from email.utils import formatdate
+from typing import IO
+
+from pypiserver.bottle_wrapper import parse_date, parse_range_header
+from pypiserver.pkg_helpers import guess_pkgname_and_version, is_listed_path
+
+from .details import wheel_metadata
+from .http import Environ, Response, plain, whole
+from .index import Index
+
+BLOCK_BYTES = 1 << 18
+
+
+def download(index: Index, path: str, environ: Environ) -> Response | None:
+    """
+    The file at `path`, relative to the index's root; None if no such package is listed.
+
+    Raises OSError if the file cannot be read.
+    """
+    file = _open(index, path)
+    if file is None:
+        return None
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        return None
+    etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    modified = formatdate(status.st_mtime, usegmt=True)
+    headers = [("ETag", etag), ("Last-Modified", modified)]
+    if _not_modified(environ, etag, status.st_mtime):
+        file.close()
+        return Response(304, headers, [])
+    content_type = mimetypes.guess_type(path)[0]
+    if content_type:
+        charset = "; charset=UTF-8" if content_type.startswith("text/") else ""
+        headers.append(("Content-Type", content_type + charset))
+    headers.append(("Accept-Ranges", "bytes"))
+    size = status.st_size
+    answer = 200
+    if "HTTP_RANGE" in environ and environ.get("HTTP_IF_RANGE", etag) in (etag, modified):
+        ranges = parse_range_header(environ["HTTP_RANGE"], size)  # type: ignore[no-untyped-call]  # bottle has no types
+        satisfiable = next(ranges, None)
+        if satisfiable is None:
+            file.close()
+            return plain(416, "Range not satisfiable\n", ("Content-Range", f"bytes */{size}"))
+        start, end = satisfiable
+        file.seek(start)
+        answer = 206
+        headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
+        size = end - start
+    headers.append(("Content-Length", str(size)))
+    return Response(answer, headers, environ["wsgi.file_wrapper"](file, BLOCK_BYTES))
+
+
+def metadata(index: Index, path: str) -> Response | None:
+    """The METADATA of the wheel at `path` (PEP 658); None if there is none. Raises OSError."""
+    file = _open(index, path)
+    if file is None:
+        return None
+    with file:
+        content = wheel_metadata(file)
+    if content is None:
+        return None
+    return whole(200, "text/plain; charset=UTF-8", content)
+
+
+def _open(index: Index, path: str) -> IO[bytes] | None:
+    """The listed file at `path`. Its name alone tells whether it is listed, unless it lies in a sub-directory."""
+    if "/" in path:
+        index.refresh()
+        if path not in index:
+            return None
+    elif not path.isprintable() or not is_listed_path(path) or guess_pkgname_and_version(path) is None:
+        return None
+    try:
+        return open(f"{index.root}/{path}", "rb", buffering=0)
+    except (FileNotFoundError, IsADirectoryError):
+        # Absent, unless the whole directory is.
+        os.stat(index.root)
+        return None
+
+
+def _not_modified(environ: Environ, etag: str, mtime: float) -> bool:
+    if "HTTP_IF_NONE_MATCH" in environ:
+        return etag in environ["HTTP_IF_NONE_MATCH"]
+    header = environ.get("HTTP_IF_MODIFIED_SINCE", "").partition(";")[0]
+    since = parse_date(header.strip())  # type: ignore[no-untyped-call]  # bottle has no types
+    return since is not None and since >= int(mtime)

@@ -1,0 +1,212 @@
+"""The simple index as HTML (PEP 503) and JSON (PEP 691, PEP 700), rendered once per content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
+
+from .backend import IndexedBackend
+from .details import Details
+from .http import Environ, Response, whole
+
+# Bounds memory: the oldest listings are rendered anew when asked for again.
+LISTINGS_BYTES = 32 << 20
+# A file rewritten in place leaves its directory as it was: listings check their files this often.
+RECHECK_SECONDS = 1.0
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+HTML_TYPE = "application/vnd.pypi.simple.v1+html"
+LEGACY_TYPE = "text/html; charset=UTF-8"
+_TYPE_OF_RANGE = {
+    "application/vnd.pypi.simple.latest+json": JSON_TYPE,
+    JSON_TYPE: JSON_TYPE,
+    "application/vnd.pypi.simple.latest+html": HTML_TYPE,
+    HTML_TYPE: HTML_TYPE,
+    "text/html": LEGACY_TYPE,
+}
+
+
+class Body(NamedTuple):
+    content: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, text: str) -> Body:
+        content = text.encode()
+        return cls(content, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+class Listing(NamedTuple):
+    generation: int
+    checked_at: float
+    details: list[tuple[str, Details]]
+    html: Body
+    json: Body
+
+    @property
+    def size(self) -> int:
+        return len(self.html.content) + len(self.json.content)
+
+
+class Listings:
+    """Every method raises OSError if a directory or file cannot be read."""
+
+    def __init__(self, backend: IndexedBackend) -> None:
+        self._backend = backend
+        self._index = backend.index
+        self._listings: dict[str, Listing] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def project(self, name: str, environ: Environ) -> Response | None:
+        """`name` is normalised (PEP 503); None if there is no such project."""
+        self._index.refresh()
+        generation = self._index.generation
+        listing = self._listings.get(name)
+        if (
+            listing is None
+            or listing.generation != generation
+            or time.monotonic() - listing.checked_at > RECHECK_SECONDS
+        ):
+            listing = self._check(name, generation, listing)
+        return None if listing is None else _respond(listing, environ)
+
+    def root(self, environ: Environ) -> Response:
+        self._index.refresh()
+        generation = self._index.projects_generation
+        listing = self._listings.get("")
+        if listing is None or listing.generation != generation:
+            names = sorted(self._index.projects())
+            links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
+            listing = Listing(
+                generation,
+                0.0,
+                [],
+                Body.of(_html("Simple Index", links)),
+                _json({"projects": [{"name": name} for name in names]}),
+            )
+            self._keep("", listing)
+        return _respond(listing, environ)
+
+    def _check(self, name: str, generation: int, listing: Listing | None) -> Listing | None:
+        now = time.monotonic()
+        details = []
+        for path in sorted(self._index.paths(name)):
+            try:
+                details.append((path, self._backend.details.get(path)))
+            except (FileNotFoundError, IsADirectoryError):
+                continue
+        if not details:
+            return None
+        if listing is None or listing.details != details:
+            listing = self._render(name, details)
+        listing = listing._replace(generation=generation, checked_at=now)
+        self._keep(name, listing)
+        return listing
+
+    def _keep(self, key: str, listing: Listing) -> None:
+        with self._lock:
+            previous = self._listings.pop(key, None)
+            self._listings[key] = listing
+            self._bytes += listing.size - (previous.size if previous else 0)
+            while self._bytes > LISTINGS_BYTES and len(self._listings) > 1:
+                self._bytes -= self._listings.pop(next(iter(self._listings))).size
+
+    def _render(self, name: str, details: list[tuple[str, Details]]) -> Listing:
+        files = sorted(details, key=lambda file: (self._backend.package(file[0]).parsed_version, file[0]))
+        # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
+        distributions = [(path, known) for path, known in files if not path.endswith(".asc")]
+        document: dict[str, object] = {
+            "name": name,
+            "versions": list(dict.fromkeys(self._version(path) for path, _ in distributions)),
+            "files": [_file(path, known) for path, known in distributions],
+        }
+        links = (_link(path, known) for path, known in files)
+        return Listing(0, 0.0, details, Body.of(_html(f"Links for {name}", links)), _json(document))
+
+    def _version(self, path: str) -> str:
+        version = self._backend.package(path).version
+        # pypiserver appends a wheel's build tag (PEP 427) to the version.
+        return version.partition("-")[0] if path.endswith(".whl") else version
+
+
+def _respond(listing: Listing, environ: Environ) -> Response:
+    content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
+    body = listing.json if content_type == JSON_TYPE else listing.html
+    headers = (("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache"))
+    if body.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
+        return Response(304, [*headers], [])
+    return whole(200, content_type, body.content, *headers)
+
+
+@lru_cache(maxsize=256)
+def _negotiate(accept: str) -> str:
+    """The type of highest quality, the first of equals; HTML for clients older than PEP 691."""
+    best, best_quality = LEGACY_TYPE, 0.0
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip() for part in media_range.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        content_type = _TYPE_OF_RANGE.get(name.lower())
+        if content_type and quality > best_quality:
+            best, best_quality = content_type, quality
+    return best
+
+
+def _url(path: str) -> str:
+    return f"/packages/{quote(path, safe='/+!~')}"
+
+
+def _link(path: str, details: Details) -> str:
+    attributes = ""
+    if details.requires_python:
+        attributes += f' data-requires-python="{escape(details.requires_python)}"'
+    if details.metadata_sha256:
+        # PEP 714: the second name is for clients that know only the first form of PEP 658.
+        digest = f"sha256={details.metadata_sha256}"
+        attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    name = escape(path.rpartition("/")[2])
+    return f'        <a href="{escape(_url(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
+
+
+def _file(path: str, details: Details) -> dict[str, object]:
+    uploaded = datetime.fromtimestamp(details.identity.mtime_ns // 1000 / 1_000_000, timezone.utc)
+    file: dict[str, object] = {
+        "filename": path.rpartition("/")[2],
+        "url": _url(path),
+        "hashes": {"sha256": details.sha256},
+        "size": details.identity.size,
+        "upload-time": uploaded.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    if details.requires_python:
+        file["requires-python"] = details.requires_python
+    if details.metadata_sha256:
+        digest = {"sha256": details.metadata_sha256}
+        file |= {"core-metadata": digest, "dist-info-metadata": digest}
+    return file
+
+
+def _html(title: str, links: Iterable[str]) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
+        '        <meta name="pypi:repository-version" content="1.1">\n'
+        f"        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
+        f"{''.join(links)}    </body>\n</html>\n"
+    )
+
+
+def _json(document: dict[str, object]) -> Body:
+    return Body.of(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))

@@ -1,0 +1,86 @@
+"""The operator's settings, read once from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message says which and what to write instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One pair of credentials. A reader lists and downloads; a publisher also uploads."""
+
+    username: str
+    password: str
+    may_upload: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All times are in seconds."""
+
+    accounts: tuple[Account, ...]
+    packages_directory: Path
+    port: int
+    workers: int
+    threads: int
+    stall_timeout: int
+    indexed: bool
+    immutable: bool
+    fallback_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises SettingsError."""
+
+        def number(name: str, default: int, lowest: int, highest: int) -> int:
+            text = environment.get(name) or str(default)
+            if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+                raise SettingsError(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}.")
+            return int(text)
+
+        def choice(name: str, default: str, other: str) -> str:
+            text = environment.get(name) or default
+            if text not in (default, other):
+                raise SettingsError(f"{name} must be {default} or {other}, not {text!r}.")
+            return text
+
+        directory = Path(environment.get("PACKAGES_DIRECTORY") or "/data/packages")
+        if not directory.is_absolute():
+            raise SettingsError(f"PACKAGES_DIRECTORY must be an absolute path, not {str(directory)!r}.")
+        fallback_url = environment.get("FALLBACK_URL", "")
+        if fallback_url and not fallback_url.startswith(("https://", "http://")):
+            raise SettingsError(f"FALLBACK_URL must be empty or an http(s) URL, not {fallback_url!r}.")
+        return cls(
+            accounts=_accounts(environment),
+            packages_directory=directory,
+            port=number("PORT", 8080, 1, 65535),
+            workers=number("GUNICORN_WORKERS", 1, 1, 64),
+            threads=number("THREADS", 256, 1, 900),
+            stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
+            indexed=choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed",
+            immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
+            fallback_url=fallback_url,
+        )
+
+
+def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
+    accounts = []
+    for role, may_upload in (("PUBLISHER", True), ("READER", False)):
+        username = environment.get(f"{role}_USERNAME", "")
+        password = environment.get(f"{role}_PASSWORD", "")
+        if not username and not password and not may_upload:
+            continue
+        if not username or not password:
+            raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
+        if ":" in username:
+            raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")
+        accounts.append(Account(username=username, password=password, may_upload=may_upload))
+    if len({account.username for account in accounts}) < len(accounts):
+        raise SettingsError("PUBLISHER_USERNAME and READER_USERNAME must differ.")
+    return tuple(accounts)

@@ -1,0 +1,181 @@
+"""A real task, and what is sent to it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import zipfile
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from generator.program import command, entry_point
+
+PUBLISHER = ("publisher", "a-long-random-password")
+READER = ("reader", "another-long-password")
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, str]:
+    return {
+        "PUBLISHER_USERNAME": PUBLISHER[0],
+        "PUBLISHER_PASSWORD": PUBLISHER[1],
+        "READER_USERNAME": READER[0],
+        "READER_PASSWORD": READER[1],
+        "PACKAGES_DIRECTORY": str(directory),
+        "PORT": str(port),
+        **overrides,
+    }
+
+
+class Task:
+    def __init__(self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str]) -> None:
+        home.mkdir()
+        self.directory = directory
+        self.temporary = home / "tmp"
+        self.temporary.mkdir()
+        self.log = home / "stdout"
+        self.errors = home / "stderr"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._connections: list[socket.socket] = []
+        environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
+        with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [*entry_point(str(python)), *command()],
+                env={"PATH": os.defpath, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                requests.get(f"{self.url}/health", timeout=5)
+                return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        raise AssertionError(f"the task did not start:\n{self.errors.read_text()}")
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL for gunicorn and its workers, as when a host dies."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for connection in self._connections:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        self._connections.append(connection)
+        return connection
+
+    def with_credentials(self, account: tuple[str, str] = PUBLISHER) -> str:
+        return f"http://{account[0]}:{account[1]}@127.0.0.1:{self.port}"
+
+    def get(self, path: str, account: tuple[str, str] | None = PUBLISHER, **options: Any) -> requests.Response:
+        options.setdefault("allow_redirects", False)
+        return requests.get(self.url + path, auth=account, timeout=60, **options)
+
+    def project(self, name: str) -> dict[str, Any]:
+        """The project's PEP 691 document."""
+        response = self.get(f"/simple/{name}/", headers={"Accept": JSON_TYPE})
+        response.raise_for_status()
+        document: dict[str, Any] = response.json()
+        return document
+
+    def upload(
+        self,
+        filename: str,
+        content: bytes,
+        fields: Mapping[str, str] | None = None,
+        *,
+        account: tuple[str, str] | None = PUBLISHER,
+        agent: str = "uv/1",
+        signature: tuple[str, bytes] | None = None,
+    ) -> requests.Response:
+        files = {"content": (filename, content)}
+        if signature:
+            files["gpg_signature"] = signature
+        return requests.post(
+            self.url + "/",
+            data={":action": "file_upload", "protocol_version": "1", **(fields or {})},
+            files=files,
+            auth=account,
+            headers={"User-Agent": agent},
+            timeout=120,
+        )
+
+    def begin_upload(self, filename: str, size: int, announced: int | None = None) -> tuple[socket.socket, bytes]:
+        """An open connection with all but the last `size` bytes of an upload sent, and the end to send."""
+        head = (
+            b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n'
+            b'--B\r\nContent-Disposition: form-data; name="content"; filename="%s"\r\n\r\n' % filename.encode()
+        )
+        tail = b"\r\n--B--\r\n"
+        connection = self.connect()
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+            + f"Content-Length: {announced or len(head) + size + len(tail)}\r\n".encode()
+            + f"Authorization: {basic(PUBLISHER)}\r\n\r\n".encode()
+            + head
+        )
+        return connection, tail
+
+    def access_log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def basic(account: tuple[str, str]) -> str:
+    return "Basic " + b64encode(":".join(account).encode()).decode()
+
+
+def status_of(connection: socket.socket) -> int:
+    """The status of the response that arrives on a connection; 0 if it is closed without one."""
+    data = b""
+    while b"\r\n" not in data and (chunk := connection.recv(4096)):
+        data += chunk
+    return int(data.split()[1]) if data else 0
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") -> tuple[str, bytes]:
+    """An installable wheel's filename and content."""
+    info = f"{project}-{version}.dist-info"
+    text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nRequires-Python: >=3.8\n{metadata}"
+    members = {
+        f"{project}.py": b"VERSION = %r\n" % version.encode() + b"#" + extra,
+        f"{info}/METADATA": text.encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "".join(f"{project}.py,,\n{info}/{x},,\n" for x in ("METADATA", "WHEEL", "RECORD")).encode(),
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return f"{project}-{version}-py3-none-any.whl", content.getvalue()

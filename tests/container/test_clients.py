@@ -1,0 +1,180 @@
+"""pip, uv, twine and poetry against a running task."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import StartTask
+from .tasks import PUBLISHER, READER, Task, sha256, wheel
+
+NAME, CONTENT = wheel("clientdemo", "1.0")
+
+
+@pytest.fixture
+def task(start: StartTask, directory: Path) -> Task:
+    return start(directory)
+
+
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        env={
+            "PATH": os.defpath,
+            "HOME": os.environ.get("HOME", "/"),
+            "PIP_CONFIG_FILE": os.devnull,
+            **environment,
+        },
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def twine(task: Task, *files: Path, account: tuple[str, str] = PUBLISHER) -> subprocess.CompletedProcess[str]:
+    return run(
+        sys.executable,
+        "-m",
+        "twine",
+        "upload",
+        "--non-interactive",
+        "--disable-progress-bar",
+        "--verbose",
+        "--repository-url",
+        task.url,
+        "-u",
+        account[0],
+        "-p",
+        account[1],
+        *files,
+    )
+
+
+def uv_publish(task: Task, file: Path, account: tuple[str, str] = PUBLISHER) -> subprocess.CompletedProcess[str]:
+    return run(
+        sys.executable,
+        "-m",
+        "uv",
+        "publish",
+        "--publish-url",
+        task.url,
+        "--check-url",
+        f"{task.url}/simple/",
+        "--username",
+        account[0],
+        "--password",
+        account[1],
+        file,
+    )
+
+
+def pip_install(
+    task: Task, target: Path, requirement: str, account: tuple[str, str] = READER
+) -> subprocess.CompletedProcess[str]:
+    requirements = target.with_suffix(".txt")
+    requirements.write_text(requirement)
+    return run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-cache-dir",
+        "--target",
+        target,
+        "--index-url",
+        f"{task.with_credentials(account)}/simple/",
+        "-r",
+        requirements,
+    )
+
+
+def test_twine_uploads_and_pip_installs_by_hash(task: Task, tmp_path: Path) -> None:
+    file = tmp_path / NAME
+    file.write_bytes(CONTENT)
+    uploaded = twine(task, file)
+    assert uploaded.returncode == 0, uploaded.stdout + uploaded.stderr
+    installed = pip_install(task, tmp_path / "site", f"clientdemo==1.0 --hash=sha256:{sha256(CONTENT)}")
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    assert (tmp_path / "site" / "clientdemo.py").exists()
+    wrong = pip_install(task, tmp_path / "other", f"clientdemo==1.0 --hash=sha256:{'0' * 64}")
+    assert "DO NOT MATCH" in wrong.stderr
+    again = twine(task, file)
+    assert again.returncode != 0
+    assert "already exists" in again.stdout + again.stderr
+    assert "403" in (result := twine(task, file, account=READER)).stdout + result.stderr
+    assert "401" in (result := twine(task, file, account=(PUBLISHER[0], "wrong"))).stdout + result.stderr
+    refused = pip_install(task, tmp_path / "refused", "clientdemo", account=(READER[0], "wrong"))
+    assert refused.returncode != 0
+
+
+def test_uv_publishes_installs_and_excludes_newer(task: Task, tmp_path: Path) -> None:
+    file = tmp_path / NAME
+    file.write_bytes(CONTENT)
+    published = uv_publish(task, file)
+    assert published.returncode == 0, published.stderr
+    assert "already exists" in (result := uv_publish(task, file)).stdout + result.stderr
+    assert uv_publish(task, tmp_path / wheel("other", "1.0")[0]).returncode != 0
+
+    def install(target: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return run(
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--no-config",
+            "--target",
+            tmp_path / target,
+            "--cache-dir",
+            tmp_path / "cache",
+            "--index-url",
+            f"{task.with_credentials(READER)}/simple/",
+            *options,
+            "clientdemo",
+        )
+
+    first = install("first")
+    assert first.returncode == 0, first.stderr
+    assert any(entry["path"] == f"/packages/{NAME}.metadata" for entry in task.access_log())
+    os.utime(task.directory / NAME, (1_700_000_000,) * 2)
+    newer = tmp_path / wheel("clientdemo", "2.0")[0]
+    newer.write_bytes(wheel("clientdemo", "2.0")[1])
+    assert uv_publish(task, newer).returncode == 0
+    assert "clientdemo==2.0" in install("second").stderr
+    assert "clientdemo==1.0" in install("third", "--exclude-newer", "2024-01-01").stderr
+
+
+def test_poetry_publishes(task: Task, tmp_path: Path) -> None:
+    pytest.importorskip("poetry")
+    project = tmp_path / "project"
+    (project / "dist").mkdir(parents=True)
+    name, content = wheel("poetrydemo", "1.0")
+    (project / "dist" / name).write_bytes(content)
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "poetrydemo"\nversion = "1.0"\n[tool.poetry]\npackages = []\n'
+    )
+    published = run(
+        sys.executable,
+        "-m",
+        "poetry",
+        "publish",
+        "-r",
+        "ours",
+        "-u",
+        PUBLISHER[0],
+        "-p",
+        PUBLISHER[1],
+        "-n",
+        cwd=project,
+        POETRY_REPOSITORIES_OURS_URL=f"{task.url}/",
+    )
+    assert published.returncode == 0, published.stdout + published.stderr
+    assert (task.directory / name).read_bytes() == content

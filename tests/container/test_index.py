@@ -1,0 +1,233 @@
+"""Listings and downloads: their forms, and that they are those of the directory as it is now."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from .conftest import StartTask
+from .tasks import JSON_TYPE, PUBLISHER, Task, basic, sha256, status_of, wheel
+
+HTML_TYPE = "application/vnd.pypi.simple.v1+html"
+
+
+def test_a_projects_document_follows_pep_691_700_and_714(start: StartTask, directory: Path) -> None:
+    name, content = wheel("demo", "1.0", metadata="Summary: demo\n")
+    (directory / name).write_bytes(content)
+    (directory / "Demo-0.9.tar.gz").write_bytes(b"source")
+    (directory / "demo-2.0-1build-py3-none-any.whl").write_bytes(b"no zip file")
+    os.utime(directory / name, (1_700_000_000.25,) * 2)
+    task = start(directory)
+    document = task.project("demo")
+    assert document["meta"] == {"api-version": "1.1"}
+    assert (document["name"], document["versions"]) == ("demo", ["0.9", "1.0", "2.0"])
+    source, file, broken = document["files"]
+    assert file | {"core-metadata": 0, "dist-info-metadata": 0} == {
+        "filename": name,
+        "url": f"/packages/{name}",
+        "hashes": {"sha256": sha256(content)},
+        "size": len(content),
+        "upload-time": "2023-11-14T22:13:20.250000Z",
+        "requires-python": ">=3.8",
+        "core-metadata": 0,
+        "dist-info-metadata": 0,
+    }
+    metadata = task.get(file["url"] + ".metadata")
+    assert metadata.content.startswith(b"Metadata-Version: 2.1\nName: demo")
+    assert file["core-metadata"] == file["dist-info-metadata"] == {"sha256": sha256(metadata.content)}
+    for other in (source, broken):
+        assert "core-metadata" not in other
+        assert task.get(other["url"] + ".metadata").status_code == 404
+    html = task.get("/simple/demo/").text
+    assert f'data-core-metadata="sha256={sha256(metadata.content)}"' in html
+    assert 'data-requires-python="&gt;=3.8"' in html
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", "text/html; charset=UTF-8"),
+        ("text/html", "text/html; charset=UTF-8"),
+        (JSON_TYPE, JSON_TYPE),
+        ("application/vnd.pypi.simple.latest+json", JSON_TYPE),
+        (HTML_TYPE, HTML_TYPE),
+        (f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01", JSON_TYPE),
+        (f"text/html; q=0.5, {HTML_TYPE};q=0.7, {JSON_TYPE};q=0", HTML_TYPE),
+        ("nonsense;q=x,,", "text/html; charset=UTF-8"),
+    ],
+)
+def test_content_is_negotiated(populated: Task, accept: str, expected: str) -> None:
+    for path in ("/simple/", "/simple/demo/"):
+        response = populated.get(path, headers={"Accept": accept})
+        assert (response.headers["Content-Type"], response.headers["Vary"]) == (expected, "Accept")
+
+
+def test_an_unchanged_listing_or_file_is_not_sent_again(populated: Task) -> None:
+    for path in ("/simple/", "/simple/demo/", "/packages/demo-1.0.tar.gz"):
+        etag = populated.get(path).headers["ETag"]
+        response = populated.get(path, headers={"If-None-Match": etag})
+        assert (response.status_code, response.content) == (304, b"")
+        assert populated.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_listings_etag_changes_with_the_project_alone(populated: Task) -> None:
+    before = populated.get("/simple/demo/").headers["ETag"]
+    populated.upload("unrelated-1.0.tar.gz", b"unrelated")
+    assert populated.get("/simple/demo/").headers["ETag"] == before
+    populated.upload("demo-1.1.tar.gz", b"new")
+    assert populated.get("/simple/demo/").headers["ETag"] != before
+
+
+@pytest.mark.parametrize(
+    ("range_", "status", "expected"),
+    [("bytes=2-4", 206, b"ntm"), ("bytes=-3", 206, b"new"), ("bytes=99-", 416, None), ("lines=1", 416, None)],
+)
+def test_ranges(populated: Task, range_: str, status: int, expected: bytes | None) -> None:
+    (populated.directory / "ranges-1.0.tar.gz").write_bytes(b"contmnew")
+    response = populated.get("/packages/ranges-1.0.tar.gz", headers={"Range": range_})
+    assert response.status_code == status
+    assert expected is None or response.content == expected
+    response = populated.get("/packages/ranges-1.0.tar.gz", headers={"Range": "bytes=1-2", "If-Range": '"old"'})
+    assert (response.status_code, response.content) == (200, b"contmnew")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret-1.0.tar.gz",
+        "%2e%2e/secret-1.0.tar.gz",
+        "sub/../../secret-1.0.tar.gz",
+        "/etc/passwd",
+        "..%2fsecret-1.0.tar.gz",
+        ".hidden-1.0.tar.gz",
+        ".hidden/demo-1.0.tar.gz",
+        "sub",
+        "sub/",
+        "linked/secret-1.0.tar.gz",
+        "notes.txt",
+        "a%00b-1.0.tar.gz",
+    ],
+)
+def test_only_listed_files_are_served(populated: Task, path: str) -> None:
+    root = populated.directory
+    for other in (root.parent / "secret-1.0.tar.gz", root / ".hidden-1.0.tar.gz", root / "notes.txt"):
+        other.write_bytes(b"secret")
+    for name in (".hidden", "sub"):
+        (root / name).mkdir(exist_ok=True)
+        (root / name / "demo-1.0.tar.gz").write_bytes(b"secret")
+    if not (root / "linked").is_symlink():
+        (root / "linked").symlink_to(root.parent)
+    connection = populated.connect()
+    connection.sendall(
+        f"GET /packages/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PUBLISHER)}\r\n\r\n".encode()
+    )
+    assert status_of(connection) in (400, 404)
+
+
+def test_an_upload_to_one_task_is_at_once_seen_by_the_other(start: StartTask, directory: Path) -> None:
+    tasks = [start(directory), start(directory, GUNICORN_WORKERS="2")]
+    for n in range(40):
+        writer, reader = tasks[n % 2], tasks[1 - n % 2]
+        content = os.urandom(100)
+        assert writer.upload(f"seen-1.{n}.tar.gz", content).status_code == 200
+        files = reader.project("seen")["files"]
+        assert (len(files), files[-1]["hashes"]["sha256"]) == (n + 1, sha256(content))
+        assert reader.get(f"/packages/seen-1.{n}.tar.gz").content == content
+        assert reader.upload(f"seen-1.{n}.tar.gz", b"again").status_code == 409
+
+
+def test_changes_from_outside_are_at_once_seen(start: StartTask, directory: Path) -> None:
+    task = start(directory)
+    inner = directory / "sub" / "inner"
+    for n in range(10):
+        assert task.get("/simple/outside/").status_code == 404
+        inner.mkdir(parents=True)
+        assert task.get("/simple/outside/").status_code == 404
+        (inner / "outside-1.0.tar.gz").write_bytes(b"%d" % n)
+        (file,) = task.project("outside")["files"]
+        assert file["hashes"]["sha256"] == sha256(b"%d" % n)
+        assert task.get("/packages/sub/inner/outside-1.0.tar.gz").content == b"%d" % n
+        assert task.upload("outside-1.0.tar.gz", b"exists in a sub-directory").status_code == 409
+        (directory / "outside-2.0.tar.gz").write_bytes(b"2")
+        assert task.project("outside")["versions"] == ["1.0", "2.0"]
+        os.replace(inner / "outside-1.0.tar.gz", directory / "outside-2.0.tar.gz")
+        (file,) = task.project("outside")["files"]
+        assert (file["filename"], file["hashes"]["sha256"]) == ("outside-2.0.tar.gz", sha256(b"%d" % n))
+        os.unlink(directory / "outside-2.0.tar.gz")
+        shutil.rmtree(directory / "sub")
+
+
+def test_a_trusted_index_sees_changes_at_once(start_newest: StartTask, directory: Path) -> None:
+    """Two seconds after its last change a directory is no longer read, only opened."""
+    writer, reader = start_newest(directory), start_newest(directory)
+    (directory / "sub").mkdir()
+    for n in range(2):
+        for pause in (2.2, 0):
+            assert len(reader.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"]) == min(n, 1)
+            time.sleep(pause)
+        if n:
+            (directory / "sub" / "settled-1.1.tar.gz").touch()
+        else:
+            writer.upload("settled-1.0.tar.gz", b"content")
+        assert len(reader.project("settled")["files"]) == n + 1
+
+
+def test_a_change_within_the_clocks_granularity_does_not_hide(start_newest: StartTask, coarse: Path) -> None:
+    task = start_newest(coarse)
+    for n in range(200):
+        (coarse / f"hidden-1.{n}.tar.gz").write_bytes(b"content")
+        assert len(task.project("hidden")["files"]) == n + 1
+
+
+def test_a_file_rewritten_in_place_is_listed_anew(start_newest: StartTask, directory: Path) -> None:
+    path = directory / "demo-1.0.tar.gz"
+    path.write_bytes(b"first")
+    task = start_newest(directory)
+    assert task.project("demo")["files"][0]["hashes"]["sha256"] == sha256(b"first")
+    path.write_bytes(b"second")
+    assert task.get("/packages/demo-1.0.tar.gz").content == b"second"
+    time.sleep(1.2)
+    (file,) = task.project("demo")["files"]
+    assert (file["hashes"]["sha256"], file["size"]) == (sha256(b"second"), 6)
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_clock_skew_hides_nothing(start: StartTask, directory: Path, skew: float) -> None:
+    """The file server's clock, whose times the directory carries, is an hour off."""
+    task = start(directory)
+    for n in range(10):
+        (directory / f"skewed-1.{n}.tar.gz").write_bytes(b"%d" % n)
+        os.utime(directory, (time.time() + skew,) * 2)
+        assert len(task.project("skewed")["files"]) == n + 1
+    uploaded = datetime.fromisoformat(task.project("skewed")["files"][0]["upload-time"].replace("Z", "+00:00"))
+    assert abs((datetime.now(UTC) - uploaded).total_seconds()) < 3600
+
+
+@pytest.fixture
+def populated(shared: Task) -> Task:
+    (shared.directory / "demo-1.0.tar.gz").write_bytes(b"content")
+    return shared
+
+
+@pytest.fixture
+def coarse(tmp_path: Path) -> Iterator[Path]:
+    """A directory whose times are whole seconds: ext2 with inodes of 128 bytes."""
+    image, path = tmp_path / "disk.img", tmp_path / "disk"
+    path.mkdir()
+    if os.geteuid() != 0 or not shutil.which("mkfs.ext2"):
+        pytest.skip("mounting a file system of whole seconds needs root and mkfs.ext2")
+    with image.open("wb") as disk:
+        disk.truncate(8 << 20)
+    subprocess.run(["mkfs.ext2", "-q", "-I", "128", "-N", "1024", image], check=True, stderr=subprocess.DEVNULL)
+    if subprocess.run(["mount", "-o", "loop", image, path], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("there are no loop devices")
+    (path / "packages").mkdir()
+    yield path / "packages"
+    subprocess.run(["umount", "-l", path], check=True)

@@ -1,0 +1,293 @@
+"""Accounts, health, storage failures, slow clients, shutdown, settings and the log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from generator.program import command, entry_point
+
+from .conftest import StartTask
+from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sha256, status_of, wheel
+from .test_uploads import wait_for
+
+NAME, CONTENT = wheel("demo", "1.0", os.urandom(1000))
+
+
+@pytest.fixture
+def task(start: StartTask, directory: Path) -> Task:
+    (directory / NAME).write_bytes(CONTENT)
+    return start(directory)
+
+
+def test_wrong_credentials_are_asked_for_again(task: Task) -> None:
+    paths = ("/simple/", "/simple/demo/", f"/packages/{NAME}", "/packages/", "/demo/json")
+    for path in paths:
+        for account in (None, (PUBLISHER[0], READER[1]), ("", ""), ("p\u00fcblisher", "x")):
+            response = task.get(path, account)
+            assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, 'Basic realm="pypi"')
+        for account in (PUBLISHER, READER):
+            assert task.get(path, account).status_code == 200
+    for header in ("Basic", "Basic !!!", "Bearer " + basic(PUBLISHER)[6:], "Basic \u00e9"):
+        assert task.get("/simple/", None, headers={"Authorization": header.encode("latin-1")}).status_code == 401
+
+
+def test_without_a_reader_there_is_one_account(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, READER_USERNAME="", READER_PASSWORD="")
+    assert task.get("/simple/", READER).status_code == 401
+    assert task.get("/simple/", ("", "")).status_code == 401
+    assert task.get("/simple/", PUBLISHER).status_code == 200
+
+
+def test_unknown_projects_are_absent_unless_there_is_a_fallback(start: StartTask, directory: Path) -> None:
+    assert start(directory).get("/simple/absent/").status_code == 404
+    response = start(directory, FALLBACK_URL="https://index.example/simple/").get("/simple/absent/")
+    assert (response.status_code, response.headers["Location"]) == (
+        303,
+        "https://index.example/simple/absent/",
+    )
+
+
+def test_a_forged_host_is_not_reflected(task: Task) -> None:
+    response = task.get("/simple/Demo/", headers={"X-Forwarded-Host": "evil.example"})
+    assert response.status_code == 301
+    assert "evil" not in response.headers["Location"]
+
+
+@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
+def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, directory: Path, backend: str) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start(directory, PACKAGE_BACKEND=backend, FALLBACK_URL="https://index.example/simple/")
+    away = directory.with_name("away")
+    for _ in range(3):
+        assert task.get("/simple/demo/").status_code == task.get("/health").status_code == 200
+        directory.rename(away)
+        for path in (
+            "/simple/",
+            "/simple/demo/",
+            "/simple/absent/",
+            f"/packages/{NAME}",
+            "/packages/",
+            "/demo/json",
+        ):
+            assert task.get(path).status_code == 503
+        assert task.get("/health", None).status_code == 503
+        if backend == "indexed":
+            assert task.upload("other-1.0.tar.gz", b"content").status_code == 503
+        away.rename(directory)
+    assert task.get(f"/packages/{NAME}").content == CONTENT
+
+
+def test_a_stuck_directory_fails_the_health_check_in_bounded_time(start_newest: StartTask, directory: Path) -> None:
+    """A FIFO in the directory's place: opening it blocks, as everything does on a stuck NFS mount."""
+    task = start_newest(directory)
+    assert task.get("/health", None).status_code == 200
+    directory.rmdir()
+    os.mkfifo(directory)
+    assert task.get("/health", None).status_code == 503
+
+
+def test_stalled_clients_do_not_starve_others(start: StartTask, directory: Path) -> None:
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start(directory)
+    request = f"GET /packages/large-1.0.tar.gz HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PUBLISHER)}\r\n\r\n"
+    for n in range(99):
+        if n % 3 == 0:
+            task.begin_upload(f"stalled-1.{n}.tar.gz", 1_000_000)
+        else:
+            task.connect().sendall(request.encode() if n % 3 == 1 else request[:30].encode())
+    for _ in range(20):
+        assert task.get("/simple/large/").status_code == 200
+    assert task.upload(NAME, CONTENT).status_code == 200
+
+
+@pytest.mark.slow
+def test_stalled_clients_are_cut_off_in_the_end(start: StartTask, directory: Path) -> None:
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(50_000_000))
+    task = start(directory, STALL_TIMEOUT="2")
+    upload, _ = task.begin_upload("stalled-1.0.tar.gz", 1_000_000)
+    upload.sendall(bytes(500_000))
+    download = task.connect()
+    download.sendall(
+        f"GET /packages/large-1.0.tar.gz HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PUBLISHER)}\r\n\r\n".encode()
+    )
+    assert wait_for(lambda: len(os.listdir(directory)) == 2)
+    assert wait_for(lambda: os.listdir(directory) == ["large-1.0.tar.gz"])
+    assert status_of(upload) in (0, 408)
+    time.sleep(8)
+    received = 0
+    try:
+        while chunk := download.recv(1 << 20):
+            received += len(chunk)
+    except ConnectionResetError:
+        pass
+    assert received < 50_000_000
+
+
+def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> None:
+    content = os.urandom(30_000_000)
+    (directory / "large-1.0.tar.gz").write_bytes(content)
+    task = start(directory)
+    upload, tail = task.begin_upload("last-1.0.tar.gz", 1_000_000)
+    upload.sendall(bytes(500_000))
+    response = task.get("/packages/large-1.0.tar.gz", stream=True)
+    assert wait_for(lambda: len(os.listdir(directory)) == 2)
+    task.terminate()
+    assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
+    upload.sendall(bytes(500_000) + tail)
+    assert status_of(upload) == 200
+    assert response.content == content
+    upload.close()
+    response.close()
+    assert task.process.wait(30) == 0
+    assert (directory / "last-1.0.tar.gz").read_bytes() == bytes(1_000_000)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_nothing_answered_with_success_is_lost_when_tasks_are_killed(start: StartTask, directory: Path) -> None:
+    """Uploads and downloads under load, a task killed in the midst of them, several times."""
+    stored: dict[str, str] = {}
+    survivor = start(directory)
+    for round_ in range(3):
+        victim = start(directory)
+
+        def load(number: int, victim: Task = victim, round_: int = round_) -> None:
+            for n in range(200):
+                name, content = f"load{number}-{round_}.{n}.tar.gz", os.urandom(50_000)
+                try:
+                    if victim.upload(name, content).status_code != 200:
+                        return
+                    stored[name] = sha256(content)
+                    assert sha256(victim.get(f"/packages/{name}").content) == stored[name]
+                except OSError:
+                    return
+
+        threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        enough = len(stored) + 20
+        assert wait_for(lambda enough=enough: len(stored) >= enough)
+        victim.kill()
+        for thread in threads:
+            thread.join()
+    listed = {
+        file["filename"]: file["hashes"]["sha256"] for n in range(4) for file in survivor.project(f"load{n}")["files"]
+    }
+    assert stored.items() <= listed.items()
+    for name, digest in listed.items():
+        assert sha256(survivor.get(f"/packages/{name}").content) == digest
+
+
+def test_the_access_log_is_json_without_secrets(task: Task) -> None:
+    task.get(f"/packages/{NAME}?token=query-secret", READER)
+    task.get("/simple/", (PUBLISHER[0], "wrong-secret"))
+    task.get("/health", None)
+    assert wait_for(lambda: len(task.access_log()) >= 2)
+    download, refused = task.access_log()
+    assert (download["status"], download["user"], download["path"]) == (200, READER[0], f"/packages/{NAME}")
+    assert (download["bytes"], download["method"]) == (len(CONTENT), "GET")
+    assert (refused["status"], refused["user"]) == (401, None)
+    text = task.log.read_text() + task.errors.read_text()
+    assert not any(secret in text for secret in ("query-secret", "wrong-secret", READER[1], basic(READER)[6:]))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("PUBLISHER_PASSWORD", ""),
+        ("READER_PASSWORD", ""),
+        ("READER_USERNAME", PUBLISHER[0]),
+        ("PORT", "http"),
+        ("THREADS", "0"),
+        ("PACKAGE_BACKEND", "cached-dir"),
+        ("IMMUTABLE_PACKAGES", "yes"),
+        ("FALLBACK_URL", "pypi.org"),
+        ("PACKAGES_DIRECTORY", "packages"),
+        ("PUBLISHER_USERNAME", "a:b"),
+    ],
+)
+def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: str, value: str) -> None:
+    result = subprocess.run(
+        [*entry_point(str(newest_image)), *command()],
+        env={"PATH": os.defpath, **environment_of(directory, 1, **{setting: value})},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("pypiserver: ")
+    assert setting in result.stderr
+
+
+@pytest.mark.slow
+def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, tmp_path: Path) -> None:
+    """As ECS runs it: uid 9898, everything read-only but the packages and a small /tmp in memory."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("a mount namespace needs root")
+    os.chown(directory, 9898, 9898)
+    port = free_port()
+    base = Path(subprocess.check_output([image, "-c", "import sys; print(sys.base_prefix)"], text=True).strip())
+    # The interpreter may lie below /tmp or the home directory of root, which are covered here.
+    script = """
+        mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/packages /mnt/image /mnt/base || exit
+        mount --bind "$1" /mnt/packages && mount --bind "$2" /mnt/image && mount --bind "$3" /mnt/base || exit
+        mount -t tmpfs -o size=4m tmpfs /tmp && mount -t tmpfs -o mode=755 tmpfs /root || exit
+        mkdir -p "$2" "$3" && mount --bind /mnt/image "$2" && mount --bind /mnt/base "$3" || exit
+        for path in "$2" "$3" /mnt/image /mnt/base /mnt /root /; do mount -o remount,bind,ro "$path" || exit; done
+        shift 3 && exec setpriv --reuid 9898 --regid 9898 --clear-groups "$@"
+    """
+    process = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            directory,
+            image.parents[1],
+            base,
+            *entry_point(str(image)),
+            *command(),
+        ],
+        env={"PATH": os.environ["PATH"], **environment_of(Path("/mnt/packages"), port)},
+        stderr=(errors := (tmp_path / "stderr").open("wb")),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert wait_for(lambda: listens(port)), (tmp_path / "stderr").read_text()
+        content = os.urandom(20_000_000)
+        response = requests.post(
+            f"http://127.0.0.1:{port}/",
+            data={":action": "file_upload"},
+            files={"content": ("large-1.0.tar.gz", content)},
+            auth=PUBLISHER,
+            timeout=60,
+        )
+        assert response.status_code == 200, response.text
+        assert (directory / "large-1.0.tar.gz").read_bytes() == content
+        assert (directory / "large-1.0.tar.gz").stat().st_uid == 9898
+        response = requests.get(f"http://127.0.0.1:{port}/packages/large-1.0.tar.gz", auth=PUBLISHER, timeout=60)
+        assert response.content == content
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        errors.close()

@@ -1,0 +1,98 @@
+"""What waits for what: the order of creation, and its reverse in which a stack can be deleted."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from deployments import Editions
+from resolve import Data
+
+AFTER = [
+    # Logical ID, and what has to be there before it (and is deleted after it).
+    ("LoadBalancer", "AccessLogsPolicy"),  # its creation writes a test file
+    ("AccessLogsPolicy", "AccessLogsCleaner"),  # no more logs arrive while the bucket is emptied
+    ("AccessLogsCleaner", "AccessLogs"),
+    ("Certificate", "CertificateAuthorityRecords"),  # which fail at once where the certificate would wait for hours
+    ("BackupPlan", "VaultCleaner"),  # no more backups arrive while the vault is emptied
+    ("BackupSelection", "BackupPlan"),
+    ("VaultCleaner", "BackupVault"),
+    ("CapacityProvider", "AutoScalingGroup"),
+    ("CapacityProvider", "GroupCleaner"),  # a group that is being deleted can have no provider
+    ("GroupCleaner", "AutoScalingGroup"),
+    ("CapacityProvider", "Cluster"),
+    ("CapacityProviderAssociation", "CapacityProvider"),
+    ("Service", "CapacityProviderAssociation"),  # or the tasks would lose their hosts while they drain
+    ("LogAgentService", "CapacityProviderAssociation"),
+    ("Service", "ForwardRule"),  # ECS refuses a target group that no load balancer has
+    ("Service", "ExecutionRole"),
+    ("AutoScalingGroup", "HostRole"),
+    *((user, f"MountTarget{n}") for user in ("TaskDefinition", "Service") for n in range(1, 7)),
+    ("ScalableTarget", "Service"),
+]
+
+
+def _names(node: Any) -> set[str]:
+    """Everything that ``node`` refers to, in whatever branch: CloudFormation waits for all of it."""
+    if isinstance(node, list):
+        return set().union(*map(_names, node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*map(_names, node.values()))
+    match node:
+        case {"Ref": str(name)}:
+            found.add(name)
+        case {"Fn::GetAtt": [title, _]}:
+            found.add(title)
+        case {"Fn::Sub": text}:
+            found |= set(re.findall(r"\$\{([^!}.]+)", text if isinstance(text, str) else text[0]))
+    return found
+
+
+def _waits(template: Data) -> dict[str, set[str]]:
+    """By logical ID, every resource of ``template`` that is created before it."""
+    resources = template["Resources"]
+    direct = {}
+    for title, resource in resources.items():
+        depends = resource.get("DependsOn", [])
+        named = {depends} if isinstance(depends, str) else set(depends)
+        direct[title] = (named | _names(resource.get("Properties", {}))) & resources.keys()
+    closed = {title: set(names) for title, names in direct.items()}
+    while True:
+        wider = {title: names.union(*(closed[name] for name in names)) for title, names in closed.items()}
+        if wider == closed:
+            return closed
+        closed = wider
+
+
+@pytest.mark.parametrize(("user", "used"), AFTER)
+def test_order_in_one_stack(editions: Editions, user: str, used: str) -> None:
+    assert used in _waits(editions.single_file)[user]
+
+
+@pytest.mark.parametrize(("user", "used"), AFTER)
+def test_order_over_nested_stacks(editions: Editions, user: str, used: str) -> None:
+    """Within a stack as above; between stacks all of one waits for all of the other."""
+    homes = {
+        resource: title
+        for title, stack in editions.parent["Resources"].items()
+        for resource in editions.children[stack["Properties"]["TemplateURL"]]["Resources"]
+    }
+    home = homes[user]
+    if homes[used] == home:
+        assert used in _waits(editions.children[f"{home.lower()}.yaml"])[user]
+    else:
+        assert homes[used] in _waits(editions.parent)[home]
+
+
+def test_nothing_waits_for_itself(editions: Editions) -> None:
+    for template in editions.templates.values():
+        assert not [title for title, names in _waits(template).items() if title in names]
+
+
+def test_storage_and_edge_start_together(editions: Editions) -> None:
+    """Both take minutes, and neither needs the other."""
+    waits = _waits(editions.parent)
+    assert "Edge" not in waits["Storage"]
+    assert "Storage" not in waits["Edge"]

@@ -1,0 +1,144 @@
+"""What each parameter accepts and refuses by itself."""
+
+from __future__ import annotations
+
+import pytest
+from deployments import REQUIRED, Editions, extras, items
+from refuse import constraint_violations
+
+from generator import settings
+from generator.instances import MAX_TASKS
+
+ROLE, POLICY = "arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::aws:policy/job-function/Billing"
+TOPIC, KEY = "arn:aws-cn:sns:cn-north-1:123456789012:a_b-C", "arn:aws:kms:eu-west-1:123456789012:key/mrk-0a1b"
+
+PATTERNS: dict[str, tuple[list[str], list[str]]] = {
+    "HostedZoneName": (["example.com", "a.b-c.example.co"], ["", "example", "example.com.", "Example.com", "-a.com"]),
+    "HostedZoneId": (["", "Z1", "Z0123456789ABC"], ["z1", "/hostedzone/Z1", "Z", " Z1"]),
+    "AlarmEmails": (
+        ["a@b.co", "a.b+c@d-e.example.com,f@g.io", items("a{}@b.co", settings.MAX_EMAILS)],
+        ["", "a", "a@b", "a@b.co,", "a@b.co, c@d.co", "a@@b.co", items("a{}@b.co", settings.MAX_EMAILS + 1)],
+    ),
+    "ServiceName": (
+        ["ab", "pypi-2", "a" * 32],
+        ["", "a", "a" * 33, "2a", "-ab", "ab-", "Ab", "a_b", "aws-pypi", "ecs1", "fargate-a"],
+    ),
+    "Environment": (["dev", "eu-1"], ["", "Dev", "a b", "a_b"]),
+    "DnsNames": (
+        ["a", "0", "pypi,a-b", items("n{}", settings.MAX_DNS_NAMES)],
+        ["", "A", "a_b", "a.b", "-a", "a-", "a,", ",a", "a, b", items("n{}", settings.MAX_DNS_NAMES + 1)],
+    ),
+    "IngressCidrs": (
+        ["0.0.0.0/0", items("10.0.{}.0/24", settings.MAX_CIDRS)],
+        ["", "10.0.0.0", "::/0", "10.0.0.0/8, 10.1.0.0/16", items("10.0.{}.0/24", settings.MAX_CIDRS + 1)],
+    ),
+    "IngressIpv6Cidrs": (
+        ["::/0", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS)],
+        ["", "0.0.0.0/0", "2001:DB8::/32", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS + 1)],
+    ),
+    "CertificateArn": (
+        [
+            "",
+            "arn:aws:acm:eu-west-1:123456789012:certificate/0a-1B",
+            "arn:aws-cn:acm:cn-north-1:123456789012:certificate/0",
+        ],
+        ["arn:aws:iam::123456789012:server-certificate/a", "x", "arn:aws:acm:eu-west-1:12345678901:certificate/0a"],
+    ),
+    "WebAclArn": (
+        ["", "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/wall/0a-1b"],
+        ["arn:aws:wafv2:us-east-1:123456789012:global/webacl/wall/0a", "wall"],
+    ),
+    "SecretReaders": (
+        ["", ROLE, ",".join([ROLE] * 10)],
+        ["*", f"{ROLE},", "arn:aws:iam::123456789012:root", ",".join([ROLE] * 11)],
+    ),
+    "SecretKmsKeyArn": (["", KEY], ["alias/a", "arn:aws:kms:eu-west-1:123456789012:alias/a"]),
+    "DockerImageTag": (
+        ["v2.4.1", "latest", "_a", "a" * 128],
+        ["", "v2.3.0", "v2.3.2-alpine", "-a", ".a", "a b", "a" * 129],
+    ),
+    "ContainerImage": (["", "registry:5000/a/b@sha256:0"], ["a b", " ", "a\n"]),
+    "FallbackUrl": (
+        ["", "https://pypi.org/simple", "http://mirror:3141/root/pypi"],
+        ["pypi.org", "ftp://pypi.org", "https://", "https://a b", "https://a/?q=1", "https://a/#b"],
+    ),
+    "TaskMinCount": (["0", "9", str(settings.MAX_TASK_MIN)], ["", "-1", str(settings.MAX_TASK_MIN + 1), "01", "2.0"]),
+    "TaskMaxCount": (["1", "9", "10", str(MAX_TASKS)], ["", "0", str(MAX_TASKS + 1), "01", "1000"]),
+    "AsgMinSize": (["0", "9", str(settings.MAX_GROUP_MIN)], ["", str(settings.MAX_GROUP_MIN + 1), "-1", "007"]),
+    "AsgMaxSize": (["0", "99", "100"], ["", "101", "1000", "-1", "007"]),
+    "AmiId": (
+        ["", "ami-01234567", "ami-0123456789abcdef0"],
+        ["ami-", "ami-0123456", "ami-0123456789abcdef01", "AMI-01234567"],
+    ),
+    "Users": (["[]", '[\n{"name": "a"}\n]'], ["", "{}", "- name: a", "[] #"]),
+    "ExtraFiles": (["[]", '[{"path": "/a"}]'], ["", "{}", "[", " []"]),
+    "ExtraInstanceProfilePermissions": (["", '{"Version": "2012-10-17",\n"Statement": []}'], ["[]", "x", "{", ROLE]),
+    "ExtraManagedPolicyArns": (["", POLICY, ",".join([POLICY] * 7)], [ROLE, "x", f"{POLICY},", ",".join([POLICY] * 8)]),
+    "CloudWatchAgentImage": (["public.ecr.aws/a/b:1"], ["", "a b"]),
+    "ExistingFileSystemId": (
+        ["", "fs-01234567", "fs-0123456789abcdef0"],
+        ["fs-", "fsap-0123456789abcdef0", "fs-0123456789ABCDEF0"],
+    ),
+    "PackagesPath": (
+        ["/packages", "/aws-backup-restore_2026-01-01T00:00:00/packages", "/a/b/c/d", "/" + "a" * 99],
+        ["", "/", "packages", "/a/", "//a", "/a/b/c/d/e", "/a b", "/" + "a" * 100],
+    ),
+    "EfsProvisionedThroughputInMibps": (
+        ["", "1", "999", "1000", "2999", "3399", "3400", "3414"],
+        ["0", "3415", "3500", "4000", "01", "1.5"],
+    ),
+    "BackupSchedule": (
+        ["cron(0 2 * * ? *)"],
+        ["", "rate(1 day)", "cron(0 2 * * ?)", "0 2 * * ? *", "cron(0  2 * * ? *)"],
+    ),
+    "AlarmTopicArns": (
+        ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
+        ["x", ROLE, f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
+    ),
+    "LogKmsKeyArn": (["", KEY], ["alias/a", KEY + ","]),
+    "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_accepts_and_refuses(editions: Editions, name: str) -> None:
+    accepted, refused = PATTERNS[name]
+    for value in accepted:
+        assert name not in constraint_violations(editions.parent, {name: value}), value
+    for value in refused:
+        assert name in constraint_violations(editions.parent, {name: value}), value
+
+
+def test_every_pattern_has_examples_and_says_what_it_wants(editions: Editions) -> None:
+    patterned = {name: it for name, it in editions.parent["Parameters"].items() if "AllowedPattern" in it}
+    assert patterned.keys() == PATTERNS.keys()
+    for name, parameter in patterned.items():
+        assert parameter["ConstraintDescription"].startswith("must be "), name
+        assert parameter["AllowedPattern"].startswith("^"), name
+        assert parameter["AllowedPattern"].endswith("$"), name
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("BackupRetentionDays", ["1", "36500"], ["0", "36501", "", "x"]),
+        ("OnDemandBaseCapacity", ["0", "100"], ["-1", "101", "x"]),
+        ("OnDemandPercentageAboveBaseCapacity", ["0", "100"], ["-1", "101"]),
+        ("EfsBurstCreditThreshold", ["1", "1000000000000"], ["0", "-1"]),
+    ],
+)
+def test_a_number_has_bounds(editions: Editions, name: str, accepted: list[str], refused: list[str]) -> None:
+    for value, right in [*((it, True) for it in accepted), *((it, False) for it in refused)]:
+        assert (name not in constraint_violations(editions.parent, {name: value})) == right, value
+
+
+def test_every_parameter_is_bounded_or_free_for_a_reason(editions: Editions) -> None:
+    """Of the types that CloudFormation checks itself, or one of the few that take any text."""
+    constraints = {"AllowedPattern", "AllowedValues", "MinValue", "MaxValue"}
+    free = {
+        name
+        for name, it in editions.parent["Parameters"].items()
+        if not constraints & it.keys() and it["Type"] == "String"
+    }
+    assert free == {"CloudinitExtraCommands"}, "shell is free text"
+    assert not constraint_violations(editions.parent, REQUIRED | extras())

@@ -1,0 +1,277 @@
+"""Who may do what: every policy document of the resolved templates."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from deployments import DEFAULTS, Editions, everything, of_type
+from resolve import PLACES, Data, Place, Values
+
+with warnings.catch_warnings():
+    # parliament leaves its data files open.
+    warnings.simplefilter("ignore", ResourceWarning)
+    import parliament  # type: ignore[import-untyped] # ships no types
+
+CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
+
+WITHOUT_RESOURCES = {
+    # Actions whose permission cannot name a resource, and where their service says so.
+    "autoscaling:DescribeAutoScalingGroups",  # list_amazonec2autoscaling.html
+    "ssmmessages:CreateControlChannel",  # list_amazonsessionmanagermessagegatewayservice.html, as the next three
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+}
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/"""
+
+
+@pytest.fixture(params=CASES)
+def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
+    return editions.nested(CASES[request.param]).resources
+
+
+def _identity_policies(resources: Data) -> dict[str, Data]:
+    """The documents of ours that say what a role may do, by the role's logical ID and the policy's name."""
+    return {
+        f"{title}.{policy['PolicyName']}": policy["PolicyDocument"]
+        for title, role in of_type(resources, "AWS::IAM::Role").items()
+        for policy in role.get("Policies", [])
+        # The one document that the operator writes.
+        if policy["PolicyName"] != "extra-permissions"
+    }
+
+
+def _statements(node: Any) -> Iterator[Data]:
+    """Every policy statement anywhere in ``node``."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _statements(item)
+    elif isinstance(node, dict):
+        if "Effect" in node and ("Action" in node or "NotAction" in node):
+            yield node
+        for item in node.values():
+            yield from _statements(item)
+
+
+def _allowed(policy: Data) -> list[tuple[list[str], list[str], Data]]:
+    """Actions, resources and Condition of each statement, all of which have to be Allow."""
+    assert all(statement["Effect"] == "Allow" for statement in policy["Statement"])
+    return [(it["Action"], it["Resource"], it.get("Condition", {})) for it in policy["Statement"]]
+
+
+def test_statements_are_found(resources: Data) -> None:
+    documents = sum(len(it["Statement"]) for it in _identity_policies(resources).values())
+    assert documents >= 5
+    assert len(list(_statements(resources))) > documents
+
+
+def test_no_statement_uses_a_negation(resources: Data) -> None:
+    for statement in _statements(resources):
+        assert not {"NotAction", "NotPrincipal", "NotResource"} & statement.keys()
+
+
+def test_nobody_in_particular_is_allowed_nothing(resources: Data) -> None:
+    for statement in _statements(resources):
+        principals = json.dumps(statement.get("Principal", {}))
+        if statement["Effect"] == "Allow":
+            assert "*" not in principals
+
+
+def test_no_wildcard_action_is_allowed_but_the_keys_administration(resources: Data) -> None:
+    found = [it for it in _statements(resources) if it["Effect"] == "Allow" and "*" in json.dumps(it["Action"])]
+    (administration,) = found
+    assert administration["Action"] == ["kms:*"]
+    assert administration["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert administration in resources["TopicKey"]["Properties"]["KeyPolicy"]["Statement"]
+
+
+def test_every_permission_names_its_resource_where_the_action_knows_one(resources: Data) -> None:
+    for name, policy in _identity_policies(resources).items():
+        for actions, on, _ in _allowed(policy):
+            assert isinstance(actions, list)
+            if "*" in on:
+                assert on == ["*"], name
+                assert set(actions) <= WITHOUT_RESOURCES, name
+
+
+def test_the_list_of_actions_without_resources_has_no_leftovers(editions: Editions) -> None:
+    policies = _identity_policies(editions.nested(everything()).resources).values()
+    used = {action for it in policies for actions, on, _ in _allowed(it) if on == ["*"] for action in actions}
+    assert used == WITHOUT_RESOURCES
+
+
+OWNER = "eu-west-1:123456789012"
+ARNS = {
+    r"<AccessLogs\.Arn>": "arn:aws:s3:::access-logs",
+    r"<(\w+Logs)\.Arn>": rf"arn:aws:logs:{OWNER}:log-group:\1:*",
+    r"<AccessPoint\.Arn>": f"arn:aws:elasticfilesystem:{OWNER}:access-point/fsap-0123456789abcdef0",
+    r"<BackupVault\.BackupVaultArn>": f"arn:aws:backup:{OWNER}:backup-vault:vault",
+    r"<(\w+Secret)>": rf"arn:aws:secretsmanager:{OWNER}:secret:\1-AbCdEf",
+    r"<FileSystem>": "fs-0123456789abcdef0",
+    r"<AutoScalingGroup>": "hosts",
+}
+"""What stands for the resources that are not there yet; the first pattern that matches."""
+EXPECTED = {
+    # AWS's own examples compare this ARN, which has no wildcard, with StringEquals:
+    # https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    ("TaskRole.packages", "MISMATCHED_TYPE_BUT_USABLE"),
+}
+
+
+def _concrete(policy: Data) -> str:
+    text = json.dumps(policy)
+    for token, arn in ARNS.items():
+        text = re.sub(token, arn, text)
+    assert "<" not in text, f"no ARN for a token in {text}"
+    return text
+
+
+def test_parliament_finds_nothing_but_what_is_expected(resources: Data) -> None:
+    found = {
+        (name, finding.issue)
+        for name, policy in _identity_policies(resources).items()
+        for finding in parliament.analyze_policy_string(_concrete(policy)).findings
+    }
+    assert found == EXPECTED
+
+
+def test_parliament_would_find_something() -> None:
+    wrong = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:NoSuch"], "Resource": ["*"]}]}
+    assert parliament.analyze_policy_string(json.dumps(wrong)).findings
+
+
+def test_the_execution_role_alone_reads_the_accounts_secrets(resources: Data) -> None:
+    secrets = ["<PublisherSecret>", "<ReaderSecret>"]
+    readers = {
+        name: (actions, on)
+        for name, policy in _identity_policies(resources).items()
+        for actions, on, _ in _allowed(policy)
+        if any(action.startswith("secretsmanager:") for action in actions)
+    }
+    assert readers == {"ExecutionRole.start-tasks": (["secretsmanager:GetSecretValue"], secrets)}
+    assert secrets == [f"<{title}>" for title in of_type(resources, "AWS::SecretsManager::Secret")]
+    task = resources["TaskDefinition"]["Properties"]
+    assert task["ExecutionRoleArn"] == "<ExecutionRole.Arn>"
+    assert task["TaskRoleArn"] == "<TaskRole.Arn>"
+
+
+def test_the_task_mounts_and_writes_through_the_access_point_over_tls_and_does_nothing_else(editions: Editions) -> None:
+    role = editions.nested().resources["TaskRole"]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    (policy,) = role["Policies"]
+    ((actions, on, condition),) = _allowed(policy["PolicyDocument"])
+    assert actions == ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+    assert on == ["arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/<FileSystem>"]
+    assert condition == {
+        "StringEquals": {"elasticfilesystem:AccessPointArn": "<AccessPoint.Arn>"},
+        "Bool": {"aws:SecureTransport": "true"},
+    }
+
+
+def test_the_task_of_an_adopted_file_system_mounts_that_one(editions: Editions) -> None:
+    resources = editions.nested({"ExistingFileSystemId": "fs-0123456789abcdef0"}).resources
+    (policy,) = resources["TaskRole"]["Properties"]["Policies"]
+    ((_, on, _),) = _allowed(policy["PolicyDocument"])
+    assert on == ["arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-0123456789abcdef0"]
+
+
+def test_readers_of_the_secrets_only_read_them(editions: Editions) -> None:
+    readers = everything()["SecretReaders"]
+    resources = editions.nested({"SecretReaders": readers}).resources
+    policies = of_type(resources, "AWS::SecretsManager::ResourcePolicy").values()
+    secrets = of_type(resources, "AWS::SecretsManager::Secret")
+    assert [policy["SecretId"] for policy in policies] == [f"<{title}>" for title in secrets]
+    for policy in policies:
+        assert policy["BlockPublicPolicy"] is True
+        (statement,) = policy["ResourcePolicy"]["Statement"]
+        assert statement["Principal"] == {"AWS": readers.split(",")}
+        assert statement["Action"] == ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+
+
+def test_the_secrets_key_is_used_by_the_secrets_and_the_execution_role(editions: Editions) -> None:
+    key = everything()["SecretKmsKeyArn"]
+    resources = editions.nested({"SecretKmsKeyArn": key}).resources
+    assert {secret["KmsKeyId"] for secret in of_type(resources, "AWS::SecretsManager::Secret").values()} == {key}
+    users = {
+        name: (actions, on)
+        for name, policy in _identity_policies(resources).items()
+        for actions, on, _ in _allowed(policy)
+        if any(action.startswith("kms:") for action in actions)
+    }
+    assert users == {"ExecutionRole.decrypt-secrets": (["kms:Decrypt"], [key])}
+
+
+def test_each_role_is_for_one_service_and_task_roles_for_this_account(resources: Data) -> None:
+    for title, role in of_type(resources, "AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Action"] == ["sts:AssumeRole"]
+        ((kind, service),) = trust["Principal"].items()
+        assert (kind, type(service)) == ("Service", str), title
+        if service.startswith("ecs-tasks."):
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}, title
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+def test_the_hosts_role_is_for_the_partitions_ec2(editions: Editions, place: Place) -> None:
+    role = editions.nested(place=place).resources["HostRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    suffix = "amazonaws.com.cn" if place.partition == "aws-cn" else "amazonaws.com"
+    assert trust["Principal"] == {"Service": f"ec2.{suffix}"}
+    assert all(arn.startswith(f"arn:{place.partition}:iam::aws:policy/") for arn in role["ManagedPolicyArns"])
+
+
+def test_no_managed_policy_gives_full_access(resources: Data) -> None:
+    for title, role in of_type(resources, "AWS::IAM::Role").items():
+        for arn in role.get("ManagedPolicyArns", []):
+            assert not re.search(r"FullAccess|Administrator|PowerUser", arn), title
+
+
+def test_the_hosts_policies_are_ours_and_then_the_operators(editions: Editions) -> None:
+    given = everything()["ExtraManagedPolicyArns"].split(",")
+    ours = editions.nested().resources["HostRole"]["Properties"]["ManagedPolicyArns"]
+    role = editions.nested({"ExtraManagedPolicyArns": ",".join(given)}).resources["HostRole"]["Properties"]
+    assert role["ManagedPolicyArns"] == ours + given
+    assert len(role["ManagedPolicyArns"]) <= 10, "IAM's default quota"
+
+
+def test_every_role_has_the_boundary_if_one_is_given(editions: Editions) -> None:
+    boundary = everything()["PermissionsBoundaryArn"]
+    roles = of_type(editions.nested(everything()).resources, "AWS::IAM::Role")
+    assert roles.keys() == of_type(editions.single_file["Resources"], "AWS::IAM::Role").keys()
+    assert {role["PermissionsBoundary"] for role in roles.values()} == {boundary}
+    for role in of_type(editions.nested().resources, "AWS::IAM::Role").values():
+        assert "PermissionsBoundary" not in role
+
+
+def test_only_the_load_balancers_service_writes_access_logs_of_this_account(resources: Data) -> None:
+    statements = resources["AccessLogsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (deliver,) = [statement for statement in statements if statement["Effect"] == "Allow"]
+    assert deliver["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    assert deliver["Action"] == ["s3:PutObject"]
+    assert deliver["Resource"] == ["<AccessLogs.Arn>/AWSLogs/123456789012/*"]
+
+
+def test_alarms_and_events_may_publish_under_the_topics_key(resources: Data) -> None:
+    """Under SNS's own key their messages would be lost without a word."""
+    assert resources["Topic"]["Properties"]["KmsMasterKeyId"] == "<TopicKey>"
+    key = resources["TopicKey"]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    for service in ("cloudwatch.amazonaws.com", "events.amazonaws.com"):
+        admitted = {
+            action
+            for statement in key["KeyPolicy"]["Statement"]
+            if service in statement["Principal"].get("Service", [])
+            for action in statement["Action"]
+        }
+        assert admitted == {"kms:Decrypt", "kms:GenerateDataKey"}, service
+    topic = resources["TopicPolicy"]["Properties"]
+    assert topic["Topics"] == ["<Topic>"]
+    publishers = {statement["Principal"]["Service"] for statement in topic["PolicyDocument"]["Statement"]}
+    assert publishers == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    for statement in topic["PolicyDocument"]["Statement"]:
+        assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], ["<Topic>"])

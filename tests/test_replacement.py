@@ -1,0 +1,151 @@
+"""No parameter of a running deployment replaces what holds data, and what one removes is kept."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from deployments import Editions, of_type
+from replacement import Guard, replacing_properties
+from resolve import Data
+
+from generator.examples import DATA_BEARING
+
+DATA_TYPES = {
+    "AWS::Backup::BackupVault",
+    "AWS::DynamoDB::Table",
+    "AWS::EFS::FileSystem",
+    "AWS::RDS::DBInstance",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+}
+
+
+@pytest.fixture(scope="module")
+def guard(editions: Editions) -> Guard:
+    return Guard(editions.single_file)
+
+
+def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
+    found = {title for title, it in editions.single_file["Resources"].items() if it["Type"] in DATA_TYPES}
+    assert found == set(DATA_BEARING)
+
+
+@pytest.mark.parametrize("title", DATA_BEARING)
+def test_no_parameter_replaces_data(guard: Guard, title: str) -> None:
+    assert guard.replaced[title] == set()
+
+
+@pytest.mark.parametrize(
+    ("title", "parameters"),
+    [
+        ("FileSystem", {"ExistingFileSystemId"}),
+        ("BackupVault", {"EnableEfsBackup"}),
+        ("PublisherSecret", set()),
+        ("ReaderSecret", set()),
+        ("AccessLogs", set()),
+    ],
+)
+def test_what_a_parameter_removes_is_kept(editions: Editions, guard: Guard, title: str, parameters: set[str]) -> None:
+    assert guard.removed[title] == parameters
+    for template in (editions.single_file, *editions.children.values()):
+        resource = template["Resources"].get(title)
+        if resource:
+            assert resource["UpdateReplacePolicy"] == "Retain"
+            assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
+
+
+def test_no_parameter_makes_a_new_password(editions: Editions, guard: Guard) -> None:
+    secrets = of_type(editions.single_file["Resources"], "AWS::SecretsManager::Secret")
+    assert secrets
+    for secret in secrets.values():
+        assert guard.of(secret["GenerateSecretString"]) == set()
+
+
+def test_the_children_are_never_replaced_or_removed(editions: Editions) -> None:
+    """The parent's nested stacks are unconditional and have constant names."""
+    found = Guard(editions.parent)
+    assert all(parameters == set() for parameters in (*found.replaced.values(), *found.removed.values()))
+
+
+@pytest.mark.parametrize(
+    ("title", "parameters"),
+    [
+        ("AccessPoint", {"ExistingFileSystemId", "PackagesPath"}),
+        ("Certificate", {"DnsNames", "HostedZoneId", "HostedZoneName"}),
+        ("LoadBalancer", {"LoadBalancerScheme"}),
+        ("MountTarget1", {"AsgSubnets", "ExistingFileSystemId"}),
+        ("AutoScalingGroup", {"AsgSubnets"}),
+        ("TargetGroup", {"VpcId"}),
+        ("Service", set()),
+        ("Cluster", set()),
+    ],
+)
+def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: set[str]) -> None:
+    """Known replacements, some of them through conditions and references: what finds these would find others."""
+    assert parameters <= guard.replaced[title]
+    if not parameters:
+        assert not guard.replaced[title], "its name is what alarms, dashboards and operators refer to"
+
+
+def test_the_schemas_still_say_what_replaces_a_file_system() -> None:
+    found = {path[0] for path in replacing_properties("AWS::EFS::FileSystem")}
+    assert {"Encrypted", "KmsKeyId", "PerformanceMode", "AvailabilityZoneName"} <= found
+
+
+def _set(title: str, name: str, value: Any) -> Callable[[Data], None]:
+    def mistake(template: Data) -> None:
+        template["Resources"][title]["Properties"][name] = value
+
+    return mistake
+
+
+def _through_another_resource(template: Data) -> None:
+    template["Resources"]["NewKey"] = {
+        "Type": "AWS::Logs::LogGroup",
+        "Properties": {"LogGroupName": {"Fn::Sub": "keys-${ServiceName}"}},
+    }
+    template["Resources"]["BackupVault"]["Properties"]["EncryptionKeyArn"] = {"Fn::GetAtt": ["NewKey", "Arn"]}
+
+
+KEY = {"Ref": "LogKmsKeyArn"}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "title", "parameter"),
+    [
+        (_set("FileSystem", "KmsKeyId", KEY), "FileSystem", "LogKmsKeyArn"),
+        (_set("FileSystem", "KmsKeyId", {"Fn::If": ["HasLogKey", "a", "b"]}), "FileSystem", "LogKmsKeyArn"),
+        (_set("PublisherSecret", "Name", {"Fn::Sub": "${Environment}/pypi"}), "PublisherSecret", "Environment"),
+        (_set("PublisherSecret", "Name", {"Fn::Sub": ["${a}", {"a": KEY}]}), "PublisherSecret", "LogKmsKeyArn"),
+        (
+            _set("AccessLogs", "BucketName", {"Fn::Join": ["-", ["logs", {"Ref": "ServiceName"}]]}),
+            "AccessLogs",
+            "ServiceName",
+        ),
+        (
+            _set(
+                "BackupVault",
+                "BackupVaultName",
+                {"Fn::FindInMap": ["Instances", {"Ref": "AsgInstanceType"}, "Capacity"]},
+            ),
+            "BackupVault",
+            "AsgInstanceType",
+        ),
+        (_through_another_resource, "BackupVault", "ServiceName"),
+    ],
+)
+def test_the_guard_catches_a_planted_mistake(
+    editions: Editions, mistake: Callable[[Data], None], title: str, parameter: str
+) -> None:
+    template = copy.deepcopy(editions.single_file)
+    mistake(template)
+    assert parameter in Guard(template).replaced[title]
+
+
+def test_the_guard_catches_a_removal(editions: Editions) -> None:
+    template = copy.deepcopy(editions.single_file)
+    template["Resources"]["PublisherSecret"]["Condition"] = "HasMountTarget2"
+    assert Guard(template).removed["PublisherSecret"] == {"CreateMountTargets", "AsgSubnets"}

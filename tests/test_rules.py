@@ -1,0 +1,175 @@
+"""What is refused before anything is created, and that the refusal names the parameter to change."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import pytest
+from deployments import DEFAULTS, REQUIRED, Editions, everything, items
+from refuse import constraint_violations, refusals
+from resolve import Data, Values
+
+from generator import settings
+from generator.instances import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, cpu, task_cpu, task_memory
+
+VPC = REQUIRED["VpcId"]
+CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
+FOREIGN = "subnet-0f000000000000001"
+
+
+class _Subnets(dict[str, str]):
+    """The VpcId of a subnet: all but one are in the operator's VPC."""
+
+    def __missing__(self, subnet: str) -> str:
+        return "vpc-elsewhere" if subnet == FOREIGN else VPC
+
+
+def _refused(template: Data, values: Values, rule: str | None = None) -> list[str]:
+    rules = template["Rules"] if rule is None else {rule: template["Rules"][rule]}
+    return refusals({**template, "Rules": rules}, REQUIRED | dict(values), _Subnets())
+
+
+@pytest.mark.parametrize("values", [DEFAULTS, everything()], ids=["defaults", "everything"])
+def test_sensible_values_are_accepted(editions: Editions, values: Values) -> None:
+    assert _refused(editions.parent, values) == []
+    assert constraint_violations(editions.parent, REQUIRED | dict(values)) == []
+
+
+EXAMPLES: list[tuple[str, Values, Values, str]] = [
+    # Rule, accepted, refused, and a parameter to change that the message names.
+    ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a,{FOREIGN}"}, "LoadBalancerSubnets"),
+    ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0a"}, "AsgSubnets"),
+    ("CertificateForForeignZone", {"HostedZoneId": "", **CERTIFICATE}, {"HostedZoneId": ""}, "CertificateArn"),
+    ("CertificateForForeignZone", CERTIFICATE, {"HostedZoneId": ""}, "HostedZoneId"),
+    (
+        "InternalLoadBalancer",
+        {"LoadBalancerScheme": "internal", "LoadBalancerIpAddressType": "dualstack"},
+        {"LoadBalancerScheme": "internal", "LoadBalancerIpAddressType": "dualstack-without-public-ipv4"},
+        "LoadBalancerIpAddressType",
+    ),
+    (
+        "InternalLoadBalancer",
+        {"LoadBalancerIpAddressType": "dualstack-without-public-ipv4"},
+        {"LoadBalancerScheme": "internal", "LoadBalancerIpAddressType": "dualstack-without-public-ipv4"},
+        "internal",
+    ),
+    ("TaskCounts", {"TaskMinCount": "3", "TaskMaxCount": "3"}, {"TaskMinCount": "3", "TaskMaxCount": "2"}, "TaskM"),
+    ("GroupSizes", {"AsgMinSize": "3", "AsgMaxSize": "3"}, {"AsgMinSize": "3", "AsgMaxSize": "2"}, "AsgMaxSize"),
+    ("GroupSizes", {"AsgMinSize": "9", "AsgMaxSize": "9"}, {"AsgMinSize": "9", "AsgMaxSize": "0"}, "AsgMaxSize"),
+    ("TaskFitsInstance", {"ContainerMemory": "768"}, {"ContainerMemory": "1024"}, "AsgInstanceType"),
+    ("TaskFitsInstance", {"ContainerCpu": "1024"}, {"ContainerCpu": "2048"}, "ContainerCpu"),
+    (
+        "MemoryReservation",
+        {"ContainerMemoryReservation": "512"},
+        {"ContainerMemoryReservation": "768"},
+        "ContainerMemoryReservation",
+    ),
+    (
+        "FileSystemThroughput",
+        {"EfsThroughputMode": "provisioned", "EfsProvisionedThroughputInMibps": "5"},
+        {"EfsThroughputMode": "provisioned"},
+        "EfsProvisionedThroughputInMibps",
+    ),
+    ("FileSystemThroughput", {}, {"EfsProvisionedThroughputInMibps": "5"}, "EfsThroughputMode"),
+    (
+        "FileSystemArchive",
+        {"EfsArchivePolicy": "90"},
+        {"EfsArchivePolicy": "90", "EfsThroughputMode": "bursting"},
+        "EfsArchivePolicy",
+    ),
+    (
+        "FileSystemArchive",
+        {"EfsArchivePolicy": "60", "EfsLifecyclePolicy": "30"},
+        {"EfsArchivePolicy": "60", "EfsLifecyclePolicy": "60"},
+        "EfsLifecyclePolicy",
+    ),
+    (
+        "MountTargetsOfOwnFileSystem",
+        {"CreateMountTargets": "false", "ExistingFileSystemId": "fs-01234567"},
+        {"CreateMountTargets": "false"},
+        "CreateMountTargets",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "accepted", "refused", "named"), EXAMPLES)
+def test_a_rule_refuses_and_says_what_to_change(
+    editions: Editions, rule: str, accepted: Values, refused: Values, named: str
+) -> None:
+    assert _refused(editions.parent, accepted) == []
+    messages = _refused(editions.parent, refused)
+    assert messages == _refused(editions.parent, refused, rule), "another rule refuses too"
+    assert len(messages) == 1
+    assert named in messages[0]
+
+
+def test_every_rule_has_an_example(editions: Editions) -> None:
+    assert {rule for rule, *_ in EXAMPLES} == editions.parent["Rules"].keys()
+
+
+def test_every_message_names_a_parameter(editions: Editions) -> None:
+    for name, rule in editions.parent["Rules"].items():
+        for assertion in rule["Assertions"]:
+            words = set(re.findall(r"\w+", assertion["AssertDescription"]))
+            assert words & editions.parent["Parameters"].keys(), name
+
+
+def _allowed(template: Data, name: str) -> list[int]:
+    """Every whole number that the parameter's constraints accept."""
+    given = dict(REQUIRED)
+    return [n for n in range(-1, 202) if name not in constraint_violations(template, given | {name: str(n)})]
+
+
+def test_task_counts_over_all_that_the_patterns_allow(editions: Editions) -> None:
+    least, most = _allowed(editions.parent, "TaskMinCount"), _allowed(editions.parent, "TaskMaxCount")
+    assert (least[0], least[-1]) == (0, settings.MAX_TASK_MIN)
+    assert most[0] == 1
+    for low, high in product(least, most):
+        values = {"TaskMinCount": str(low), "TaskMaxCount": str(high)}
+        assert bool(_refused(editions.parent, values, "TaskCounts")) == (low > high), values
+
+
+def test_group_sizes_over_all_that_the_patterns_allow(editions: Editions) -> None:
+    """0 is automatic: a minimum of one to a subnet, a maximum above any automatic minimum."""
+    least, most = _allowed(editions.parent, "AsgMinSize"), _allowed(editions.parent, "AsgMaxSize")
+    assert (least[0], least[-1]) == (0, settings.MAX_GROUP_MIN)
+    assert (most[0], most[-1]) == (0, 100)
+    for low, high in product(least, most):
+        if low == 0 < high < MAX_SUBNETS:
+            continue  # depends on the number of subnets: see the next test
+        values = {"AsgMinSize": str(low), "AsgMaxSize": str(high)}
+        wrong = low > high if high else low > MAX_SUBNETS
+        assert bool(_refused(editions.parent, values, "GroupSizes")) == wrong, values
+
+
+def test_a_group_cannot_be_smaller_than_its_automatic_minimum(editions: Editions) -> None:
+    """A maximum given alone has to hold a host in each subnet, or be refused."""
+    for subnets, most in product(range(1, MAX_SUBNETS + 1), range(1, MAX_SUBNETS + 1)):
+        values = {"AsgSubnets": items("subnet-0{}", subnets), "AsgMaxSize": str(most)}
+        if _refused(editions.parent, values):
+            continue
+        group = editions.single(values).value(editions.single_file["Resources"]["AutoScalingGroup"]["Properties"])
+        assert int(group["MinSize"]) <= int(group["MaxSize"]), values
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_task_fits_instance_over_all_sizes(editions: Editions, name: str) -> None:
+    instance = INSTANCES[name]
+    for memory, units in product(CONTAINER_MEMORY, (0, *CONTAINER_CPU)):
+        values = {"AsgInstanceType": name, "ContainerMemory": str(memory), "ContainerCpu": str(units)}
+        fits = memory <= task_memory(instance.memory) and (units or cpu(memory)) <= task_cpu(instance.vcpus)
+        assert bool(_refused(editions.parent, values, "TaskFitsInstance")) == (not fits), values
+
+
+def test_memory_reservation_over_all_sizes(editions: Editions) -> None:
+    for limit, soft in product(CONTAINER_MEMORY, (0, *CONTAINER_MEMORY)):
+        values = {"ContainerMemory": str(limit), "ContainerMemoryReservation": str(soft)}
+        assert bool(_refused(editions.parent, values, "MemoryReservation")) == (soft > limit), values
+
+
+def test_archive_comes_after_infrequent_access(editions: Editions) -> None:
+    for days, archive in product(settings.EFS_LIFECYCLE_POLICY.values, settings.EFS_ARCHIVE_POLICY.values):
+        values = {"EfsLifecyclePolicy": days, "EfsArchivePolicy": archive}
+        wrong = "none" not in (days, archive) and int(archive) <= int(days)
+        assert bool(_refused(editions.parent, values, "FileSystemArchive")) == wrong, values

@@ -27,7 +27,7 @@ _THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 
 
-class Problem(Exception):  # noqa: N818 # it is the operator's word, not the program's error
+class Problem(Exception):
     """What is wrong, where, and what to do, in one line; nothing was changed on its account."""
 
 
@@ -45,6 +45,10 @@ class Account:
     @cached_property
     def _session(self) -> Any:
         return boto3.Session(profile_name=self.profile, region_name=self.region_name)
+
+    @cached_property
+    def _clients(self) -> dict[str, Client]:
+        return {}
 
     @property
     def region(self) -> str:
@@ -69,8 +73,11 @@ class Account:
 
     def client(self, service: str) -> Client:
         """Throttled and failed requests are repeated, up to ten times."""
-        retries = Config(retries={"mode": "standard", "total_max_attempts": 10})
-        return self._session.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=retries)
+        if service not in self._clients:
+            retries = Config(retries={"mode": "standard", "total_max_attempts": 10})
+            options = {"region_name": self.region, "endpoint_url": self.endpoint_url, "config": retries}
+            self._clients[service] = self._session.client(service, **options)
+        return self._clients[service]
 
 
 def code(error: Any) -> str:

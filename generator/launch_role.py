@@ -47,6 +47,9 @@ _KNOWN: dict[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
 _STACK = "SC-${AWS::AccountId}-pp-*"
 _ROLES = Sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{_STACK}")
 
+_SECRET = "arn:${{AWS::Partition}}:secretsmanager:*:${{AWS::AccountId}}:secret:{}-*"
+"""CloudFormation begins the name of a secret with its logical ID, unlike other names."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -59,6 +62,7 @@ class Scope:
 
 def _scopes(template: Template) -> list[Scope]:
     """The first that matches an action is its scope."""
+    secrets = [it.title for it in template.resources.values() if it.resource_type == "AWS::SecretsManager::Secret"]
     bucket = "arn:${AWS::Partition}:s3:::sc-${AWS::AccountId}-pp-*"
     attached = {"ArnLike": {"iam:PolicyARN": [Sub(arn) for arn in managed_policies(template)]}}
     passed = {"StringEquals": {"iam:PassedToService": [Sub(it) if "$" in it else it for it in _trusted(template)]}}
@@ -77,10 +81,7 @@ def _scopes(template: Template) -> list[Scope]:
         Scope("s3:.*Object(Acl|Version)?$", (Sub(f"{bucket}/*"),)),
         Scope("s3:", (Sub(bucket),)),
         Scope("secretsmanager:GetRandomPassword", ("*",)),
-        Scope(
-            "secretsmanager:",
-            (Sub("arn:${AWS::Partition}:secretsmanager:*:${AWS::AccountId}:secret:PublisherSecret-*"),),
-        ),
+        Scope("secretsmanager:", tuple(Sub(_SECRET.format(title)) for title in secrets)),
         Scope("kms:(Disable|PutKeyPolicy|Schedule)", ("*",), {"StringEquals": {"aws:ResourceTag/created_by": PROJECT}}),
         Scope("kms:(Decrypt|Encrypt|Generate|CreateGrant|RetireGrant)", ("*",), {"Null": {"kms:ViaService": "false"}}),
         Scope("", ("*",)),

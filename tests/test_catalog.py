@@ -242,10 +242,11 @@ def test_document_word_for_word(server: str, tmp_path: Path) -> None:
 
 
 class Stubbed(Account):
-    """The emulator's account, whose Service Catalog is ``stub``'s."""
+    """The emulator's account, but for its Service Catalog."""
 
-    def client(self, service: str) -> Any:
-        return self.__dict__["catalog"] if service == "servicecatalog" else super().client(service)
+    def __init__(self, catalog: Any) -> None:
+        super().__init__()
+        self._clients["servicecatalog"] = catalog
 
 
 @pytest.fixture
@@ -259,10 +260,9 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S
         client("cloudformation").create_stack(
             StackName="pypi-catalog", TemplateBody=json.dumps({"Resources": topic, "Outputs": product})
         )
-        account = Stubbed()
-        account.__dict__["catalog"] = boto3.client("servicecatalog", region_name=REGION)
-        with Stubber(account.__dict__["catalog"]) as stub:
-            yield account, stub
+        service = boto3.client("servicecatalog", region_name=REGION)
+        with Stubber(service) as stub:
+            yield Stubbed(service), stub
             stub.assert_no_pending_responses()
 
 

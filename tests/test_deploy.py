@@ -243,6 +243,7 @@ def test_states_that_no_deployment_can_change(
     assert message in error
 
 
+@pytest.mark.slow
 def test_stack_in_review_is_created(capsys: pytest.CaptureFixture[str]) -> None:
     give(ServiceName="reviewed")
     client("cloudformation").create_change_set(
@@ -289,7 +290,7 @@ def test_interrupting_ends_only_the_watching(
 
 def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -> None:
     """The hosted zone does not exist: the first to notice is a resource of Edge, and the service answers so itself."""
-    give(HostedZoneId="Z0000000000000")
+    give(HostedZoneId="Z0000000000000", ServiceName="broken")
     assert main([*DEPLOY, "--stack-name", "broken"]) == 1
     lines = capsys.readouterr().out
     cause = lines.partition("root cause: ")[2].splitlines()
@@ -306,6 +307,7 @@ def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -
     assert "can only be deleted" in again.err
 
 
+@pytest.mark.slow
 def test_deletion_names_what_stays_and_how_to_remove_it(capsys: pytest.CaptureFixture[str]) -> None:
     give(ServiceName="short-lived", DeletionProtection="true")
     assert main([*DEPLOY, "--stack-name", "short"]) == 0
@@ -334,6 +336,22 @@ def test_deletion_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == (
         f"error: there is no stack missing in {REGION}: look at the name and the region\n"
     )
+
+
+@pytest.mark.slow
+def test_data_may_leave_the_stack_when_told_so(here: Path) -> None:
+    """As after a restore into another file system."""
+    values = give(ServiceName="restored")
+    options = ["--stack-name", "restored"]
+    assert main([*DEPLOY, *options]) == 0
+    had = stack("restored")
+    other = client("efs").create_file_system(CreationToken="restored", Encrypted=True)["FileSystemId"]
+    write(values, ExistingFileSystemId=other)
+    assert main([*DEPLOY, *options, "--allow-data-loss", "FileSystem"]) == 0
+    assert "FileSystem" not in stack("restored")
+    assert had["FileSystem"] in [it["FileSystemId"] for it in client("efs").describe_file_systems()["FileSystems"]]
+    policy = client("cloudformation").get_stack_policy(StackName=had["Storage"])["StackPolicyBody"]
+    assert policy == (TEMPLATES / "stack-policy.json").read_text()
 
 
 def secret(name: str = "PublisherSecret") -> dict[str, str]:

@@ -82,8 +82,15 @@ def with_events(create: Any, verb: str) -> Any:
             return create(name, source, resources, account_id, region_name)
         record(resources.stack_id, name, source["Type"], f"{verb}_IN_PROGRESS")
         before = set(backend().stacks)
+        if verb == "UPDATE" and source["Type"] == STACK:
+            before.remove(resources[name].physical_resource_id)
         try:
-            made = create(name, source, resources, account_id, region_name)
+            try:
+                made = create(name, source, resources, account_id, region_name)
+            except NotImplementedError:
+                # moto cannot update what CloudFormation would replace.
+                del resources._parsed_resources[name]
+                made = resources[name]
         except Exception as error:
             children = set(backend().stacks) - before
             physical = next(iter(children), "") if source["Type"] == STACK else ""

@@ -80,7 +80,7 @@ def is_data(change: Change, holders: set[str]) -> bool:
 
 
 def table(changes: list[Change], terminal: Terminal) -> list[str]:
-    """A line for each change, by layer, and a count. A nested stack is only a heading, unless it goes itself."""
+    """A line or two for each change, by layer, and a count. A nested stack is only a heading, unless it goes itself."""
     rows = [change for change in changes if change.kind != STACK or change.loses]
     layers = {change.layer: None for change in rows}
     name_width = max((len(change.name) for change in rows), default=0)
@@ -92,9 +92,12 @@ def table(changes: list[Change], terminal: Terminal) -> list[str]:
             kind = f"{change.kind:{kind_width}}  " if terminal.width >= _WIDE else ""
             causes = f"by {', '.join(change.causes)}" if change.loses and change.causes else ", ".join(change.causes)
             stays = "the old one stays in the account" if change.loses and change.retained else ""
-            text = f"  {_SIGNS[change.action]} {change.action:13}  {change.name:{name_width}}  {kind}"
-            text = terminal.cut((text + "; ".join(part for part in (causes, stays) if part)).rstrip())
-            lines.append(terminal.bold(text) if change.loses else text)
+            head = f"  {_SIGNS[change.action]} {change.action:13}  {change.name:{name_width}}  {kind}"
+            detail = "; ".join(part for part in (causes, stays) if part)
+            # What takes a resource away is never cut for want of room beside it.
+            beside = not change.loses or len(head + detail) <= terminal.width
+            text = [(head + detail).rstrip()] if beside else [head.rstrip(), f"      {detail}"]
+            lines += [terminal.bold(terminal.cut(it)) if change.loses else terminal.cut(it) for it in text]
     counts = {action: sum(change.action == action for change in rows) for action in _SIGNS}
     total = ", ".join(f"{count} to {action}" for action, count in counts.items() if count)
     return [*lines, total or "nothing changes but the nested stacks themselves"]

@@ -28,8 +28,8 @@ FAILURE = [
     event(3, "Edge/LoadBalancer", "CREATE_IN_PROGRESS"),
     event(30, "Storage/FileSystem", "CREATE_COMPLETE"),
     event(31, "Storage/MountTarget1", "CREATE_IN_PROGRESS"),
+    event(74, "Edge/Records", "CREATE_FAILED", reason="Resource creation cancelled"),
     event(75, "Edge/LoadBalancer", "CREATE_FAILED", reason="Access Denied for bucket:\n logs"),
-    event(76, "Edge/Records", "CREATE_FAILED", reason="Resource creation cancelled"),
     event(77, "Storage/MountTarget1", "CREATE_FAILED", reason="Resource creation cancelled"),
     event(78, "Edge", "CREATE_FAILED", STACK, "Embedded stack was not successfully created"),
     event(79, "", "ROLLBACK_IN_PROGRESS", STACK, "The following resource(s) failed to create: [Edge]"),
@@ -81,7 +81,7 @@ def test_tree_keeps_failures() -> None:
 
 
 def test_plain_line_gives_the_reason_of_a_failure_only() -> None:
-    assert plain(FAILURE[7], BEGIN) == (
+    assert plain(FAILURE[8], BEGIN) == (
         "   1:15  CREATE_FAILED                 Edge/LoadBalancer  Access Denied for bucket: logs"
     )
     assert plain(FAILURE[11], BEGIN) == "   1:19  ROLLBACK_IN_PROGRESS          the stack"
@@ -114,8 +114,8 @@ def test_wide_table() -> None:
     bold, plain_text = "\033[1m", "\033[0m"
     assert table(CHANGES, screen(120)) == [
         f"{bold}Storage{plain_text}",
-        f"{bold}  ! replace        FileSystem        AWS::EFS::FileSystem                 "
-        f"by Encrypted, KmsKeyId (Key); the old one sta…{plain_text}",
+        f"{bold}  ! replace        FileSystem        AWS::EFS::FileSystem{plain_text}",
+        f"{bold}      by Encrypted, KmsKeyId (Key); the old one stays in the account{plain_text}",
         f"{bold}Compute{plain_text}",
         "  ~ modify         AutoScalingGroup  AWS::AutoScaling::AutoScalingGroup   MaxSize (AsgMaxSize)",
         "  + add            GroupCleaner      AWS::CloudFormation::CustomResource",
@@ -127,7 +127,10 @@ def test_wide_table() -> None:
 
 def test_narrow_table_leaves_types_out() -> None:
     lines = table(CHANGES, Terminal(io.StringIO(), False, 50, 24))
-    assert lines[1] == "  ! replace        FileSystem        by Encrypted…"
+    assert lines[1:3] == [
+        "  ! replace        FileSystem",
+        "      by Encrypted, KmsKeyId (Key); the old one s…",
+    ]
     assert max(map(len, lines)) == 50
 
 

@@ -39,6 +39,7 @@ import yaml
 from botocore.model import ListShape, Shape, StructureShape  # type: ignore[import-untyped] # nor has botocore
 from custom_resource import cloudformation, module
 from moto.awslambda.models import lambda_backends
+from moto.backup.models import backup_backends
 from moto.cloudformation import models, parsing
 from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.ec2.models.elastic_block_store import EBSBackend
@@ -228,7 +229,15 @@ def _backup_plan(_name: str, p: Json) -> Made:
         del rule["TargetBackupVault"]
     plan = {"BackupPlanName": p["BackupPlan"]["BackupPlanName"], "Rules": rules}
     made = call("backup", "create_backup_plan", BackupPlan=plan, BackupPlanTags=p["BackupPlanTags"])
-    return Made(made["BackupPlanId"], lambda: call("backup", "delete_backup_plan", BackupPlanId=made["BackupPlanId"]))
+    plan_id = made["BackupPlanId"]
+
+    def delete() -> None:
+        call("backup", "delete_backup_plan", BackupPlanId=plan_id)
+        # moto keeps a deleted plan, and its name taken.
+        for regions in backup_backends.values():
+            regions[REGION].plans.pop(plan_id, None)
+
+    return Made(plan_id, delete)
 
 
 def _backup_selection(name: str, p: Json) -> Made:

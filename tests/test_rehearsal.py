@@ -300,8 +300,7 @@ def test_update_changes_what_it_says(account: Account) -> None:
         before["BackupVault"]
     ]
 
-    # Another plan than before: moto takes a deleted one for existing.
-    account.deploy(EnableEfsBackup="true", BackupRetentionDays="14")
+    account.deploy(EnableEfsBackup="true")
     assert account.physical["BackupVault"] == before["BackupVault"]
     assert len(backup.list_backup_plans()["BackupPlansList"]) == 1
 

@@ -70,6 +70,4 @@ def _not(name: str, condition: When) -> When:
 
 HAS_NEW_FILE_SYSTEM = _not("HasNewFileSystem", HAS_EXISTING_FILE_SYSTEM)
 HAS_NEW_CERTIFICATE = both("HasNewCertificate", HAS_HOSTED_ZONE, _is("HasNoCertificate", settings.CERTIFICATE_ARN, ""))
-IS_VAULT_DESTROYED = both(
-    "IsVaultDestroyed", HAS_BACKUP, _is("HasBackupsForceDestroy", settings.BACKUPS_FORCE_DESTROY, "true")
-)
+IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

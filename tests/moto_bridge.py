@@ -12,6 +12,9 @@
   turned on or off, and keep a nested stack where moto would delete it and create another;
 * delete in the reverse order of dependencies, and retain what ``DeletionPolicy`` says.
 
+Of a bucket only versions and tags are made, of its policy only what has no Condition; of a backup selection, nothing.
+What neither is in ``TYPES`` nor known to moto's own models is refused by pytest, as moto warns of it.
+
 So a rehearsal does not prove: which change AWS treats as a replacement, how it rolls back, that it takes this very
 order (only that the references admit it), its types' own defaults and constraints, ``Rules`` and the parameters'
 patterns, permissions (the functions run with all of them), or that anything starts, mounts or answers.
@@ -36,6 +39,7 @@ import yaml
 from botocore.model import ListShape, Shape, StructureShape  # type: ignore[import-untyped] # nor has botocore
 from custom_resource import cloudformation, module
 from moto.awslambda.models import lambda_backends
+from moto.backup.models import backup_backends
 from moto.cloudformation import models, parsing
 from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.ec2.models.elastic_block_store import EBSBackend
@@ -169,9 +173,18 @@ def _alarm(name: str, p: Json) -> Made:
     return Made(name, lambda: call("cloudwatch", "delete_alarms", AlarmNames=[name]), {"Arn": alarm["AlarmArn"]})
 
 
-def _subscription(_name: str, p: Json) -> Made:
-    arn = call("sns", "subscribe", **p)["SubscriptionArn"]
-    return Made(arn, lambda: call("sns", "unsubscribe", SubscriptionArn=arn))
+def _topic(name: str, p: Json) -> Made:
+    """moto's own makes another topic when a subscription changes."""
+    attributes = {key: p[key] for key in ("DisplayName", "KmsMasterKeyId")}
+    arn = call("sns", "create_topic", Name=name, Attributes=attributes, Tags=p["Tags"])["TopicArn"]
+    subscribed = call("sns", "list_subscriptions_by_topic", TopicArn=arn)["Subscriptions"]
+    wanted = {it["Endpoint"]: it["Protocol"] for it in p["Subscription"]}
+    for endpoint in wanted.keys() - {it["Endpoint"] for it in subscribed}:
+        call("sns", "subscribe", TopicArn=arn, Protocol=wanted[endpoint], Endpoint=endpoint)
+    for it in subscribed:
+        if it["Endpoint"] not in wanted:
+            call("sns", "unsubscribe", SubscriptionArn=it["SubscriptionArn"])
+    return Made(arn, lambda: call("sns", "delete_topic", TopicArn=arn))
 
 
 def _topic_policy(name: str, p: Json) -> Made:
@@ -216,7 +229,15 @@ def _backup_plan(_name: str, p: Json) -> Made:
         del rule["TargetBackupVault"]
     plan = {"BackupPlanName": p["BackupPlan"]["BackupPlanName"], "Rules": rules}
     made = call("backup", "create_backup_plan", BackupPlan=plan, BackupPlanTags=p["BackupPlanTags"])
-    return Made(made["BackupPlanId"], lambda: call("backup", "delete_backup_plan", BackupPlanId=made["BackupPlanId"]))
+    plan_id = made["BackupPlanId"]
+
+    def delete() -> None:
+        call("backup", "delete_backup_plan", BackupPlanId=plan_id)
+        # moto keeps a deleted plan, and its name taken.
+        for regions in backup_backends.values():
+            regions[REGION].plans.pop(plan_id, None)
+
+    return Made(plan_id, delete)
 
 
 def _backup_selection(name: str, p: Json) -> Made:
@@ -434,7 +455,7 @@ TYPES = {
         "Route53::RecordSetGroup": _records,
         "S3::Bucket": _bucket,
         "S3::BucketPolicy": _bucket_policy,
-        "SNS::Subscription": _subscription,
+        "SNS::Topic": _topic,
         "SNS::TopicPolicy": _topic_policy,
         "SecretsManager::ResourcePolicy": _secret_policy,
         "SecretsManager::Secret": _secret,

@@ -177,7 +177,7 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {f"MountTarget{MAX_SUBNETS + 1}"},
         set(),
     ),
-    "no backup": ({"EnableEfsBackup": "false", "BackupsForceDestroy": "true"}, set(), BACKUP | VAULT_CLEANER),
+    "no backup": ({"EnableEfsBackup": "false"}, {"BackupVault"}, (BACKUP | VAULT_CLEANER) - {"BackupVault"}),
     "backups deleted": ({"BackupsForceDestroy": "true"}, BACKUP | VAULT_CLEANER, {"AccessLogsCleaner", "GroupCleaner"}),
     "access logs deleted": (
         {"AccessLogForceDestroy": "true"},

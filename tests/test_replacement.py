@@ -42,7 +42,7 @@ def test_no_parameter_replaces_data(guard: Guard, title: str) -> None:
     ("title", "parameters"),
     [
         ("FileSystem", {"ExistingFileSystemId"}),
-        ("BackupVault", {"EnableEfsBackup"}),
+        ("BackupVault", set()),
         ("PublisherSecret", set()),
         ("ReaderSecret", set()),
         ("AccessLogs", set()),

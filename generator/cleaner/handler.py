@@ -27,11 +27,17 @@ def is_marked(tags):
     return {"Key": FORCE_DESTROY, "Value": "true"} in [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
 
 
-def delete_bucket(name, _remaining):
+def delete_bucket(name, remaining):
     bucket = boto3.resource("s3").Bucket(name)
-    if is_marked(bucket.Tagging().tag_set):
-        bucket.object_versions.delete()
-        bucket.delete()
+    if not is_marked(bucket.Tagging().tag_set):
+        return
+    for page in bucket.object_versions.pages():
+        versions = [{"Key": version.object_key, "VersionId": version.id} for version in page]
+        for error in bucket.delete_objects(Delete={"Objects": versions, "Quiet": True}).get("Errors", []):
+            raise RuntimeError(f"{name}: {error['Key']} cannot be deleted: {error['Code']} {error['Message']}")
+        if remaining() < MARGIN:
+            raise TimeoutError(f"{name} holds too much to empty at once: delete the stack again")
+    bucket.delete()
 
 
 def delete_vault(name, remaining):

@@ -203,7 +203,7 @@ def _backup(stack: Stack, file_system_arn: Expression) -> None:
         BackupVault(
             "BackupVault",
             **RETAIN,
-            Condition=enabled,
+            # There also while EnableEfsBackup is false: a retained vault would be in the way of a new one.
             BackupVaultName=Join("-", ["packages", stack_uuid]),
             BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
         )

@@ -256,9 +256,9 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S
         for name, value in environment(url, tmp_path).items():
             monkeypatch.setenv(name, value)
         product = {"Product": {"Value": "prod-1"}, "ProductId": {"Value": "prod-1"}}
-        topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+        logs = {"Logs": {"Type": "AWS::Logs::LogGroup"}}
         client("cloudformation").create_stack(
-            StackName="pypi-catalog", TemplateBody=json.dumps({"Resources": topic, "Outputs": product})
+            StackName="pypi-catalog", TemplateBody=json.dumps({"Resources": logs, "Outputs": product})
         )
         service = boto3.client("servicecatalog", region_name=REGION)
         with Stubber(service) as stub:

@@ -29,6 +29,10 @@ live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make l
 local: .venv/tests ## Run the server on this machine: two tasks behind nginx with TLS
 	$(BIN)/python -m generator.local
 
+.PHONY: publish deploy delete credentials status
+publish deploy delete credentials status: .venv/generator ## A command of README's "Deploy": make deploy ARGS="--bucket B"
+	$(BIN)/python -m generator $@ $(ARGS)
+
 .PHONY: bench
 bench: .venv/tests .venv/cdk .venv/original ## Compare with an AWS CDK app, and the server with the original
 	$(BIN)/python -m bench.templates .venv/cdk

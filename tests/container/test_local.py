@@ -1,37 +1,65 @@
-"""`local.py` prints commands that work as pasted."""
+"""`make local`: the printed commands work as pasted, and so does what `credentials` writes."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from generator.credentials import FORMATS, Credentials
+
 from .tasks import free_port, wheel
 
 ROOT = Path(__file__).parents[2]
+# nginx is Debian's.
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(not shutil.which("nginx", path="/usr/sbin:/usr/bin"), reason="nginx is not installed")
-def test_the_printed_commands_work_as_pasted(newest_image: Path, tmp_path: Path) -> None:
-    (tmp_path / "dist").mkdir()
+@dataclass(frozen=True)
+class Local:
+    home: Path
+    url: str
+    printed: list[str]
+
+    def credentials(self, account: str) -> Credentials:
+        (password,) = [line.split()[-1] for line in self.printed if line.startswith(f"{account} ")]
+        return Credentials(self.url, account, password)
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """Environment in which clients trust the self-signed certificate."""
+        (line,) = [line for line in self.printed if " uv publish " in line]
+        certificate = line.split()[0].partition("=")[2]
+        return {"PIP_CERT": certificate, "REQUESTS_CA_BUNDLE": certificate, "SSL_CERT_FILE": certificate}
+
+    def dist(self, name: str, version: str) -> None:
+        """Leave one wheel, and no other, in ``dist/``."""
+        directory = self.home / "dist"
+        directory.mkdir(exist_ok=True)
+        for old in directory.iterdir():
+            old.unlink()
+        file, content = wheel(name, version)
+        (directory / file).write_bytes(content)
+
+    def run(self, line: str, **environment: str) -> None:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, **environment}
+        ran = subprocess.run(line, shell=True, cwd=self.home, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, line + ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def local(newest_image: Path, tmp_path: Path) -> Iterator[Local]:
     port = free_port()
+    options = ["--python", str(newest_image), "--port", str(port), "--directory", "served"]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "generator.local",
-            "--python",
-            newest_image,
-            "--port",
-            str(port),
-            "--directory",
-            "served",
-        ],
+        [sys.executable, "-m", "generator.local", *options],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -40,33 +68,43 @@ def test_the_printed_commands_work_as_pasted(newest_image: Path, tmp_path: Path)
     assert process.stdout is not None
     try:
         lines = [process.stdout.readline().strip() for _ in range(12)]
-        for version, tool in (("1.0", "twine"), ("2.0", "uv publish")):
-            name, content = wheel("pasted", version)
-            for old in (tmp_path / "dist").iterdir():
-                old.unlink()
-            (tmp_path / "dist" / name).write_bytes(content)
-            paste(next(line for line in lines if f"{tool} " in line), tmp_path)
-        assert len(list((tmp_path / "served").iterdir())) == 2
-        for tool in ("pip install", "uv pip install"):
-            line = next(line for line in lines if line.partition(" ")[2].startswith(tool) or line.startswith(tool))
-            target = tmp_path / tool.replace(" ", "-")
-            paste(line.replace("PROJECT", f"--target {target} pasted==2.0"), tmp_path)
-            assert (target / "pasted.py").exists()
+        yield Local(tmp_path, f"https://localhost:{port}", lines)
     finally:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
         assert process.wait(30) == 0
 
 
-def paste(line: str, cwd: Path) -> None:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    result = subprocess.run(
-        line,
-        shell=True,
-        cwd=cwd,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, line + result.stdout + result.stderr
+def test_the_printed_commands_work_as_pasted(local: Local) -> None:
+    for version, tool in (("1.0", "twine"), ("2.0", "uv publish")):
+        local.dist("pasted", version)
+        local.run(next(line for line in local.printed if f"{tool} " in line))
+    assert len(list((local.home / "served").iterdir())) == 2
+    for tool in ("pip install", "uv pip install"):
+        line = next(line for line in local.printed if line.partition(" ")[2].startswith(tool) or line.startswith(tool))
+        target = local.home / tool.replace(" ", "-")
+        local.run(line.replace("PROJECT", f"--target {target} pasted==2.0"))
+        assert (target / "pasted.py").exists()
+
+
+def test_clients_read_what_credentials_writes(local: Local) -> None:
+    publisher, reader = local.credentials("publisher"), local.credentials("reader")
+    for name, form in (("pip.conf", "pip"), ("uv.toml", "uv"), ("reader.sh", "env")):
+        (local.home / name).write_text(FORMATS[form](reader))
+    (local.home / ".pypirc").write_text(FORMATS["pypirc"](publisher))
+    (local.home / "publisher.sh").write_text(FORMATS["env"](publisher))
+
+    local.dist("formats", "1.0")
+    local.run("twine upload --config-file .pypirc --repository private dist/*", **local.trust)
+    for version, command in (("2.0", "uv publish dist/*"), ("3.0", "twine upload dist/*")):
+        local.dist("formats", version)
+        local.run(f". ./publisher.sh && {command}", **local.trust)
+
+    for version, command in (
+        ("1.0", "PIP_CONFIG_FILE=pip.conf pip install"),
+        ("2.0", "uv pip install --config-file uv.toml"),
+        ("3.0", ". ./reader.sh && uv pip install"),
+        ("2.0", ". ./reader.sh && pip install"),
+    ):
+        local.run(f"{command} --target there formats=={version}", **local.trust)
+        assert (local.home / "there" / f"formats-{version}.dist-info").is_dir()

@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "%s\n    %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: templates
 templates: .venv/generator ## Write and validate templates/

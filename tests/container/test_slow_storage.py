@@ -1,0 +1,65 @@
+"""A package directory as slow as one on a network: every name, entry and link takes milliseconds."""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .conftest import StartTask
+from .tasks import sha256, wheel
+
+pytestmark = pytest.mark.slow
+DELAY_MICROSECONDS = 2000
+FILES = 100
+
+
+@pytest.fixture
+def delays(directory: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment that slows a task's package directory down; ``tmp_path / "slowed"`` is there once it has."""
+    library = tmp_path / "slow.so"
+    source = Path(__file__).with_name("slow.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return {
+        "LD_PRELOAD": str(library),
+        "SLOW_DIRECTORY": str(directory),
+        "SLOW_MICROSECONDS": str(DELAY_MICROSECONDS),
+        "SLOW_MARK": str(tmp_path / "slowed"),
+    }
+
+
+def test_two_tasks_on_slow_storage_lose_and_mix_nothing(
+    start: StartTask, directory: Path, delays: dict[str, str], tmp_path: Path
+) -> None:
+    for number in range(FILES):
+        name, content = wheel("there", f"1.{number}")
+        (directory / name).write_bytes(content)
+    first, second = start(directory, **delays), start(directory, **delays)
+    assert len(first.project("there")["files"]) == FILES
+    assert (tmp_path / "slowed").exists()
+
+    def upload_and_read(number: int) -> None:
+        """Through one task; at once, whole and with its hash, from the other."""
+        writer, reader = (first, second) if number % 2 else (second, first)
+        name, content = wheel(f"slow{number}", "1.0", extra=bytes([number]) * 100_000)
+        assert writer.upload(name, content).status_code == 200
+        (listed,) = reader.project(f"slow{number}")["files"]
+        assert listed["hashes"] == {"sha256": sha256(content)}
+        assert reader.get(f"/packages/{name}").content == content
+
+    def race(number: int) -> None:
+        """Two contents under one name: one is stored, and it is whole."""
+        name, _ = wheel(f"raced{number}", "1.0")
+        contents = [wheel(f"raced{number}", "1.0", extra=bytes([it]) * 100_000)[1] for it in (1, 2)]
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda task, it: task.upload(name, it).status_code, (first, second), contents))
+        assert sorted(answers) == [200, 409]
+        assert (directory / name).read_bytes() == contents[answers.index(200)]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(upload_and_read, range(12)))
+        list(pool.map(race, range(4)))
+    assert {it["status"] for it in first.access_log() + second.access_log()} <= {200, 409}
+    assert not [path for path in directory.iterdir() if path.name.startswith(".upload-")]

@@ -217,8 +217,7 @@ def test_document_word_for_word(server: str, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
     for name in ("templates", "generator"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").symlink_to(env["PATH"].split(":")[0])
+    (tmp_path / ".venv").symlink_to(Path(env["PATH"].split(":")[0]).parent)
     script = DOCUMENT.partition("<!-- test: catalog -->\n```sh\n")[2].partition("```")[0]
     publish, deploy = re.sub(r"\\\n", " ", script).strip().splitlines()
 

@@ -456,9 +456,7 @@ def test_readme_word_for_word(here: Path, server: str) -> None:
     """Each line of both ways from a shell, as written but for the bucket; what asks is answered yes."""
     for name in ("templates", "generator", "Makefile", "requirements.txt"):
         (here / name).symlink_to(ROOT / name)
-    (here / ".venv").mkdir()
-    (here / ".venv" / "generator").touch()
-    (here / ".venv" / "bin").symlink_to(Path(environment(server, here)["PATH"].split(":")[0]))
+    (here / ".venv").symlink_to(Path(environment(server, here)["PATH"].split(":")[0]).parent)
     readme = (ROOT / "README.md").read_text()
     for way, stack_name in (("cli", "pypi-cli"), ("ours", "pypi-ours")):
         give(ServiceName=stack_name)

@@ -42,26 +42,18 @@ _NUMERIC = re.compile(r"[-+0-9._:eE]+")
 
 
 def to_yaml(template: Template) -> str:
-    """``template`` as YAML with CloudFormation's short forms."""
+    """``template`` as YAML with CloudFormation's short forms.
+
+    By libyaml, which PyYAML's wheels bring: it also writes a tagged scalar plain, ``!Ref VpcId``.
+    """
     source = template.to_dict()
     ordered = {section: source[section] for section in SECTIONS if section in source}
     ordered["Resources"] = {
         title: {key: resource[key] for key in _ATTRIBUTES if key in resource}
         for title, resource in source["Resources"].items()
     }
-    text: str = yaml.serialize(_node(ordered), Dumper=_Dumper, width=_WIDTH, allow_unicode=True)
+    text: str = yaml.serialize(_node(ordered), Dumper=yaml.CSafeDumper, width=_WIDTH, allow_unicode=True)
     return HEADER + text
-
-
-class _Dumper(yaml.SafeDumper):
-    def choose_scalar_style(self) -> Any:
-        """Plain also behind a tag: ``!Ref VpcId``, where PyYAML would write ``!Ref 'VpcId'``."""
-        style = super().choose_scalar_style()
-        tag = getattr(self.event, "tag", None) or ""
-        if style == "'" and tag.startswith("!") and self.analysis:
-            plain = self.analysis.allow_flow_plain if self.flow_level else self.analysis.allow_block_plain
-            return "" if plain else style
-        return style
 
 
 def _node(value: Any) -> yaml.Node:

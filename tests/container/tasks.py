@@ -177,5 +177,5 @@ def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") ->
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data)
     return f"{project}-{version}-py3-none-any.whl", content.getvalue()

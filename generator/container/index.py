@@ -23,8 +23,10 @@ class _Directory:
         self.signature: _Signature | None = None
         self.first_seen = 0.0
         self.settled = False
-        self.names: list[str] = []
-        self.packages: set[str] = set()
+        # Of all names in the order read; a list of them would double the memory.
+        self.names_hash: int | None = None
+        # Each name with the last reading that met it.
+        self.packages: dict[str, object] = {}
         self.children: set[str] = set()
 
 
@@ -40,7 +42,6 @@ class Index:
         self.generation = 0
         self.projects_generation = 0
         self._directories: dict[str, _Directory] = {}
-        self._project_of: dict[str, str] = {}
         self._paths_of: dict[str, set[str]] = {}
         self._settled = False
         self._scan_began = float("-inf")
@@ -53,10 +54,12 @@ class Index:
         return list(self._paths_of.get(project, ()))
 
     def all_paths(self) -> list[str]:
-        return list(self._project_of)
+        return [path + name for path, directory in list(self._directories.items()) for name in list(directory.packages)]
 
     def __contains__(self, path: str) -> bool:
-        return path in self._project_of
+        name = path.rpartition("/")[2]
+        directory = self._directories.get(path.removesuffix(name))
+        return directory is not None and name in directory.packages
 
     def has_name(self, name: str) -> bool:
         """Whether a package file of this name lies in any directory."""
@@ -123,47 +126,51 @@ class Index:
             directory.first_seen = time.monotonic()
             directory.settled = False
             # Also a name that stayed may have become a directory.
-            directory.names = []
-        if not directory.names or os.listdir(descriptor) != directory.names:
+            directory.names_hash = None
+        if directory.names_hash is None or _hash_names(descriptor) != directory.names_hash:
             self._take(path, directory, descriptor)
         # Reckoned on this host's clock alone, so that the file server's may be wrong.
         directory.settled = began - directory.first_seen >= CLOCK_GRANULARITY_SECONDS
 
     def _take(self, path: str, directory: _Directory, descriptor: int) -> None:
-        names, packages, children = [], set(), set()
+        reading = object()
+        names_hash = 0
         added: dict[str, str] = {}
+        children: set[str] = set()
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 name = entry.name
-                names.append(name)
+                names_hash = hash((names_hash, name))
                 if name in directory.packages:
-                    packages.add(name)
+                    directory.packages[name] = reading
                 elif name.startswith("."):
                     continue
                 elif entry.is_dir(follow_symlinks=False):
                     children.add(name)
-                elif entry.is_file() and name.isprintable() and (guess := guess_pkgname_and_version(name)):
-                    added[name] = normalize_pkgname(guess[0])
+                elif entry.is_file() and name.isprintable() and (project := _project_of(name)):
+                    added[name] = project
         # Nothing is taken over from a directory that could not be read to its end.
         for name, project in added.items():
+            directory.packages[name] = reading
             self._add(path + name, project)
-        for name in directory.packages - packages:
-            self._remove(path + name)
+        for name in [name for name, last in directory.packages.items() if last is not reading]:
+            del directory.packages[name]
+            self._remove(path, name)
         for name in directory.children - children:
             self._forget(f"{path}{name}/")
         self.generation += 1
-        directory.names, directory.packages, directory.children = names, packages | added.keys(), children
+        directory.names_hash, directory.children = names_hash, children
 
     def _add(self, path: str, project: str) -> None:
         if project not in self._paths_of:
             self._paths_of[project] = set()
             self.projects_generation += 1
         self._paths_of[project].add(path)
-        self._project_of[path] = project
 
-    def _remove(self, path: str) -> None:
-        project = self._project_of.pop(path)
-        self._paths_of[project].discard(path)
+    def _remove(self, path: str, name: str) -> None:
+        project = _project_of(name)
+        assert project is not None, name
+        self._paths_of[project].discard(path + name)
         if not self._paths_of[project]:
             del self._paths_of[project]
             self.projects_generation += 1
@@ -173,9 +180,23 @@ class Index:
         directory = self._directories.pop(path, None)
         if directory is not None:
             for name in directory.packages:
-                self._remove(path + name)
+                self._remove(path, name)
             for name in directory.children:
                 self._forget(f"{path}{name}/")
+
+
+def _project_of(name: str) -> str | None:
+    """None if a file of this name is no package."""
+    guess = guess_pkgname_and_version(name)
+    return guess and normalize_pkgname(guess[0])
+
+
+def _hash_names(descriptor: int) -> int:
+    names_hash = 0
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            names_hash = hash((names_hash, entry.name))
+    return names_hash
 
 
 def _signature(descriptor: int) -> _Signature:

@@ -65,6 +65,7 @@ class Listings:
         self._listings: dict[str, Listing] = {}
         self._bytes = 0
         self._lock = threading.Lock()
+        self._root_lock = threading.Lock()
 
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
@@ -81,19 +82,21 @@ class Listings:
 
     def root(self, environ: Environ) -> Response:
         self._index.refresh()
-        generation = self._index.projects_generation
-        listing = self._listings.get("")
-        if listing is None or listing.generation != generation:
-            names = sorted(self._index.projects())
-            links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
-            listing = Listing(
-                generation,
-                0.0,
-                [],
-                Body.of(_html("Simple Index", links)),
-                _json({"projects": [{"name": name} for name in names]}),
-            )
-            self._keep("", listing)
+        # One renders, of all that ask meanwhile: it takes long and much memory.
+        with self._root_lock:
+            generation = self._index.projects_generation
+            listing = self._listings.get("")
+            if listing is None or listing.generation != generation:
+                names = sorted(self._index.projects())
+                links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
+                listing = Listing(
+                    generation,
+                    0.0,
+                    [],
+                    Body.of(_html("Simple Index", links)),
+                    _json({"projects": [{"name": name} for name in names]}),
+                )
+                self._keep("", listing)
         return _respond(listing, environ)
 
     def _check(self, name: str, generation: int, listing: Listing | None) -> Listing | None:

@@ -15,8 +15,8 @@ import tempfile
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -28,6 +28,9 @@ AUTHORIZATION = "Basic " + b64encode(":".join(PUBLISHER).encode()).decode()
 # As the Terraform module configures it.
 ORIGINAL_GUNICORN = "preload_app = True\nworker_class = 'gevent'\nworkers = 4\nerrorlog = '-'\ntimeout = 300\n"
 BURST = 510
+
+Server = Callable[[Path, Path, str], tuple[list[str], int, dict[str, str]]]
+"""Program, port and environment of a server of a directory, with a directory and a Python interpreter to use."""
 
 SMALL, LARGE = "/simple/project7/", "/simple/versions/"
 SMALL_WHEEL, LARGE_WHEEL = "/packages/project7-1.0-py3-none-any.whl", "/packages/large-1.0-py3-none-any.whl"
@@ -56,27 +59,30 @@ def populate(directory: Path, files: int) -> None:
 
 
 @contextmanager
-def serving(program: Sequence[str], port: int, home: Path, **environment: str) -> Iterator[int]:
-    """The program on one core, answering; yields its process group."""
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["taskset", "-c", "0", *program],
-            env={"PATH": os.environ["PATH"], "HOME": str(home), **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(600):
-            try:
-                get(port, "/health")
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield process.pid
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
+def serving(server: Server, directory: Path, python: str) -> Iterator[tuple[int, int]]:
+    """The server of `directory` on one core, answering; yields its port and process group."""
+    with tempfile.TemporaryDirectory(prefix="pypiserver-bench-") as scratch:
+        home = Path(scratch)
+        program, port, environment = server(directory, home, python)
+        with (home / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["taskset", "-c", "0", *program],
+                env={"PATH": os.environ["PATH"], "HOME": scratch, **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            for _ in range(600):
+                try:
+                    get(port, "/health")
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield port, process.pid
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
 
 
 def original(directory: Path, home: Path, python: str) -> tuple[list[str], int, dict[str, str]]:
@@ -117,7 +123,7 @@ def ours(directory: Path, home: Path, python: str) -> tuple[list[str], int, dict
     return [*entry_point(python), *command()], port, environment
 
 
-def static(directory: Path, home: Path) -> tuple[list[str], int, dict[str, str]]:
+def static(directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:
     """nginx serving the same bytes without credentials: the limit."""
     port = free_port()
     (home / "nginx.conf").write_text(
@@ -212,7 +218,7 @@ def mixed(port: int, seconds: float, clients: int) -> float:
 
 def in_turns(port: int, other: int, path: str) -> float:
     """The first server's rate as a share of the other's: a shared machine's speed changes from second to second."""
-    return statistics.median(rate(port, [path], 1) / rate(other, [path], 1) for _ in range(10))
+    return statistics.median(rate(port, [path], 1) / rate(other, [path], 1) for _ in range(20))
 
 
 async def burst(port: int) -> tuple[float, int]:
@@ -267,15 +273,14 @@ def progress(step: str) -> None:
 def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[str, dict[str, float]]:
     """Figures by "NAME SIZE"."""
     results: dict[str, dict[str, float]] = {}
+    # nginx gives its workers to an unprivileged user, who must get at the files.
+    root.chmod(0o755)
     for files in sizes:
-        directory = root / f"files{files}"
+        directory = root / str(files)
         populate(directory, files)
-        for name, make in (("original", original), ("ours", ours)):
+        for name, server in (("original", original), ("ours", ours)):
             progress(f"{name}, {files:,} files")
-            home = root / f"{name}{files}"
-            home.mkdir()
-            program, port, environment = make(directory, home, python)
-            with serving(program, port, home, **environment) as group:
+            with serving(server, directory, python) as (port, group):
                 # The original completes few requests a second: two clients keep its core busy, and need more time.
                 slow = name == "original"
                 figures = measure(port, seconds * (6 if slow else 1), 2 if slow else 32)
@@ -289,33 +294,20 @@ def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[s
             for uploaded in directory.glob("uploaded-*"):
                 uploaded.unlink()
         progress(f"nginx, {files:,} files")
-        home = root / f"nginx{files}"
-        home.mkdir()
-        # nginx gives its workers to an unprivileged user, who must get at the files.
-        root.chmod(0o755)
-        program, port, environment = static(directory, home)
-        beside = root / f"beside{files}"
-        beside.mkdir()
-        our_program, our_port, our_environment = ours(directory, beside, python)
-        with (
-            serving(program, port, home, **environment),
-            serving(our_program, our_port, beside, **our_environment),
-        ):
+        with serving(static, directory, python) as (port, _):
             results[f"nginx {files}"] = {
                 "small wheel": rate(port, [SMALL_WHEEL], seconds),
                 "1 MiB wheel": rate(port, [LARGE_WHEEL], seconds),
             }
-            results[f"ours {files}"]["1 MiB wheel, share of nginx"] = in_turns(our_port, port, LARGE_WHEEL)
-    progress("small listings in turns")
-    with ExitStack() as servers:
-        ports = []
-        for files in (sizes[0], sizes[-1]):
-            home = root / f"turns{files}"
-            home.mkdir()
-            program, port, environment = ours(root / f"files{files}", home, python)
-            servers.enter_context(serving(program, port, home, **environment))
-            ports.append(port)
-        results[f"ours {sizes[-1]}"][f"small listing, cost / at {sizes[0]:,} files"] = in_turns(*ports, SMALL)
+    progress("in turns")
+    fewest, most = sizes[0], sizes[-1]
+    with (
+        serving(ours, root / str(fewest), python) as (few, _),
+        serving(ours, root / str(most), python) as (many, _),
+        serving(static, root / str(fewest), python) as (limit, _),
+    ):
+        results[f"ours {fewest}"]["1 MiB wheel, share of nginx"] = in_turns(few, limit, LARGE_WHEEL)
+        results[f"ours {most}"][f"small listing, cost / at {fewest:,} files"] = in_turns(few, many, SMALL)
     return results
 
 
@@ -324,10 +316,10 @@ def table(results: dict[str, dict[str, float]], sizes: Sequence[int]) -> str:
     for files in sizes:
         first, second, limit = (results[f"{name} {files}"] for name in ("original", "ours", "nginx"))
         for figure, value in second.items():
-            theirs = first.get(figure, 0)
-            ratio = f"{value / theirs:,.3g}" if theirs else "-"
+            theirs = f"{first[figure]:,.2f}" if figure in first else "-"
+            ratio = f"{value / first[figure]:,.3g}" if first.get(figure) else "-"
             beside = f"{limit[figure]:,.0f}" if figure in limit else "-"
-            lines.append(f"| {files:,} | {figure} | {beside} | {value:,.2f} | {theirs:,.2f} | {ratio} |")
+            lines.append(f"| {files:,} | {figure} | {beside} | {value:,.2f} | {theirs} | {ratio} |")
     return "\n".join(lines)
 
 

@@ -112,6 +112,7 @@ def test_ranges(populated: Task, range_: str, status: int, expected: bytes | Non
         "sub/",
         "linked/secret-1.0.tar.gz",
         "notes.txt",
+        "sub/notes.txt",
         "a%00b-1.0.tar.gz",
     ],
 )
@@ -122,6 +123,7 @@ def test_only_listed_files_are_served(populated: Task, path: str) -> None:
     for name in (".hidden", "sub"):
         (root / name).mkdir(exist_ok=True)
         (root / name / "demo-1.0.tar.gz").write_bytes(b"secret")
+    (root / "sub" / "notes.txt").write_bytes(b"secret")
     if not (root / "linked").is_symlink():
         (root / "linked").symlink_to(root.parent)
     connection = populated.connect()
@@ -162,6 +164,18 @@ def test_changes_from_outside_are_at_once_seen(start: StartTask, directory: Path
         assert (file["filename"], file["hashes"]["sha256"]) == ("outside-2.0.tar.gz", sha256(b"%d" % n))
         os.unlink(directory / "outside-2.0.tar.gz")
         shutil.rmtree(directory / "sub")
+
+
+def test_a_directory_takes_its_projects_along(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    inner = directory / "sub" / "inner"
+    for listed in ([{"name": "gone"}], []):
+        if listed:
+            inner.mkdir(parents=True)
+            (inner / "gone-1.0.tar.gz").write_bytes(b"content")
+        else:
+            shutil.rmtree(directory / "sub")
+        assert task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"] == listed
 
 
 def test_a_trusted_index_sees_changes_at_once(start_newest: StartTask, directory: Path) -> None:

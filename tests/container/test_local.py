@@ -47,11 +47,13 @@ class Local:
         file, content = wheel(name, version)
         (directory / file).write_bytes(content)
 
-    def run(self, line: str, **environment: str) -> None:
+    def run(self, line: str, **environment: str) -> str:
+        """What ``line`` printed."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, **environment}
         ran = subprocess.run(line, shell=True, cwd=self.home, env=environment, capture_output=True, text=True)
         assert ran.returncode == 0, line + ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_the_printed_commands_work_as_pasted(local: Local) -> None:
 
 def test_clients_read_what_credentials_writes(local: Local) -> None:
     publisher, reader = local.credentials("publisher"), local.credentials("reader")
-    for name, form in (("pip.conf", "pip"), ("uv.toml", "uv"), ("reader.sh", "env")):
+    for name, form in (("pip.conf", "pip"), ("index.toml", "uv"), ("reader.sh", "env")):
         (local.home / name).write_text(FORMATS[form](reader))
     (local.home / ".pypirc").write_text(FORMATS["pypirc"](publisher))
     (local.home / "publisher.sh").write_text(FORMATS["env"](publisher))
@@ -102,9 +104,11 @@ def test_clients_read_what_credentials_writes(local: Local) -> None:
 
     for version, command in (
         ("1.0", "PIP_CONFIG_FILE=pip.conf pip install"),
-        ("2.0", "uv pip install --config-file uv.toml"),
+        ("2.0", "uv pip install --config-file index.toml"),
         ("3.0", ". ./reader.sh && uv pip install"),
         ("2.0", ". ./reader.sh && pip install"),
     ):
         local.run(f"{command} --target there formats=={version}", **local.trust)
         assert (local.home / "there" / f"formats-{version}.dist-info").is_dir()
+        # Whoever asks another index may get a stranger's package.
+        assert "pypi.org" not in local.run(f"! ({command} --verbose --target there absent)", **local.trust)

@@ -9,7 +9,7 @@ from email.utils import formatdate
 from typing import IO
 
 from pypiserver.bottle_wrapper import parse_date, parse_range_header
-from pypiserver.pkg_helpers import guess_pkgname_and_version, is_listed_path
+from pypiserver.pkg_helpers import guess_pkgname_and_version
 
 from .details import wheel_metadata
 from .http import Environ, Response, plain, whole
@@ -77,7 +77,7 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
         index.refresh()
         if path not in index:
             return None
-    elif not path.isprintable() or not is_listed_path(path) or guess_pkgname_and_version(path) is None:
+    elif path.startswith(".") or not path.isprintable() or guess_pkgname_and_version(path) is None:
         return None
     try:
         return open(f"{index.root}/{path}", "rb", buffering=0)

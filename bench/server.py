@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -34,6 +36,13 @@ Server = Callable[[Path, Path, str], tuple[list[str], int, dict[str, str]]]
 
 SMALL, LARGE = "/simple/project7/", "/simple/versions/"
 SMALL_WHEEL, LARGE_WHEEL = "/packages/project7-1.0-py3-none-any.whl", "/packages/large-1.0-py3-none-any.whl"
+FIGURES = {
+    "small listing": SMALL,
+    "200 versions": LARGE,
+    "/simple/": "/simple/",
+    "small wheel": SMALL_WHEEL,
+    "1 MiB wheel": LARGE_WHEEL,
+}
 
 
 def resident_mib(group: int) -> float:
@@ -79,6 +88,8 @@ def serving(server: Server, directory: Path, python: str) -> Iterator[tuple[int,
                     break
                 except OSError:
                     time.sleep(0.1)
+            else:
+                sys.exit(f"{program[0]} does not answer:\n{(home / 'server.log').read_text()}")
             yield port, process.pid
         finally:
             os.killpg(process.pid, 9)
@@ -149,11 +160,15 @@ def get(port: int, path: str) -> int:
         connection.close()
 
 
-def upload(port: int, number: int) -> float:
+_versions = itertools.count()
+
+
+def upload(port: int) -> float:
     """Seconds for one upload of 2 KB."""
     body = (
         b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--B\r\nContent-Disposition:'
-        b' form-data; name="content"; filename="uploaded-1.%d.tar.gz"\r\n\r\n%s\r\n--B--\r\n' % (number, b"x" * 2048)
+        b' form-data; name="content"; filename="uploaded-1.%d.tar.gz"\r\n\r\n%s\r\n--B--\r\n'
+        % (next(_versions), b"x" * 2048)
     )
     connection = HTTPConnection("127.0.0.1", port, timeout=300)
     began = time.perf_counter()
@@ -202,10 +217,8 @@ def mixed(port: int, seconds: float, clients: int) -> float:
     done = threading.Event()
 
     def upload_every_second() -> None:
-        number = 0
         while not done.wait(1):
-            upload(port, 1000 + number)
-            number += 1
+            upload(port)
 
     uploader = threading.Thread(target=upload_every_second)
     uploader.start()
@@ -244,30 +257,47 @@ async def burst(port: int) -> tuple[float, int]:
     return statistics.quantiles((seconds for seconds, _ in answers), n=20)[18], sum(not good for _, good in answers)
 
 
-def measure(port: int, seconds: float, clients: int) -> dict[str, float]:
-    """`clients` connections; rates in requests per second, times in seconds."""
-    for path in (SMALL, LARGE, LARGE_WHEEL):
-        get(port, path)
-    figures = {"uploads/s": 5 / sum(upload(port, number) for number in range(5))}
-    # It is from the first request that sees a change that the index is distrusted.
-    get(port, SMALL)
-    time.sleep(2.5)
-    get(port, SMALL)
-    paths = {
-        "small listing": SMALL,
-        "200 versions": LARGE,
-        "/simple/": "/simple/",
-        "small wheel": SMALL_WHEEL,
-        "1 MiB wheel": LARGE_WHEEL,
-    }
-    for name, path in paths.items():
-        figures[name] = rate(port, [path], seconds, clients)
-    figures["mixed, 1 upload/s"] = mixed(port, seconds, clients)
-    return figures
-
-
 def progress(step: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {step} …", file=sys.stderr, flush=True)
+
+
+def around(measure: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
+    """Both figures, the first measured before and after the other; see `in_turns`."""
+    before, between, after = measure(), other(), measure()
+    return (before + after) / 2, between
+
+
+def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures of ours and of the original: rates in requests per second, times in seconds."""
+    # The original completes few requests a second: two clients keep its core busy, and it needs more time.
+    long = 6 * seconds
+    with serving(ours, directory, python) as (port, group):
+        with serving(original, directory, python) as (other, other_group):
+            for each, path in itertools.product((port, other), (SMALL, LARGE, LARGE_WHEEL)):
+                get(each, path)
+            mine, theirs = ({"uploads/s": 5 / sum(upload(each) for _ in range(5))} for each in (port, other))
+            # It is from the first request that sees a change that the index is distrusted.
+            get(port, SMALL)
+            time.sleep(2.5)
+            get(port, SMALL)
+            for name, path in FIGURES.items():
+                progress(f"    {name}")
+                mine[name], theirs[name] = around(
+                    partial(rate, port, [path], seconds), partial(rate, other, [path], long, 2)
+                )
+            name = "mixed, 1 upload/s"
+            progress(f"    {name}")
+            mine[name], theirs[name] = around(partial(mixed, port, seconds, 32), partial(mixed, other, long, 2))
+            if bursts:
+                progress("    burst")
+                some = [asyncio.run(burst(port)) for _ in range(5)]
+                theirs["burst P95 s"], theirs["burst errors"] = asyncio.run(burst(other))
+                some += [asyncio.run(burst(port)) for _ in range(5)]
+                mine["burst P95 s"] = statistics.median(p95 for p95, _ in some)
+                mine["burst errors"] = sum(errors for _, errors in some)
+            theirs["resident MiB"] = resident_mib(other_group)
+        mine["resident MiB"] = resident_mib(group)
+    return mine, theirs
 
 
 def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[str, dict[str, float]]:
@@ -276,37 +306,23 @@ def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[s
     # nginx gives its workers to an unprivileged user, who must get at the files.
     root.chmod(0o755)
     for files in sizes:
+        progress(f"{files:,} files")
         directory = root / str(files)
         populate(directory, files)
-        for name, server in (("original", original), ("ours", ours)):
-            progress(f"{name}, {files:,} files")
-            with serving(server, directory, python) as (port, group):
-                # The original completes few requests a second: two clients keep its core busy, and need more time.
-                slow = name == "original"
-                figures = measure(port, seconds * (6 if slow else 1), 2 if slow else 32)
-                figures["resident MiB"] = resident_mib(group)
-                if files == sizes[0]:
-                    # One burst takes the original half a minute.
-                    bursts = [asyncio.run(burst(port)) for _ in range(1 if slow else 9)]
-                    figures["burst P95 s"] = statistics.median(p95 for p95, _ in bursts)
-                    figures["burst errors"] = max(errors for _, errors in bursts)
-                results[f"{name} {files}"] = figures
-            for uploaded in directory.glob("uploaded-*"):
-                uploaded.unlink()
-        progress(f"nginx, {files:,} files")
+        mine, theirs = compare(directory, seconds, python, bursts=files == sizes[0])
         with serving(static, directory, python) as (port, _):
-            results[f"nginx {files}"] = {
-                "small wheel": rate(port, [SMALL_WHEEL], seconds),
-                "1 MiB wheel": rate(port, [LARGE_WHEEL], seconds),
-            }
+            limit = {name: rate(port, [FIGURES[name]], seconds) for name in ("small wheel", "1 MiB wheel")}
+        results |= {f"original {files}": theirs, f"ours {files}": mine, f"nginx {files}": limit}
+        for uploaded in directory.glob("uploaded-*"):
+            uploaded.unlink()
     progress("in turns")
     fewest, most = sizes[0], sizes[-1]
     with (
         serving(ours, root / str(fewest), python) as (few, _),
         serving(ours, root / str(most), python) as (many, _),
-        serving(static, root / str(fewest), python) as (limit, _),
+        serving(static, root / str(fewest), python) as (port, _),
     ):
-        results[f"ours {fewest}"]["1 MiB wheel, share of nginx"] = in_turns(few, limit, LARGE_WHEEL)
+        results[f"ours {fewest}"]["1 MiB wheel, share of nginx"] = in_turns(few, port, LARGE_WHEEL)
         results[f"ours {most}"][f"small listing, cost / at {fewest:,} files"] = in_turns(few, many, SMALL)
     return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -89,4 +90,6 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         sys.exit(f"pypiserver: {error}")
+    # What the collector does not visit stays in memory that the worker processes share.
+    gc.freeze()
     Server(settings).run()

@@ -17,7 +17,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -55,6 +55,17 @@ def resident_mib(group: int) -> float:
         except (OSError, ValueError):
             continue
     return total / 1024
+
+
+def cpu_ticks(group: int) -> int:
+    """CPU time that a process group has used."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += int(fields[11]) + int(fields[12])
+    return total
 
 
 def populate(directory: Path, files: int) -> None:
@@ -261,10 +272,11 @@ def progress(step: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {step} …", file=sys.stderr, flush=True)
 
 
-def around(measure: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
-    """Both figures, the first measured before and after the other; see `in_turns`."""
-    before, between, after = measure(), other(), measure()
-    return (before + after) / 2, between
+def rest(group: int) -> None:
+    """Wait until a process group has finished the requests whose clients are gone."""
+    spent = -1
+    while spent != (spent := cpu_ticks(group)):
+        time.sleep(0.5)
 
 
 def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tuple[dict[str, float], dict[str, float]]:
@@ -280,18 +292,19 @@ def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tu
             get(port, SMALL)
             time.sleep(2.5)
             get(port, SMALL)
-            for name, path in FIGURES.items():
+            measures = {name: partial(rate, paths=[path]) for name, path in FIGURES.items()}
+            for name, measure in {**measures, "mixed, 1 upload/s": mixed}.items():
                 progress(f"    {name}")
-                mine[name], theirs[name] = around(
-                    partial(rate, port, [path], seconds), partial(rate, other, [path], long, 2)
-                )
-            name = "mixed, 1 upload/s"
-            progress(f"    {name}")
-            mine[name], theirs[name] = around(partial(mixed, port, seconds, 32), partial(mixed, other, long, 2))
+                before = measure(port, seconds=seconds, clients=32)
+                theirs[name] = measure(other, seconds=long, clients=2)
+                rest(other_group)
+                # Before and after the original, as the machine's speed changes.
+                mine[name] = (before + measure(port, seconds=seconds, clients=32)) / 2
             if bursts:
                 progress("    burst")
                 some = [asyncio.run(burst(port)) for _ in range(5)]
                 theirs["burst P95 s"], theirs["burst errors"] = asyncio.run(burst(other))
+                rest(other_group)
                 some += [asyncio.run(burst(port)) for _ in range(5)]
                 mine["burst P95 s"] = statistics.median(p95 for p95, _ in some)
                 mine["burst errors"] = sum(errors for _, errors in some)

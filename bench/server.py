@@ -23,7 +23,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from generator.local import free_port
-from generator.program import command, entry_point
+from generator.parts.container_program import command, entry_point
 
 PUBLISHER = ("publisher", "a-long-random-password-of-32-chars")
 AUTHORIZATION = "Basic " + b64encode(":".join(PUBLISHER).encode()).decode()

@@ -23,7 +23,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from generator.parent import templates
-from generator.render import to_yaml
+from generator.language.render import to_yaml
 for name, template in templates().items():
     Path(sys.argv[1], name).write_text(to_yaml(template))
 """

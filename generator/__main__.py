@@ -16,12 +16,12 @@ TEMPLATES = ROOT / "templates"
 def main(words: list[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     if arguments.command == "templates":
-        from generator.commands import write_templates
+        from generator.build.write import write_templates
 
         documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
         return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
     # boto3 takes longer to import than the templates take to write.
-    from generator.live import run
+    from generator.operations.run import run
 
     return run(arguments, TEMPLATES)
 

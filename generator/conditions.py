@@ -5,8 +5,8 @@ from __future__ import annotations
 from troposphere import And, Condition, Equals, FindInMap, Not
 
 from generator import settings
-from generator.instances import instance_table
-from generator.wiring import Setting, When
+from generator.language.wiring import Setting, When
+from generator.sizing import instance_table
 
 
 def _given(name: str, setting: Setting, nothing: str = "") -> When:

@@ -6,15 +6,22 @@ from typing import TypeVar
 
 from troposphere import Template
 
-from generator.dns import dns
-from generator.editions import Edition, Nested, Single
+from generator import settings
+from generator.addons.dns import dns
+from generator.language.editions import Edition, Form, Nested, Single
 from generator.layers.compute import compute
 from generator.layers.edge import edge
 from generator.layers.monitoring import monitoring
 from generator.layers.security import security
 from generator.layers.storage import storage
+from generator.parts.tags import tags
+from generator.rules import RULES
 
 E = TypeVar("E", bound=Edition)
+FORM = Form(settings=settings.ALL, rules=RULES)
+_SINGLE_SUPPRESSED = {
+    "W1030": "EfsProvisionedThroughputInMibps is empty by default, and used only where a Rule has seen a figure",
+}
 
 
 def architecture(edition: E) -> E:
@@ -78,11 +85,13 @@ def architecture(edition: E) -> E:
 
 
 def nested() -> Nested:
-    return architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)"))
+    return architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)", FORM, tags))
 
 
 def single() -> Single:
-    return architecture(Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)"))
+    return architecture(
+        Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)", FORM, _SINGLE_SUPPRESSED)
+    )
 
 
 def templates() -> dict[str, Template]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from generator import settings
-from generator.instances import (
+from generator.language.wiring import Setting
+from generator.sizing import (
     CONTAINER_CPU,
     CONTAINER_MEMORY,
     INSTANCES,
@@ -18,7 +19,6 @@ from generator.instances import (
     task_cpu,
     task_memory,
 )
-from generator.wiring import Setting
 
 Test = dict[str, Any]
 _MOST_OPERANDS = 10

@@ -7,8 +7,8 @@ whole of it, because a ``CommaDelimitedList`` cannot bound its length.
 
 from __future__ import annotations
 
-from generator.instances import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS
-from generator.wiring import Setting
+from generator.language.wiring import Setting
+from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS
 
 REQUIRED = "Required"
 NAMING = "Naming"

@@ -20,11 +20,11 @@ import uuid
 from base64 import b64encode
 from pathlib import Path
 
-from generator import credentials
 from generator.__main__ import main
-from generator.aws import Account
-from generator.credentials import Credentials
-from generator.parameters import read
+from generator.operations import credentials
+from generator.operations.aws import Account
+from generator.operations.credentials import Credentials
+from generator.operations.parameters import read
 
 NAME = f"pypi-live-{uuid.uuid4().hex[:8]}"
 READY_SECONDS = 900

@@ -12,7 +12,7 @@ from deployments import DEFAULTS, REQUIRED, Editions, everything, extras, items,
 from resolve import HERE, PLACES, Data, Evaluation, Place, Values
 
 from generator import settings
-from generator.instances import CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS
+from generator.sizing import CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS
 
 LISTS = {
     "AlarmEmails": ("ops{}@example.com", settings.MAX_EMAILS),

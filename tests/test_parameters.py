@@ -7,7 +7,7 @@ from deployments import REQUIRED, Editions, extras, items
 from refuse import constraint_violations
 
 from generator import settings
-from generator.instances import MAX_TASKS
+from generator.sizing import MAX_TASKS
 
 ROLE, POLICY = "arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::aws:policy/job-function/Billing"
 TOPIC, KEY = "arn:aws-cn:sns:cn-north-1:123456789012:a_b-C", "arn:aws:kms:eu-west-1:123456789012:key/mrk-0a1b"

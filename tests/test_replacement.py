@@ -11,7 +11,7 @@ from deployments import Editions, of_type
 from replacement import Guard, replacing_properties
 from resolve import Data
 
-from generator.examples import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING
 
 DATA_TYPES = {
     "AWS::Backup::BackupVault",

@@ -11,7 +11,7 @@ from refuse import constraint_violations, refusals
 from resolve import Data, Values
 
 from generator import settings
-from generator.instances import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, cpu, task_cpu, task_memory
+from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, cpu, task_cpu, task_memory
 
 VPC = REQUIRED["VpcId"]
 CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}

@@ -8,8 +8,8 @@ from math import ceil
 import pytest
 from deployments import Editions, items
 
-from generator import instances
-from generator.instances import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance
+from generator import sizing
+from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance
 
 # Sizes by vCPUs, and GiB to a vCPU of a family's class: https://docs.aws.amazon.com/ec2/latest/instancetypes/
 VCPUS = {"large": 2, "xlarge": 4, "2xlarge": 8, "4xlarge": 16}
@@ -37,7 +37,7 @@ def test_facts_of_an_instance_type(name: str) -> None:
 @pytest.mark.parametrize("nominal", sorted({it.memory for it in INSTANCES.values()}))
 def test_memory_for_tasks_is_what_the_system_and_the_agents_leave(nominal: int) -> None:
     """A tenth and 16 MiB for the kernel, 32 that the ECS agent reserves, 64 for the CloudWatch agent."""
-    assert instances.task_memory(nominal) == int(nominal * 0.9) - 16 - 32 - 64
+    assert sizing.task_memory(nominal) == int(nominal * 0.9) - 16 - 32 - 64
 
 
 def test_cpu_for_tasks_is_what_the_log_agent_leaves(editions: Editions) -> None:
@@ -45,17 +45,17 @@ def test_cpu_for_tasks_is_what_the_log_agent_leaves(editions: Editions) -> None:
     (agent,) = task["ContainerDefinitions"]
     assert (agent["Cpu"], agent["MemoryReservation"]) == (64, 64)
     for vcpus in {it.vcpus for it in INSTANCES.values()}:
-        assert instances.task_cpu(vcpus) == 1024 * vcpus - 64
+        assert sizing.task_cpu(vcpus) == 1024 * vcpus - 64
 
 
 def test_the_default_type_takes_the_default_task(editions: Editions) -> None:
     defaults = {name: it.get("Default") for name, it in editions.parent["Parameters"].items()}
     nominal = INSTANCES[defaults["AsgInstanceType"]]
-    assert instances.task_memory(nominal.memory) >= int(defaults["ContainerMemory"])
+    assert sizing.task_memory(nominal.memory) >= int(defaults["ContainerMemory"])
 
 
 def test_container_table() -> None:
-    table = instances.container_table()
+    table = sizing.container_table()
     assert table.keys() == {str(memory) for memory in CONTAINER_MEMORY}
     for memory in CONTAINER_MEMORY:
         workers = 1 if memory < 512 else 2 if memory < 768 else 3 if memory < 1024 else 4
@@ -66,7 +66,7 @@ def test_container_table() -> None:
 def test_an_automatic_task_fits_every_type_by_cpu() -> None:
     """The Rules check a ContainerCpu that is given, not an automatic one."""
     smallest = min(it.vcpus for it in INSTANCES.values())
-    assert all(instances.cpu(memory) <= instances.task_cpu(smallest) for memory in CONTAINER_MEMORY)
+    assert all(sizing.cpu(memory) <= sizing.task_cpu(smallest) for memory in CONTAINER_MEMORY)
 
 
 def _fitting(instance: Instance, memory: int, cpu: int) -> int:
@@ -77,18 +77,18 @@ def _fitting(instance: Instance, memory: int, cpu: int) -> int:
 
 
 def test_tasks_table() -> None:
-    types, tasks = instances.instance_table(), instances.tasks_table()
+    types, tasks = sizing.instance_table(), sizing.tasks_table()
     assert types.keys() == set(INSTANCES)
     for (name, instance), memory in product(INSTANCES.items(), CONTAINER_MEMORY):
         found = int(tasks[str(memory)][types[name]["Capacity"]])
-        fitting = _fitting(instance, memory, int(instances.container_table()[str(memory)]["Cpu"]))
-        assert found == min(max(fitting, 1), instances.MAX_TASKS_PER_INSTANCE), (name, memory)
+        fitting = _fitting(instance, memory, int(sizing.container_table()[str(memory)]["Cpu"]))
+        assert found == min(max(fitting, 1), sizing.MAX_TASKS_PER_INSTANCE), (name, memory)
 
 
 def test_group_size_table() -> None:
-    table = instances.group_size_table()
+    table = sizing.group_size_table()
     assert table.keys() == {str(tasks) for tasks in range(1, MAX_TASKS + 1)}
-    for tasks, per in product(range(1, MAX_TASKS + 1), range(1, instances.MAX_TASKS_PER_INSTANCE + 1)):
+    for tasks, per in product(range(1, MAX_TASKS + 1), range(1, sizing.MAX_TASKS_PER_INSTANCE + 1)):
         size = int(table[str(tasks)][str(per)])
         assert size == max(ceil(tasks / per) + 1, MAX_SUBNETS + 1)
         assert (size - 1) * per >= tasks, "one instance to spare"
@@ -100,7 +100,7 @@ def test_the_automatic_group_holds_all_tasks_and_one_host_more(editions: Edition
     group = editions.single_file["Resources"]["AutoScalingGroup"]["Properties"]
     ends = {"MinSize": group["MinSize"], "MaxSize": group["MaxSize"]}
     for (name, instance), memory, cpu in product(INSTANCES.items(), CONTAINER_MEMORY, (0, CONTAINER_CPU[-2])):
-        needed_cpu = cpu or instances.cpu(memory)
+        needed_cpu = cpu or sizing.cpu(memory)
         fitting = _fitting(instance, memory, needed_cpu)
         if not fitting:
             continue  # refused by a Rule

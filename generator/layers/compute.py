@@ -19,13 +19,8 @@ from troposphere import (
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
-from generator import conditions, settings, tasks
-from generator import hosts as host
-from generator.iam import ECS_TASKS, document, managed, role
-from generator.log_groups import log_group
-from generator.tags import tags
-from generator.user_data import user_data
-from generator.wiring import (
+from generator import conditions, settings
+from generator.language.wiring import (
     AccessPointId,
     Arn,
     AutoScalingGroupName,
@@ -44,6 +39,12 @@ from generator.wiring import (
     Wire,
     layer,
 )
+from generator.parts import hosts as host
+from generator.parts import tasks
+from generator.parts.iam import ECS_TASKS, document, managed, role
+from generator.parts.log_groups import log_group
+from generator.parts.tags import tags
+from generator.parts.user_data import user_data
 
 SCALING_TARGET = 60
 """Percentage of the CPU reserved for the tasks that scaling aims at."""

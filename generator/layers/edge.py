@@ -13,13 +13,8 @@ from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
 from generator import conditions, settings
-from generator.cleaners import FORCE_DESTROY, Cleaner, cleaner
-from generator.iam import document
-from generator.lists import DNS_NAMES
-from generator.records import aliases, certificate_authority, host_names
-from generator.survival import RETAIN_ALWAYS
-from generator.tags import tags
-from generator.wiring import (
+from generator.language.retention import RETAIN_ALWAYS
+from generator.language.wiring import (
     Arn,
     CertificateArn,
     DnsName,
@@ -35,6 +30,11 @@ from generator.wiring import (
     layer,
     once,
 )
+from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
+from generator.parts.iam import document
+from generator.parts.lists import DNS_NAMES
+from generator.parts.records import aliases, certificate_authority, host_names
+from generator.parts.tags import tags
 
 IDLE_TIMEOUT = 60
 """Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""

@@ -10,12 +10,10 @@ from awacs import sns as sns_actions
 from awacs.aws import Action, Allow, Condition, Principal, Statement, StringEquals
 from troposphere import FindInMap, GetAtt, If, Join, Ref, Select, Split, Sub, cloudwatch, events, kms, sns
 
-from generator import conditions, dashboard, settings
-from generator.iam import document
-from generator.lists import EMAILS, appended
-from generator.survival import DISPOSABLE
-from generator.tags import tags
-from generator.wiring import (
+from generator import conditions, settings
+from generator.language.retention import DISPOSABLE
+from generator.language.slots import appended
+from generator.language.wiring import (
     Arn,
     AutoScalingGroupName,
     CertificateArn,
@@ -32,6 +30,10 @@ from generator.wiring import (
     Wire,
     layer,
 )
+from generator.parts import dashboard
+from generator.parts.iam import document
+from generator.parts.lists import EMAILS
+from generator.parts.tags import tags
 
 CONSOLES = {
     "aws": {"Domain": "console.aws.amazon.com"},

@@ -13,11 +13,12 @@ from troposphere.iam import InstanceProfile, Policy
 from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
 
 from generator import conditions, settings
-from generator.iam import document, managed, role
-from generator.lists import CIDRS, IPV6_CIDRS, appended
-from generator.survival import RETAIN
-from generator.tags import tags
-from generator.wiring import InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
+from generator.language.retention import RETAIN
+from generator.language.slots import appended
+from generator.language.wiring import InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
+from generator.parts.iam import document, managed, role
+from generator.parts.lists import CIDRS, IPV6_CIDRS
+from generator.parts.tags import tags
 
 DYNAMIC_PORTS = (32768, 65535)
 """Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""

@@ -30,12 +30,22 @@ from troposphere.efs import (
 from troposphere.iam import Policy, Role
 
 from generator import conditions, settings
-from generator.cleaners import FORCE_DESTROY, Cleaner, cleaner
-from generator.iam import ECS_TASKS, document, managed, role
-from generator.lists import SUBNETS
-from generator.survival import RETAIN
-from generator.tags import tag_map, tags
-from generator.wiring import AccessPointId, Expression, FileSystemId, RoleArn, SecurityGroupId, Stack, Wire, layer, once
+from generator.language.retention import RETAIN
+from generator.language.wiring import (
+    AccessPointId,
+    Expression,
+    FileSystemId,
+    RoleArn,
+    SecurityGroupId,
+    Stack,
+    Wire,
+    layer,
+    once,
+)
+from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
+from generator.parts.iam import ECS_TASKS, document, managed, role
+from generator.parts.lists import SUBNETS
+from generator.parts.tags import tag_map, tags
 
 PYPISERVER_ID = "9898"
 """User and group of the pypiserver image."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from generator.program import command, entry_point
+from generator.parts.container_program import command, entry_point
 
 PUBLISHER = ("publisher", "a-long-random-password")
 READER = ("reader", "another-long-password")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from generator.program import command, entry_point
+from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sha256, status_of, wheel

@@ -1,0 +1,1 @@
+"""Templates of their own, beside the server's stack."""

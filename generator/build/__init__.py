@@ -1,0 +1,1 @@
+"""Writes and validates `templates/` and the derived parts of the documents."""

@@ -1,0 +1,65 @@
+"""The parts of the documents that are derived: tables of parameters and outputs, the diagram of the wires."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from troposphere import Template
+
+from generator import settings
+from generator.language.editions import Nested
+from generator.language.wiring import Setting, Wire
+
+
+def update(document: Path, parts: dict[str, str]) -> None:
+    """Replace what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->`` for each name that ``document`` has."""
+    text = document.read_text()
+    for name, part in parts.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if start in text:
+            before, _, rest = text.partition(start)
+            text = f"{before}{start}{part}\n{end}{rest.partition(end)[2]}"
+    document.write_text(text)
+
+
+def parts(nested: Nested) -> dict[str, str]:
+    """Every derived part by name."""
+    parent = nested.templates()["pypiserver.yaml"]
+    return {"parameters": parameters(), "outputs": outputs(parent), "diagram": diagram(nested)}
+
+
+def parameters() -> str:
+    """One table for each group of the console form."""
+    tables = []
+    for group in settings.GROUPS:
+        rows = [_row(setting) for setting in settings.ALL if setting.group == group]
+        tables.append("\n".join([f"**{group}**\n", "| Parameter | Default | |", "|---|---|---|", *rows]))
+    return "\n\n".join(tables)
+
+
+def _row(setting: Setting) -> str:
+    default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else "empty"
+    if len(setting.values) > 20:
+        values = f" {len(setting.values)} values, `{setting.values[0]}` to `{setting.values[-1]}`."
+    else:
+        values = f" One of {', '.join(f'`{value}`' for value in setting.values)}." if setting.values else ""
+    text = f"{setting.label}. {setting.description}{values}".replace("|", "\\|")
+    return f"| `{setting.name}` | {default} | {text} |"
+
+
+def outputs(parent: Template) -> str:
+    rows = [f"| `{name}` | {output.Description} |" for name, output in parent.outputs.items()]
+    return "\n".join(["| Output | |", "|---|---|", *rows])
+
+
+def diagram(nested: Nested) -> str:
+    """A Mermaid flowchart: the nested stacks, and what crosses from one to another."""
+    lines = ["```mermaid", "flowchart LR"]
+    for stack in nested.stacks:
+        crossing: dict[str, list[str]] = {}
+        for source in stack.taken.values():
+            if isinstance(source, Wire):
+                crossing.setdefault(source.stack, []).append(source.name)
+        lines.append(f"    {stack.title}")
+        lines += [f'    {origin} -- "{"<br>".join(names)}" --> {stack.title}' for origin, names in crossing.items()]
+    return "\n".join([*lines, "```"])

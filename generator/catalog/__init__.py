@@ -1,0 +1,1 @@
+"""The Service Catalog template and its launch role."""

@@ -1,0 +1,204 @@
+"""The Service Catalog template: a portfolio with the server as its product, and the role that launches it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from awacs.aws import Allow, Principal, Statement
+from awacs.sts import AssumeRole
+from troposphere import Output, Ref, Sub, Tags, Template
+from troposphere.iam import ManagedPolicy, Policy, Role
+from troposphere.servicecatalog import (
+    CloudFormationProduct,
+    Info,
+    LaunchRoleConstraint,
+    LaunchTemplateConstraint,
+    Portfolio,
+    PortfolioPrincipalAssociation,
+    PortfolioProductAssociation,
+    ProvisioningArtifactProperties,
+    TagOption,
+    TagOptionAssociation,
+)
+
+from generator import settings
+from generator.catalog.launch_role import SERVICES, statements
+from generator.language.editions import FORMAT_VERSION
+from generator.language.slots import Slots
+from generator.language.wiring import Setting, Stack
+from generator.parts.iam import document
+from generator.parts.tags import PROJECT
+
+_MOST = 5
+_TEMPLATE_URL = Setting(
+    name="TemplateUrl",
+    group=settings.REQUIRED,
+    label="URL of the template",
+    description="The single file that `python -m generator publish` prints. Leave it when you add versions.",
+    pattern=r"^https://[^?\s]+/[0-9a-f]{32}/pypiserver-single\.yaml$",
+    constraint="must be the URL of the single file that `python -m generator publish` prints",
+)
+_VERSION = Setting(
+    name="Version",
+    group=settings.REQUIRED,
+    label="Version",
+    description="Name of the first version. Leave it when you add versions.",
+    pattern=r"^[A-Za-z0-9._-]{1,50}$",
+)
+_PRINCIPAL_ARNS = Setting(
+    name="PrincipalArns",
+    group=settings.REQUIRED,
+    label="Who may launch the product",
+    description=f"1 to {_MOST} ARNs of IAM roles, users or groups, separated by commas.",
+    pattern=rf"^arn:[^,\s]+(,arn:[^,\s]+){{0,{_MOST - 1}}}$",
+    constraint=f"must be 1 to {_MOST} ARNs, separated by commas, without spaces",
+)
+_PROVIDER = Setting(
+    name="ProviderName",
+    group=settings.REQUIRED,
+    label="Provider",
+    description="Shown as the owner of portfolio and product.",
+    default="Platform",
+)
+_COST_CENTERS = Setting(
+    name="CostCenters",
+    group=settings.REQUIRED,
+    label="Cost centers",
+    description=f"1 to {_MOST} values of the tag cost-center to choose from at a launch, separated by commas.",
+    default="shared",
+    pattern=rf"^[^,\s]+(,[^,\s]+){{0,{_MOST - 1}}}$",
+    constraint=f"must be 1 to {_MOST} values, separated by commas, without spaces",
+)
+_ESCALATING = ("ExtraManagedPolicyArns", "ExtraInstanceProfilePermissions")
+"""Parameters through which whoever launches could give the hosts permissions beyond their own."""
+
+
+def catalog(product: Template) -> Template:
+    """The template around ``product``, the single-file edition."""
+    template = Template(Description="Private PyPI: Service Catalog portfolio, product and launch role")
+    template.set_version(FORMAT_VERSION)
+    stack = Stack(title="Catalog", template=template, shared=True)
+    offer = stack.add(
+        CloudFormationProduct(
+            "Product",
+            Name="Private PyPI",
+            Description="pypiserver on ECS, EFS and a load balancer",
+            Owner=stack.take(_PROVIDER),
+            ProvisioningArtifactParameters=[
+                ProvisioningArtifactProperties(
+                    Name=stack.take(_VERSION), Info=Info(LoadTemplateFromURL=stack.take(_TEMPLATE_URL))
+                )
+            ],
+            # Versions that `catalog publish` has added stay.
+            ReplaceProvisioningArtifacts=False,
+            Tags=Tags(created_by=PROJECT),
+        )
+    )
+    portfolio = stack.add(
+        Portfolio(
+            "Portfolio",
+            DisplayName="Private PyPI",
+            ProviderName=stack.take(_PROVIDER),
+            Tags=Tags(created_by=PROJECT),
+        )
+    )
+    place: dict[str, Any] = {"PortfolioId": Ref(portfolio), "ProductId": Ref(offer)}
+    association = stack.add(PortfolioProductAssociation("PortfolioProduct", **place))
+    stack.add(
+        LaunchRoleConstraint(
+            "LaunchConstraint", **place, RoleArn=_launch_role(stack, product), DependsOn=[association.title]
+        )
+    )
+    stack.add(LaunchTemplateConstraint("TemplateConstraint", **place, Rules=_rules(), DependsOn=[association.title]))
+    for slot in Slots(_PRINCIPAL_ARNS, "Principal", _MOST).of(stack):
+        stack.add(
+            PortfolioPrincipalAssociation(
+                f"Principal{slot.index}",
+                **_conditional(slot.filled),
+                PortfolioId=Ref(portfolio),
+                PrincipalARN=slot.value,
+                PrincipalType="IAM",
+            )
+        )
+    for slot in Slots(_COST_CENTERS, "CostCenter", _MOST).of(stack):
+        given = _conditional(slot.filled)
+        option = stack.add(TagOption(f"CostCenter{slot.index}", **given, Key="cost-center", Value=slot.value))
+        stack.add(
+            TagOptionAssociation(
+                f"PortfolioCostCenter{slot.index}", **given, ResourceId=Ref(portfolio), TagOptionId=Ref(option)
+            )
+        )
+    template.add_output(Output("ProductId", Description="The product, for `catalog publish`.", Value=Ref(offer)))
+    template.add_output(Output("PortfolioId", Description="The portfolio.", Value=Ref(portfolio)))
+    return template
+
+
+def _conditional(condition: str | None) -> dict[str, Any]:
+    return {"Condition": condition} if condition else {}
+
+
+def _rules() -> str:
+    """https://docs.aws.amazon.com/servicecatalog/latest/adminguide/reference-template_constraint_rules.html"""
+    assertions = [
+        {"Assert": {"Fn::Equals": [{"Ref": name}, ""]}, "AssertDescription": f"{name} must be empty here."}
+        for name in _ESCALATING
+    ]
+    return json.dumps({"HostPermissions": {"Assertions": assertions}})
+
+
+def _launch_role(stack: Stack, product: Template) -> Any:
+    """ARN of the role that Service Catalog launches the product with.
+
+    https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
+    """
+    trust = Statement(Effect=Allow, Principal=Principal("Service", "servicecatalog.amazonaws.com"), Action=[AssumeRole])
+    policies = [
+        stack.add(
+            ManagedPolicy(
+                f"Launch{name}",
+                PolicyDocument={"Version": "2012-10-17", "Statement": statements(product, services)},
+            )
+        )
+        for name, services in SERVICES.items()
+    ]
+    role = stack.add(
+        Role(
+            "LaunchRole",
+            AssumeRolePolicyDocument=document(trust),
+            ManagedPolicyArns=[Ref(policy) for policy in policies],
+            Policies=[Policy(PolicyName="stacks", PolicyDocument=_stacks())],
+            Tags=Tags(created_by=PROJECT),
+        )
+    )
+    return role.get_att("Arn")
+
+
+def _stacks() -> dict[str, Any]:
+    """To run the stack itself, and to read the copy of its template and the images' parameters."""
+    own = Sub("arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/SC-${AWS::AccountId}-pp-*/*")
+    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
+    changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
+    stacks = ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": [f"cloudformation:{it}" for it in (*changes, *stacks)], "Resource": [own]},
+            {
+                "Effect": "Allow",
+                "Action": ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
+                "Resource": ["*"],
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject"],
+                "Resource": ["*"],
+                "Condition": {"StringEquals": {"s3:ExistingObjectTag/servicecatalog:provisioning": "true"}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["ssm:GetParameters"],
+                "Resource": [images],
+            },
+        ],
+    }

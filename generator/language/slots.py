@@ -1,0 +1,54 @@
+"""Lists in a language without loops: a fixed number of slots, each there if the list reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from troposphere import Equals, If, Join, Not, NoValue, Select, Split
+
+from generator.language.wiring import Expression, Setting, Stack, When
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of a list: ``index`` from 1, the item's ``value``, and ``filled`` (``None``: always)."""
+
+    index: int
+    value: Expression
+    filled: str | None
+
+    def only(self, value: object) -> object:
+        """``value`` where the slot is filled, nothing where it is not."""
+        return If(self.filled, value, NoValue) if self.filled else value
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The ``most`` places of the comma-separated ``setting``, of which the first is always filled."""
+
+    setting: Setting
+    noun: str
+    most: int
+
+    def of(self, stack: Stack) -> Iterator[Slot]:
+        for index in range(1, self.most + 1):
+            filled = stack.when(self.has(index)) if index > 1 else None
+            yield Slot(index, self._item(stack, index), filled)
+
+    def has(self, index: int) -> When:
+        """Whether the list has ``index`` items or more."""
+        return When(f"Has{self.noun}{index}", lambda stack: Not(Equals(self._item(stack, index), "")))
+
+    def _item(self, stack: Stack, index: int) -> Expression:
+        """Item ``index``, or ``""``: empty items appended to the list keep ``Select`` inside it."""
+        value = stack.take(self.setting)
+        joined = Join(",", value) if self.setting.is_list else value
+        padded = Join(",", [joined, *[""] * (index - 1)]) if index > 1 else joined
+        return Select(index - 1, Split(",", padded))
+
+
+def appended(stack: Stack, first: list[object], setting: Setting, given: When) -> If:
+    """``first`` followed by the items of the optional list ``setting``; ``given`` says whether it has any."""
+    joined = Join(",", [*first, stack.take(setting)])
+    return If(stack.when(given), Split(",", joined), first)

@@ -1,0 +1,1 @@
+"""What is done in an AWS account: publish, deploy, watch, delete, read."""

@@ -1,0 +1,110 @@
+"""Delete a stack: what blocks it, what stays, and what to do with that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.operations.aws import Account, Problem
+from generator.operations.stacks import Resource, get, resources
+from generator.operations.terminal import Terminal
+from generator.operations.watch import last_event, root_cause, succeeded, watch
+from generator.parts.data_bearing import DATA_BEARING
+
+_FORCED = {"AccessLogs": "AccessLogForceDestroy", "BackupVault": "BackupsForceDestroy"}
+"""Parameters under which a resource goes with the stack."""
+_LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+_DELETION_PROTECTION = "deletion_protection.enabled"
+_REMOVE = {
+    "AWS::EFS::FileSystem": "aws efs delete-file-system --file-system-id {}",
+    "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {}  # once it is empty",
+    "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {}",
+    "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {}  # once it has no object versions",
+}
+_ADOPT = {"AWS::EFS::FileSystem": "deploy with ExistingFileSystemId={}"}
+
+
+def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: bool, yes: bool) -> int:
+    """Delete the stack; the exit code: 0 if it is gone, 1 if not.
+
+    ``unprotect`` turns off termination protection and the load balancer's deletion protection. Raises Problem where
+    there is no stack, where one of these blocks, and where nobody can be asked.
+    """
+    cloudformation = account.client("cloudformation")
+    stack = get(account, stack_name)
+    stack_id = stack["StackId"]
+    has = list(resources(cloudformation, stack_id))
+    staying = _staying(stack, has)
+    before = ""
+    if stack["StackStatus"] == "DELETE_IN_PROGRESS":
+        terminal.line(f"{stack_name} is being deleted already: watching")
+    elif stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+        raise Problem(f"{stack_name} is {stack['StackStatus']}: wait for its end, then delete it")
+    else:
+        protections = _protections(account, stack, has)
+        if protections and not unprotect:
+            raise Problem(f"{' and '.join(protections)}: add --unprotect to turn this off and delete")
+        for resource in staying:
+            terminal.line(f"stays   {resource.name}  {resource.physical_id}")
+        if not (yes or terminal.live):
+            raise Problem("nobody to ask, as this is not a terminal: add --yes")
+        if not (yes or terminal.agrees(f"Delete {stack_name}?")):
+            terminal.line("nothing was changed")
+            return 0
+        if protections:
+            _unprotect(account, stack, has)
+        before = last_event(cloudformation, stack_id)
+        cloudformation.delete_stack(StackName=stack_id)
+    events = watch(cloudformation, stack_id, terminal, before)
+    for line in root_cause(events):
+        terminal.line(line)
+    if not succeeded(events):
+        terminal.line(terminal.bold(f"{stack_name} is not deleted: mend the cause, then run this again"))
+        return 1
+    terminal.line(terminal.bold(f"{stack_name} is deleted"))
+    for resource in staying:
+        for line in _after(resource):
+            terminal.line(line)
+    return 0
+
+
+def _staying(stack: dict[str, Any], has: list[Resource]) -> list[Resource]:
+    """The data-bearing resources, which CloudFormation retains, but for those that the operator lets go."""
+    if stack["StackStatus"] in ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"):
+        return []
+    values = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
+    forced = {name for name, parameter in _FORCED.items() if values.get(parameter) == "true"}
+    return [it for it in has if it.name in DATA_BEARING and it.name not in forced]
+
+
+def _protections(account: Account, stack: dict[str, Any], has: list[Resource]) -> list[str]:
+    found = []
+    if stack.get("EnableTerminationProtection"):
+        found.append("the stack has termination protection")
+    if _protected_balancers(account, has):
+        found.append("its load balancer has deletion protection")
+    return found
+
+
+def _protected_balancers(account: Account, has: list[Resource]) -> list[str]:
+    elb = account.client("elbv2")
+    arns = [it.physical_id for it in has if it.kind == _LOAD_BALANCER and not it.status.startswith("DELETE")]
+    attributes = {arn: elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"] for arn in arns}
+    return [arn for arn, given in attributes.items() if {"Key": _DELETION_PROTECTION, "Value": "true"} in given]
+
+
+def _unprotect(account: Account, stack: dict[str, Any], has: list[Resource]) -> None:
+    if stack.get("EnableTerminationProtection"):
+        account.client("cloudformation").update_termination_protection(
+            StackName=stack["StackId"], EnableTerminationProtection=False
+        )
+    for arn in _protected_balancers(account, has):
+        account.client("elbv2").modify_load_balancer_attributes(
+            LoadBalancerArn=arn, Attributes=[{"Key": _DELETION_PROTECTION, "Value": "false"}]
+        )
+
+
+def _after(resource: Resource) -> list[str]:
+    lines = [f"stays   {resource.name}  {resource.physical_id}"]
+    if resource.kind in _ADOPT:
+        lines.append(f"  adopt   {_ADOPT[resource.kind].format(resource.physical_id)}")
+    return [*lines, f"  remove  {_REMOVE[resource.kind].format(resource.physical_id)}"]

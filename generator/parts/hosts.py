@@ -1,0 +1,185 @@
+"""The hosts: launch template, Auto Scaling group, and the capacity provider that scales it by what tasks need."""
+
+from __future__ import annotations
+
+from awacs import autoscaling as autoscaling_actions
+from awacs.aws import Allow, Statement
+from troposphere import AWSHelperFn, FindInMap, GetAtt, If, Join, Ref, Sub, autoscaling, ec2, ecs
+
+from generator import conditions, settings, sizing
+from generator.language.wiring import Expression, Stack, once
+from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
+from generator.parts.lists import SUBNETS
+from generator.parts.tags import tag_map, tags
+from generator.parts.update_policy import instance_refresh
+
+MAX_INSTANCE_LIFETIME = 30 * 24 * 3600
+"""Seconds after which a host is replaced, and with it its image where the newest is used."""
+
+
+def launch_template(
+    stack: Stack, security_group: Expression, profile: Expression, data: AWSHelperFn
+) -> ec2.LaunchTemplate:
+    """Session Manager instead of SSH, IMDSv2 out of the containers' reach, an encrypted root volume."""
+    host_tags = tags(stack, "host")
+    newest = If(
+        stack.when(conditions.IS_ARM), stack.take(settings.LATEST_ARM_AMI_ID), stack.take(settings.LATEST_X86_AMI_ID)
+    )
+    return stack.add(
+        ec2.LaunchTemplate(
+            "LaunchTemplate",
+            LaunchTemplateData=ec2.LaunchTemplateData(
+                ImageId=If(stack.when(conditions.HAS_AMI), stack.take(settings.AMI_ID), newest),
+                InstanceType=stack.take(settings.ASG_INSTANCE_TYPE),
+                IamInstanceProfile=ec2.IamInstanceProfile(Arn=profile),
+                SecurityGroupIds=[security_group],
+                MetadataOptions=ec2.MetadataOptions(
+                    HttpEndpoint="enabled", HttpTokens="required", HttpPutResponseHopLimit=1
+                ),
+                BlockDeviceMappings=[
+                    ec2.LaunchTemplateBlockDeviceMapping(
+                        DeviceName="/dev/xvda",
+                        Ebs=ec2.EBSBlockDevice(Encrypted=True, VolumeType="gp3", DeleteOnTermination=True),
+                    )
+                ],
+                UserData=data,
+                TagSpecifications=[
+                    ec2.TagSpecifications(ResourceType=kind, Tags=host_tags) for kind in ("instance", "volume")
+                ],
+            ),
+            TagSpecifications=[ec2.TagSpecifications(ResourceType="launch-template", Tags=tags(stack, "hosts"))],
+        )
+    )
+
+
+def group_min(stack: Stack) -> Expression:
+    """The operator's figure, or one host in each subnet."""
+    subnets: Expression = "1"
+    for index in range(2, sizing.MAX_SUBNETS + 1):
+        subnets = If(stack.when(SUBNETS.has(index)), str(index), subnets)
+    return If(stack.when(conditions.HAS_GROUP_MIN), stack.take(settings.ASG_MIN_SIZE), subnets)
+
+
+def _group_max(stack: Stack) -> Expression:
+    """The operator's figure, or ``sizing.group_size``; with the operator's own CPU figure, for one task a host."""
+    tasks_per_instance = FindInMap(
+        stack.mapping("Tasks", sizing.tasks_table()),
+        stack.take(settings.CONTAINER_MEMORY_LIMIT),
+        FindInMap(
+            stack.mapping("Instances", sizing.instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Capacity"
+        ),
+    )
+    sizes, most = stack.mapping("GroupSize", sizing.group_size_table()), stack.take(settings.TASK_MAX_COUNT)
+    automatic = If(
+        stack.when(conditions.HAS_CONTAINER_CPU),
+        FindInMap(sizes, most, "1"),
+        FindInMap(sizes, most, tasks_per_instance),
+    )
+    return If(stack.when(conditions.HAS_GROUP_MAX), stack.take(settings.ASG_MAX_SIZE), automatic)
+
+
+def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscaling.AutoScalingGroup:
+    """Hosts in all subnets, replaced every 30 days and when the launch template changes.
+
+    No desired capacity: it is the capacity provider's.
+    """
+    protected = stack.when(conditions.IS_TERMINATION_PROTECTED)
+    group_tags = {
+        **tag_map(stack, "host"),
+        "AmazonECSManaged": "true",
+        FORCE_DESTROY: If(protected, "true", "false"),
+    }
+    return stack.add(
+        autoscaling.AutoScalingGroup(
+            "AutoScalingGroup",
+            UpdatePolicy=instance_refresh(),
+            VPCZoneIdentifier=stack.take(settings.ASG_SUBNETS),
+            MinSize=group_min(stack),
+            MaxSize=_group_max(stack),
+            MixedInstancesPolicy=autoscaling.MixedInstancesPolicy(
+                LaunchTemplate=autoscaling.LaunchTemplate(
+                    LaunchTemplateSpecification=autoscaling.LaunchTemplateSpecification(
+                        LaunchTemplateId=Ref(template), Version=GetAtt(template, "LatestVersionNumber")
+                    )
+                ),
+                InstancesDistribution=autoscaling.InstancesDistribution(
+                    OnDemandBaseCapacity=stack.take(settings.ON_DEMAND_BASE_CAPACITY),
+                    OnDemandPercentageAboveBaseCapacity=stack.take(settings.ON_DEMAND_PERCENTAGE),
+                    SpotAllocationStrategy="price-capacity-optimized",
+                ),
+            ),
+            CapacityRebalance=True,
+            MaxInstanceLifetime=MAX_INSTANCE_LIFETIME,
+            NewInstancesProtectedFromScaleIn=If(protected, True, False),
+            MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
+            Tags=[
+                {"Key": key, "Value": value, "PropagateAtLaunch": key != FORCE_DESTROY}
+                for key, value in sorted(group_tags.items())
+            ],
+        )
+    )
+
+
+def capacity_provider(
+    stack: Stack, cluster: ecs.Cluster, group: autoscaling.AutoScalingGroup
+) -> tuple[ecs.CapacityProvider, ecs.ClusterCapacityProviderAssociations]:
+    """Scales the group by what the tasks need. A service of the cluster depends on the association."""
+    protected = stack.when(conditions.IS_TERMINATION_PROTECTED)
+    group_cleaner = cleaner(
+        stack,
+        Cleaner(
+            resource="GroupCleaner",
+            function="GroupCleanerFunction",
+            role="GroupCleanerRole",
+            logs="GroupCleanerLogs",
+            noun="group-cleaner",
+        ),
+        protected,
+        {"AutoScalingGroupName": Ref(group)},
+        # Knows no resources.
+        Statement(Effect=Allow, Action=[autoscaling_actions.DescribeAutoScalingGroups], Resource=["*"]),
+        Statement(
+            Effect=Allow,
+            Action=[autoscaling_actions.DeleteAutoScalingGroup],
+            Resource=[
+                Sub(
+                    "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}"
+                    ":autoScalingGroup:*:autoScalingGroupName/${Group}",
+                    Group=Ref(group),
+                )
+            ],
+        ),
+    )
+    provider = stack.add(
+        ecs.CapacityProvider(
+            "CapacityProvider",
+            DependsOn=[cluster.title],
+            # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate.
+            Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
+            AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
+                # Deleted before the cleaner deletes the group.
+                AutoScalingGroupArn=once(Ref(group), If(protected, Ref(group_cleaner), "")),
+                ManagedDraining="ENABLED",
+                ManagedScaling=ecs.ManagedScaling(
+                    Status="ENABLED",
+                    TargetCapacity=100,
+                    MinimumScalingStepSize=1,
+                    MaximumScalingStepSize=10,
+                    InstanceWarmupPeriod=300,
+                ),
+                ManagedTerminationProtection=stack.take(settings.MANAGED_TERMINATION_PROTECTION),
+            ),
+            Tags=tags(stack, "hosts"),
+        )
+    )
+    association = stack.add(
+        ecs.ClusterCapacityProviderAssociations(
+            "CapacityProviderAssociation",
+            Cluster=Ref(cluster),
+            CapacityProviders=[Ref(provider)],
+            DefaultCapacityProviderStrategy=[
+                ecs.CapacityProviderStrategy(CapacityProvider=Ref(provider), Base=1, Weight=100)
+            ],
+        )
+    )
+    return provider, association

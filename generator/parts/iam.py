@@ -1,0 +1,64 @@
+"""Roles and policy documents: least privilege, no names, one optional permissions boundary for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
+from awacs.sts import AssumeRole
+from troposphere import If, NoValue, Ref, Sub
+from troposphere.iam import Policy, Role
+
+from generator import settings
+from generator.conditions import HAS_PERMISSIONS_BOUNDARY
+from generator.language.wiring import Expression, Stack
+from generator.parts.tags import tags
+
+ECS_TASKS = "ecs-tasks.amazonaws.com"
+
+
+def document(*statements: Statement) -> dict[str, Any]:
+    """A policy of ``statements``, as the plain data that every property for a policy takes."""
+    policy: dict[str, Any] = PolicyDocument(Version="2012-10-17", Statement=list(statements)).JSONrepr()
+    return policy
+
+
+def managed(path: str) -> Sub:
+    """The ARN of the AWS managed policy at ``path``, in any partition."""
+    return Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{path}")
+
+
+def role(
+    stack: Stack,
+    title: str,
+    noun: str,
+    *,
+    trusted: Expression,
+    policies: Sequence[Policy | If] = (),
+    managed_policies: object = (),
+    condition: str | None = None,
+) -> Role:
+    """A role that the service ``trusted`` may assume, added to ``stack``.
+
+    A task role is assumable only for tasks of this account, which closes the confused deputy:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    """
+    own_account = Condition(StringEquals("aws:SourceAccount", Ref("AWS::AccountId")))
+    trust = Statement(
+        Effect=Allow,
+        Principal=Principal("Service", trusted),
+        Action=[AssumeRole],
+        **({"Condition": own_account} if trusted == ECS_TASKS else {}),
+    )
+    properties: dict[str, Any] = {
+        "AssumeRolePolicyDocument": document(trust),
+        "ManagedPolicyArns": managed_policies or None,
+        "PermissionsBoundary": If(
+            stack.when(HAS_PERMISSIONS_BOUNDARY), stack.take(settings.PERMISSIONS_BOUNDARY_ARN), NoValue
+        ),
+        "Policies": list(policies) or None,
+        "Tags": tags(stack, noun),
+        "Condition": condition,
+    }
+    return stack.add(Role(title, **{key: value for key, value in properties.items() if value is not None}))

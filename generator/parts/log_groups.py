@@ -1,0 +1,28 @@
+"""Log groups: the operator's retention and key, no names, so that two deployments live side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import If, NoValue
+from troposphere.logs import LogGroup
+
+from generator import settings
+from generator.conditions import HAS_LOG_KEY
+from generator.language.retention import DISPOSABLE
+from generator.language.wiring import Stack
+from generator.parts.tags import tags
+
+
+def log_group(stack: Stack, title: str, noun: str, **attributes: Any) -> LogGroup:
+    """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``."""
+    return stack.add(
+        LogGroup(
+            title,
+            **DISPOSABLE,
+            RetentionInDays=stack.take(settings.LOG_RETENTION_DAYS),
+            KmsKeyId=If(stack.when(HAS_LOG_KEY), stack.take(settings.LOG_KMS_KEY_ARN), NoValue),
+            Tags=tags(stack, noun),
+            **attributes,
+        )
+    )

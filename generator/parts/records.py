@@ -1,0 +1,65 @@
+"""The DNS records of the server's names; used by the edge layer, and alone for a zone in another account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import If, Join, NoValue
+from troposphere.route53 import RecordSet, RecordSetGroup
+from troposphere.validators.route53 import AliasTarget
+
+from generator import conditions, settings
+from generator.language.wiring import Expression, Stack
+from generator.parts.lists import DNS_NAMES
+
+
+def host_names(stack: Stack, start: int, stop: int) -> list[object]:
+    """The full names in slots ``start`` to ``stop``, for use where slot ``start`` is filled."""
+    zone = stack.take(settings.HOSTED_ZONE_NAME)
+    slots = [slot for slot in DNS_NAMES.of(stack) if start <= slot.index <= stop]
+    names = [Join(".", [slot.value, zone]) for slot in slots]
+    return [names[0], *(slot.only(name) for slot, name in zip(slots[1:], names[1:], strict=True))]
+
+
+def certificate_authority(stack: Stack, **attributes: Any) -> RecordSetGroup:
+    """CAA records: only Amazon may issue for the names (RFC 8659)."""
+    zone = stack.take(settings.HOSTED_ZONE_NAME)
+    return stack.add(
+        RecordSetGroup(
+            "CertificateAuthorityRecords",
+            HostedZoneId=stack.take(settings.HOSTED_ZONE_ID),
+            RecordSets=[
+                slot.only(
+                    RecordSet(
+                        Name=Join(".", [slot.value, zone]),
+                        Type="CAA",
+                        TTL="300",
+                        ResourceRecords=['0 issue "amazon.com"'],
+                    )
+                )
+                for slot in DNS_NAMES.of(stack)
+            ],
+            **attributes,
+        )
+    )
+
+
+def aliases(stack: Stack, dns_name: Expression, zone_id: Expression, **attributes: Any) -> RecordSetGroup:
+    """A records, and AAAA where the load balancer has IPv6, to the load balancer of ``dns_name``."""
+    zone = stack.take(settings.HOSTED_ZONE_NAME)
+    target = AliasTarget(DNSName=dns_name, HostedZoneId=zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
+
+    def alias(name: Expression, kind: str) -> RecordSet:
+        return RecordSet(Name=Join(".", [name, zone]), Type=kind, AliasTarget=target)
+
+    slots = list(DNS_NAMES.of(stack))
+    ipv6 = stack.when(conditions.IS_DUAL_STACK)
+    return stack.add(
+        RecordSetGroup(
+            "Records",
+            HostedZoneId=stack.take(settings.HOSTED_ZONE_ID),
+            RecordSets=[slot.only(alias(slot.value, "A")) for slot in slots]
+            + [If(ipv6, slot.only(alias(slot.value, "AAAA")), NoValue) for slot in slots],
+            **attributes,
+        )
+    )

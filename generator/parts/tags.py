@@ -1,0 +1,27 @@
+"""The tags every taggable resource carries, as the Terraform module's resources do."""
+
+from __future__ import annotations
+
+from troposphere import Join, Ref, Tags
+
+from generator import settings
+from generator.language.wiring import Expression, Stack
+
+PROJECT = "cloudformation-aws-pypiserver"
+
+
+def tag_map(stack: Stack, noun: str) -> dict[str, Expression]:
+    """Tags by key; ``noun`` ends the Name."""
+    service = stack.take(settings.SERVICE_NAME)
+    return {
+        "Name": Join("-", [service, noun]),
+        "account": Ref("AWS::AccountId"),
+        "created_by": PROJECT,
+        "environment": stack.take(settings.ENVIRONMENT),
+        "service": service,
+    }
+
+
+def tags(stack: Stack, noun: str) -> Tags:
+    """Tags as the list of Key and Value that most resource types take."""
+    return Tags(tag_map(stack, noun))

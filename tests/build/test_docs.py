@@ -1,0 +1,96 @@
+"""The documents tell the truth: derived parts are current, links lead somewhere, every input has its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from generator import settings
+from generator.build import documents
+from generator.build.examples import PARAMETERS, example_parameters
+from generator.catalog.template import catalog
+from generator.parent import nested, templates
+from generator.parts.data_bearing import DATA_BEARING, stack_policy
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
+    copy = tmp_path / document.name
+    copy.write_text(document.read_text())
+    documents.update(copy, documents.parts(nested()))
+    assert copy.read_text() == document.read_text(), "run make templates"
+
+
+def test_readme_lists_every_parameter_and_output() -> None:
+    readme = (ROOT / "README.md").read_text()
+    parent = templates()["pypiserver.yaml"]
+    rows = set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
+    assert rows == {setting.name for setting in settings.ALL} | set(parent.outputs)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_names_in_the_documents_exist() -> None:
+    """CamelCase names in backticks are parameters, outputs, logical IDs or AWS's own words listed here."""
+    aws = {"CloudWatch"}
+    known = {setting.name for setting in settings.ALL} | aws
+    built = templates()
+    for template in (*built.values(), catalog(built["pypiserver-single.yaml"])):
+        known |= {*template.parameters, *template.outputs, *template.resources}
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)+)`", document.read_text()))
+        assert named <= known, document.name
+
+
+def test_make_targets_in_the_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        assert set(re.findall(r"^make ([a-z-]+)", document.read_text(), re.MULTILINE)) <= targets
+
+
+def test_every_input_of_the_terraform_module_has_a_parameter() -> None:
+    """Each input is a parameter in CamelCase, or has a row of its own in docs/migrating.md."""
+    inputs = """access_log_force_destroy alarm_emails alarm_topic_arns ami_id asg_instance_type asg_max_size
+    asg_min_size asg_subnets backup_retention_days backup_schedule backups_force_destroy cloudinit_extra_commands
+    container_cpu container_memory container_memory_reservation dns_names docker_image_tag
+    efs_burst_credit_threshold efs_lifecycle_policy efs_provisioned_throughput_in_mibps efs_throughput_mode
+    enable_cloudwatch_dashboard enable_efs_backup environment extra_files extra_instance_profile_permissions
+    gunicorn_workers load_balancer_subnets secret_readers service_name task_max_count task_min_count users zone_id"""
+    names = {setting.name for setting in settings.ALL}
+    migrating = (ROOT / "docs" / "migrating.md").read_text()
+    for name in inputs.split():
+        camel = "".join(word.capitalize() for word in name.split("_"))
+        assert camel in names or f"| `{name}` |" in migrating, name
+
+
+def test_example_parameters_satisfy_the_template() -> None:
+    """A user who puts in their own identifiers has given every parameter without a default."""
+    required = {setting.name for setting in settings.ALL if setting.default is None}
+    given = dict(line.split("=", 1) for line in json.loads(example_parameters()))
+    assert given == PARAMETERS
+    assert required <= set(given) <= {setting.name for setting in settings.ALL}
+    assert (ROOT / "templates" / "parameters.example.json").read_text() == example_parameters()
+
+
+def test_stack_policy_guards_what_holds_data_in_both_editions() -> None:
+    denied = json.loads(stack_policy())["Statement"][1]
+    assert set(denied["Action"]) == {"Update:Replace", "Update:Delete"}
+    titles = {resource.removeprefix("LogicalResourceId/") for resource in denied["Resource"]}
+    built = templates()
+    holders = {
+        it for it in built["pypiserver.yaml"].resources if {*DATA_BEARING} & {*built[f"{it.lower()}.yaml"].resources}
+    }
+    assert titles == {*holders, *DATA_BEARING}
+    assert set(DATA_BEARING) <= set(built["pypiserver-single.yaml"].resources)
+    assert (ROOT / "templates" / "stack-policy.json").read_text() == stack_policy()

@@ -1,0 +1,241 @@
+"""Wrong wiring fails before any template is written: in the type checker, and at run time where that is not run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from deployments import Editions
+from mypy import api
+from resolve import Data
+from troposphere import Equals, Ref, Template
+from troposphere.sns import Topic
+
+from generator import settings
+from generator.language.wiring import FileSystemId, SecurityGroupId, Setting, Stack, When, Wire
+from generator.layers.compute import compute
+from generator.layers.edge import edge
+from generator.layers.security import security
+from generator.layers.storage import storage
+
+ROOT = Path(__file__).parents[2]
+
+PREAMBLE = """
+from generator.language.editions import Edition
+from generator.layers.compute import compute
+from generator.layers.edge import edge
+from generator.layers.security import security
+from generator.layers.storage import storage
+from generator.language.wiring import Arn, ClusterName, SecretArn, SecurityGroupId, Stack, Wire, layer
+
+
+def architecture(edition: Edition, stack: Stack) -> None:
+    guard = security(stack)
+    packages = storage(stack, file_system_group=guard.file_system)
+    door = edge(stack, load_balancer_group=guard.load_balancer)
+"""
+COMPUTE = """
+    compute(
+        stack,
+        hosts=guard.hosts,
+        host_profile=guard.host_profile,
+        publisher=guard.publisher,
+        reader=guard.reader,
+        file_system=packages.file_system,
+        access_point=packages.access_point,
+        task_role=packages.task_role,
+        target_group=door.target_group,
+    )
+"""
+
+
+class Snippet(NamedTuple):
+    """What replaces what in the right wiring, and the error code that mypy must report (none: accepted)."""
+
+    old: str = ""
+    new: str = ""
+    code: str | None = None
+
+
+SNIPPETS = {
+    "right": Snippet(),
+    "two_kinds_swapped": Snippet(
+        "file_system=packages.file_system,\n        access_point=packages.access_point",
+        "file_system=packages.access_point,\n        access_point=packages.file_system",
+        "arg-type",
+    ),
+    "arn_for_a_name": Snippet("target_group=door.target_group,", "target_group=door.target_group_name,", "arg-type"),
+    "secret_for_a_role": Snippet("task_role=packages.task_role", "task_role=guard.publisher", "arg-type"),
+    "text_for_a_wire": Snippet("hosts=guard.hosts", 'hosts="sg-0123"', "arg-type"),
+    "wire_dropped": Snippet("        publisher=guard.publisher,\n", "", "call-arg"),
+    "wire_unknown": Snippet("hosts=guard.hosts", "host=guard.hosts", "call-arg"),
+    "wire_too_many": Snippet("hosts=guard.hosts", "hosts=guard.hosts, cluster=guard.hosts", "call-arg"),
+    "offer_misspelt": Snippet("packages.task_role", "packages.taskrole", "attr-defined"),
+    "wires_by_position": Snippet("hosts=guard.hosts", "guard.hosts", "call-arg"),
+    "layer_without_a_stack": Snippet("compute(\n        stack,", "compute(", "call-arg"),
+    "setting_exposed": Snippet("compute(\n", 'edition.expose("VpcId")\n    compute(\n', "arg-type"),
+    "offer_of_another_kind": Snippet(
+        "compute(\n", 'wrong: Wire[SecretArn] = stack.offer("A", ClusterName, "a", "A.")\n    compute(\n', "arg-type"
+    ),
+    "specific_kind_for_a_general_one": Snippet(
+        "compute(\n", "wrong: Wire[Arn] = guard.publisher\n    compute(\n", "assignment"
+    ),
+}
+
+
+def test_mypy_rejects_wrong_wiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run over all the snippets, as mypy's start is what takes the time."""
+    right = PREAMBLE + COMPUTE
+    for name, snippet in SNIPPETS.items():
+        assert right.count(snippet.old) == 1 or not snippet.old, name
+        (tmp_path / f"{name}.py").write_text(right.replace(snippet.old, snippet.new) if snippet.old else right)
+    monkeypatch.chdir(ROOT)
+    files = [str(tmp_path / f"{name}.py") for name in SNIPPETS]
+    output, errors, _ = api.run(["--no-error-summary", "--no-pretty", "--hide-error-context", *files])
+    assert not errors
+    reported: dict[str, set[str]] = {name: set() for name in SNIPPETS}
+    for line in output.splitlines():
+        match = re.search(r"(\w+)\.py:\d+: error: .*\[([a-z-]+)\]$", line)
+        if match and match[1] in reported:
+            reported[match[1]].add(match[2])
+    expected = {name: {snippet.code} if snippet.code else set() for name, snippet in SNIPPETS.items()}
+    assert reported == expected, output
+
+
+def _stack(title: str = "Test", *, shared: bool = False) -> Stack:
+    return Stack(title=title, template=Template(), shared=shared)
+
+
+def _wires() -> dict[str, Any]:
+    """All that the compute layer takes; Any, as the mistakes below are the point."""
+    guard = security(_stack("Security"))
+    packages = storage(_stack("Storage"), file_system_group=guard.file_system)
+    door = edge(_stack("Edge"), load_balancer_group=guard.load_balancer)
+    return {
+        "hosts": guard.hosts,
+        "host_profile": guard.host_profile,
+        "publisher": guard.publisher,
+        "reader": guard.reader,
+        "file_system": packages.file_system,
+        "access_point": packages.access_point,
+        "task_role": packages.task_role,
+        "target_group": door.target_group,
+    }
+
+
+SAME_KIND = {"publisher", "reader"}
+"""Two secrets: test_security.py tells them apart by what the container is given."""
+
+
+def test_right_wiring_runs() -> None:
+    assert compute(_stack("Compute"), **_wires()).cluster.name == "EcsClusterName"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [pair for pair in combinations(sorted(_wires()), 2) if set(pair) != SAME_KIND]
+)
+def test_swapping_any_two_wires_is_refused(name: str, other: str) -> None:
+    wires = _wires()
+    wires[name], wires[other] = wires[other], wires[name]
+    stack = _stack("Compute")
+    with pytest.raises(TypeError, match=r"compute\(\w+=…\) takes a Wire\[\w+\], but \w+ is a Wire\[\w+\]"):
+        compute(stack, **wires)
+    assert not stack.template.resources, "refused before anything is written"
+
+
+@pytest.mark.parametrize("name", _wires())
+def test_a_dropped_or_unknown_wire_is_refused(name: str) -> None:
+    wires = _wires()
+    wire = wires.pop(name)
+    with pytest.raises(TypeError, match=name):
+        compute(_stack("Compute"), **wires)
+    with pytest.raises(TypeError, match="unknown"):
+        compute(_stack("Compute"), **wires, **{name: wire, "unknown": wire})
+
+
+def test_a_misspelt_offer_is_refused() -> None:
+    packages: Any = storage(_stack("Storage"), file_system_group=_wires_group())
+    with pytest.raises(AttributeError, match="taskrole"):
+        _ = packages.taskrole
+
+
+def _wires_group() -> Wire[SecurityGroupId]:
+    return security(_stack("Security")).file_system
+
+
+def _wire(name: str = "FileSystemId", stack: str = "Storage") -> Wire[FileSystemId]:
+    return Wire(name=name, kind=FileSystemId, expression=Ref("FileSystem"), description="", stack=stack)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_two_sources_under_one_name_are_refused(shared: bool) -> None:
+    stack = _stack(shared=shared)
+    wire = _wire("VpcId")
+    stack.take(settings.VPC_ID)
+    stack.take(settings.VPC_ID)
+    with pytest.raises(ValueError, match="two different sources are named VpcId"):
+        stack.take(wire)
+    with pytest.raises(ValueError, match="VpcId"):
+        stack.take(replace(settings.VPC_ID, label="Another"))
+
+
+def test_offering_twice_is_refused() -> None:
+    stack = _stack()
+    stack.offer("FileSystemId", FileSystemId, Ref("A"), "A.")
+    with pytest.raises(ValueError, match="FileSystemId is offered twice"):
+        stack.offer("FileSystemId", FileSystemId, Ref("B"), "B.")
+
+
+def test_two_conditions_or_mappings_under_one_name_are_refused() -> None:
+    stack = _stack(shared=True)
+    first, second = When("HasIt", lambda _: Equals("a", "")), When("HasIt", lambda _: Equals("b", ""))
+    assert stack.when(first) == stack.when(first) == "HasIt"
+    with pytest.raises(ValueError, match="HasIt"):
+        stack.when(second)
+    assert stack.mapping("Table", {"a": {"b": "c"}}) == stack.mapping("Table", {"a": {"b": "c"}}) == "Table"
+    with pytest.raises(ValueError, match="Table"):
+        stack.mapping("Table", {"a": {"b": "d"}})
+
+
+def test_one_logical_id_twice_is_refused() -> None:
+    stack = _stack()
+    stack.add(Topic("Topic"))
+    with pytest.raises(ValueError, match="Topic"):
+        stack.add(Topic("Topic"))
+
+
+@pytest.mark.parametrize(
+    ("shared", "source", "parameter", "value"),
+    [
+        # A child declares a bare parameter; the single file has the operator's, and of a wire none at all.
+        (False, _wire(), {"Type": "String"}, {"Ref": "FileSystemId"}),
+        (True, _wire(), None, {"Ref": "FileSystem"}),
+        (False, settings.ASG_SUBNETS, {"Type": "CommaDelimitedList"}, {"Ref": "AsgSubnets"}),
+        (False, settings.BACKUP_RETENTION_DAYS, {"Type": "String"}, {"Ref": "BackupRetentionDays"}),
+        (
+            True,
+            settings.ENABLE_EFS_BACKUP,
+            settings.ENABLE_EFS_BACKUP.parameter().to_dict(),
+            {"Ref": "EnableEfsBackup"},
+        ),
+    ],
+)
+def test_taking(shared: bool, source: Setting | Wire[Any], parameter: Data | None, value: Data) -> None:
+    stack = _stack(shared=shared)
+    taken = stack.take(source)
+    assert not isinstance(taken, str)
+    assert taken.to_dict() == value
+    found = stack.template.to_dict().get("Parameters", {}).get(source.name)
+    assert found == parameter
+
+
+def test_a_wire_that_its_layer_does_not_offer_is_no_output_of_the_parent(editions: Editions) -> None:
+    """What the parent shows is exactly what the architecture exposes, of the stack that offers it."""
+    for name, output in editions.parent["Outputs"].items():
+        producer, attribute = output["Value"]["Fn::GetAtt"]
+        assert attribute == f"Outputs.{name}"
+        assert name in editions.templates[f"{producer.lower()}.yaml"]["Outputs"]

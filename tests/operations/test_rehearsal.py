@@ -1,0 +1,358 @@
+"""The templates deployed, changed and deleted on moto, as ``moto_bridge`` completes it: see there what that proves.
+
+Both editions go through the same tests. What outlives a stack is decided by the bridge from the templates'
+``DeletionPolicy``; moto itself knows only ``Retain``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from moto import mock_aws
+from moto_bridge import REGION, Loader, bridged, client
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+LAYERS = ("security", "storage", "edge", "compute", "monitoring")
+BUCKET = "templates"
+ALARMS = 8
+"""Without the one for bursting."""
+
+
+def cleaner(name: str) -> set[str]:
+    return {name, f"{name}Function", f"{name}Logs", f"{name}Role"}
+
+
+def numbered(name: str, first: int, last: int) -> set[str]:
+    return {f"{name}{index}" for index in range(first, last + 1)}
+
+
+OPTIONAL = {
+    *cleaner("AccessLogsCleaner"),
+    *cleaner("GroupCleaner"),
+    *cleaner("VaultCleaner"),
+    *numbered("MountTarget", 3, 7),
+    "FileSystemBurstCreditAlarm",
+    "ForwardMoreRule",
+    "HostExtraPermissions",
+    "PublisherSecretReaders",
+    "ReaderSecretReaders",
+    "SecretKeyPermissions",
+    "TaskExecPermissions",
+    "WebAclAssociation",
+}
+"""What is not there with two subnets, two addresses and otherwise the defaults."""
+
+
+@dataclass
+class Account:
+    """An account with a network and a hosted zone, and the templates of ``edition`` uploaded."""
+
+    edition: str
+    settings: dict[str, str]
+    subnets: list[str]
+    physical: dict[str, str] = field(default_factory=dict)
+
+    def declared(self) -> set[str]:
+        """Logical IDs of everything that the edition can make."""
+        names = ["pypiserver-single.yaml"] if self.edition == "single" else [f"{layer}.yaml" for layer in LAYERS]
+        return {title for name in names for title in yaml.load((TEMPLATES / name).read_text(), Loader)["Resources"]}
+
+    def deploy(self, **settings: str) -> dict[str, str]:
+        """Create or update the stack ``pypi``; gives its outputs, and leaves ``physical`` with what it has."""
+        cloudformation = client("cloudformation")
+        existing = cloudformation.describe_stacks()["Stacks"]
+        self.settings |= settings
+        name = "pypiserver-single.yaml" if self.edition == "single" else "pypiserver.yaml"
+        (cloudformation.update_stack if existing else cloudformation.create_stack)(
+            StackName="pypi",
+            TemplateURL=url(name),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.settings.items()],
+        )
+        stacks = cloudformation.describe_stacks()["Stacks"]
+        assert len(stacks) == (1 if self.edition == "single" else 1 + len(LAYERS))
+        assert {stack["StackStatus"] for stack in stacks} <= {"UPDATE_COMPLETE" if existing else "CREATE_COMPLETE"} | (
+            {"CREATE_COMPLETE"} if existing else set()
+        )
+        self.physical = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for stack in stacks
+            for resource in cloudformation.list_stack_resources(StackName=stack["StackName"])["StackResourceSummaries"]
+            if resource["ResourceType"] not in ("", "AWS::CloudFormation::Stack")
+        }
+        (stack,) = (stack for stack in stacks if stack["StackName"] == "pypi")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def delete(self) -> None:
+        cloudformation = client("cloudformation")
+        cloudformation.delete_stack(StackName="pypi")
+        assert cloudformation.describe_stacks()["Stacks"] == []
+
+
+def url(name: str) -> str:
+    return f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{name}"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Nobody looks at moto's images, of which it makes thousands each time.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    # For the custom resources' own clients.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws(), bridged():
+        yield
+
+
+@pytest.fixture(params=["nested", "single"])
+def account(aws: None, request: pytest.FixtureRequest) -> Account:
+    s3 = client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for path in TEMPLATES.glob("*.yaml"):
+        # Publishing makes the URLs absolute.
+        body = re.sub(r"(TemplateURL: )(\S+)", lambda match: match[1] + url(match[2]), path.read_text())
+        s3.put_object(Bucket=BUCKET, Key=path.name, Body=body.encode())
+    subnets = [subnet["SubnetId"] for subnet in client("ec2").describe_subnets()["Subnets"]]
+    return Account(
+        edition=request.param,
+        subnets=subnets,
+        settings={
+            "VpcId": client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"],
+            "LoadBalancerSubnets": ",".join(subnets[:2]),
+            "AsgSubnets": ",".join(subnets[:2]),
+            "HostedZoneName": "example.com",
+            "HostedZoneId": hosted_zone(),
+            "AlarmEmails": "ann@example.com,bob@example.com",
+            "DnsNames": "pypi,packages",
+        },
+    )
+
+
+def hosted_zone() -> str:
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]
+    return str(zone["Id"].removeprefix("/hostedzone/"))
+
+
+def records(zone: str) -> set[tuple[str, str]]:
+    """Names and types, without the zone's own."""
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return {(record["Name"].rstrip("."), record["Type"]) for record in sets if record["Type"] not in ("NS", "SOA")}
+
+
+def endpoints(topic: str) -> set[str]:
+    subscriptions = client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    return {subscription["Endpoint"] for subscription in subscriptions}
+
+
+def alarms_of_ours() -> list[Any]:
+    """Without those that a scaling policy makes."""
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return [alarm for alarm in alarms if not alarm["AlarmName"].startswith("TargetTracking")]
+
+
+def fill(bucket: str) -> None:
+    """Two versions of an access log, as the load balancer and its owner would leave them."""
+    for body in (b"first", b"second"):
+        client("s3").put_object(Bucket=bucket, Key="AWSLogs/123456789012/log.gz", Body=body)
+
+
+def buckets() -> set[str]:
+    return {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]} - {BUCKET}
+
+
+def test_required_settings_suffice(account: Account) -> None:
+    outputs = account.deploy()
+
+    assert set(account.physical) == account.declared() - OPTIONAL
+    assert outputs["PypiServerUrls"] == "https://pypi.example.com,https://packages.example.com"
+    assert outputs["CapacityInfo"] == "2 to 10 tasks of 512 MiB on 2 or more x t3.micro"
+    assert outputs["TaskMinCount"] == "2"
+    assert outputs["FileSystemId"] == account.physical["FileSystem"]
+    assert outputs["PypiUserSecretArn"] in outputs["CredentialsCommand"]
+    assert endpoints(outputs["CloudwatchAlarmSnsTopicArn"]) == {"ann@example.com", "bob@example.com"}
+    names = ("pypi.example.com", "packages.example.com")
+    assert records(account.settings["HostedZoneId"]) == {(name, kind) for name in names for kind in ("A", "CAA")}
+
+    alarms = alarms_of_ours()
+    assert set(outputs["CloudwatchAlarmArns"].split(",")) == {alarm["AlarmArn"] for alarm in alarms}
+    assert len(alarms) == ALARMS
+
+
+def test_outputs_name_what_is_there(account: Account) -> None:
+    """Each service knows the resource that the stack's output names."""
+    outputs = account.deploy()
+
+    cluster, name = outputs["EcsClusterName"], outputs["EcsServiceName"]
+    (service,) = client("ecs").describe_services(cluster=cluster, services=[name])["services"]
+    assert service["serviceArn"] == outputs["EcsServiceArn"]
+    (group,) = client("elbv2").describe_target_groups()["TargetGroups"]
+    assert [it["targetGroupArn"] for it in service["loadBalancers"]] == [group["TargetGroupArn"]]
+    assert group["LoadBalancerArns"] == [outputs["PypiLoadBalancerArn"]]
+    (balancer,) = client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert balancer["DNSName"] == outputs["LoadBalancerDnsName"]
+    assert balancer["CanonicalHostedZoneId"] == outputs["LoadBalancerHostedZoneId"]
+    (hosts,) = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert hosts["AutoScalingGroupName"] == outputs["AsgName"]
+    assert hosts["MinSize"] == 2
+    groups = client("logs").describe_log_groups()["logGroups"]
+    assert outputs["TaskLogGroup"] in {it["logGroupName"] for it in groups}
+    (board,) = client("cloudwatch").list_dashboards()["DashboardEntries"]
+    assert outputs["CloudwatchDashboardUrl"].endswith(f"#dashboards/dashboard/{board['DashboardName']}")
+    secret = client("secretsmanager").get_secret_value(SecretId=outputs["PypiUserSecretArn"])
+    assert re.fullmatch(r'\{"username": "publisher", "password": "[A-Za-z0-9]{32}"\}', secret["SecretString"])
+
+
+def test_every_option_at_once(account: Account) -> None:
+    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'
+    acl = client("wafv2").create_web_acl(
+        Name="acl",
+        Scope="REGIONAL",
+        DefaultAction={"Allow": {}},
+        VisibilityConfig={"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "acl"},
+    )
+    outputs = account.deploy(
+        AccessLogForceDestroy="true",
+        AlarmEmails=",".join(f"{index}@example.com" for index in range(10)),
+        AlarmTopicArns=f"arn:aws:sns:{REGION}:123456789012:pager",
+        AsgSubnets=",".join(account.subnets[:6]),
+        BackupsForceDestroy="true",
+        DnsNames=",".join(f"n{index}" for index in range(10)),
+        EfsThroughputMode="bursting",
+        EnableExecuteCommand="true",
+        ExtraInstanceProfilePermissions=policy,
+        ExtraManagedPolicyArns="arn:aws:iam::aws:policy/ReadOnlyAccess",
+        LoadBalancerIpAddressType="dualstack",
+        ManagedTerminationProtection="ENABLED",
+        SecretKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
+        SecretReaders="arn:aws:iam::123456789012:role/ci,arn:aws:iam::123456789012:role/dev",
+        WebAclArn=acl["Summary"]["ARN"],
+    )
+
+    # Seven subnets cannot be in as many zones: the seventh slot is there to be refused.
+    assert set(account.physical) == account.declared() - {"MountTarget7"}
+    assert outputs["PypiServerUrls"].split(",") == [f"https://n{index}.example.com" for index in range(10)]
+    assert {kind for _, kind in records(account.settings["HostedZoneId"])} == {"A", "AAAA", "CAA"}
+    assert len(client("efs").describe_mount_targets(FileSystemId=outputs["FileSystemId"])["MountTargets"]) == 6
+    assert {alarm["AlarmActions"][1] for alarm in alarms_of_ours()} == {account.settings["AlarmTopicArns"]}
+
+
+def test_foreign_zone_and_existing_file_system(account: Account) -> None:
+    """The server's account has the certificate's ARN and the file system; the zone's account gets dns.yaml."""
+    zone = account.settings.pop("HostedZoneId")
+    certificate = client("acm").request_certificate(DomainName="*.example.com")["CertificateArn"]
+    packages = client("efs").create_file_system()["FileSystemId"]
+
+    server = account.deploy(CertificateArn=certificate, ExistingFileSystemId=packages)
+
+    elsewhere = {"Certificate", "CertificateAuthorityRecords", "FileSystem", "Records"}
+    assert set(account.physical) == account.declared() - OPTIONAL - elsewhere
+    assert server["FileSystemId"] == packages
+    listeners = client("elbv2").describe_listeners(LoadBalancerArn=server["PypiLoadBalancerArn"])["Listeners"]
+    assert [it["CertificateArn"] for it in listeners[1]["Certificates"]] == [certificate]
+    assert records(zone) == set()
+
+    names = {key: account.settings[key] for key in ("HostedZoneName", "DnsNames")}
+    handed_over = {key: server[key] for key in ("LoadBalancerDnsName", "LoadBalancerHostedZoneId")}
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName="dns",
+        TemplateURL=url("dns.yaml"),
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {**names, **handed_over, "HostedZoneId": zone}.items()
+        ],
+    )
+    hosts = ("pypi.example.com", "packages.example.com")
+    assert records(zone) == {(host, kind) for host in hosts for kind in ("A", "CAA")}
+    cloudformation.delete_stack(StackName="dns")
+    assert records(zone) == set()
+
+
+def test_update_changes_what_it_says(account: Account) -> None:
+    account.deploy()
+    before = dict(account.physical)
+
+    outputs = account.deploy(
+        AlarmEmails="ann@example.com,cyd@example.com,dan@example.com",
+        EnableCloudwatchDashboard="false",
+        EnableEfsBackup="false",
+        TaskMaxCount="20",
+    )
+
+    gone = {"BackupPlan", "BackupRole", "BackupSelection", "Dashboard", "FailedBackup"}
+    assert set(before) - set(account.physical) == gone
+    assert account.physical.items() <= before.items()
+
+    assert endpoints(outputs["CloudwatchAlarmSnsTopicArn"]) == {"ann@example.com", "cyd@example.com", "dan@example.com"}
+    assert outputs["CloudwatchDashboardUrl"] == ""
+    assert client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    scaling = client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
+    assert [target["MaxCapacity"] for target in scaling["ScalableTargets"]] == [20]
+    assert outputs["CapacityInfo"].startswith("2 to 20 tasks")
+    backup = client("backup")
+    assert backup.list_backup_plans()["BackupPlansList"] == []
+    assert [vault["BackupVaultName"] for vault in backup.list_backup_vaults()["BackupVaultList"]] == [
+        before["BackupVault"]
+    ]
+
+    account.deploy(EnableEfsBackup="true")
+    assert account.physical["BackupVault"] == before["BackupVault"]
+    assert len(backup.list_backup_plans()["BackupPlansList"]) == 1
+
+
+def test_packages_credentials_backups_and_logs_survive_the_stack_and_nothing_else(account: Account) -> None:
+    outputs = account.deploy()
+    fill(account.physical["AccessLogs"])
+
+    account.delete()
+
+    assert buckets() == {account.physical["AccessLogs"]}
+    assert len(client("s3").list_object_versions(Bucket=account.physical["AccessLogs"])["Versions"]) == 2
+    systems = client("efs").describe_file_systems()["FileSystems"]
+    assert [it["FileSystemId"] for it in systems] == [outputs["FileSystemId"]]
+    vaults = client("backup").list_backup_vaults()["BackupVaultList"]
+    assert [it["BackupVaultName"] for it in vaults] == [account.physical["BackupVault"]]
+    assert client("secretsmanager").get_secret_value(SecretId=outputs["PypiUserSecretArn"])["SecretString"]
+    assert client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert client("elbv2").describe_target_groups()["TargetGroups"] == []
+    assert client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    clusters = client("ecs").describe_clusters(clusters=client("ecs").list_clusters()["clusterArns"])
+    assert {it["status"] for it in clusters["clusters"]} <= {"INACTIVE"}
+    assert client("iam").list_roles()["Roles"] == []
+    assert client("logs").describe_log_groups()["logGroups"] == []
+    assert client("sns").list_topics()["Topics"] == []
+    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert client("events").list_rules()["Rules"] == []
+    assert records(account.settings["HostedZoneId"]) == set()
+    groups = client("ec2").describe_security_groups()["SecurityGroups"]
+    assert {group["GroupName"] for group in groups} == {"default"}
+
+
+def test_turning_forced_destruction_off_destroys_nothing(account: Account) -> None:
+    """The update removes the cleaner, which thereby gets its Delete request."""
+    account.deploy(AccessLogForceDestroy="true", ManagedTerminationProtection="ENABLED")
+    fill(account.physical["AccessLogs"])
+
+    outputs = account.deploy(AccessLogForceDestroy="false", ManagedTerminationProtection="DISABLED")
+
+    assert len(client("s3").list_object_versions(Bucket=account.physical["AccessLogs"])["Versions"]) == 2
+    (group,) = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert group["AutoScalingGroupName"] == outputs["AsgName"]
+
+
+def test_what_the_operator_gave_up_goes_with_the_stack(account: Account) -> None:
+    """Access logs, if told so, and hosts that nothing else may scale in."""
+    account.deploy(AccessLogForceDestroy="true", ManagedTerminationProtection="ENABLED")
+    fill(account.physical["AccessLogs"])
+    (group,) = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert {host["ProtectedFromScaleIn"] for host in group["Instances"]} == {True}
+
+    account.delete()
+
+    assert buckets() == set()
+    assert client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []

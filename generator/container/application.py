@@ -21,7 +21,7 @@ from .health import Health
 from .http import Environ, Refusal, Response, account_of, authenticate, plain, unauthorized, whole
 from .listings import Listings
 from .settings import Settings
-from .staging import sweep_forever
+from .upkeep import keep_up
 from .uploads import Uploads
 
 log = logging.getLogger("gunicorn.error")
@@ -38,7 +38,6 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._accounts = settings.accounts
         self._directory = settings.packages_directory
-        self._health = Health(self._directory)
         config = Config.default_with_overrides(
             roots=[self._directory],
             backend_arg="simple-dir",
@@ -55,8 +54,10 @@ class Application:
             self._index = backend.index
             self._listings = Listings(backend)
             self._uploads = Uploads(backend, immutable=settings.immutable)
-            Thread(target=sweep_forever, args=(self._directory,), daemon=True).start()
+            self._health = Health(self._directory, backend.index)
+            Thread(target=keep_up, args=(backend,), daemon=True).start()
         else:
+            self._health = Health(self._directory)
             # bottle spools uploads to temporary files; /tmp is a small file system in memory.
             tempfile.tempdir = str(self._directory)
         self._pypiserver = app_from_config(config)

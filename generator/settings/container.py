@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import SWITCH, one_of, optional
+from generator.settings.values import IMAGE, SWITCH, one_of, optional
 from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, MAX_TASKS
 
 MAX_TASK_MIN = 10
@@ -21,8 +21,8 @@ CONTAINER_IMAGE = Setting(
     label="Whole image reference",
     description="Replaces the tag, e.g. a mirror in ECR or a digest. Empty: pypiserver/pypiserver from Docker Hub.",
     default="",
-    pattern=r"^\S*$",
-    constraint="must be an image reference without spaces, or empty",
+    pattern=optional(IMAGE),
+    constraint="must be an image reference of at most 512 characters, or empty",
 )
 PACKAGE_BACKEND = Setting(
     name="PackageBackend",
@@ -43,8 +43,8 @@ FALLBACK_URL = Setting(
     label="Index for unknown projects",
     description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
     default="",
-    pattern=optional(r"https?://[^\s?#]+"),
-    constraint="must be the URL of a simple index, e.g. https://pypi.org/simple, or empty",
+    pattern=optional(r'https?://[!"$->@-~]{1,247}'),
+    constraint="must be the URL of a simple index of at most 255 characters, e.g. https://pypi.org/simple, or empty",
 )
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",

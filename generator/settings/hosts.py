@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import POLICY_ARN, items, optional
+from generator.settings.values import IMAGE, POLICY_ARN, items, optional
 from generator.sizing import INSTANCES
 
 MAX_GROUP_MIN = 10
@@ -121,8 +121,8 @@ CLOUDWATCH_AGENT_IMAGE = Setting(
     label="Image of the CloudWatch agent",
     description="Ships the hosts' logs; runs on every host.",
     default="public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300045.0b810",
-    pattern=r"^\S+$",
-    constraint="must be an image reference without spaces",
+    pattern=f"^{IMAGE}$",
+    constraint="must be an image reference of at most 512 characters",
 )
 
 HOSTS = Group(

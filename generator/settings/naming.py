@@ -20,8 +20,8 @@ ENVIRONMENT = Setting(
     label="Environment",
     description="Tag of all resources, e.g. development, staging, production.",
     default="development",
-    pattern="^[a-z0-9-]+$",
-    constraint="must be lower-case letters, digits and hyphens",
+    pattern="^[a-z0-9-]{1,256}$",
+    constraint="must be 1 to 256 lower-case letters, digits and hyphens",
 )
 DNS_NAMES = Setting(
     name="DnsNames",

@@ -7,6 +7,7 @@ OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 """One of the four numbers of an IPv4 address."""
 ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
+IMAGE = "[a-z0-9][A-Za-z0-9._:/@+-]{0,511}"
 KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"
 TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 

@@ -49,6 +49,7 @@ _SWITCH = ("true", "false")
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
 _POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
 _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"
+_IMAGE = "[a-z0-9][A-Za-z0-9._:/@+-]{0,511}"
 _TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 
 VPC_ID = Setting(
@@ -113,8 +114,8 @@ ENVIRONMENT = Setting(
     label="Environment",
     description="Tag of all resources, e.g. development, staging, production.",
     default="development",
-    pattern="^[a-z0-9-]+$",
-    constraint="must be lower-case letters, digits and hyphens",
+    pattern="^[a-z0-9-]{1,256}$",
+    constraint="must be 1 to 256 lower-case letters, digits and hyphens",
 )
 DNS_NAMES = Setting(
     name="DnsNames",
@@ -220,8 +221,8 @@ CONTAINER_IMAGE = Setting(
     label="Whole image reference",
     description="Replaces the tag, e.g. a mirror in ECR or a digest. Empty: pypiserver/pypiserver from Docker Hub.",
     default="",
-    pattern=r"^\S*$",
-    constraint="must be an image reference without spaces, or empty",
+    pattern=_optional(_IMAGE),
+    constraint="must be an image reference of at most 512 characters, or empty",
 )
 PACKAGE_BACKEND = Setting(
     name="PackageBackend",
@@ -245,8 +246,8 @@ FALLBACK_URL = Setting(
     label="Index for unknown projects",
     description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
     default="",
-    pattern=_optional(r"https?://[^\s?#]+"),
-    constraint="must be the URL of a simple index, e.g. https://pypi.org/simple, or empty",
+    pattern=_optional(r'https?://[!"$->@-~]{1,247}'),
+    constraint="must be the URL of a simple index of at most 255 characters, e.g. https://pypi.org/simple, or empty",
 )
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",
@@ -435,8 +436,8 @@ CLOUDWATCH_AGENT_IMAGE = Setting(
     label="Image of the CloudWatch agent",
     description="Ships the hosts' logs; runs on every host.",
     default="public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300045.0b810",
-    pattern=r"^\S+$",
-    constraint="must be an image reference without spaces",
+    pattern=f"^{_IMAGE}$",
+    constraint="must be an image reference of at most 512 characters",
 )
 
 EXISTING_FILE_SYSTEM_ID = Setting(

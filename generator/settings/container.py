@@ -11,10 +11,10 @@ MAX_TASK_MIN = 10
 DOCKER_IMAGE_TAG = Setting(
     name="DockerImageTag",
     label="Tag of pypiserver/pypiserver",
-    description="Not v2.3.x: it refuses uploads with much metadata.",
-    default="v2.4.1",
-    pattern=r"^(?!v2\.3\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-    constraint="must be an image tag, and not v2.3.x",
+    description="v2.4.2 or newer: the HTTP server of older images lets requests be smuggled.",
+    default="v2.4.2",
+    pattern=r"^(?!v?([01]|2\.[0-3]|2\.4\.[01])([.-]|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+    constraint="must be an image tag, and not one older than v2.4.2",
 )
 CONTAINER_IMAGE = Setting(
     name="ContainerImage",

@@ -20,6 +20,10 @@ def main(words: list[str] | None = None) -> int:
 
         documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
         return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
+    if arguments.command == "program":
+        from generator.build.program import show
+
+        return show(arguments.source, arguments.output)
     # boto3 takes longer to import than the templates take to write.
     from generator.operations.run import run
 
@@ -30,6 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m generator")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("templates", help="write and validate templates/")
+    program = commands.add_parser("program", help="print the sources that a template or task definition carries")
+    program.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a template, or the JSON of describe-task-definition",
+    )
+    program.add_argument("--output", type=Path, metavar="DIRECTORY", help="write them there, print nothing of them")
 
     account = argparse.ArgumentParser(add_help=False)
     account.add_argument("--profile", help="profile of the AWS configuration")

@@ -47,7 +47,7 @@ ROLES = f"arn:aws:iam::{ACCOUNT}:role/developers,arn:aws:iam::{ACCOUNT}:role/ope
 @pytest.fixture(scope="module")
 def template() -> Json:
     product = single().templates()["pypiserver-single.yaml"]
-    built: Json = catalog(product).to_dict()
+    built: Json = catalog(product)["service-catalog.yaml"].to_dict()
     return built
 
 

@@ -154,8 +154,14 @@ def state(alarm: Data, given: Metrics) -> str:
     watched = series(alarm, given)[-periods:]
     assert len(watched) == periods, f"give the samples of {periods} periods, () where there are none"
     compare, threshold = _COMPARISONS[alarm["ComparisonOperator"]], float(alarm["Threshold"])
+    needed = int(alarm.get("DatapointsToAlarm", periods))
     missing = alarm.get("TreatMissingData", "missing")
-    if missing in ("missing", "ignore") and not any(it is not None for it in watched):
-        return "INSUFFICIENT_DATA"
+    if missing == "missing":
+        watched = [it for it in watched if it is not None]
+        if not watched:
+            return "INSUFFICIENT_DATA"
+        needed = min(needed, len(watched))
+    elif missing == "ignore":
+        raise NotImplementedError("TreatMissingData ignore, which keeps the state of before, is not known here")
     breaching = [missing == "breaching" if it is None else compare(it, threshold) for it in watched]
-    return "ALARM" if sum(breaching) >= int(alarm.get("DatapointsToAlarm", periods)) else "OK"
+    return "ALARM" if sum(breaching) >= needed else "OK"

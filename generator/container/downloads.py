@@ -8,15 +8,17 @@ import stat
 from email.utils import formatdate
 from typing import IO
 
-from pypiserver.bottle_wrapper import parse_date, parse_range_header
+from pypiserver.bottle_wrapper import parse_date
 from pypiserver.pkg_helpers import guess_pkgname_and_version
 
 from .archives import core_metadata
 from .entries import open_file
 from .health import require_complete
-from .http import Environ, Response, plain, whole
+from .http import Environ, Response, has_etag, plain, whole
 from .index import Index
 
+# No file system has longer names.
+NAME_LIMIT_BYTES = 255
 BLOCK_BYTES = 1 << 18
 
 
@@ -47,12 +49,10 @@ def download(index: Index, path: str, environ: Environ) -> Response | None:
     size = status.st_size
     answer = 200
     if "HTTP_RANGE" in environ and environ.get("HTTP_IF_RANGE", etag) in (etag, modified):
-        ranges = parse_range_header(environ["HTTP_RANGE"], size)  # type: ignore[no-untyped-call]  # bottle has no types
-        satisfiable = next(ranges, None)
-        if satisfiable is None:
+        start, end = _range(environ["HTTP_RANGE"], size)
+        if start >= end:
             file.close()
             return plain(416, "Range not satisfiable\n", ("Content-Range", f"bytes */{size}"))
-        start, end = satisfiable
         file.seek(start)
         answer = 206
         headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
@@ -80,7 +80,12 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
         if path not in index:
             require_complete(index)
             return None
-    elif path.startswith(".") or not path.isprintable() or guess_pkgname_and_version(path) is None:
+    elif (
+        path.startswith(".")
+        or not path.isprintable()
+        or len(path.encode()) > NAME_LIMIT_BYTES
+        or guess_pkgname_and_version(path) is None
+    ):
         return None
     try:
         return open_file(str(index.root), path)
@@ -90,9 +95,17 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
         return None
 
 
+def _range(header: str, size: int) -> tuple[int, int]:
+    """The first byte and the one after the last, of `bytes=FIRST-LAST` as `canonical` admits it."""
+    first, _, last = header.removeprefix("bytes=").partition("-")
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(int(last) + 1, size) if last else size
+
+
 def _not_modified(environ: Environ, etag: str, mtime: float) -> bool:
-    if "HTTP_IF_NONE_MATCH" in environ:
-        return etag in environ["HTTP_IF_NONE_MATCH"]
+    if (named := has_etag(environ, etag)) is not None:
+        return named
     header = environ.get("HTTP_IF_MODIFIED_SINCE", "").partition(";")[0]
     since = parse_date(header.strip())  # type: ignore[no-untyped-call]  # bottle has no types
     return since is not None and since >= int(mtime)

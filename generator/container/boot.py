@@ -1,14 +1,23 @@
-"""`python3 -c <this file> NAME SOURCE NAME SOURCE ...`: write the modules to a private directory and run them."""
+# What the command carries: a program, as a bzip2-compressed tar archive in base64. This unpacks it into a private
+# directory and runs it. `python -m generator program --from FILE` prints its sources, for any template or task
+# definition that carries it; so does `base64 -d | tar xjO`.
 
+import base64
+import io
 import os
 import sys
+import tarfile
 import tempfile
 
 home = tempfile.mkdtemp(prefix="pypiserver-")
 os.mkdir(os.path.join(home, "container"))
-for name, source in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    with open(os.path.join(home, "container", name), "w", encoding="utf-8") as module:
-        module.write(source)
+with tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.argv[1])), mode="r:bz2") as archive:
+    for member in archive:
+        source = archive.extractfile(member)
+        if source is not None:
+            # Its last name only: nothing is written elsewhere, whatever the archive says.
+            with open(os.path.join(home, "container", os.path.basename(member.name)), "wb") as module:
+                module.write(source.read())
 os.chdir(home)
 # pypiserver expands "~" when imported; a bare user number has no home.
 os.environ.setdefault("HOME", home)

@@ -1,17 +1,46 @@
-"""The container's entry point and command: the program of `generator/container/`, handed over as text."""
+"""The container's entry point and command: the program of `generator/container/`, handed over as text.
+
+ECS admits 64 KiB of task definition, which the sources alone would fill; so they travel as one archive.
+"""
 
 from __future__ import annotations
 
+import base64
+import bz2
+import io
+import tarfile
+from functools import cache
 from pathlib import Path
 
 HOME = Path(__file__).parent.parent / "container"
+_WIDTH = 100
+"""Characters of a line in the templates. The decoder passes over what is not base64, line ends included."""
 
 
 def entry_point(python: str = "python3") -> list[str]:
     return [python, "-c", (HOME / "boot.py").read_text(encoding="utf-8")]
 
 
+@cache
+def archive() -> bytes:
+    """Every module but ``boot.py``, as a ``tar.bz2`` of the same bytes on every machine.
+
+    bzip2, since libraries of DEFLATE and LZMA differ in what they write. USTAR with the zeros of a new TarInfo, since
+    the other formats carry times, owners, or the Python that wrote them.
+    """
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as members:
+        for path in sorted(HOME.glob("*.py")):
+            if path.name == "boot.py":
+                continue
+            source = path.read_bytes()
+            member = tarfile.TarInfo(f"container/{path.name}")
+            member.size = len(source)
+            members.addfile(member, io.BytesIO(source))
+    return bz2.compress(written.getvalue())
+
+
 def command() -> list[str]:
-    """Each module's name and source in turn, as the entry point takes them."""
-    modules = sorted(path for path in HOME.glob("*.py") if path.name != "boot.py")
-    return [text for module in modules for text in (module.name, module.read_text(encoding="utf-8"))]
+    """The archive as the entry point takes it: one argument, base64 in lines."""
+    text = base64.b64encode(archive()).decode()
+    return ["\n".join(text[at : at + _WIDTH] for at in range(0, len(text), _WIDTH))]

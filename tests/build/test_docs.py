@@ -46,7 +46,7 @@ def test_names_in_the_documents_exist() -> None:
     aws = {"CloudWatch"}
     known = {setting.name for setting in settings.ALL} | aws
     built = templates()
-    for template in (*built.values(), catalog(built["pypiserver-single.yaml"])):
+    for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():
         known |= {*template.parameters, *template.outputs, *template.resources}
     for document in DOCUMENTS:
         named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)+)`", document.read_text()))

@@ -16,8 +16,8 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from calls import REGION, client
 from emulator import BUCKET, backend, emulator, environment, network
-from moto_bridge import REGION, client
 
 from generator.commands import main
 from generator.operations.aws import Account

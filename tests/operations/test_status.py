@@ -1,136 +1,173 @@
-"""The parts of ``status`` that moto does not have, against botocore's own checks of requests and answers (Stubber)."""
+"""``status`` of a deployed stack, on ``emulator`` and ``vitals``: well, unwell in each way, and out of reach."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
-from botocore.stub import Stubber  # type: ignore[import-untyped] # nor has botocore
+from calls import REGION, client
+from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from vitals import AT, Vitals, vitals
 
-from generator.operations.aws import Account
-from generator.operations.status import status
-from generator.operations.terminal import Terminal
+ROOT = Path(__file__).parents[2]
 
-REGION = "eu-central-1"
-STACK_ID = f"arn:aws:cloudformation:{REGION}:123456789012:stack/pypi/1"
-SERVICES = ("backup", "cloudformation", "cloudwatch", "ecs", "elbv2")
-ALARM = f"arn:aws:cloudwatch:{REGION}:123456789012:alarm:"
-FILE_SYSTEM = f"arn:aws:elasticfilesystem:{REGION}:123456789012:file-system/fs-1"
-AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-OUTPUTS = {
-    "CloudwatchAlarmArns": f"{ALARM}one,{ALARM}two",
-    "EcsClusterName": "cluster",
-    "EcsServiceArn": "service",
-    "FileSystemId": "fs-1",
-}
+
+@dataclass
+class Deployed:
+    """The stack ``pypi``, with two tasks running and healthy and a backup made."""
+
+    environment: dict[str, str]
+    vitals: Vitals
+    outputs: dict[str, str]
+    target_group: str
+    hosts: list[str]
+
+    @property
+    def file_system(self) -> str:
+        return f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/{self.outputs['FileSystemId']}"
+
+    @property
+    def alarms(self) -> list[str]:
+        return [arn.partition(":alarm:")[2] for arn in self.outputs["CloudwatchAlarmArns"].split(",")]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "generator", *arguments],
+            cwd=ROOT,
+            env={**self.environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def status(self, *options: str) -> tuple[int, dict[str, str]]:
+        """The exit code and, by subject, the rest of its line with its verdict: ``ok``, ``BAD`` or none."""
+        done = self.run("status", *options)
+        assert not done.stderr, done.stderr
+        return done.returncode, {
+            re.split(r"\s{2,}", line.removeprefix("ok").removeprefix("BAD").strip())[0]: line
+            for line in done.stdout.splitlines()
+        }
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    directory = tmp_path_factory.mktemp("deployed")
+    with emulator() as url, vitals() as found:
+        parameters = directory / "parameters.json"
+        parameters.write_text(json.dumps([f"{name}={value}" for name, value in network().items()]))
+        made = Deployed(environment(url, directory), found, {}, "", [])
+        done = made.run("deploy", "--bucket", BUCKET, "--yes", "--parameters", str(parameters))
+        assert done.returncode == 0, done.stderr
+        (stack,) = client("cloudformation").describe_stacks(StackName="pypi")["Stacks"]
+        made.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
+        (group,) = client("elbv2").describe_target_groups()["TargetGroups"]
+        made.target_group = group["TargetGroupArn"]
+        (hosts,) = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        made.hosts = [it["InstanceId"] for it in hosts["Instances"]][:2]
+        yield made
 
 
 @pytest.fixture
-def stubs() -> Iterator[dict[str, Stubber]]:
-    made = {
-        name: Stubber(boto3.client(name, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"))
-        for name in SERVICES
-    }
-    for stub in made.values():
-        stub.activate()
-    yield made
-    for stub in made.values():
-        stub.assert_no_pending_responses()
-
-
-def prepare(stubs: dict[str, Stubber], drift: str, running: int, health: str, alarm: str, *, backed_up: bool) -> None:
-    described = {
-        "StackName": "pypi",
-        "StackId": STACK_ID,
-        "CreationTime": AT,
-        "StackStatus": "UPDATE_COMPLETE",
-        "DriftInformation": {"StackDriftStatus": drift, "LastCheckTimestamp": AT},
-        "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()],
-    }
-    group = {
-        "LogicalResourceId": "TargetGroup",
-        "PhysicalResourceId": "group",
-        "ResourceType": "AWS::ElasticLoadBalancingV2::TargetGroup",
-        "ResourceStatus": "CREATE_COMPLETE",
-        "LastUpdatedTimestamp": AT,
-    }
-    cloudformation = stubs["cloudformation"]
-    cloudformation.add_response("describe_stacks", {"Stacks": [described]}, {"StackName": "pypi"})
-    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [group]}, {"StackName": STACK_ID})
-    cloudformation.add_response("detect_stack_drift", {"StackDriftDetectionId": "detection-1"}, {"StackName": STACK_ID})
-    detected = {
-        "StackId": STACK_ID,
-        "StackDriftDetectionId": "detection-1",
-        "DetectionStatus": "DETECTION_COMPLETE",
-        "Timestamp": AT,
-    }
-    cloudformation.add_response(
-        "describe_stack_drift_detection_status", detected, {"StackDriftDetectionId": "detection-1"}
+def well(deployed: Deployed) -> Deployed:
+    """Well before each test, whatever the one before it did."""
+    deployed.vitals.run_tasks(deployed.outputs["EcsServiceArn"], running=2, desired=2)
+    deployed.vitals.drifted.clear()
+    deployed.vitals.detected.clear()
+    deployed.vitals.last_backup = {deployed.file_system: AT}
+    deployed.vitals.last_restore = {}
+    client("ec2").start_instances(InstanceIds=deployed.hosts)
+    client("elbv2").register_targets(
+        TargetGroupArn=deployed.target_group, Targets=[{"Id": it} for it in deployed.hosts]
     )
-    cloudformation.add_response("describe_stacks", {"Stacks": [described]}, {"StackName": STACK_ID})
-    stubs["ecs"].add_response(
-        "describe_services",
-        {"services": [{"runningCount": running, "desiredCount": 2}]},
-        {"cluster": "cluster", "services": ["service"]},
-    )
-    stubs["elbv2"].add_response(
-        "describe_target_health",
-        {"TargetHealthDescriptions": [{"TargetHealth": {"State": health}}]},
-        {"TargetGroupArn": "group"},
-    )
-    alarms = [{"AlarmName": "one", "StateValue": "OK"}, {"AlarmName": "two", "StateValue": alarm}]
-    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": alarms}, {"AlarmNames": ["one", "two"]})
-    if backed_up:
-        stubs["backup"].add_response(
-            "describe_protected_resource", {"LastBackupTime": AT}, {"ResourceArn": FILE_SYSTEM}
-        )
-    else:
-        stubs["backup"].add_client_error("describe_protected_resource", "ResourceNotFoundException")
-    stubs["backup"].add_response(
-        "list_restore_jobs_by_protected_resource",
-        {"RestoreJobs": [{"CompletionDate": AT}] if backed_up else []},
-        {"ResourceArn": FILE_SYSTEM, "ByStatus": "COMPLETED"},
-    )
+    for alarm in deployed.alarms:
+        client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="test")
+    return deployed
 
 
-def run(stubs: dict[str, Stubber]) -> tuple[int, list[str]]:
-    account = Account(region_name=REGION)
-    account._clients.update({name: stub.client for name, stub in stubs.items()})
-    output = io.StringIO()
-    code = status(account, Terminal(output, False, 80, 24), stack_name="pypi", detect_drift=True)
-    return code, output.getvalue().splitlines()
+def test_well(well: Deployed) -> None:
+    well.vitals.last_restore = {well.file_system: AT}
+    code, lines = well.status()
+    assert code == 0, lines
+    assert "2 of 2" in lines["tasks"]
+    assert "2 of 2 healthy" in lines["targets"]
+    assert "none" in lines["alarms"]
+    for subject in ("last backup", "last restore"):
+        assert "2026-01-02 03:04 UTC" in lines[subject]
+    assert not [line for line in lines.values() if line.startswith("BAD")]
 
 
-def test_healthy(stubs: dict[str, Stubber]) -> None:
-    prepare(stubs, "IN_SYNC", 2, "healthy", "INSUFFICIENT_DATA", backed_up=True)
-    assert run(stubs) == (
-        0,
-        [
-            "detecting drift of pypi …",
-            "ok  pypi          UPDATE_COMPLETE, drift IN_SYNC at 2026-01-02 03:04 UTC",
-            "ok  tasks         2 of 2 running",
-            "ok  targets       1 of 1 healthy",
-            "ok  alarms        none of 2 in ALARM",
-            "    last backup   2026-01-02 03:04 UTC",
-            "    last restore  2026-01-02 03:04 UTC",
-        ],
-    )
+def _fewer_tasks(it: Deployed) -> None:
+    it.vitals.run_tasks(it.outputs["EcsServiceArn"], running=1, desired=2)
 
 
-def test_unwell(stubs: dict[str, Stubber]) -> None:
-    prepare(stubs, "DRIFTED", 1, "draining", "ALARM", backed_up=False)
-    assert run(stubs) == (
-        1,
-        [
-            "detecting drift of pypi …",
-            "BAD pypi          UPDATE_COMPLETE, drift DRIFTED at 2026-01-02 03:04 UTC",
-            "BAD tasks         1 of 2 running",
-            "BAD targets       0 of 1 healthy draining",
-            "BAD alarms        in ALARM: two",
-            "    last backup   none yet",
-            "    last restore  none yet",
-        ],
-    )
+def _no_target(it: Deployed) -> None:
+    client("elbv2").deregister_targets(TargetGroupArn=it.target_group, Targets=[{"Id": host} for host in it.hosts])
+
+
+def _unused_targets(it: Deployed) -> None:
+    client("ec2").stop_instances(InstanceIds=it.hosts)
+
+
+def _alarm(it: Deployed) -> None:
+    client("cloudwatch").set_alarm_state(AlarmName=it.alarms[-1], StateValue="ALARM", StateReason="test")
+
+
+@pytest.mark.parametrize(
+    ("ail", "subject", "text"),
+    [
+        (_fewer_tasks, "tasks", "1 of 2"),
+        (_no_target, "targets", "0 of 0 healthy"),
+        (_unused_targets, "targets", "unused"),
+        (_alarm, "alarms", "Alarm"),
+    ],
+)
+def test_unwell(well: Deployed, ail: Callable[[Deployed], None], subject: str, text: str) -> None:
+    """One thing is wrong: its line says so, no other does, and scripts see it by the exit code."""
+    ail(well)
+    code, lines = well.status()
+    assert code == 1
+    assert [name for name, line in lines.items() if line.startswith("BAD")] == [subject]
+    assert text in lines[subject]
+
+
+def test_an_alarm_without_data_is_none_that_rings(well: Deployed) -> None:
+    for alarm in well.alarms:
+        client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="INSUFFICIENT_DATA", StateReason="test")
+    code, lines = well.status()
+    assert code == 0
+    assert lines["alarms"].startswith("ok")
+
+
+def test_drift_of_a_nested_stack_is_found(well: Deployed) -> None:
+    """CloudFormation's own detection on the parent does not look into its nested stacks."""
+    resources = client("cloudformation").list_stack_resources(StackName="pypi")["StackResourceSummaries"]
+    nested = {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in resources}
+    well.vitals.drifted = {it.split("/")[1] for name, it in nested.items() if name == "Edge"}
+    assert well.vitals.drifted
+    code, lines = well.status("--detect-drift")
+    assert code == 1
+    assert [name for name, line in lines.items() if line.startswith("BAD")] == ["Edge"]
+    assert "DRIFTED at 2026-01-02 03:04 UTC" in lines["Edge"]
+    for name in ("pypi", "Security", "Storage", "Compute", "Monitoring"):
+        assert "IN_SYNC" in lines[name]
+
+
+def test_no_backup_yet_is_nothing_wrong(well: Deployed) -> None:
+    well.vitals.last_backup = {}
+    code, lines = well.status()
+    assert code == 0
+    assert "none yet" in lines["last backup"]
+    assert "none yet" in lines["last restore"]
+
+
+def test_no_stack(well: Deployed) -> None:
+    done = well.run("status", "--stack-name", "absent")
+    assert done.returncode == 2
+    assert "absent" in done.stderr

@@ -1,0 +1,137 @@
+"""What a template or a task definition carries can be read, and is what the repository holds."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployments import DEFAULTS, Editions
+
+from generator.__main__ import main
+from generator.parts.container_program import command, entry_point
+
+CONTAINER = Path(__file__).parents[2] / "generator" / "container"
+TEMPLATES = Path(__file__).parents[2] / "templates"
+SOURCES = {
+    ("boot.py" if path.name == "boot.py" else f"container/{path.name}"): path.read_text()
+    for path in CONTAINER.glob("*.py")
+}
+
+
+def written_below(directory: Path) -> dict[str, str]:
+    return {str(it.relative_to(directory)): it.read_text() for it in directory.rglob("*") if it.is_file()}
+
+
+def described(editions: Editions, _tmp_path: Path) -> str:
+    """As ``aws ecs describe-task-definition`` prints it."""
+    container = editions.single(DEFAULTS).resources["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]
+    one = {"name": "pypiserver", "command": container["Command"], "entryPoint": container["EntryPoint"]}
+    return json.dumps({"taskDefinition": {"containerDefinitions": [{"name": "other"}, one]}}, indent="\t")
+
+
+def packaged(_editions: Editions, tmp_path: Path) -> str:
+    """As ``aws cloudformation package`` writes it."""
+    target = tmp_path / "packaged.yaml"
+    words = ["cloudformation", "package", "--template-file", str(TEMPLATES / "compute.yaml"), "--s3-bucket", "none"]
+    aws = Path(sys.executable).with_name("aws")
+    subprocess.run([aws, *words, "--output-template-file", str(target)], check=True, capture_output=True)
+    return target.read_text()
+
+
+FORMS: dict[str, Callable[[Editions, Path], str]] = {
+    "compute.yaml": lambda _editions, _tmp_path: (TEMPLATES / "compute.yaml").read_text(),
+    "pypiserver-single.yaml": lambda _editions, _tmp_path: (TEMPLATES / "pypiserver-single.yaml").read_text(),
+    "json template": lambda editions, _tmp_path: json.dumps(editions.single_file),
+    "described": described,
+    "packaged": packaged,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sources_are_written_and_printed(
+    editions: Editions, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    file, output = tmp_path / "given", tmp_path / "sources"
+    file.write_text(FORMS[form](editions, tmp_path))
+    assert main(["program", "--from", str(file), "--output", str(output)]) == 0
+    assert written_below(output) == SOURCES
+    capsys.readouterr()
+    assert main(["program", "--from", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert all(source in printed for source in SOURCES.values())
+
+
+def test_archive_is_read_without_our_tools(tmp_path: Path) -> None:
+    subprocess.run("base64 -d | tar xj", shell=True, check=True, input=command()[0].encode(), cwd=tmp_path)
+    assert written_below(tmp_path) == {name: text for name, text in SOURCES.items() if name != "boot.py"}
+
+
+def test_archive_tells_nothing_of_the_machine_that_wrote_it() -> None:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(command()[0]))) as archive:
+        members = archive.getmembers()
+    assert [it.name for it in members] == sorted(it.name for it in members)
+    assert {(it.mtime, it.uid, it.gid, it.uname, it.gname, it.mode) for it in members} == {(0, 0, 0, "", "", 0o644)}
+
+
+def test_committed_templates_carry_what_this_machine_packs() -> None:
+    for name in ("compute.yaml", "pypiserver-single.yaml"):
+        text = (TEMPLATES / name).read_text()
+        assert all(f" {line}\n" in text for line in command()[0].splitlines())
+
+
+def task(archive: bytes) -> dict[str, Any]:
+    return {"Command": [base64.b64encode(archive).decode()], "EntryPoint": entry_point()}
+
+
+def tar_of(name: str) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    return bz2.compress(written.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (json.dumps({"Resources": {}}), "carries no program"),
+        ("a: [", "neither YAML nor JSON"),
+        (json.dumps([task(tar_of("a")), task(tar_of("b"))]), "several programs"),
+        (json.dumps(task(tar_of("a")[:-8])), "can't be unpacked"),
+        (json.dumps(task(bz2.compress(b"not a tar archive, for sure"))), "can't be unpacked"),
+        (json.dumps(task(bz2.compress(bytes(20_000_000)))), "more than 16 MiB"),
+        (json.dumps(task(tar_of("../outside"))), "outside"),
+        (json.dumps(task(tar_of("/outside"))), "outside"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, reason: str
+) -> None:
+    file = tmp_path / "given"
+    file.write_text(content)
+    assert main(["program", "--from", str(file), "--output", str(tmp_path / "new")]) == 2
+    assert reason in capsys.readouterr().err
+    assert {it.name for it in tmp_path.iterdir()} == {"given"}
+
+
+def test_a_file_or_directory_in_the_way_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["program", "--from", str(tmp_path / "absent")]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert main(["program", "--from", str(TEMPLATES / "compute.yaml"), "--output", str(tmp_path)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_foreign_sources_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "given"
+    file.write_text(json.dumps({**task(tar_of("a")), "EntryPoint": ["python3", "-c", "evil()\r\x1b[2K\u202e# good"]}))
+    assert main(["program", "--from", str(file)]) == 0
+    assert "evil()\\r\\x1b[2K\\u202e# good\n" in capsys.readouterr().out

@@ -1,0 +1,134 @@
+"""Which room of ``generator/`` may use which: the architecture, held by the import statements."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+GENERATOR = Path(__file__).parents[1] / "generator"
+
+DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
+"""What a layer and its parts are written in and read."""
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "language": ("language",),
+    "sizing": (),
+    "settings": ("settings", "language", "sizing"),
+    "kinds": ("language",),
+    "conditions": ("language", "settings", "sizing"),
+    "rules": ("language", "settings", "sizing"),
+    "parts": ("parts", *DESIGN),
+    "layers": ("parts", *DESIGN),
+    "addons": ("parts", *DESIGN),
+    "catalog": ("catalog", "parts", *DESIGN),
+    "parent": ("layers", "addons", "parts", "rules", *DESIGN),
+    "build": ("build", "catalog", "parent", "parts", *DESIGN),
+    # Of the design, only which resources hold data.
+    "operations": ("operations", "parts.data_bearing"),
+    "local": ("parent",),
+    "commands": ("build", "operations"),
+    "__main__": ("commands",),
+    # Programs that run elsewhere, without the rest of the project beside them.
+    "container": ("container",),
+    "cleaner": (),
+}
+"""By room (a folder or a module of ``generator/``): the rooms, or single modules of one, that it may import."""
+MOST_ENTRIES = 10
+MOST_LINES_OF_A_MODULE = 450
+
+
+def modules(root: Path) -> Iterator[tuple[Path, ast.Module]]:
+    """Every module of the tree at ``root``, by its path there."""
+    for path in sorted(root.rglob("*.py")):
+        yield path.relative_to(root), ast.parse(path.read_text(), str(path))
+
+
+def imported(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and dotted name, within ``generator``, of whatever the module at ``path`` imports from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == "generator" or alias.name.startswith("generator."):
+                    yield node.lineno, alias.name.removeprefix("generator").removeprefix(".")
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                package = path.parent.parts[: len(path.parent.parts) - node.level + 1]
+                base = ".".join([*package, *filter(None, [module])])
+            elif module == "generator" or module.startswith("generator."):
+                base = module.removeprefix("generator").removeprefix(".")
+            else:
+                continue
+            # `from generator.parts import tasks` imports a module; what else is imported from a room belongs to it.
+            yield from ((node.lineno, f"{base}.{alias.name}".strip(".")) for alias in node.names)
+
+
+def wrong_imports(root: Path) -> list[str]:
+    """What the tree at ``root`` imports against the rules, each with what to do instead."""
+    found = []
+    for path, tree in modules(root):
+        room = path.parts[0].removesuffix(".py")
+        if room not in MAY_IMPORT:
+            if any(imported(path, tree)):
+                found.append(
+                    f"generator/{path}: what {room} may import is not said: give it a line in MAY_IMPORT ({__file__})"
+                )
+            continue
+        allowed = MAY_IMPORT[room]
+        for line, name in imported(path, tree):
+            if not any(name == it or name.startswith(f"{it}.") for it in allowed):
+                found.append(
+                    f"generator/{path}:{line} imports generator.{name}, but {room} may import only "
+                    f"{', '.join(allowed) or 'nothing of the project'}: pass in what it needs, or move the code"
+                )
+    return found
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    assert wrong_imports(GENERATOR) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "statement"),
+    [
+        ("language/wiring.py", "from generator import settings"),
+        ("language/render.py", "from generator.parts.tags import tags"),
+        ("layers/edge.py", "from generator.layers.storage import storage"),
+        ("layers/edge.py", "from . import storage"),
+        ("parts/hosts.py", "from generator.layers import compute"),
+        ("parts/hosts.py", "import generator.parent"),
+        ("operations/deploy.py", "from generator.parts.tags import tags"),
+        ("operations/deploy.py", "from generator.parts import tags"),
+        ("operations/deploy.py", "from ..parent import nested"),
+        ("operations/deploy.py", "def _lazily() -> None:\n    from generator import settings"),
+        ("build/write.py", "from generator.__main__ import main"),
+        ("catalog/template.py", "from generator.parent import nested"),
+        ("container/index.py", "from generator.sizing import MAX_TASKS"),
+        ("container/index.py", "from ..sizing import MAX_TASKS"),
+        ("cleaner/handler.py", "from generator.container import settings"),
+        ("settings/hosts.py", "from generator.conditions import HAS_BACKUP"),
+        ("attic/things.py", "from generator import settings"),
+    ],
+)
+def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> None:
+    """Planted in a copy of the tree."""
+    shutil.copytree(GENERATOR, tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
+    planted = tmp_path / "generator" / path
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text(f"{planted.read_text() if planted.exists() else ''}\n{statement}\n")
+    (found,) = wrong_imports(tmp_path / "generator")
+    assert found.startswith(f"generator/{path}:")
+
+
+def test_few_things_lie_beside_the_folders() -> None:
+    entries = sorted(path.name for path in GENERATOR.iterdir() if path.is_file())
+    assert len(entries) <= MOST_ENTRIES, f"generator/ has {len(entries)} files: move one into the folder of its job"
+
+
+def test_modules_are_short() -> None:
+    lengths = {path: len((GENERATOR / path).read_text().splitlines()) for path, _ in modules(GENERATOR)}
+    too_long = {str(path): lines for path, lines in lengths.items() if lines > MOST_LINES_OF_A_MODULE}
+    assert not too_long, f"over {MOST_LINES_OF_A_MODULE} lines, split by job: {too_long}"

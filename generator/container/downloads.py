@@ -11,7 +11,7 @@ from typing import IO
 from pypiserver.bottle_wrapper import parse_date
 from pypiserver.pkg_helpers import guess_pkgname_and_version
 
-from .details import wheel_metadata
+from .archives import core_metadata
 from .http import Environ, Response, has_etag, plain, whole
 from .index import Index
 
@@ -65,7 +65,7 @@ def metadata(index: Index, path: str) -> Response | None:
     if file is None:
         return None
     with file:
-        content = wheel_metadata(file)
+        content = core_metadata(path, file)
     if content is None:
         return None
     return whole(200, "text/plain; charset=UTF-8", content)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from generator.parts.container import HEALTH_PATH
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
@@ -69,7 +70,7 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
     task = start(directory, PACKAGE_BACKEND=backend, FALLBACK_URL="https://index.example/simple/")
     away = directory.with_name("away")
     for _ in range(3):
-        assert task.get("/simple/demo/").status_code == task.get("/health").status_code == 200
+        assert task.get("/simple/demo/").status_code == task.get(HEALTH_PATH).status_code == 200
         directory.rename(away)
         for path in (
             "/simple/",
@@ -80,7 +81,7 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
             "/demo/json",
         ):
             assert task.get(path).status_code == 503
-        assert task.get("/health", None).status_code == 503
+        assert task.get(HEALTH_PATH, None).status_code == 503
         if backend == "indexed":
             assert task.upload("other-1.0.tar.gz", b"content").status_code == 503
         away.rename(directory)
@@ -90,10 +91,10 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
 def test_a_stuck_directory_fails_the_health_check_in_bounded_time(start_newest: StartTask, directory: Path) -> None:
     """A FIFO in the directory's place: opening it blocks, as everything does on a stuck NFS mount."""
     task = start_newest(directory)
-    assert task.get("/health", None).status_code == 200
+    assert task.get(HEALTH_PATH, None).status_code == 200
     directory.rmdir()
     os.mkfifo(directory)
-    assert task.get("/health", None).status_code == 503
+    assert task.get(HEALTH_PATH, None).status_code == 503
 
 
 def test_stalled_clients_do_not_starve_others(start: StartTask, directory: Path) -> None:
@@ -197,7 +198,7 @@ def test_nothing_answered_with_success_is_lost_when_tasks_are_killed(start: Star
 def test_the_access_log_is_json_without_secrets(task: Task) -> None:
     task.get(f"/packages/{NAME}?token=query-secret", READER)
     task.get("/simple/", (PUBLISHER[0], "wrong-secret"))
-    task.get("/health", None)
+    task.get(HEALTH_PATH, None)
     assert wait_for(lambda: len(task.access_log()) >= 2)
     # A line is written after its answer is sent.
     download, refused = sorted(task.access_log(), key=lambda line: line["status"])

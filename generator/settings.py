@@ -49,6 +49,20 @@ _SWITCH = ("true", "false")
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
 _POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
 _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"
+BOUNDARY = "==pypiserver=="
+"""Of the parts of the user data; ends a part wherever it occurs."""
+_LONGEST = 4096
+"""Characters of a parameter: CloudFormation's limit in bytes.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
+# cloud-init drops a whole part of the user data for one character beyond ASCII, and reads JSON as YAML: no tabs outside
+# strings, no pair of escapes for one character, a key and its colon on one line.
+_CLOUD_INIT_LIST = rf'^(?![\s\S]*(--{BOUNDARY}|\\u[dD][89a-fA-F]|"\s*\n\s*:))\[[\n\r -~]{{0,{_LONGEST - 2}}}\]$'
+_CLOUD_INIT_LIST_FORM = (
+    f"; at most {_LONGEST} printable ASCII characters, indented by spaces, not tabs, without --{BOUNDARY}; "
+    "other characters up to \\uffff as escapes, e.g. \\u00e9"
+)
 _IMAGE = "[a-z0-9][A-Za-z0-9._:/@+-]{0,511}"
 _TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 
@@ -393,8 +407,8 @@ USERS = Setting(
     label="Users on the hosts (JSON)",
     description='List of cloud-init user objects, e.g. [{"name": "admin", "groups": "wheel"}].',
     default="[]",
-    pattern=r"^\[[\s\S]*\]$",
-    constraint="must be a JSON list of cloud-init user objects, each with a name",
+    pattern=_CLOUD_INIT_LIST,
+    constraint=f"must be a JSON list of cloud-init user objects, each with a name{_CLOUD_INIT_LIST_FORM}",
 )
 EXTRA_FILES = Setting(
     name="ExtraFiles",
@@ -402,8 +416,8 @@ EXTRA_FILES = Setting(
     label="Files on the hosts (JSON)",
     description='List of cloud-init write_files objects, e.g. [{"path": "/etc/motd", "content": "hello"}].',
     default="[]",
-    pattern=r"^\[[\s\S]*\]$",
-    constraint="must be a JSON list of cloud-init write_files objects, each with an absolute path",
+    pattern=_CLOUD_INIT_LIST,
+    constraint=f"must be a JSON list of cloud-init write_files objects, each with an absolute path{_CLOUD_INIT_LIST_FORM}",
 )
 CLOUDINIT_EXTRA_COMMANDS = Setting(
     name="CloudinitExtraCommands",
@@ -411,6 +425,8 @@ CLOUDINIT_EXTRA_COMMANDS = Setting(
     label="Shell commands on the hosts",
     description="Run as root at the end of a host's first start.",
     default="",
+    pattern=rf"^(?![\s\S]*--{BOUNDARY})[\t\n -~]{{0,{_LONGEST}}}$",
+    constraint=f"must be at most {_LONGEST} printable ASCII characters, tabs and line feeds (no carriage returns), without --{BOUNDARY}; write other characters as escapes, e.g. $'\\u00e9'",
 )
 EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
     name="ExtraInstanceProfilePermissions",

@@ -1,51 +1,61 @@
-"""Instance facts and the arithmetic that CloudFormation cannot do, against formulae written anew here."""
+"""Instance facts and the arithmetic that CloudFormation cannot do: facts from EC2, worked examples, properties."""
 
 from __future__ import annotations
 
+import base64
+import re
 from itertools import product
-from math import ceil
 
 import pytest
+from calls import client
 from deployments import Editions, items
+from moto import mock_aws
 
 from generator import sizing
 from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance
 
-# Sizes by vCPUs, and GiB to a vCPU of a family's class: https://docs.aws.amazon.com/ec2/latest/instancetypes/
-VCPUS = {"large": 2, "xlarge": 4, "2xlarge": 8, "4xlarge": 16}
-GIBIBYTES_PER_VCPU = {"c": 2, "m": 4}
-BURSTABLE = {
-    "micro": (2, 1),
-    "small": (2, 2),
-    "medium": (2, 4),
-    "large": (2, 8),
-    "xlarge": (4, 16),
-    "2xlarge": (8, 32),
+KERNELS_SHARE = 0.1
+"""Of the advertised memory, at most: hosts register what the kernel leaves, see REGISTERED."""
+REGISTERED = {
+    # m4.large: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/memory-management.html
+    8192: 7985,
+    # c4.2xlarge: https://github.com/aws/amazon-ecs-agent/issues/399
+    15 * 1024: 15042,
 }
+"""MiB that hosts of an advertised memory were seen to register."""
+CPU_UNITS = 1024
+"""To a vCPU: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/capacity-tasksize.html"""
 
 
-@pytest.mark.parametrize("name", INSTANCES)
-def test_facts_of_an_instance_type(name: str) -> None:
-    family, size = name.split(".")
-    vcpus, gibibytes = (
-        BURSTABLE[size] if family[0] == "t" else (VCPUS[size], VCPUS[size] * GIBIBYTES_PER_VCPU[family[0]])
-    )
-    graviton = "g" in family
-    assert INSTANCES[name] == Instance("arm64" if graviton else "x86_64", vcpus, gibibytes * 1024)
+def test_facts_of_instance_types() -> None:
+    """Against EC2's DescribeInstanceTypes, of which moto carries a copy."""
+    with mock_aws():
+        described = client("ec2").describe_instance_types(InstanceTypes=sorted(INSTANCES))["InstanceTypes"]
+    facts = {
+        it["InstanceType"]: Instance(
+            architecture=it["ProcessorInfo"]["SupportedArchitectures"][0],
+            vcpus=it["VCpuInfo"]["DefaultVCpus"],
+            memory=it["MemoryInfo"]["SizeInMiB"],
+        )
+        for it in described
+    }
+    assert facts == INSTANCES
 
 
-@pytest.mark.parametrize("nominal", sorted({it.memory for it in INSTANCES.values()}))
-def test_memory_for_tasks_is_what_the_system_and_the_agents_leave(nominal: int) -> None:
-    """A tenth and 16 MiB for the kernel, 32 that the ECS agent reserves, 64 for the CloudWatch agent."""
-    assert sizing.task_memory(nominal) == int(nominal * 0.9) - 16 - 32 - 64
+@pytest.fixture
+def overhead(editions: Editions) -> tuple[int, int]:
+    """MiB and CPU units of a default host that are not for our tasks, as the templates have them."""
+    resources = editions.single().resources
+    data = base64.b64decode(resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]).decode()
+    (reserved,) = re.findall(r"ECS_RESERVED_MEMORY=(\d+)", data)
+    (agent,) = resources["LogAgentTaskDefinition"]["Properties"]["ContainerDefinitions"]
+    return int(reserved) + agent["MemoryReservation"], agent["Cpu"]
 
 
-def test_cpu_for_tasks_is_what_the_log_agent_leaves(editions: Editions) -> None:
-    task = editions.single().resources["LogAgentTaskDefinition"]["Properties"]
-    (agent,) = task["ContainerDefinitions"]
-    assert (agent["Cpu"], agent["MemoryReservation"]) == (64, 64)
-    for vcpus in {it.vcpus for it in INSTANCES.values()}:
-        assert sizing.task_cpu(vcpus) == 1024 * vcpus - 64
+@pytest.mark.parametrize("nominal", sorted(REGISTERED))
+def test_hosts_were_seen_to_register_more_than_is_counted_on(nominal: int, overhead: tuple[int, int]) -> None:
+    assert sizing.task_memory(nominal) <= REGISTERED[nominal] - overhead[0]
+    assert sizing.task_memory(nominal) >= REGISTERED[nominal] * 0.85, "and most of it is used"
 
 
 def test_the_default_type_takes_the_default_task(editions: Editions) -> None:
@@ -54,54 +64,98 @@ def test_the_default_type_takes_the_default_task(editions: Editions) -> None:
     assert sizing.task_memory(nominal.memory) >= int(defaults["ContainerMemory"])
 
 
-def test_container_table() -> None:
+@pytest.mark.parametrize(
+    ("memory", "reservation", "workers", "cpu"),
+    [(128, 96, 1, 256), (512, 384, 2, 512), (768, 576, 3, 768), (1024, 768, 4, 1024), (30720, 23040, 4, 1024)],
+)
+def test_automatic_figures_are_those_of_the_form(memory: int, reservation: int, workers: int, cpu: int) -> None:
+    """Three quarters of the limit; one worker for every 256 MiB, 1 to 4; 256 CPU units for each."""
+    expected = {"Reservation": str(reservation), "Workers": str(workers), "Cpu": str(cpu)}
+    assert sizing.container_table()[str(memory)] == expected
+
+
+def test_every_automatic_task_can_be_registered_and_fits_every_type_by_cpu(overhead: tuple[int, int]) -> None:
+    """ECS wants the limit above the reservation. The Rules check a ContainerCpu that is given, not an automatic one."""
     table = sizing.container_table()
     assert table.keys() == {str(memory) for memory in CONTAINER_MEMORY}
-    for memory in CONTAINER_MEMORY:
-        workers = 1 if memory < 512 else 2 if memory < 768 else 3 if memory < 1024 else 4
-        expected = {"Reservation": memory // 4 * 3, "Workers": workers, "Cpu": 256 * workers}
-        assert table[str(memory)] == {column: str(value) for column, value in expected.items()}
+    smallest = min(it.vcpus for it in INSTANCES.values()) * CPU_UNITS - overhead[1]
+    for memory, row in table.items():
+        assert int(memory) // 2 < int(row["Reservation"]) < int(memory)
+        assert int(memory) // int(row["Workers"]) >= 128, "a worker has room to start"
+        assert int(row["Cpu"]) <= smallest
 
 
-def test_an_automatic_task_fits_every_type_by_cpu() -> None:
-    """The Rules check a ContainerCpu that is given, not an automatic one."""
-    smallest = min(it.vcpus for it in INSTANCES.values())
-    assert all(sizing.cpu(memory) <= sizing.task_cpu(smallest) for memory in CONTAINER_MEMORY)
+def placed(instance: Instance, memory: int, cpu: int, overhead: tuple[int, int]) -> int:
+    """How many tasks a scheduler places on the host, one by one, until the next does not fit."""
+    free_memory = instance.memory * (1 - KERNELS_SHARE) - overhead[0]
+    free_cpu = instance.vcpus * CPU_UNITS - overhead[1]
+    tasks = 0
+    while free_memory >= memory and free_cpu >= cpu:
+        tasks, free_memory, free_cpu = tasks + 1, free_memory - memory, free_cpu - cpu
+    return tasks
 
 
-def _fitting(instance: Instance, memory: int, cpu: int) -> int:
-    """Tasks that fit by the scheduler's own count: the hard limit is the most that a task takes."""
-    free_memory = instance.memory - instance.memory / 10 - 16 - 32 - 64
-    free_cpu = 1024 * instance.vcpus - 64
-    return min(int(free_memory // memory), free_cpu // cpu)
+def counted(name: str, memory: int) -> int:
+    """Tasks on a host of the type, by the Mappings."""
+    return int(sizing.tasks_table()[str(memory)][sizing.instance_table()[name]["Capacity"]])
 
 
-def test_tasks_table() -> None:
-    types, tasks = sizing.instance_table(), sizing.tasks_table()
-    assert types.keys() == set(INSTANCES)
+def test_as_many_tasks_are_counted_as_a_host_takes(overhead: tuple[int, int]) -> None:
     for (name, instance), memory in product(INSTANCES.items(), CONTAINER_MEMORY):
-        found = int(tasks[str(memory)][types[name]["Capacity"]])
-        fitting = _fitting(instance, memory, int(sizing.container_table()[str(memory)]["Cpu"]))
-        assert found == min(max(fitting, 1), sizing.MAX_TASKS_PER_INSTANCE), (name, memory)
+        found, most = counted(name, memory), placed(instance, memory, sizing.cpu(memory), overhead)
+        # What does not fit at all counts as one: a Rule refuses it.
+        assert 1 <= found <= max(most, 1), f"{name} takes {most} tasks of {memory} MiB, not {found}"
+        # One less for the sake of a few MiB is no waste, more would be.
+        assert found >= min(most - 1, sizing.MAX_TASKS_PER_INSTANCE), f"{name}: {found} of {most} tasks of {memory} MiB"
 
 
-def test_group_size_table() -> None:
+@pytest.mark.parametrize(
+    ("name", "memory", "tasks"),
+    [
+        ("t3.micro", 128, 6),  # 809 MiB; by CPU 7
+        ("t3.micro", 512, 1),
+        ("t3.small", 512, 3),  # 1731 MiB, 1984 CPU units
+        ("m7g.large", 1024, 1),  # 1024 of 1984 CPU units, though there is memory for 7
+        ("c7g.4xlarge", 2048, 10),  # by memory 14, by CPU 15: the most that a table tells apart
+    ],
+)
+def test_tasks_on_a_host_by_hand(name: str, memory: int, tasks: int) -> None:
+    assert counted(name, memory) == tasks
+
+
+@pytest.mark.parametrize(
+    ("tasks", "per_host", "hosts"),
+    [
+        (10, 1, 11),  # ten hosts, and one for a deployment or a refresh
+        (10, 3, MAX_SUBNETS + 1),  # five would do, but there may be a host in each of six subnets
+        (50, 3, 18),  # 16 hosts take 48 tasks, 17 all
+        (50, 10, MAX_SUBNETS + 1),
+    ],
+)
+def test_hosts_for_all_tasks_by_hand(tasks: int, per_host: int, hosts: int) -> None:
+    assert sizing.group_size_table()[str(tasks)][str(per_host)] == str(hosts)
+
+
+def test_the_largest_group_holds_all_tasks_and_a_host_in_each_subnet_and_one_to_spare() -> None:
     table = sizing.group_size_table()
     assert table.keys() == {str(tasks) for tasks in range(1, MAX_TASKS + 1)}
-    for tasks, per in product(range(1, MAX_TASKS + 1), range(1, sizing.MAX_TASKS_PER_INSTANCE + 1)):
-        size = int(table[str(tasks)][str(per)])
-        assert size == max(ceil(tasks / per) + 1, MAX_SUBNETS + 1)
-        assert (size - 1) * per >= tasks, "one instance to spare"
+    for tasks, per_host in product(range(1, MAX_TASKS + 1), range(1, sizing.MAX_TASKS_PER_INSTANCE + 1)):
+        working = int(table[str(tasks)][str(per_host)]) - 1
+        assert working * per_host >= tasks
+        assert working >= MAX_SUBNETS
+        assert working == MAX_SUBNETS or (working - 1) * per_host < tasks, "no more than that"
 
 
 @pytest.mark.parametrize("subnets", [1, MAX_SUBNETS])
-def test_the_automatic_group_holds_all_tasks_and_one_host_more(editions: Editions, subnets: int) -> None:
+def test_the_automatic_group_holds_all_tasks_and_one_host_more(
+    editions: Editions, overhead: tuple[int, int], subnets: int
+) -> None:
     """As resolved: for every type and memory that go together, by memory and by CPU; also with a CPU figure given."""
     group = editions.single_file["Resources"]["AutoScalingGroup"]["Properties"]
     ends = {"MinSize": group["MinSize"], "MaxSize": group["MaxSize"]}
     for (name, instance), memory, cpu in product(INSTANCES.items(), CONTAINER_MEMORY, (0, CONTAINER_CPU[-2])):
         needed_cpu = cpu or sizing.cpu(memory)
-        fitting = _fitting(instance, memory, needed_cpu)
+        fitting = placed(instance, memory, needed_cpu, overhead)
         if not fitting:
             continue  # refused by a Rule
         for tasks in (1, MAX_TASKS):

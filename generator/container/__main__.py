@@ -1,4 +1,13 @@
-"""`python3 -m container`."""
+import sys
+
+import gunicorn
+
+if int(gunicorn.__version__.partition(".")[0]) < 22:
+    # Asked before the program is imported: older images lack modules that it needs.
+    sys.exit(
+        f"pypiserver: gunicorn {gunicorn.__version__} lets requests be smuggled: "
+        "use pypiserver/pypiserver:v2.4.2, or another image with gunicorn 22 or newer."
+    )
 
 from .server import main
 

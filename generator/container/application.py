@@ -1,4 +1,4 @@
-"""The WSGI application: the routes worth their own code, and pypiserver's application for all others."""
+"""The WSGI application: which request gets what, and who may ask for it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
-from pypiserver import app_from_config
 from pypiserver.backend import BackendProxy
 from pypiserver.config import Config
-from pypiserver.pkg_helpers import normalize_pkgname_for_url
+from pypiserver.pkg_helpers import normalize_pkgname
 
 from .backend import IndexedBackend
 from .downloads import download, metadata
 from .health import Health
-from .http import Environ, Refusal, Response, account_of, authenticate, plain, unauthorized, whole
+from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
-from .settings import Settings
+from .reading import canonical
+from .settings import Account, Settings
 from .staging import sweep_forever
+from .stock import Stock
 from .uploads import Uploads
 
 log = logging.getLogger("gunicorn.error")
@@ -38,12 +39,14 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._accounts = settings.accounts
         self._directory = settings.packages_directory
+        self._fallback_url = settings.fallback_url.rstrip("/")
         self._health = Health(self._directory)
         config = Config.default_with_overrides(
             roots=[self._directory],
             backend_arg="simple-dir",
-            authenticate=["download", "list", "update"],
-            auther=self._is_account,
+            # Nothing gets there that was not authorised here.
+            authenticate=[],
+            auther=lambda username, password: True,
             overwrite=not settings.immutable,
             disable_fallback=not settings.fallback_url,
             fallback_url=settings.fallback_url,
@@ -59,65 +62,114 @@ class Application:
         else:
             # bottle spools uploads to temporary files; /tmp is a small file system in memory.
             tempfile.tempdir = str(self._directory)
-        self._pypiserver = app_from_config(config)
-        # Errors of the storage reach `__call__`, which answers 503.
-        self._pypiserver.catchall = False
+        self._stock = Stock(config)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        # pypiserver would build redirects from it; the load balancer sets only Host.
-        environ.pop("HTTP_X_FORWARDED_HOST", None)
-        try:
-            response = self._respond(environ)
-            if response is None:
-                # pypiserver takes a directory that it cannot read for an empty one.
-                os.close(os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY))
-                answer: Iterable[bytes] = self._pypiserver(environ, start_response)
-                return answer
-        except Refusal as refusal:
-            response = refusal.response
-        except OSError as error:
-            log.error("The package directory cannot be read: %s", error)
-            response = plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
-        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", response.headers)
+        response = self._answer(environ)
+        start_response(response.status_line, response.headers)
         return response.body if environ["REQUEST_METHOD"] != "HEAD" else _closed(response.body)
 
-    def _respond(self, environ: Environ) -> Response | None:
-        """None if pypiserver's application is to answer. Raises Refusal and OSError."""
-        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        reads = method in ("GET", "HEAD")
-        if reads and path == "/health":
-            return self._health.respond()
-        if reads and path == "/":
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+    def _answer(self, environ: Environ) -> Response:
+        try:
+            request = canonical(environ)
+            # The log tells who asked.
+            environ["wsgi.request"] = request
+            return self._respond(request)
+        except Refusal as refusal:
+            return refusal.response
+        except OSError as error:
+            log.error("The package directory cannot be read: %s", error)
+            return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
+        except Exception:
+            log.exception("A request could not be answered: %s %r", environ["REQUEST_METHOD"], environ["RAW_URI"])
+            return plain(500, "The server failed; its log has the reason.\n")
+
+    def _respond(self, environ: Environ) -> Response:
+        """`environ` is canonical. Raises Refusal and OSError."""
+        method = environ["REQUEST_METHOD"]
+        path = environ["PATH_INFO"].encode("latin-1").decode()
+        if method in ("GET", "HEAD"):
+            if path == "/health":
+                return self._health.respond()
+            if path == "/":
+                return whole(200, "text/html; charset=UTF-8", WELCOME)
+            return self._read(path, environ)
+        if method != "POST" or path not in ("/", "/RPC2"):
+            raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
         account = authenticate(environ, self._accounts)
-        if method == "POST" and path == "/" and account is not None:
-            if not account.may_upload:
-                raise Refusal(403, f"The account {account.username} may not upload.")
-            return self._uploads.respond(environ) if self._indexed else None
-        if not self._indexed or not reads:
-            return None
-        _, route, name = path.split("/", 2) if path.count("/") > 1 else ("", "", "")
-        if route not in ("packages", "simple") or path == "/packages/":
-            return None
         if account is None:
             raise unauthorized("A user name and password are needed.")
-        if route == "packages":
-            return self._package(name.encode("latin-1").decode("utf-8", "replace"), environ)
-        if not name:
-            return self._listings.root(environ)
-        project = name[:-1]
-        if name.endswith("/") and project == normalize_pkgname_for_url(project):
-            return self._listings.project(project, environ)
-        return None
+        return self._change(account, environ) if path == "/" else self._from_stock(self._stock.search, environ)
+
+    def _change(self, account: Account, environ: Environ) -> Response:
+        """The only way to what changes the package directory."""
+        if not account.may_upload:
+            raise Refusal(403, f"The account {account.username} may not upload.")
+        response = self._uploads.respond(environ) if self._indexed else None
+        return response or self._from_stock(self._stock.respond, environ)
+
+    def _read(self, path: str, environ: Environ) -> Response:
+        query = environ["QUERY_STRING"]
+        segments = path[1:].split("/")
+        account = authenticate(environ, self._accounts)
+        match segments:
+            case ["favicon.ico"]:
+                raise Refusal(404, "Not Found")
+            case [name] | [name, ""] if name not in ("simple", "packages"):
+                return redirect(303, f"/simple/{quote(name)}/", query)
+        if account is None:
+            raise unauthorized("A user name and password are needed.")
+        match segments:
+            case ["simple"] | ["packages"] | ["simple", _]:
+                if segments[-1]:
+                    return redirect(301, f"{quote(path)}/", query)
+                return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
+            case ["simple", name, ""]:
+                normalized = normalize_pkgname(name)
+                if name != normalized:
+                    return redirect(301, f"/simple/{quote(normalized)}/", query)
+                return self._project(name, environ)
+            case ["packages", first, *_] if first:
+                return self._package(path.removeprefix("/packages/"), environ)
+            case [name, "json"]:
+                normalized = normalize_pkgname(name)
+                if name != normalized:
+                    return redirect(301, f"/{quote(normalized)}/json", query)
+                if quote(name) != name:
+                    raise _absent(name)
+                return self._from_stock(self._stock.respond, environ)
+            case ["packages", ""]:
+                return self._from_stock(self._stock.respond, environ)
+        raise Refusal(404, "Not Found")
+
+    def _project(self, name: str, environ: Environ) -> Response:
+        # pypiserver redirects a name that it escapes to itself.
+        if not self._indexed and quote(name) == name:
+            return self._from_stock(self._stock.respond, environ)
+        if self._indexed and (response := self._listings.project(name, environ)):
+            return response
+        if self._fallback_url:
+            return redirect(303, f"{self._fallback_url}/{quote(name)}/")
+        raise _absent(name)
 
     def _package(self, path: str, environ: Environ) -> Response:
+        if not self._indexed:
+            return self._from_stock(self._stock.respond, environ)
         response = download(self._index, path, environ)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")])
-        return response or plain(404, f"Not Found ({path} does not exist)\n")
+        if response is None:
+            raise _absent(path)
+        return response
 
-    def _is_account(self, username: str, password: str) -> bool:
-        return account_of(f"{username}:{password}".encode(), self._accounts) is not None
+    def _from_stock(self, handler: Callable[[Environ], Response], environ: Environ) -> Response:
+        # pypiserver takes a directory that it cannot read for an empty one.
+        os.close(os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY))
+        return handler(environ)
+
+
+def _absent(name: str) -> Refusal:
+    return Refusal(404, f"Not Found ({name} does not exist)")
 
 
 def _closed(body: Iterable[bytes]) -> list[bytes]:

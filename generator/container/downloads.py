@@ -8,13 +8,15 @@ import stat
 from email.utils import formatdate
 from typing import IO
 
-from pypiserver.bottle_wrapper import parse_date, parse_range_header
+from pypiserver.bottle_wrapper import parse_date
 from pypiserver.pkg_helpers import guess_pkgname_and_version
 
-from .details import wheel_metadata
-from .http import Environ, Response, plain, whole
+from .archives import core_metadata
+from .http import Environ, Response, has_etag, plain, whole
 from .index import Index
 
+# No file system has longer names.
+NAME_LIMIT_BYTES = 255
 BLOCK_BYTES = 1 << 18
 
 
@@ -45,12 +47,10 @@ def download(index: Index, path: str, environ: Environ) -> Response | None:
     size = status.st_size
     answer = 200
     if "HTTP_RANGE" in environ and environ.get("HTTP_IF_RANGE", etag) in (etag, modified):
-        ranges = parse_range_header(environ["HTTP_RANGE"], size)  # type: ignore[no-untyped-call]  # bottle has no types
-        satisfiable = next(ranges, None)
-        if satisfiable is None:
+        start, end = _range(environ["HTTP_RANGE"], size)
+        if start >= end:
             file.close()
             return plain(416, "Range not satisfiable\n", ("Content-Range", f"bytes */{size}"))
-        start, end = satisfiable
         file.seek(start)
         answer = 206
         headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
@@ -65,7 +65,7 @@ def metadata(index: Index, path: str) -> Response | None:
     if file is None:
         return None
     with file:
-        content = wheel_metadata(file)
+        content = core_metadata(path, file)
     if content is None:
         return None
     return whole(200, "text/plain; charset=UTF-8", content)
@@ -77,7 +77,12 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
         index.refresh()
         if path not in index:
             return None
-    elif path.startswith(".") or not path.isprintable() or guess_pkgname_and_version(path) is None:
+    elif (
+        path.startswith(".")
+        or not path.isprintable()
+        or len(path.encode()) > NAME_LIMIT_BYTES
+        or guess_pkgname_and_version(path) is None
+    ):
         return None
     try:
         return open(f"{index.root}/{path}", "rb", buffering=0)
@@ -87,9 +92,17 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
         return None
 
 
+def _range(header: str, size: int) -> tuple[int, int]:
+    """The first byte and the one after the last, of `bytes=FIRST-LAST` as `canonical` admits it."""
+    first, _, last = header.removeprefix("bytes=").partition("-")
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(int(last) + 1, size) if last else size
+
+
 def _not_modified(environ: Environ, etag: str, mtime: float) -> bool:
-    if "HTTP_IF_NONE_MATCH" in environ:
-        return etag in environ["HTTP_IF_NONE_MATCH"]
+    if (named := has_etag(environ, etag)) is not None:
+        return named
     header = environ.get("HTTP_IF_MODIFIED_SINCE", "").partition(";")[0]
     since = parse_date(header.strip())  # type: ignore[no-untyped-call]  # bottle has no types
     return since is not None and since >= int(mtime)

@@ -5,18 +5,32 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from .settings import Account
 
 Environ = dict[str, Any]
 
+PHRASE_LIMIT = 240
+_UNSAFE = re.compile(r"[^\x20-\x7e]+")
+
 
 class Response(NamedTuple):
+    """`reason` is for the client's user: twine, hatch and flit print only the status line's phrase."""
+
     status: int
     headers: list[tuple[str, str]]
     body: Iterable[bytes]
+    reason: str = ""
+
+    @property
+    def status_line(self) -> str:
+        """The status and its phrase, in one line of printable ASCII whatever the reason quotes."""
+        phrase = _UNSAFE.sub(" ", self.reason).strip() or HTTPStatus(self.status).phrase
+        return f"{self.status} {phrase[:PHRASE_LIMIT]}"
 
 
 class Refusal(Exception):
@@ -28,11 +42,17 @@ class Refusal(Exception):
 
 
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    return whole(status, "text/plain; charset=utf-8", text.encode(), *headers)
+    response = whole(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"), *headers)
+    return response._replace(reason=text) if status >= 400 else response
 
 
 def whole(status: int, content_type: str, body: bytes, *headers: tuple[str, str]) -> Response:
     return Response(status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers], [body])
+
+
+def redirect(status: int, location: str, query: str = "") -> Response:
+    """`location` is an escaped path of this server, or an absolute URL of another."""
+    return whole(status, "text/html; charset=UTF-8", b"", ("Location", f"{location}?{query}" if query else location))
 
 
 def unauthorized(reason: str) -> Refusal:
@@ -49,17 +69,22 @@ def authenticate(environ: Environ, accounts: Sequence[Account]) -> Account | Non
         given = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         given = b""
-    found = account_of(given, accounts)
+    found = None
+    # Takes as long whichever name exists.
+    for account in accounts:
+        for credentials in account.credentials:
+            if hmac.compare_digest(given, credentials):
+                found = account
     if found is None or scheme.lower() != "basic":
         raise unauthorized("Wrong user name or password.")
     environ["REMOTE_USER"] = found.username
     return found
 
 
-def account_of(credentials: bytes, accounts: Sequence[Account]) -> Account | None:
-    """`credentials` is `username:password`. Takes as long whichever name exists."""
-    found = None
-    for account in accounts:
-        if hmac.compare_digest(credentials, f"{account.username}:{account.password}".encode()):
-            found = account
-    return found
+def has_etag(environ: Environ, etag: str) -> bool | None:
+    """Whether If-None-Match names `etag` (RFC 9110, section 13.1.2); None if it was not sent."""
+    header = environ.get("HTTP_IF_NONE_MATCH")
+    if header is None:
+        return None
+    tags = [tag.strip() for tag in header.split(",")]
+    return tags == ["*"] or etag in (tag.removeprefix("W/") for tag in tags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 from .backend import IndexedBackend
 from .details import Details
-from .http import Environ, Response, whole
+from .http import Environ, Response, has_etag, whole
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
@@ -25,13 +26,19 @@ RECHECK_SECONDS = 1.0
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "application/vnd.pypi.simple.v1+html"
 LEGACY_TYPE = "text/html; charset=UTF-8"
-_TYPE_OF_RANGE = {
-    "application/vnd.pypi.simple.latest+json": JSON_TYPE,
-    JSON_TYPE: JSON_TYPE,
-    "application/vnd.pypi.simple.latest+html": HTML_TYPE,
-    HTML_TYPE: HTML_TYPE,
+# A wildcard stands for what a person with a browser wants of the types it covers.
+_RANGES = {
     "text/html": LEGACY_TYPE,
+    JSON_TYPE: JSON_TYPE,
+    "application/vnd.pypi.simple.latest+json": JSON_TYPE,
+    HTML_TYPE: HTML_TYPE,
+    "application/vnd.pypi.simple.latest+html": HTML_TYPE,
+    "text/*": LEGACY_TYPE,
+    "application/*": JSON_TYPE,
+    "*/*": LEGACY_TYPE,
 }
+# RFC 9110, section 12.4.2.
+_QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
 class Body(NamedTuple):
@@ -145,25 +152,20 @@ def _respond(listing: Listing, environ: Environ) -> Response:
     content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
     body = listing.json if content_type == JSON_TYPE else listing.html
     headers = (("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache"))
-    if body.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
+    if has_etag(environ, body.etag):
         return Response(304, [*headers], [])
     return whole(200, content_type, body.content, *headers)
 
 
 @lru_cache(maxsize=256)
 def _negotiate(accept: str) -> str:
-    """The type of highest quality, the first of equals; HTML for clients older than PEP 691."""
+    """The type of highest quality, the first of equals; HTML if none is acceptable, for clients older than PEP 691."""
     best, best_quality = LEGACY_TYPE, 0.0
     for media_range in accept.split(","):
         name, *parameters = (part.strip() for part in media_range.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        content_type = _TYPE_OF_RANGE.get(name.lower())
+        qualities = [_QUALITY.fullmatch(parameter) for parameter in parameters if parameter[:2].lower() == "q="]
+        quality = min((float(found[1]) if found else 0.0 for found in qualities), default=1.0)
+        content_type = _RANGES.get(name.lower())
         if content_type and quality > best_quality:
             best, best_quality = content_type, quality
     return best

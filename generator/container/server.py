@@ -23,6 +23,7 @@ class AccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
     """One JSON object a line on stdout; neither headers with credentials nor query strings."""
 
     def access(self, resp: Any, req: Any, environ: Environ, request_time: timedelta) -> None:
+        environ = environ.get("wsgi.request", environ)
         if environ.get("PATH_INFO") == "/health" and resp.status_code == 200:
             return
         length = resp.response_length

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
@@ -18,6 +20,15 @@ class Account:
     username: str
     password: str
     may_upload: bool
+
+    @cached_property
+    def credentials(self) -> set[bytes]:
+        """`username:password` in each encoding that clients use: uv sends UTF-8; pip and twine, Latin-1."""
+        text = f"{self.username}:{self.password}"
+        encodings = {text.encode()}
+        with contextlib.suppress(UnicodeEncodeError):
+            encodings.add(text.encode("latin-1"))
+        return encodings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +89,10 @@ def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
             continue
         if not username or not password:
             raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
+        for part, value in (("USERNAME", username), ("PASSWORD", password)):
+            # A password that ends in a line end, or is not UTF-8, would never match.
+            if not value.isprintable():
+                raise SettingsError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
         if ":" in username:
             raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")
         accounts.append(Account(username=username, password=password, may_upload=may_upload))

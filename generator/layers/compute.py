@@ -19,28 +19,9 @@ from troposphere import (
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
-from generator import conditions, settings
-from generator.language.wiring import (
-    AccessPointId,
-    Arn,
-    AutoScalingGroupName,
-    ClusterName,
-    Expression,
-    FileSystemId,
-    InstanceProfileArn,
-    LogGroupName,
-    RoleArn,
-    SecretArn,
-    SecurityGroupId,
-    ServiceName,
-    Stack,
-    TargetGroupArn,
-    Text,
-    Wire,
-    layer,
-)
-from generator.parts import hosts as host
-from generator.parts import tasks
+from generator import conditions, kinds, settings
+from generator.language.wiring import Expression, Stack, Wire, layer
+from generator.parts import hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, role
 from generator.parts.log_groups import log_group
 from generator.parts.tags import tags
@@ -53,27 +34,27 @@ COOLDOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    cluster: Wire[ClusterName]
-    service: Wire[ServiceName]
-    service_arn: Wire[Arn]
-    group: Wire[AutoScalingGroupName]
-    logs: Wire[LogGroupName]
-    task_min_count: Wire[Text]
-    capacity: Wire[Text]
+    cluster: Wire[kinds.ClusterName]
+    service: Wire[kinds.ServiceName]
+    service_arn: Wire[kinds.Arn]
+    auto_scaling_group: Wire[kinds.AutoScalingGroupName]
+    logs: Wire[kinds.LogGroupName]
+    task_min_count: Wire[kinds.Text]
+    capacity: Wire[kinds.Text]
 
 
 @layer
 def compute(
     stack: Stack,
     *,
-    hosts: Wire[SecurityGroupId],
-    host_profile: Wire[InstanceProfileArn],
-    publisher: Wire[SecretArn],
-    reader: Wire[SecretArn],
-    file_system: Wire[FileSystemId],
-    access_point: Wire[AccessPointId],
-    task_role: Wire[RoleArn],
-    target_group: Wire[TargetGroupArn],
+    host_group: Wire[kinds.SecurityGroupId],
+    host_profile: Wire[kinds.InstanceProfileArn],
+    publisher: Wire[kinds.SecretArn],
+    reader: Wire[kinds.SecretArn],
+    file_system: Wire[kinds.FileSystemId],
+    access_point: Wire[kinds.AccessPointId],
+    task_role: Wire[kinds.RoleArn],
+    target_group: Wire[kinds.TargetGroupArn],
 ) -> Compute:
     cluster = stack.add(
         ecs.Cluster(
@@ -84,11 +65,11 @@ def compute(
     )
     task_logs = log_group(stack, "TaskLogs", "tasks")
     host_logs = log_group(stack, "HostLogs", "hosts")
-    template = host.launch_template(
-        stack, stack.take(hosts), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
+    template = hosts.launch_template(
+        stack, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
     )
-    group = host.auto_scaling_group(stack, template)
-    provider, association = host.capacity_provider(stack, cluster, group)
+    group = hosts.auto_scaling_group(stack, template)
+    provider, association = hosts.capacity_provider(stack, cluster, group)
 
     task = tasks.pypiserver(
         stack,
@@ -136,21 +117,20 @@ def compute(
     _scaling(stack, cluster, service)
     _log_agent(stack, cluster, association, host_logs)
     return Compute(
-        cluster=stack.offer("EcsClusterName", ClusterName, Ref(cluster), "Name of the ECS cluster."),
-        service=stack.offer("EcsServiceName", ServiceName, GetAtt(service, "Name"), "Name of the ECS service."),
-        service_arn=stack.offer("EcsServiceArn", Arn, Ref(service), "ARN of the ECS service."),
-        group=stack.offer("AsgName", AutoScalingGroupName, Ref(group), "Name of the Auto Scaling group of the hosts."),
-        logs=stack.offer("TaskLogGroup", LogGroupName, Ref(task_logs), "Log group of the tasks."),
-        task_min_count=stack.offer("TaskMinCount", Text, stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
+        cluster=stack.offer("EcsClusterName", Ref(cluster), "Name of the ECS cluster."),
+        service=stack.offer("EcsServiceName", GetAtt(service, "Name"), "Name of the ECS service."),
+        service_arn=stack.offer("EcsServiceArn", Ref(service), "ARN of the ECS service."),
+        auto_scaling_group=stack.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
+        logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
+        task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
         capacity=stack.offer(
             "CapacityInfo",
-            Text,
             Sub(
                 "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${HostMin} or more x ${Type}",
                 TaskMin=stack.take(settings.TASK_MIN_COUNT),
                 TaskMax=stack.take(settings.TASK_MAX_COUNT),
                 Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
-                HostMin=host.group_min(stack),
+                HostMin=hosts.group_min(stack),
                 Type=stack.take(settings.ASG_INSTANCE_TYPE),
             ),
             "Tasks, and hosts at the least.",

@@ -12,24 +12,9 @@ from troposphere import elasticloadbalancingv2 as elb
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
-from generator import conditions, settings
+from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_ALWAYS
-from generator.language.wiring import (
-    Arn,
-    CertificateArn,
-    DnsName,
-    Expression,
-    HostedZoneId,
-    LoadBalancerFullName,
-    SecurityGroupId,
-    Stack,
-    TargetGroupArn,
-    TargetGroupFullName,
-    Url,
-    Wire,
-    layer,
-    once,
-)
+from generator.language.wiring import Expression, Stack, Wire, after, layer
 from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
 from generator.parts.iam import document
 from generator.parts.lists import DNS_NAMES
@@ -46,18 +31,18 @@ NAMES_PER_RULE = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    urls: Wire[Url]
-    certificate: Wire[CertificateArn]
-    load_balancer: Wire[Arn]
-    load_balancer_name: Wire[LoadBalancerFullName]
-    load_balancer_dns_name: Wire[DnsName]
-    load_balancer_zone: Wire[HostedZoneId]
-    target_group: Wire[TargetGroupArn]
-    target_group_name: Wire[TargetGroupFullName]
+    urls: Wire[kinds.Url]
+    certificate: Wire[kinds.CertificateArn]
+    load_balancer: Wire[kinds.Arn]
+    load_balancer_name: Wire[kinds.LoadBalancerFullName]
+    load_balancer_dns_name: Wire[kinds.DnsName]
+    load_balancer_zone: Wire[kinds.HostedZoneId]
+    target_group: Wire[kinds.TargetGroupArn]
+    target_group_name: Wire[kinds.TargetGroupFullName]
 
 
 @layer
-def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
+def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> Edge:
     certificate = If(
         stack.when(conditions.HAS_NEW_CERTIFICATE), Ref(_certificate(stack)), stack.take(settings.CERTIFICATE_ARN)
     )
@@ -112,6 +97,7 @@ def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
     forwarding = _listeners(stack, balancer, target_group, certificate)
     aliases(
         stack,
+        stack.take(settings.HOSTED_ZONE_ID),
         GetAtt(balancer, "DNSName"),
         GetAtt(balancer, "CanonicalHostedZoneID"),
         Condition=stack.when(conditions.HAS_HOSTED_ZONE),
@@ -125,31 +111,28 @@ def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
         )
     )
     return Edge(
-        urls=stack.offer("PypiServerUrls", Url, _urls(stack), "URLs of the server, separated by commas."),
-        certificate=stack.offer("ServerCertificateArn", CertificateArn, certificate, "Certificate of the server."),
-        load_balancer=stack.offer("PypiLoadBalancerArn", Arn, Ref(balancer), "ARN of the load balancer."),
+        urls=stack.offer("PypiServerUrls", _urls(stack), "URLs of the server, separated by commas."),
+        certificate=stack.offer("ServerCertificateArn", certificate, "Certificate of the server."),
+        load_balancer=stack.offer("PypiLoadBalancerArn", Ref(balancer), "ARN of the load balancer."),
         load_balancer_name=stack.offer(
             "LoadBalancerFullName",
-            LoadBalancerFullName,
             GetAtt(balancer, "LoadBalancerFullName"),
             "The load balancer in CloudWatch's metrics.",
         ),
         load_balancer_dns_name=stack.offer(
-            "LoadBalancerDnsName", DnsName, GetAtt(balancer, "DNSName"), "DNS name of the load balancer, for dns.yaml."
+            "LoadBalancerDnsName", GetAtt(balancer, "DNSName"), "DNS name of the load balancer, for dns.yaml."
         ),
         load_balancer_zone=stack.offer(
             "LoadBalancerHostedZoneId",
-            HostedZoneId,
             GetAtt(balancer, "CanonicalHostedZoneID"),
             "Hosted zone of that name, for dns.yaml.",
         ),
         # A target group that no listener forwards to is refused by ECS.
         target_group=stack.offer(
-            "TargetGroupArn", TargetGroupArn, once(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
+            "TargetGroupArn", after(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
         ),
         target_group_name=stack.offer(
             "TargetGroupFullName",
-            TargetGroupFullName,
             GetAtt(target_group, "TargetGroupFullName"),
             "The target group in CloudWatch's metrics.",
         ),
@@ -161,8 +144,8 @@ def _certificate(stack: Stack) -> Certificate:
 
     The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
     """
-    authority = certificate_authority(stack, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
-    zone_id, zone = stack.take(settings.HOSTED_ZONE_ID), stack.take(settings.HOSTED_ZONE_NAME)
+    zone, zone_id = stack.take(settings.HOSTED_ZONE_NAME), stack.take(settings.HOSTED_ZONE_ID)
+    authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
     return stack.add(
         Certificate(
             "Certificate",
@@ -262,7 +245,7 @@ def _access_logs(stack: Stack) -> tuple[s3.Bucket, s3.BucketPolicy]:
     policy = stack.add(
         s3.BucketPolicy(
             "AccessLogsPolicy",
-            Bucket=once(Ref(bucket), If(destroyed, Ref(logs_cleaner), "")),
+            Bucket=after(Ref(bucket), If(destroyed, Ref(logs_cleaner), "")),
             PolicyDocument=document(deliver, only_tls),
         )
     )

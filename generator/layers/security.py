@@ -12,10 +12,10 @@ from troposphere.ec2 import SecurityGroup, SecurityGroupIngress
 from troposphere.iam import InstanceProfile, Policy
 from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
 
-from generator import conditions, settings
+from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN
 from generator.language.slots import appended
-from generator.language.wiring import InstanceProfileArn, SecretArn, SecurityGroupId, Stack, Text, Wire, layer
+from generator.language.wiring import Stack, Wire, layer
 from generator.parts.iam import document, managed, role
 from generator.parts.lists import CIDRS, IPV6_CIDRS
 from generator.parts.tags import tags
@@ -28,13 +28,13 @@ _NOWHERE = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "nothin
 
 @dataclass(frozen=True, kw_only=True)
 class Security:
-    load_balancer: Wire[SecurityGroupId]
-    hosts: Wire[SecurityGroupId]
-    file_system: Wire[SecurityGroupId]
-    host_profile: Wire[InstanceProfileArn]
-    publisher: Wire[SecretArn]
-    reader: Wire[SecretArn]
-    credentials_command: Wire[Text]
+    load_balancer_group: Wire[kinds.SecurityGroupId]
+    host_group: Wire[kinds.SecurityGroupId]
+    file_system_group: Wire[kinds.SecurityGroupId]
+    host_profile: Wire[kinds.InstanceProfileArn]
+    publisher: Wire[kinds.SecretArn]
+    reader: Wire[kinds.SecretArn]
+    credentials_command: Wire[kinds.Text]
 
 
 @layer
@@ -86,23 +86,20 @@ def security(stack: Stack) -> Security:
     # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
     reader = _credentials(stack, "ReaderSecret", "ReaderSecretReaders", "reader")
     return Security(
-        load_balancer=stack.offer(
-            "LoadBalancerSecurityGroupId", SecurityGroupId, Ref(load_balancer), "Security group of the load balancer."
+        load_balancer_group=stack.offer(
+            "LoadBalancerSecurityGroupId", Ref(load_balancer), "Security group of the load balancer."
         ),
-        hosts=stack.offer("HostSecurityGroupId", SecurityGroupId, Ref(hosts), "Security group of the hosts."),
-        file_system=stack.offer(
-            "FileSystemSecurityGroupId", SecurityGroupId, Ref(file_system), "Security group of the file system."
+        host_group=stack.offer("HostSecurityGroupId", Ref(hosts), "Security group of the hosts."),
+        file_system_group=stack.offer(
+            "FileSystemSecurityGroupId", Ref(file_system), "Security group of the file system."
         ),
         host_profile=_host_profile(stack),
         publisher=stack.offer(
-            "PypiUserSecretArn", SecretArn, Ref(publisher), "Secret with the username and password of the publisher."
+            "PypiUserSecretArn", Ref(publisher), "Secret with the username and password of the publisher."
         ),
-        reader=stack.offer(
-            "ReaderSecretArn", SecretArn, Ref(reader), "Secret with the username and password of the reader."
-        ),
+        reader=stack.offer("ReaderSecretArn", Ref(reader), "Secret with the username and password of the reader."),
         credentials_command=stack.offer(
             "CredentialsCommand",
-            Text,
             Sub(
                 "aws secretsmanager get-secret-value --region ${AWS::Region} --secret-id ${Secret}"
                 " --query SecretString --output text",
@@ -140,7 +137,7 @@ def _public_ingress(stack: Stack) -> list[object]:
     return ingress
 
 
-def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
+def _host_profile(stack: Stack) -> Wire[kinds.InstanceProfileArn]:
     """The hosts' role: ECS agent, Session Manager in place of SSH, and what the operator adds."""
     # Policies within the role: they stay attached until the last host has drained.
     agent_and_shell: list[object] = [
@@ -167,7 +164,7 @@ def _host_profile(stack: Stack) -> Wire[InstanceProfileArn]:
         ),
     )
     profile = stack.add(InstanceProfile("HostProfile", Roles=[Ref(host_role)]))
-    return stack.offer("HostProfileArn", InstanceProfileArn, GetAtt(profile, "Arn"), "Instance profile of the hosts.")
+    return stack.offer("HostProfileArn", GetAtt(profile, "Arn"), "Instance profile of the hosts.")
 
 
 def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secret:

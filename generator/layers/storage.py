@@ -29,19 +29,9 @@ from troposphere.efs import (
 )
 from troposphere.iam import Policy, Role
 
-from generator import conditions, settings
+from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN
-from generator.language.wiring import (
-    AccessPointId,
-    Expression,
-    FileSystemId,
-    RoleArn,
-    SecurityGroupId,
-    Stack,
-    Wire,
-    layer,
-    once,
-)
+from generator.language.wiring import Expression, Stack, Wire, after, layer
 from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
 from generator.parts.iam import ECS_TASKS, document, managed, role
 from generator.parts.lists import SUBNETS
@@ -53,13 +43,13 @@ PYPISERVER_ID = "9898"
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    file_system: Wire[FileSystemId]
-    access_point: Wire[AccessPointId]
-    task_role: Wire[RoleArn]
+    file_system: Wire[kinds.FileSystemId]
+    access_point: Wire[kinds.AccessPointId]
+    task_role: Wire[kinds.RoleArn]
 
 
 @layer
-def storage(stack: Stack, *, file_system_group: Wire[SecurityGroupId]) -> Storage:
+def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> Storage:
     file_system = If(
         stack.when(conditions.HAS_NEW_FILE_SYSTEM),
         Ref(_file_system(stack)),
@@ -85,15 +75,14 @@ def storage(stack: Stack, *, file_system_group: Wire[SecurityGroupId]) -> Storag
     task_role = _task_role(stack, arn, GetAtt(access_point, "Arn"))
     _backup(stack, arn)
     return Storage(
-        file_system=stack.offer("FileSystemId", FileSystemId, file_system, "File system of the packages."),
+        file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
         access_point=stack.offer(
             "AccessPointId",
-            AccessPointId,
             # Nothing can be mounted before the mount targets are there.
-            once(Ref(access_point), *mount_targets),
+            after(Ref(access_point), *mount_targets),
             "Access point of the packages' directory.",
         ),
-        task_role=stack.offer("TaskRoleArn", RoleArn, GetAtt(task_role, "Arn"), "Role of the pypiserver tasks."),
+        task_role=stack.offer("TaskRoleArn", GetAtt(task_role, "Arn"), "Role of the pypiserver tasks."),
     )
 
 
@@ -257,7 +246,7 @@ def _backup(stack: Stack, file_system_arn: Expression) -> None:
                     BackupRuleResourceType(
                         RuleName="daily_backup",
                         # Deleted before the cleaner empties the vault.
-                        TargetBackupVault=once(Ref(vault), If(destroyed, Ref(vault_cleaner), "")),
+                        TargetBackupVault=after(Ref(vault), If(destroyed, Ref(vault_cleaner), "")),
                         ScheduleExpression=stack.take(settings.BACKUP_SCHEDULE),
                         StartWindowMinutes=60,
                         CompletionWindowMinutes=180,

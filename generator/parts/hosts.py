@@ -7,7 +7,7 @@ from awacs.aws import Allow, Statement
 from troposphere import AWSHelperFn, FindInMap, GetAtt, If, Join, Ref, Sub, autoscaling, ec2, ecs
 
 from generator import conditions, settings, sizing
-from generator.language.wiring import Expression, Stack, once
+from generator.language.wiring import Expression, Stack, after
 from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
 from generator.parts.lists import SUBNETS
 from generator.parts.tags import tag_map, tags
@@ -158,7 +158,7 @@ def capacity_provider(
             Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
                 # Deleted before the cleaner deletes the group.
-                AutoScalingGroupArn=once(Ref(group), If(protected, Ref(group_cleaner), "")),
+                AutoScalingGroupArn=after(Ref(group), If(protected, Ref(group_cleaner), "")),
                 ManagedDraining="ENABLED",
                 ManagedScaling=ecs.ManagedScaling(
                     Status="ENABLED",

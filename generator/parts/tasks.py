@@ -5,8 +5,8 @@ from __future__ import annotations
 from troposphere import FindInMap, If, Join, NoValue, Ref, Sub, ecs
 from troposphere.logs import LogGroup
 
-from generator import conditions, settings
-from generator.language.wiring import AccessPointId, Expression, FileSystemId, RoleArn, SecretArn, Stack, Wire
+from generator import conditions, kinds, settings
+from generator.language.wiring import Expression, Stack, Wire
 from generator.parts import container_program
 from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
@@ -24,11 +24,11 @@ def pypiserver(
     *,
     execution_role: Expression,
     log: LogGroup,
-    file_system: Wire[FileSystemId],
-    access_point: Wire[AccessPointId],
-    task_role: Wire[RoleArn],
-    publisher: Wire[SecretArn],
-    reader: Wire[SecretArn],
+    file_system: Wire[kinds.FileSystemId],
+    access_point: Wire[kinds.AccessPointId],
+    task_role: Wire[kinds.RoleArn],
+    publisher: Wire[kinds.SecretArn],
+    reader: Wire[kinds.SecretArn],
 ) -> ecs.TaskDefinition:
     """One container on the packages' access point: not root, read-only, secrets from Secrets Manager."""
     service = stack.take(settings.SERVICE_NAME)

@@ -13,6 +13,7 @@ from troposphere import Base64, Sub
 
 from generator import settings
 from generator.language.wiring import Expression, Stack
+from generator.settings.values import USER_DATA_BOUNDARY
 from generator.sizing import ECS_RESERVED_MEMORY
 
 LOG_AGENT_CONFIG = "/etc/cloudwatch-agent"
@@ -42,17 +43,17 @@ def user_data(stack: Stack, cluster: Expression, host_logs: Expression) -> Base6
         "extra-files": ("cloud-config", f"#cloud-config\n{_APPEND}\nwrite_files: ${{ExtraFiles}}"),
         "extra-commands": ("x-shellscript", "#!/bin/bash\n${ExtraCommands}"),
     }
-    text = f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{settings.BOUNDARY}"\n\n'
+    text = f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{USER_DATA_BOUNDARY}"\n\n'
     for name, (kind, body) in parts.items():
         text += (
-            f"--{settings.BOUNDARY}\n"
+            f"--{USER_DATA_BOUNDARY}\n"
             f"Content-Type: text/{kind}; charset=utf-8\n"
             f'Content-Disposition: attachment; filename="{name}"\n\n'
             f"{body}\n"
         )
     return Base64(
         Sub(
-            f"{text}--{settings.BOUNDARY}--\n",
+            f"{text}--{USER_DATA_BOUNDARY}--\n",
             Cluster=cluster,
             ExtraCommands=stack.take(settings.CLOUDINIT_EXTRA_COMMANDS),
             ExtraFiles=stack.take(settings.EXTRA_FILES),

@@ -15,13 +15,13 @@ import pytest
 
 from .tasks import Task
 
-# The packages of the pinned image's tag, and the newest of everything.
+# The pinned pypiserver on the oldest engine that is supported, and the newest of everything.
 IMAGES = {
-    "v2.4.1": ["pypiserver==2.4.1", "gunicorn==20.0.4", "setuptools<81"],
+    "v2.4.2": ["pypiserver==2.4.2", "gunicorn==22.0.0"],
     "newest": ["pypiserver", "gunicorn"],
 }
 # The images' own versions of Python, taken where they are installed.
-INTERPRETERS = {"v2.4.1": "python3.10", "newest": "python3.14"}
+INTERPRETERS = {"v2.4.1": "python3.10", "v2.4.2": "python3.14", "newest": "python3.14"}
 
 StartTask = Callable[..., Task]
 
@@ -45,7 +45,7 @@ def python_with(name: str, requirements: list[str]) -> Path:
     return python
 
 
-@pytest.fixture(scope="session", params=["v2.4.1", pytest.param("newest", marks=pytest.mark.slow)])
+@pytest.fixture(scope="session", params=["v2.4.2", pytest.param("newest", marks=pytest.mark.slow)])
 def image(request: pytest.FixtureRequest) -> Path:
     """The interpreter of one image's set of packages."""
     return python_with(request.param, IMAGES[request.param])

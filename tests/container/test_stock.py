@@ -229,7 +229,8 @@ def test_status_headers_and_links_are_those_of_the_stock_server(start: StartTask
         if expected.status_code >= 400:
             continue
         for header in COMPARED_HEADERS:
-            value = (expected.headers.get(header) or "").replace(stock, ours.url)
+            # Ours redirects to a path, whatever the Host header claims.
+            value = (expected.headers.get(header) or "").removeprefix(stock)
             if name != "health" and value:
                 assert actual.headers.get(header) == value, (name, header)
         if name.startswith(("project", "index", "all")):

@@ -14,8 +14,8 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from calls import REGION, client
 from emulator import BUCKET, backend, emulator, environment, network
-from moto_bridge import REGION, client
 
 from generator.__main__ import _parser, main
 from generator.operations.run import run

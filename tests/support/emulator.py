@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import moto_bridge
 import pytest
+from calls import REGION, Json, Made, client
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
 from moto.core.responses import ActionResult
 from moto.server import ThreadedMotoServer
-from moto_bridge import REGION, Json, Made, Resources, bridged, client
+from moto_bridge import RETAINED, Resources, bridged, references
 
 ACCOUNT = "123456789012"
 STACK = "AWS::CloudFormation::Stack"
@@ -69,7 +69,7 @@ class Recorded(Resources):
 
     def _remove(self, name: str, source: Json) -> None:
         physical = str(getattr(self._parsed_resources[name], "physical_resource_id", ""))
-        kept = source.get("DeletionPolicy") in moto_bridge.RETAINED
+        kept = source.get("DeletionPolicy") in RETAINED
         record(self.stack_id, name, source["Type"], "DELETE_IN_PROGRESS", physical)
         super()._remove(name, source)
         record(self.stack_id, name, source["Type"], "DELETE_SKIPPED" if kept else "DELETE_COMPLETE", physical)
@@ -132,7 +132,7 @@ def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
             "Action": "Remove",
             "LogicalResourceId": name,
             "ResourceType": old_sources[name]["Type"],
-            "PolicyAction": "Retain" if old_sources[name].get("DeletionPolicy") in moto_bridge.RETAINED else "Delete",
+            "PolicyAction": "Retain" if old_sources[name].get("DeletionPolicy") in RETAINED else "Delete",
         }
         for name in gone
     ]
@@ -145,7 +145,7 @@ def _modified(name: str, source: Json, changed: list[str], after: Json, before: 
     different = {key for key in after if after[key] != before.get(key)}
     details = []
     for key in changed:
-        causes = sorted(moto_bridge._names(source.get("Properties", {}).get(key)) & different)
+        causes = sorted(references(source.get("Properties", {}).get(key)) & different)
         target = {
             "Attribute": "Properties",
             "Name": key,

@@ -18,7 +18,7 @@ from generator.parts.container import HEALTH_PATH
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sha256, status_of, wheel
+from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sha256, staged, status_of, wheel
 from .test_uploads import wait_for
 
 NAME, CONTENT = wheel("demo", "1.0", os.urandom(1000))
@@ -121,8 +121,8 @@ def test_stalled_clients_are_cut_off_in_the_end(start: StartTask, directory: Pat
     download.sendall(
         f"GET /packages/large-1.0.tar.gz HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PUBLISHER)}\r\n\r\n".encode()
     )
-    assert wait_for(lambda: len(os.listdir(directory)) == 2)
-    assert wait_for(lambda: os.listdir(directory) == ["large-1.0.tar.gz"])
+    assert wait_for(lambda: staged(directory))
+    assert wait_for(lambda: not staged(directory))
     assert status_of(upload) in (0, 408)
     time.sleep(8)
     received = 0
@@ -141,7 +141,7 @@ def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> Non
     upload, tail = task.begin_upload("last-1.0.tar.gz", 1_000_000)
     upload.sendall(bytes(500_000))
     response = task.get("/packages/large-1.0.tar.gz", stream=True)
-    assert wait_for(lambda: len(os.listdir(directory)) == 2)
+    assert wait_for(lambda: staged(directory))
     task.terminate()
     assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
     upload.sendall(bytes(500_000) + tail)

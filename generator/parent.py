@@ -18,7 +18,7 @@ from generator.parts.tags import tags
 from generator.rules import RULES
 
 E = TypeVar("E", bound=Edition)
-FORM = Form(settings=settings.ALL, rules=RULES)
+FORM = Form(groups=settings.GROUPS, rules=RULES)
 _SINGLE_SUPPRESSED = {
     "W1030": "EfsProvisionedThroughputInMibps is empty by default, and used only where a Rule has seen a figure",
 }
@@ -26,60 +26,60 @@ _SINGLE_SUPPRESSED = {
 
 def architecture(edition: E) -> E:
     """Build every layer into ``edition``; an earlier layer knows nothing of a later one."""
-    guard = security(edition.stack("Security", "pypiserver: security groups, the hosts' role, credentials"))
+    from_security = security(edition.stack("Security", "pypiserver: security groups, the hosts' role, credentials"))
 
     # These two need nothing of each other, and their slow resources start together.
-    packages = storage(
+    from_storage = storage(
         edition.stack("Storage", "pypiserver: file system of the packages, and its backups"),
-        file_system_group=guard.file_system,
+        file_system_group=from_security.file_system_group,
     )
-    door = edge(
+    from_edge = edge(
         edition.stack("Edge", "pypiserver: certificate, load balancer, DNS records, access logs"),
-        load_balancer_group=guard.load_balancer,
+        load_balancer_group=from_security.load_balancer_group,
     )
 
-    server = compute(
+    from_compute = compute(
         edition.stack("Compute", "pypiserver: cluster, hosts, service and scaling"),
-        hosts=guard.hosts,
-        host_profile=guard.host_profile,
-        publisher=guard.publisher,
-        reader=guard.reader,
-        file_system=packages.file_system,
-        access_point=packages.access_point,
-        task_role=packages.task_role,
-        target_group=door.target_group,
+        host_group=from_security.host_group,
+        host_profile=from_security.host_profile,
+        publisher=from_security.publisher,
+        reader=from_security.reader,
+        file_system=from_storage.file_system,
+        access_point=from_storage.access_point,
+        task_role=from_storage.task_role,
+        target_group=from_edge.target_group,
     )
-    watch = monitoring(
+    from_monitoring = monitoring(
         edition.stack("Monitoring", "pypiserver: alarms, failures, dashboard"),
-        file_system=packages.file_system,
-        certificate=door.certificate,
-        load_balancer=door.load_balancer_name,
-        target_group=door.target_group_name,
-        cluster=server.cluster,
-        service=server.service,
-        service_arn=server.service_arn,
-        group=server.group,
+        file_system=from_storage.file_system,
+        certificate=from_edge.certificate,
+        load_balancer_name=from_edge.load_balancer_name,
+        target_group_name=from_edge.target_group_name,
+        cluster=from_compute.cluster,
+        service=from_compute.service,
+        service_arn=from_compute.service_arn,
+        auto_scaling_group=from_compute.auto_scaling_group,
     )
 
     edition.expose(
-        door.urls,
-        guard.credentials_command,
-        guard.publisher,
-        guard.reader,
-        door.load_balancer,
-        door.load_balancer_dns_name,
-        door.load_balancer_zone,
-        packages.file_system,
-        server.cluster,
-        server.service,
-        server.service_arn,
-        server.group,
-        server.task_min_count,
-        server.capacity,
-        server.logs,
-        watch.topic,
-        watch.alarms,
-        watch.dashboard_url,
+        from_edge.urls,
+        from_security.credentials_command,
+        from_security.publisher,
+        from_security.reader,
+        from_edge.load_balancer,
+        from_edge.load_balancer_dns_name,
+        from_edge.load_balancer_zone,
+        from_storage.file_system,
+        from_compute.cluster,
+        from_compute.service,
+        from_compute.service_arn,
+        from_compute.auto_scaling_group,
+        from_compute.task_min_count,
+        from_compute.capacity,
+        from_compute.logs,
+        from_monitoring.topic,
+        from_monitoring.alarms,
+        from_monitoring.dashboard_url,
     )
     return edition
 
@@ -90,10 +90,15 @@ def nested() -> Nested:
 
 def single() -> Single:
     return architecture(
-        Single("Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)", FORM, _SINGLE_SUPPRESSED)
+        Single(
+            "pypiserver-single.yaml",
+            "Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)",
+            FORM,
+            _SINGLE_SUPPRESSED,
+        )
     )
 
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), "dns.yaml": dns()}
+    return {**nested().templates(), **single().templates(), **dns()}

@@ -7,9 +7,9 @@ import re
 from itertools import product
 
 import pytest
+from calls import client
 from deployments import Editions, items
 from moto import mock_aws
-from moto_bridge import client
 
 from generator import sizing
 from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance

@@ -7,13 +7,12 @@ from dataclasses import replace
 from troposphere import Template
 
 from generator import settings
-from generator.language.editions import FORMAT_VERSION, console_form
-from generator.language.wiring import Setting, Stack
+from generator.language.editions import Form, Single
+from generator.language.wiring import Group, Setting
 from generator.parts.records import aliases, certificate_authority
 
 LOAD_BALANCER_DNS_NAME = Setting(
     name="LoadBalancerDnsName",
-    group=settings.REQUIRED,
     label="DNS name of the load balancer",
     description="Output LoadBalancerDnsName of the server's stack.",
     pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
@@ -21,7 +20,6 @@ LOAD_BALANCER_DNS_NAME = Setting(
 )
 LOAD_BALANCER_ZONE_ID = Setting(
     name="LoadBalancerHostedZoneId",
-    group=settings.REQUIRED,
     label="Hosted zone of the load balancer",
     description="Output LoadBalancerHostedZoneId of the server's stack.",
     pattern="^Z[A-Z0-9]+$",
@@ -35,16 +33,25 @@ _ZONE_ID = replace(
     pattern=None,
     constraint=None,
 )
+_FORM = Form(
+    groups=(
+        Group(
+            settings.REQUIRED.label,
+            (settings.HOSTED_ZONE_NAME, _ZONE_ID, LOAD_BALANCER_DNS_NAME, LOAD_BALANCER_ZONE_ID),
+        ),
+        Group(settings.NAMING.label, (settings.DNS_NAMES,)),
+        Group(settings.ACCESS.label, (settings.LOAD_BALANCER_IP_ADDRESS_TYPE,)),
+    )
+)
 
 
-def dns() -> Template:
-    """A template with the records of the server's names, for the account that owns the zone."""
-    template = Template(Description="Private PyPI: DNS records, for a hosted zone in another account than the server")
-    template.set_version(FORMAT_VERSION)
-    stack = Stack(title="Dns", template=template, shared=True)
-    for setting in (settings.HOSTED_ZONE_NAME, _ZONE_ID, LOAD_BALANCER_DNS_NAME, LOAD_BALANCER_ZONE_ID):
-        template.add_parameter(setting.parameter())
-    certificate_authority(stack)
-    aliases(stack, stack.take(LOAD_BALANCER_DNS_NAME), stack.take(LOAD_BALANCER_ZONE_ID))
-    template.set_metadata({"AWS::CloudFormation::Interface": console_form(template, settings.ALL)})
-    return template
+def dns() -> dict[str, Template]:
+    """The template by its file name: the records of the server's names, for the account that owns the zone."""
+    edition = Single(
+        "dns.yaml", "Private PyPI: DNS records, for a hosted zone in another account than the server", _FORM
+    )
+    stack = edition.stack("Dns", "")
+    zone = stack.take(_ZONE_ID)
+    certificate_authority(stack, zone)
+    aliases(stack, zone, stack.take(LOAD_BALANCER_DNS_NAME), stack.take(LOAD_BALANCER_ZONE_ID))
+    return edition.templates()

@@ -32,8 +32,8 @@ def parameters() -> str:
     """One table for each group of the console form."""
     tables = []
     for group in settings.GROUPS:
-        rows = [_row(setting) for setting in settings.ALL if setting.group == group]
-        tables.append("\n".join([f"**{group}**\n", "| Parameter | Default | |", "|---|---|---|", *rows]))
+        rows = [_row(setting) for setting in group.settings]
+        tables.append("\n".join([f"**{group.label}**\n", "| Parameter | Default | |", "|---|---|---|", *rows]))
     return "\n\n".join(tables)
 
 

@@ -25,7 +25,7 @@ def write_templates(directory: Path, pages: Iterable[Path], remembered: Path) ->
     Raises OSError where a file cannot be written.
     """
     built = templates()
-    built["service-catalog.yaml"] = catalog(built["pypiserver-single.yaml"])
+    built |= catalog(built["pypiserver-single.yaml"])
     for name, template in built.items():
         (directory / name).write_text(to_yaml(template))
     derived = documents.parts(nested())

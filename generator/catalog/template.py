@@ -7,7 +7,7 @@ from typing import Any
 
 from awacs.aws import Allow, Principal, Statement
 from awacs.sts import AssumeRole
-from troposphere import Output, Ref, Sub, Tags, Template
+from troposphere import Ref, Sub, Tags, Template
 from troposphere.iam import ManagedPolicy, Policy, Role
 from troposphere.servicecatalog import (
     CloudFormationProduct,
@@ -22,18 +22,16 @@ from troposphere.servicecatalog import (
     TagOptionAssociation,
 )
 
-from generator import settings
 from generator.catalog.launch_role import SERVICES, statements
-from generator.language.editions import FORMAT_VERSION
+from generator.language.editions import Form, Single
 from generator.language.slots import Slots
-from generator.language.wiring import Setting, Stack
+from generator.language.wiring import Group, Kind, Setting, Stack, Wire, only_if
 from generator.parts.iam import document
 from generator.parts.tags import PROJECT
 
 _MOST = 5
 _TEMPLATE_URL = Setting(
     name="TemplateUrl",
-    group=settings.REQUIRED,
     label="URL of the template",
     description="The single file that `python -m generator publish` prints. Leave it when you add versions.",
     pattern=r"^https://[^?\s]+/[0-9a-f]{32}/pypiserver-single\.yaml$",
@@ -41,14 +39,12 @@ _TEMPLATE_URL = Setting(
 )
 _VERSION = Setting(
     name="Version",
-    group=settings.REQUIRED,
     label="Version",
     description="Name of the first version. Leave it when you add versions.",
     pattern=r"^[A-Za-z0-9._-]{1,50}$",
 )
 _PRINCIPAL_ARNS = Setting(
     name="PrincipalArns",
-    group=settings.REQUIRED,
     label="Who may launch the product",
     description=f"1 to {_MOST} ARNs of IAM roles, users or groups, separated by commas.",
     pattern=rf"^arn:[^,\s]+(,arn:[^,\s]+){{0,{_MOST - 1}}}$",
@@ -56,30 +52,53 @@ _PRINCIPAL_ARNS = Setting(
 )
 _PROVIDER = Setting(
     name="ProviderName",
-    group=settings.REQUIRED,
     label="Provider",
     description="Shown as the owner of portfolio and product.",
     default="Platform",
 )
 _COST_CENTERS = Setting(
     name="CostCenters",
-    group=settings.REQUIRED,
     label="Cost centers",
     description=f"1 to {_MOST} values of the tag cost-center to choose from at a launch, separated by commas.",
     default="shared",
     pattern=rf"^[^,\s]+(,[^,\s]+){{0,{_MOST - 1}}}$",
     constraint=f"must be 1 to {_MOST} values, separated by commas, without spaces",
 )
+_FORM = Form(
+    groups=(Group("Product", (_PROVIDER, _VERSION, _TEMPLATE_URL)), Group("Use", (_PRINCIPAL_ARNS, _COST_CENTERS)))
+)
 _ESCALATING = ("ExtraManagedPolicyArns", "ExtraInstanceProfilePermissions")
 """Parameters through which whoever launches could give the hosts permissions beyond their own."""
 
 
-def catalog(product: Template) -> Template:
-    """The template around ``product``, the single-file edition."""
-    template = Template(Description="Private PyPI: Service Catalog portfolio, product and launch role")
-    template.set_version(FORMAT_VERSION)
-    stack = Stack(title="Catalog", template=template, shared=True)
-    offer = stack.add(
+def catalog(product: Template) -> dict[str, Template]:
+    """The template around ``product``, the single-file edition, by its file name."""
+    edition = Single("service-catalog.yaml", "Private PyPI: Service Catalog portfolio, product and launch role", _FORM)
+    stack = edition.stack("Catalog", "")
+    offer = _product(stack)
+    portfolio = stack.add(
+        Portfolio(
+            "Portfolio",
+            DisplayName="Private PyPI",
+            ProviderName=stack.take(_PROVIDER),
+            Tags=Tags(created_by=PROJECT),
+        )
+    )
+    place: dict[str, Any] = {"PortfolioId": Ref(portfolio), "ProductId": Ref(offer)}
+    association = stack.add(PortfolioProductAssociation("PortfolioProduct", **place))
+    role = _launch_role(stack, product)
+    stack.add(LaunchRoleConstraint("LaunchConstraint", **place, RoleArn=role, DependsOn=[association.title]))
+    stack.add(LaunchTemplateConstraint("TemplateConstraint", **place, Rules=_rules(), DependsOn=[association.title]))
+    _principals(stack, portfolio)
+    _cost_centers(stack, portfolio)
+    product_id: Wire[Kind] = stack.offer("ProductId", Ref(offer), "The product, for `catalog publish`.")
+    portfolio_id: Wire[Kind] = stack.offer("PortfolioId", Ref(portfolio), "The portfolio.")
+    edition.expose(product_id, portfolio_id)
+    return edition.templates()
+
+
+def _product(stack: Stack) -> CloudFormationProduct:
+    return stack.add(
         CloudFormationProduct(
             "Product",
             Name="Private PyPI",
@@ -95,47 +114,32 @@ def catalog(product: Template) -> Template:
             Tags=Tags(created_by=PROJECT),
         )
     )
-    portfolio = stack.add(
-        Portfolio(
-            "Portfolio",
-            DisplayName="Private PyPI",
-            ProviderName=stack.take(_PROVIDER),
-            Tags=Tags(created_by=PROJECT),
-        )
-    )
-    place: dict[str, Any] = {"PortfolioId": Ref(portfolio), "ProductId": Ref(offer)}
-    association = stack.add(PortfolioProductAssociation("PortfolioProduct", **place))
-    stack.add(
-        LaunchRoleConstraint(
-            "LaunchConstraint", **place, RoleArn=_launch_role(stack, product), DependsOn=[association.title]
-        )
-    )
-    stack.add(LaunchTemplateConstraint("TemplateConstraint", **place, Rules=_rules(), DependsOn=[association.title]))
+
+
+def _principals(stack: Stack, portfolio: Portfolio) -> None:
+    """Who may launch what is in ``portfolio``."""
     for slot in Slots(_PRINCIPAL_ARNS, "Principal", _MOST).of(stack):
         stack.add(
             PortfolioPrincipalAssociation(
                 f"Principal{slot.index}",
-                **_conditional(slot.filled),
+                **only_if(slot.filled),
                 PortfolioId=Ref(portfolio),
                 PrincipalARN=slot.value,
                 PrincipalType="IAM",
             )
         )
+
+
+def _cost_centers(stack: Stack, portfolio: Portfolio) -> None:
+    """The values of the tag ``cost-center``, one of which every launch from ``portfolio`` must carry."""
     for slot in Slots(_COST_CENTERS, "CostCenter", _MOST).of(stack):
-        given = _conditional(slot.filled)
-        option = stack.add(TagOption(f"CostCenter{slot.index}", **given, Key="cost-center", Value=slot.value))
+        there = only_if(slot.filled)
+        option = stack.add(TagOption(f"CostCenter{slot.index}", **there, Key="cost-center", Value=slot.value))
         stack.add(
             TagOptionAssociation(
-                f"PortfolioCostCenter{slot.index}", **given, ResourceId=Ref(portfolio), TagOptionId=Ref(option)
+                f"PortfolioCostCenter{slot.index}", **there, ResourceId=Ref(portfolio), TagOptionId=Ref(option)
             )
         )
-    template.add_output(Output("ProductId", Description="The product, for `catalog publish`.", Value=Ref(offer)))
-    template.add_output(Output("PortfolioId", Description="The portfolio.", Value=Ref(portfolio)))
-    return template
-
-
-def _conditional(condition: str | None) -> dict[str, Any]:
-    return {"Condition": condition} if condition else {}
 
 
 def _rules() -> str:

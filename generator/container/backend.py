@@ -12,6 +12,7 @@ from pypiserver.backend import Backend
 from pypiserver.core import PkgFile
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
+from .changes import Announcer
 from .details import CHUNK_BYTES, DetailsCache
 from .index import Index
 from .staging import Staged
@@ -25,6 +26,7 @@ class IndexedBackend(Backend):
         root = Path(config.roots[0])
         self.index = Index(root)
         self.details = DetailsCache(root)
+        self._announcer = Announcer(str(root))
         self._replace = bool(config.overwrite)
 
     def package(self, path: str) -> PkgFile:
@@ -41,24 +43,53 @@ class IndexedBackend(Backend):
 
     def find_project_packages(self, project: str) -> Iterator[PkgFile]:
         self.index.refresh()
-        return map(self.package, self.index.paths(normalize_pkgname(project)))
+        name = normalize_pkgname(project)
+        return (self.package(path) for path, _ in self.details.of_project(name, self.index.paths(name)))
 
     def exists(self, filename: str) -> bool:
         self.index.refresh()
         return self.index.has_name(filename)
 
-    def digest(self, pkg: PkgFile) -> str:
-        return f"sha256={self.details.get(str(pkg.relfn)).sha256}"
+    def digest(self, pkg: PkgFile) -> str | None:
+        try:
+            return f"sha256={self.details.get(str(pkg.relfn)).sha256}"
+        except (FileNotFoundError, PermissionError):
+            # Gone, or passed over where it is listed.
+            return None
 
     def add_package(self, filename: str, stream: IO[bytes]) -> None:
         staged = Staged(self.index.root, filename)
         try:
             while chunk := stream.read(CHUNK_BYTES):
                 staged.write(chunk)
-            staged.publish(replace=self._replace)
+            self.publish(staged)
         finally:
             staged.discard()
+
+    def publish(self, staged: Staged) -> None:
+        """
+        Make an upload visible to every task, on stable storage.
+
+        Raises FileExistsError if the name is taken and released files are immutable; PublishedError if the
+        file is visible, but may not outlive a crash; OSError if nothing was published.
+        """
+        staged.flush()
+        with self._announcer.announced(staged.name) as announcement:
+            staged.publish(replace=self._replace)
+            with suppress(OSError):
+                announcement.done()
+            try:
+                staged.settle()
+            except OSError as error:
+                raise PublishedError(*error.args) from error
+            # Whoever needs them computes them.
+            with suppress(OSError):
+                self.details.learn(staged.name, staged.file, staged.digests["sha256_digest"].hexdigest())
 
     def remove_package(self, pkg: PkgFile) -> None:
         with suppress(FileNotFoundError):
             os.remove(str(pkg.fn))
+
+
+class PublishedError(OSError):
+    """The storage failed after a file became visible."""

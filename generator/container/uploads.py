@@ -122,13 +122,11 @@ class Uploads:
                 )
         for upload in filter(None, (content, signature)):
             try:
-                upload.publish(replace=not self._immutable)
+                self._backend.publish(upload)
             except FileExistsError as error:
                 raise _taken(upload.name, environ) from error
             except OSError as error:
                 raise _storage_refusal(error) from error
-            with contextlib.suppress(OSError):
-                self._backend.details.learn(upload.name, upload.file, upload.digests["sha256_digest"].hexdigest())
         return whole(200, "text/html; charset=UTF-8", b"")
 
 

@@ -2,20 +2,20 @@
 
 * ``Nested``: a parent and one child for each layer; the parent's ``Parameters:`` maps, its own parameters and its
   console form are derived from what the layers took.
-* ``Single``: all layers in one template, for an upload in the console.
+* ``Single``: all layers in one template, for an upload in the console. A template without layers is one of these too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from troposphere import GetAtt, Join, Output, Ref, Tags, Template
 from troposphere.cloudformation import Stack as NestedStack
 
 from generator.language.retention import DISPOSABLE
-from generator.language.wiring import Expression, Setting, Stack, Wire, outputs
+from generator.language.wiring import Expression, Group, Setting, Stack, Wire, outputs
 
 FORMAT_VERSION = "2010-09-09"
 _PARENT_SUPPRESSED = {
@@ -26,10 +26,10 @@ _PARENT_SUPPRESSED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What the operator fills in: every setting in the order of the console, and the Rules between them by name."""
+    """What the operator fills in: the settings in the order of the console, and the Rules between them by name."""
 
-    settings: tuple[Setting, ...]
-    rules: dict[str, dict[str, Any]]
+    groups: tuple[Group, ...]
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Edition(Protocol):
@@ -87,12 +87,13 @@ class Nested:
 
 
 class Single:
-    """``suppressed`` has the cfn-lint rules that the template ignores, and why."""
+    """One template, the file ``name``; ``suppressed`` has the cfn-lint rules that it ignores, and why."""
 
-    def __init__(self, description: str, form: Form, suppressed: dict[str, str]) -> None:
+    def __init__(self, name: str, description: str, form: Form, suppressed: dict[str, str] | None = None) -> None:
+        self._name = name
         self._template = _template(description)
         self._form = form
-        self._suppressed = suppressed
+        self._suppressed = suppressed or {}
         self._exposed: list[Wire[Any]] = []
 
     def stack(self, title: str, description: str) -> Stack:
@@ -103,7 +104,7 @@ class Single:
 
     def templates(self) -> dict[str, Template]:
         _finish(self._template, self._form, {wire: wire.expression for wire in self._exposed}, self._suppressed)
-        return {"pypiserver-single.yaml": self._template}
+        return {self._name: self._template}
 
 
 def _template(description: str) -> Template:
@@ -124,13 +125,18 @@ def _output_of(wire: Wire[Any]) -> Expression:
 
 
 def _finish(template: Template, form: Form, exposed: dict[Wire[Any], Expression], suppressed: dict[str, str]) -> None:
-    """Add what belongs to the template the operator deploys: ordered parameters, form, rules, outputs."""
-    order = [setting.name for setting in form.settings]
+    """Add what belongs to the template the operator deploys: ordered parameters, form, rules, outputs.
+
+    Raises ValueError for a parameter that the form does not have.
+    """
+    order = [setting.name for group in form.groups for setting in group.settings]
+    if unknown := template.parameters.keys() - order:
+        raise ValueError(f"{sorted(unknown)} not in the console form: put the setting into its module's Group")
     template.parameters = {name: template.parameters[name] for name in order if name in template.parameters}
     template.set_metadata(
         {
-            "AWS::CloudFormation::Interface": console_form(template, form.settings),
-            "cfn-lint": {"config": {"ignore_checks": list(suppressed)}},
+            "AWS::CloudFormation::Interface": console_form(template, form.groups),
+            **({"cfn-lint": {"config": {"ignore_checks": list(suppressed)}}} if suppressed else {}),
         }
     )
     for name, rule in form.rules.items():
@@ -139,13 +145,14 @@ def _finish(template: Template, form: Form, exposed: dict[Wire[Any], Expression]
         template.add_output(Output(wire.name, Description=wire.description, Value=value))
 
 
-def console_form(template: Template, settings: Iterable[Setting]) -> dict[str, Any]:
-    """Groups and labels of those of ``settings`` that ``template`` has as parameters."""
-    shown = [setting for setting in settings if setting.name in template.parameters]
-    groups: dict[str, list[str]] = {}
-    for setting in shown:
-        groups.setdefault(setting.group, []).append(setting.name)
+def console_form(template: Template, groups: Iterable[Group]) -> dict[str, Any]:
+    """Groups and labels of those settings that ``template`` has as parameters."""
+    shown = {group.label: [it for it in group.settings if it.name in template.parameters] for group in groups}
     return {
-        "ParameterGroups": [{"Label": {"default": group}, "Parameters": names} for group, names in groups.items()],
-        "ParameterLabels": {setting.name: {"default": setting.label} for setting in shown},
+        "ParameterGroups": [
+            {"Label": {"default": label}, "Parameters": [it.name for it in settings]}
+            for label, settings in shown.items()
+            if settings
+        ],
+        "ParameterLabels": {it.name: {"default": it.label} for settings in shown.values() for it in settings},
     }

@@ -5,7 +5,7 @@ keyword arguments and returns a frozen dataclass of the wires it offers. Inside 
 
 * ``take`` turns an operator's :class:`Setting` or another layer's :class:`Wire` into an expression,
 * ``offer`` turns an expression into a wire,
-* ``when`` turns a :class:`When` into the name of a CloudFormation Condition.
+* ``when`` turns a :class:`When` into the name of a CloudFormation Condition, and ``if_`` chooses by one.
 
 The parent's ``Parameters:`` maps are derived from what was taken, so there is no second list to keep in step.
 """
@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from troposphere import AWSHelperFn, AWSObject, Output, Parameter, Ref, Select, Template
+from troposphere import AWSHelperFn, AWSObject, If, NoValue, Output, Parameter, Ref, Select, Template
 
 Expression: TypeAlias = AWSHelperFn | str
 """Anything CloudFormation resolves to a value: an intrinsic function or a literal."""
@@ -25,66 +25,6 @@ Expression: TypeAlias = AWSHelperFn | str
 
 class Kind:
     """What a wire carries. Subclasses are names for the type checker; they are never instantiated."""
-
-
-class Arn(Kind): ...
-
-
-class SecurityGroupId(Kind): ...
-
-
-class SecretArn(Kind): ...
-
-
-class InstanceProfileArn(Kind): ...
-
-
-class RoleArn(Kind): ...
-
-
-class FileSystemId(Kind): ...
-
-
-class AccessPointId(Kind): ...
-
-
-class LoadBalancerFullName(Kind): ...
-
-
-class TargetGroupArn(Kind): ...
-
-
-class TargetGroupFullName(Kind): ...
-
-
-class CertificateArn(Kind): ...
-
-
-class ClusterName(Kind): ...
-
-
-class ServiceName(Kind): ...
-
-
-class AutoScalingGroupName(Kind): ...
-
-
-class LogGroupName(Kind): ...
-
-
-class TopicArn(Kind): ...
-
-
-class DnsName(Kind): ...
-
-
-class HostedZoneId(Kind): ...
-
-
-class Url(Kind): ...
-
-
-class Text(Kind): ...
 
 
 K = TypeVar("K", bound=Kind)
@@ -95,7 +35,7 @@ Resource = TypeVar("Resource", bound=AWSObject)
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One operator-facing stack parameter; the fields are those of a CloudFormation Parameter.
+    """One operator-facing stack parameter; the fields are those of a CloudFormation Parameter, ``label`` its form's.
 
     ``default`` of ``None`` makes the parameter required. ``type`` is the parent's: a child receives the value
     as a ``String``, or as a ``CommaDelimitedList`` where the parent's type is a list, so that an AWS-specific
@@ -103,7 +43,6 @@ class Setting:
     """
 
     name: str
-    group: str
     label: str
     description: str
     default: str | None = None
@@ -133,15 +72,27 @@ class Setting:
         return Parameter(self.name, **{key: value for key, value in properties.items() if value is not None})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class Group:
+    """A part of the console form: its heading, and its settings in their order."""
+
+    label: str
+    settings: tuple[Setting, ...]
+
+
+@dataclass(kw_only=True, eq=False)
 class Wire(Generic[K]):
-    """A value one layer offers to others; ``name`` is the producer's Output and the consumer's Parameter."""
+    """A value that the layer ``stack`` offers to others.
+
+    ``name`` is the producer's Output and the consumer's Parameter, ``expression`` what the producer calls the value.
+    ``kind`` is the K that the producer's record declares for it; :func:`layer` enters it there.
+    """
 
     name: str
-    kind: type[K]
     expression: Expression
     description: str
     stack: str
+    kind: type[K] | None = None
 
 
 @dataclass(frozen=True)
@@ -187,9 +138,12 @@ class Stack:
             self.template.add_parameter(parameter)
         return Ref(source.name)
 
-    def offer(self, name: str, kind: type[K], expression: Expression, description: str) -> Wire[K]:
-        """A wire carrying ``expression``. Raises ValueError if ``name`` is offered already."""
-        wire = Wire(name=name, kind=kind, expression=expression, description=description, stack=self.title)
+    def offer(self, name: str, expression: Expression, description: str) -> Wire[K]:
+        """A wire carrying ``expression``, of the kind that the record it is put into declares.
+
+        Raises ValueError if ``name`` is offered already.
+        """
+        wire: Wire[K] = Wire(name=name, expression=expression, description=description, stack=self.title)
         if self.offered.setdefault(name, wire) is not wire:
             raise ValueError(f"{self.title}: {name} is offered twice")
         return wire
@@ -202,6 +156,13 @@ class Stack:
             raise ValueError(f"{self.title}: two different conditions are named {condition.name}")
         return condition.name
 
+    def if_(self, condition: When, then: object, otherwise: object = NoValue) -> If:
+        """``then`` where ``condition`` holds, else ``otherwise``: of a setting or a wire its value in this layer."""
+        return If(self.when(condition), self._value(then), self._value(otherwise))
+
+    def _value(self, value: object) -> object:
+        return self.take(value) if isinstance(value, Setting | Wire) else value
+
     def mapping(self, name: str, table: dict[str, dict[str, Any]]) -> str:
         """The name of a Mapping with the contents of ``table``. Raises ValueError if another has it."""
         if self.template.mappings.setdefault(name, table) != table:
@@ -209,11 +170,12 @@ class Stack:
         return name
 
 
-def once(value: Expression, *others: Expression) -> Select:
-    """``value``, for whoever must wait for ``others`` too.
+def after(value: Expression, *others: Expression) -> Select:
+    """``value``, to be had only after ``others``: who refers to it is created after them, and deleted before them.
 
-    Every reference within an expression is a dependency, also of the members that ``Select`` passes over; unlike
-    ``DependsOn`` this crosses layers in both editions, and may name a conditional resource within an ``If``.
+    CloudFormation orders resources by all references in an expression, also by those to the members that ``Select``
+    passes over. Unlike ``DependsOn`` this orders layers in both editions, and a conditional resource may be named
+    within an ``If``.
     """
     return Select(0, [value, *others])
 
@@ -230,19 +192,35 @@ def outputs(stack: Stack, used: set[str]) -> list[Output]:
 def layer(function: Callable[Concatenate[Stack, P], R]) -> Callable[Concatenate[Stack, P], R]:
     """Check at run time what mypy checks before it: each wire has the kind its parameter is annotated with.
 
-    The decorated function raises TypeError for a wire of another kind.
+    ``function`` is annotated with ``Wire[K]`` for each parameter, and to return a dataclass with a ``Wire[K]`` in
+    each field. The decorated function raises TypeError for a wire of another kind.
     """
-    hints = get_type_hints(function)
+    takes = _kinds(function)
+    offers = _kinds(get_type_hints(function)["return"])
 
     @wraps(function)
     def checked(stack: Stack, /, *args: P.args, **kwargs: P.kwargs) -> R:
         for name, wire in kwargs.items():
-            expected = get_args(hints[name])[0] if name in hints else None
+            expected = takes.get(name)
             if isinstance(wire, Wire) and expected is not None and wire.kind is not expected:
                 raise TypeError(
                     f"{function.__name__}({name}=…) takes a Wire[{expected.__name__}], "
-                    f"but {wire.name} is a Wire[{wire.kind.__name__}]"
+                    f"but {wire.name} is a Wire[{wire.kind.__name__ if wire.kind else None}]"
                 )
-        return function(stack, *args, **kwargs)
+        offered = function(stack, *args, **kwargs)
+        for name, kind in offers.items():
+            getattr(offered, name).kind = kind
+        return offered
 
     return checked
+
+
+def _kinds(annotated: object) -> dict[str, type[Kind]]:
+    """The K of everything that ``annotated`` annotates with ``Wire[K]``, by name."""
+    hints = get_type_hints(annotated)
+    return {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is Wire}
+
+
+def only_if(condition: str | None) -> dict[str, Any]:
+    """The resource attribute for a resource that is there only if ``condition`` holds; ``None``: always."""
+    return {"Condition": condition} if condition else {}

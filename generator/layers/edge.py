@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from awacs import s3 as s3_actions
-from awacs.aws import Action, Allow, Bool, Condition, Deny, Principal, Statement
-from troposphere import GetAtt, If, Join, NoValue, Ref, Sub, Tags, s3
+from troposphere import GetAtt, Join, Ref, Sub, s3
 from troposphere import elasticloadbalancingv2 as elb
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
-from generator import conditions, settings
-from generator.language.retention import RETAIN_ALWAYS
-from generator.language.wiring import (
-    Arn,
-    CertificateArn,
-    DnsName,
-    Expression,
-    HostedZoneId,
-    LoadBalancerFullName,
-    SecurityGroupId,
-    Stack,
-    TargetGroupArn,
-    TargetGroupFullName,
-    Url,
-    Wire,
-    layer,
-    once,
-)
-from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
-from generator.parts.iam import document
+from generator import conditions, kinds, settings
+from generator.language.wiring import Expression, Stack, Wire, after, layer, only_if
+from generator.parts import container
+from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
 from generator.parts.records import aliases, certificate_authority, host_names
 from generator.parts.tags import tags
@@ -39,38 +20,115 @@ from generator.parts.tags import tags
 IDLE_TIMEOUT = 60
 """Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""
 DEREGISTRATION_DELAY = 60
-HEALTH_PATH = "/health"
 NAMES_PER_RULE = 5
 """Values that the conditions of one listener rule may have in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    urls: Wire[Url]
-    certificate: Wire[CertificateArn]
-    load_balancer: Wire[Arn]
-    load_balancer_name: Wire[LoadBalancerFullName]
-    load_balancer_dns_name: Wire[DnsName]
-    load_balancer_zone: Wire[HostedZoneId]
-    target_group: Wire[TargetGroupArn]
-    target_group_name: Wire[TargetGroupFullName]
+    urls: Wire[kinds.Url]
+    certificate: Wire[kinds.CertificateArn]
+    load_balancer: Wire[kinds.Arn]
+    load_balancer_name: Wire[kinds.LoadBalancerFullName]
+    load_balancer_dns_name: Wire[kinds.DnsName]
+    load_balancer_zone: Wire[kinds.HostedZoneId]
+    target_group: Wire[kinds.TargetGroupArn]
+    target_group_name: Wire[kinds.TargetGroupFullName]
 
 
 @layer
-def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
-    certificate = If(
-        stack.when(conditions.HAS_NEW_CERTIFICATE), Ref(_certificate(stack)), stack.take(settings.CERTIFICATE_ARN)
+def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> Edge:
+    """Names, certificate and load balancer, which forwards requests for the names to a target group.
+
+    ``load_balancer_group``: security group of the load balancer.
+    """
+    certificate = _certificate(stack)
+    balancer = _load_balancer(stack, *access_logs(stack), load_balancer_group)
+    target_group = _target_group(stack)
+    forwarding = _listeners(stack, balancer, target_group, certificate)
+    aliases(
+        stack,
+        stack.take(settings.HOSTED_ZONE_ID),
+        GetAtt(balancer, "DNSName"),
+        GetAtt(balancer, "CanonicalHostedZoneID"),
+        Condition=stack.when(conditions.HAS_HOSTED_ZONE),
     )
-    logs, logs_policy = _access_logs(stack)
-    balancer = stack.add(
+    stack.add(
+        WebACLAssociation(
+            "WebAclAssociation",
+            Condition=stack.when(conditions.HAS_WEB_ACL),
+            ResourceArn=Ref(balancer),
+            WebACLArn=stack.take(settings.WEB_ACL_ARN),
+        )
+    )
+    return Edge(
+        urls=stack.offer("PypiServerUrls", _urls(stack), "URLs of the server, separated by commas."),
+        certificate=stack.offer("ServerCertificateArn", certificate, "Certificate of the server."),
+        load_balancer=stack.offer("PypiLoadBalancerArn", Ref(balancer), "ARN of the load balancer."),
+        load_balancer_name=stack.offer(
+            "LoadBalancerFullName",
+            GetAtt(balancer, "LoadBalancerFullName"),
+            "The load balancer in CloudWatch's metrics.",
+        ),
+        load_balancer_dns_name=stack.offer(
+            "LoadBalancerDnsName", GetAtt(balancer, "DNSName"), "DNS name of the load balancer, for dns.yaml."
+        ),
+        load_balancer_zone=stack.offer(
+            "LoadBalancerHostedZoneId",
+            GetAtt(balancer, "CanonicalHostedZoneID"),
+            "Hosted zone of that name, for dns.yaml.",
+        ),
+        # A target group that no listener forwards to is refused by ECS.
+        target_group=stack.offer(
+            "TargetGroupArn", after(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
+        ),
+        target_group_name=stack.offer(
+            "TargetGroupFullName",
+            GetAtt(target_group, "TargetGroupFullName"),
+            "The target group in CloudWatch's metrics.",
+        ),
+    )
+
+
+def _certificate(stack: Stack) -> Expression:
+    """ARN of the operator's certificate, or of a new one for all the names, validated in this account's hosted zone.
+
+    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
+    """
+    there = stack.when(conditions.HAS_NEW_CERTIFICATE)
+    zone, zone_id = stack.take(settings.HOSTED_ZONE_NAME), stack.take(settings.HOSTED_ZONE_ID)
+    authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
+    requested = stack.add(
+        Certificate(
+            "Certificate",
+            Condition=there,
+            DependsOn=[authority.title],
+            DomainName=host_names(stack, 1, 1)[0],
+            SubjectAlternativeNames=stack.if_(DNS_NAMES.has(2), host_names(stack, 2, settings.MAX_DNS_NAMES)),
+            ValidationMethod="DNS",
+            DomainValidationOptions=[
+                slot.only(DomainValidationOption(DomainName=Join(".", [slot.value, zone]), HostedZoneId=zone_id))
+                for slot in DNS_NAMES.of(stack)
+            ],
+            Tags=tags(stack, "certificate"),
+        )
+    )
+    return stack.if_(conditions.HAS_NEW_CERTIFICATE, Ref(requested), settings.CERTIFICATE_ARN)
+
+
+def _load_balancer(
+    stack: Stack, logs: s3.Bucket, policy: s3.BucketPolicy, group: Wire[kinds.SecurityGroupId]
+) -> elb.LoadBalancer:
+    """Writes its access logs to ``logs``, which ``policy`` lets it do: without, its creation fails."""
+    return stack.add(
         elb.LoadBalancer(
             "LoadBalancer",
-            DependsOn=[logs_policy.title],
+            DependsOn=[policy.title],
             Type="application",
             Scheme=stack.take(settings.LOAD_BALANCER_SCHEME),
             IpAddressType=stack.take(settings.LOAD_BALANCER_IP_ADDRESS_TYPE),
             Subnets=stack.take(settings.LOAD_BALANCER_SUBNETS),
-            SecurityGroups=[stack.take(load_balancer_group)],
+            SecurityGroups=[stack.take(group)],
             LoadBalancerAttributes=[
                 elb.LoadBalancerAttributes(Key=key, Value=value)
                 for key, value in {
@@ -85,14 +143,18 @@ def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
             Tags=tags(stack, "load-balancer"),
         )
     )
-    target_group = stack.add(
+
+
+def _target_group(stack: Stack) -> elb.TargetGroup:
+    """The tasks, each on the port that Docker chose; those that answer its health check get requests."""
+    return stack.add(
         elb.TargetGroup(
             "TargetGroup",
             VpcId=stack.take(settings.VPC_ID),
             TargetType="instance",
             Protocol="HTTP",
             Port=80,
-            HealthCheckPath=HEALTH_PATH,
+            HealthCheckPath=container.HEALTH_PATH,
             HealthCheckIntervalSeconds=10,
             HealthCheckTimeoutSeconds=5,
             HealthyThresholdCount=2,
@@ -109,164 +171,6 @@ def edge(stack: Stack, *, load_balancer_group: Wire[SecurityGroupId]) -> Edge:
             Tags=tags(stack, "tasks"),
         )
     )
-    forwarding = _listeners(stack, balancer, target_group, certificate)
-    aliases(
-        stack,
-        GetAtt(balancer, "DNSName"),
-        GetAtt(balancer, "CanonicalHostedZoneID"),
-        Condition=stack.when(conditions.HAS_HOSTED_ZONE),
-    )
-    stack.add(
-        WebACLAssociation(
-            "WebAclAssociation",
-            Condition=stack.when(conditions.HAS_WEB_ACL),
-            ResourceArn=Ref(balancer),
-            WebACLArn=stack.take(settings.WEB_ACL_ARN),
-        )
-    )
-    return Edge(
-        urls=stack.offer("PypiServerUrls", Url, _urls(stack), "URLs of the server, separated by commas."),
-        certificate=stack.offer("ServerCertificateArn", CertificateArn, certificate, "Certificate of the server."),
-        load_balancer=stack.offer("PypiLoadBalancerArn", Arn, Ref(balancer), "ARN of the load balancer."),
-        load_balancer_name=stack.offer(
-            "LoadBalancerFullName",
-            LoadBalancerFullName,
-            GetAtt(balancer, "LoadBalancerFullName"),
-            "The load balancer in CloudWatch's metrics.",
-        ),
-        load_balancer_dns_name=stack.offer(
-            "LoadBalancerDnsName", DnsName, GetAtt(balancer, "DNSName"), "DNS name of the load balancer, for dns.yaml."
-        ),
-        load_balancer_zone=stack.offer(
-            "LoadBalancerHostedZoneId",
-            HostedZoneId,
-            GetAtt(balancer, "CanonicalHostedZoneID"),
-            "Hosted zone of that name, for dns.yaml.",
-        ),
-        # A target group that no listener forwards to is refused by ECS.
-        target_group=stack.offer(
-            "TargetGroupArn", TargetGroupArn, once(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
-        ),
-        target_group_name=stack.offer(
-            "TargetGroupFullName",
-            TargetGroupFullName,
-            GetAtt(target_group, "TargetGroupFullName"),
-            "The target group in CloudWatch's metrics.",
-        ),
-    )
-
-
-def _certificate(stack: Stack) -> Certificate:
-    """For all the names, validated in the hosted zone of this account.
-
-    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
-    """
-    authority = certificate_authority(stack, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
-    zone_id, zone = stack.take(settings.HOSTED_ZONE_ID), stack.take(settings.HOSTED_ZONE_NAME)
-    return stack.add(
-        Certificate(
-            "Certificate",
-            Condition=stack.when(conditions.HAS_NEW_CERTIFICATE),
-            DependsOn=[authority.title],
-            DomainName=host_names(stack, 1, 1)[0],
-            SubjectAlternativeNames=If(
-                stack.when(DNS_NAMES.has(2)), host_names(stack, 2, settings.MAX_DNS_NAMES), NoValue
-            ),
-            ValidationMethod="DNS",
-            DomainValidationOptions=[
-                slot.only(DomainValidationOption(DomainName=Join(".", [slot.value, zone]), HostedZoneId=zone_id))
-                for slot in DNS_NAMES.of(stack)
-            ],
-            Tags=tags(stack, "certificate"),
-        )
-    )
-
-
-def _access_logs(stack: Stack) -> tuple[s3.Bucket, s3.BucketPolicy]:
-    """The bucket, and the policy without which the load balancer cannot be created.
-
-    Deleted in this order: load balancer, policy (no more logs arrive), cleaner (if wanted), bucket.
-    """
-    bucket = stack.add(
-        s3.Bucket(
-            "AccessLogs",
-            # The load balancer writes a test file at once, which would fail a roll-back.
-            **RETAIN_ALWAYS,
-            # Access logs can be delivered under SSE-S3 only.
-            BucketEncryption=s3.BucketEncryption(
-                ServerSideEncryptionConfiguration=[
-                    s3.ServerSideEncryptionRule(
-                        ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
-                    )
-                ]
-            ),
-            LifecycleConfiguration=s3.LifecycleConfiguration(
-                Rules=[
-                    s3.LifecycleRule(
-                        Id="retention",
-                        Status="Enabled",
-                        ExpirationInDays=stack.take(settings.LOG_RETENTION_DAYS),
-                        NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(NoncurrentDays=1),
-                        AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(DaysAfterInitiation=1),
-                    )
-                ]
-            ),
-            OwnershipControls=s3.OwnershipControls(
-                Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
-            ),
-            PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
-                BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
-            ),
-            VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
-            Tags=tags(stack, "access-logs") + Tags({FORCE_DESTROY: stack.take(settings.ACCESS_LOG_FORCE_DESTROY)}),
-        )
-    )
-    destroyed = stack.when(conditions.IS_ACCESS_LOG_DESTROYED)
-    logs_cleaner = cleaner(
-        stack,
-        Cleaner(
-            resource="AccessLogsCleaner",
-            function="AccessLogsCleanerFunction",
-            role="AccessLogsCleanerRole",
-            logs="AccessLogsCleanerLogs",
-            noun="access-logs-cleaner",
-        ),
-        destroyed,
-        {"BucketName": Ref(bucket)},
-        Statement(
-            Effect=Allow,
-            Action=[s3_actions.GetBucketTagging, s3_actions.ListBucketVersions, s3_actions.DeleteBucket],
-            Resource=[GetAtt(bucket, "Arn")],
-        ),
-        Statement(
-            Effect=Allow,
-            Action=[s3_actions.DeleteObject, s3_actions.DeleteObjectVersion],
-            Resource=[Join("/", [GetAtt(bucket, "Arn"), "*"])],
-        ),
-    )
-    deliver = Statement(
-        Sid="DeliverAccessLogs",
-        Effect=Allow,
-        Principal=Principal("Service", "logdelivery.elasticloadbalancing.amazonaws.com"),
-        Action=[s3_actions.PutObject],
-        Resource=[Sub("${Bucket}/AWSLogs/${AWS::AccountId}/*", Bucket=GetAtt(bucket, "Arn"))],
-    )
-    only_tls = Statement(
-        Sid="DenyUnencryptedTransport",
-        Effect=Deny,
-        Principal=Principal("AWS", "*"),
-        Action=[Action("s3", "*")],
-        Resource=[GetAtt(bucket, "Arn"), Join("/", [GetAtt(bucket, "Arn"), "*"])],
-        Condition=Condition(Bool("aws:SecureTransport", "false")),
-    )
-    policy = stack.add(
-        s3.BucketPolicy(
-            "AccessLogsPolicy",
-            Bucket=once(Ref(bucket), If(destroyed, Ref(logs_cleaner), "")),
-            PolicyDocument=document(deliver, only_tls),
-        )
-    )
-    return bucket, policy
 
 
 def _listeners(
@@ -309,13 +213,13 @@ def _listeners(
     )
     rules: list[elb.ListenerRule] = []
     for title, priority, start in (("ForwardRule", 1, 1), ("ForwardMoreRule", 2, NAMES_PER_RULE + 1)):
-        attributes: dict[str, Any] = {"Condition": stack.when(DNS_NAMES.has(start))} if start > 1 else {}
+        filled = stack.when(DNS_NAMES.has(start)) if start > 1 else None
         names = host_names(stack, start, start + NAMES_PER_RULE - 1)
         rules.append(
             stack.add(
                 elb.ListenerRule(
                     title,
-                    **attributes,
+                    **only_if(filled),
                     ListenerArn=Ref(https),
                     Priority=priority,
                     Conditions=[
@@ -332,12 +236,8 @@ def _listeners(
 def _urls(stack: Stack) -> Expression:
     """``https://NAME.ZONE`` of every name, joined by commas."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
-    return Join(
-        "",
-        [
-            Sub("https://${Name}.${Zone}", Name=slot.value, Zone=zone)
-            if slot.filled is None
-            else If(slot.filled, Sub(",https://${Name}.${Zone}", Name=slot.value, Zone=zone), "")
-            for slot in DNS_NAMES.of(stack)
-        ],
-    )
+    urls = []
+    for slot in DNS_NAMES.of(stack):
+        separator = "," if slot.index > 1 else ""
+        urls.append(slot.only(Sub(f"{separator}https://${{Name}}.${{Zone}}", Name=slot.value, Zone=zone), ""))
+    return Join("", urls)

@@ -10,26 +10,10 @@ from awacs import sns as sns_actions
 from awacs.aws import Action, Allow, Condition, Principal, Statement, StringEquals
 from troposphere import FindInMap, GetAtt, If, Join, Ref, Select, Split, Sub, cloudwatch, events, kms, sns
 
-from generator import conditions, settings
+from generator import conditions, kinds, settings
 from generator.language.retention import DISPOSABLE
 from generator.language.slots import appended
-from generator.language.wiring import (
-    Arn,
-    AutoScalingGroupName,
-    CertificateArn,
-    ClusterName,
-    Expression,
-    FileSystemId,
-    LoadBalancerFullName,
-    ServiceName,
-    Stack,
-    TargetGroupFullName,
-    Text,
-    TopicArn,
-    Url,
-    Wire,
-    layer,
-)
+from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import dashboard
 from generator.parts.iam import document
 from generator.parts.lists import EMAILS
@@ -44,23 +28,23 @@ CONSOLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Monitoring:
-    topic: Wire[TopicArn]
-    alarms: Wire[Text]
-    dashboard_url: Wire[Url]
+    topic: Wire[kinds.TopicArn]
+    alarms: Wire[kinds.Text]
+    dashboard_url: Wire[kinds.Url]
 
 
 @layer
 def monitoring(
     stack: Stack,
     *,
-    file_system: Wire[FileSystemId],
-    certificate: Wire[CertificateArn],
-    load_balancer: Wire[LoadBalancerFullName],
-    target_group: Wire[TargetGroupFullName],
-    cluster: Wire[ClusterName],
-    service: Wire[ServiceName],
-    service_arn: Wire[Arn],
-    group: Wire[AutoScalingGroupName],
+    file_system: Wire[kinds.FileSystemId],
+    certificate: Wire[kinds.CertificateArn],
+    load_balancer_name: Wire[kinds.LoadBalancerFullName],
+    target_group_name: Wire[kinds.TargetGroupFullName],
+    cluster: Wire[kinds.ClusterName],
+    service: Wire[kinds.ServiceName],
+    service_arn: Wire[kinds.Arn],
+    auto_scaling_group: Wire[kinds.AutoScalingGroupName],
 ) -> Monitoring:
     topic = _topic(stack)
     alarms = _alarms(
@@ -68,9 +52,9 @@ def monitoring(
         Ref(topic),
         file_system=stack.take(file_system),
         certificate=stack.take(certificate),
-        load_balancer=stack.take(load_balancer),
-        target_group=stack.take(target_group),
-        group=stack.take(group),
+        load_balancer=stack.take(load_balancer_name),
+        target_group=stack.take(target_group_name),
+        group=stack.take(auto_scaling_group),
     )
     _events(stack, topic, stack.take(service_arn), stack.take(file_system))
     stack.add(
@@ -89,8 +73,8 @@ def monitoring(
             DashboardBody=dashboard.body(
                 cluster=stack.take(cluster),
                 service=stack.take(service),
-                load_balancer=stack.take(load_balancer),
-                target_group=stack.take(target_group),
+                load_balancer=stack.take(load_balancer_name),
+                target_group=stack.take(target_group_name),
                 file_system=stack.take(file_system),
                 bursting=stack.when(conditions.IS_BURSTING),
             ),
@@ -101,10 +85,10 @@ def monitoring(
         Domain=FindInMap(stack.mapping("Consoles", CONSOLES), Ref("AWS::Partition"), "Domain"),
     )
     return Monitoring(
-        topic=stack.offer("CloudwatchAlarmSnsTopicArn", TopicArn, Ref(topic), "Topic of the alarms and failures."),
-        alarms=stack.offer("CloudwatchAlarmArns", Text, alarms, "ARNs of the alarms, separated by commas."),
+        topic=stack.offer("CloudwatchAlarmSnsTopicArn", Ref(topic), "Topic of the alarms and failures."),
+        alarms=stack.offer("CloudwatchAlarmArns", alarms, "ARNs of the alarms, separated by commas."),
         dashboard_url=stack.offer(
-            "CloudwatchDashboardUrl", Url, If(stack.when(conditions.HAS_DASHBOARD), url, ""), "The dashboard."
+            "CloudwatchDashboardUrl", If(stack.when(conditions.HAS_DASHBOARD), url, ""), "The dashboard."
         ),
     )
 

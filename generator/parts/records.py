@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import If, Join, NoValue
+from troposphere import Join
 from troposphere.route53 import RecordSet, RecordSetGroup
 from troposphere.validators.route53 import AliasTarget
 
@@ -21,13 +21,13 @@ def host_names(stack: Stack, start: int, stop: int) -> list[object]:
     return [names[0], *(slot.only(name) for slot, name in zip(slots[1:], names[1:], strict=True))]
 
 
-def certificate_authority(stack: Stack, **attributes: Any) -> RecordSetGroup:
-    """CAA records: only Amazon may issue for the names (RFC 8659)."""
+def certificate_authority(stack: Stack, zone_id: Expression, **attributes: Any) -> RecordSetGroup:
+    """CAA records in the zone ``zone_id``: only Amazon may issue for the names (RFC 8659)."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
     return stack.add(
         RecordSetGroup(
             "CertificateAuthorityRecords",
-            HostedZoneId=stack.take(settings.HOSTED_ZONE_ID),
+            HostedZoneId=zone_id,
             RecordSets=[
                 slot.only(
                     RecordSet(
@@ -44,22 +44,23 @@ def certificate_authority(stack: Stack, **attributes: Any) -> RecordSetGroup:
     )
 
 
-def aliases(stack: Stack, dns_name: Expression, zone_id: Expression, **attributes: Any) -> RecordSetGroup:
-    """A records, and AAAA where the load balancer has IPv6, to the load balancer of ``dns_name``."""
+def aliases(
+    stack: Stack, zone_id: Expression, dns_name: Expression, target_zone_id: Expression, **attributes: Any
+) -> RecordSetGroup:
+    """A records, and AAAA where the load balancer has IPv6, in the zone ``zone_id``: to the load balancer of ``dns_name``."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
-    target = AliasTarget(DNSName=dns_name, HostedZoneId=zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
+    target = AliasTarget(DNSName=dns_name, HostedZoneId=target_zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
 
     def alias(name: Expression, kind: str) -> RecordSet:
         return RecordSet(Name=Join(".", [name, zone]), Type=kind, AliasTarget=target)
 
     slots = list(DNS_NAMES.of(stack))
-    ipv6 = stack.when(conditions.IS_DUAL_STACK)
     return stack.add(
         RecordSetGroup(
             "Records",
-            HostedZoneId=stack.take(settings.HOSTED_ZONE_ID),
+            HostedZoneId=zone_id,
             RecordSets=[slot.only(alias(slot.value, "A")) for slot in slots]
-            + [If(ipv6, slot.only(alias(slot.value, "AAAA")), NoValue) for slot in slots],
+            + [stack.if_(conditions.IS_DUAL_STACK, slot.only(alias(slot.value, "AAAA"))) for slot in slots],
             **attributes,
         )
     )

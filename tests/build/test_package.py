@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from calls import REGION, client
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
-from moto_bridge import REGION, Loader, bridged, client
+from moto_bridge import Loader, bridged
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 CHILDREN = ("Security", "Storage", "Edge", "Compute", "Monitoring")

@@ -17,20 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
-import moto_bridge
+import moto_types
 import pytest
 import yaml
 from botocore.stub import Stubber  # type: ignore[import-untyped] # nor has botocore
 from botocore.validate import validate_parameters  # type: ignore[import-untyped] # see above
+from calls import REGION, Json, Made, call, client
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from emulator import ACCOUNT, BUCKET, emulator, environment
-from moto_bridge import REGION, Json, Made, call, client
+from moto_bridge import Loader
 
 from generator.catalog.launch_role import SERVICES, actions
 from generator.catalog.template import catalog
-from generator.operations.aws import Account, Problem
+from generator.operations.aws import Account
 from generator.operations.catalog_version import publish_version
+from generator.operations.exits import Problem
 from generator.parent import single
 
 with warnings.catch_warnings():
@@ -47,7 +49,7 @@ ROLES = f"arn:aws:iam::{ACCOUNT}:role/developers,arn:aws:iam::{ACCOUNT}:role/ope
 @pytest.fixture(scope="module")
 def template() -> Json:
     product = single().templates()["pypiserver-single.yaml"]
-    built: Json = catalog(product).to_dict()
+    built: Json = catalog(product)["service-catalog.yaml"].to_dict()
     return built
 
 
@@ -80,7 +82,7 @@ def statements(policies: dict[str, Json]) -> Iterator[Json]:
 
 
 def test_committed_template_is_the_generated_one(template: Json) -> None:
-    loaded = yaml.load((TEMPLATES / "service-catalog.yaml").read_text(), moto_bridge.Loader)
+    loaded = yaml.load((TEMPLATES / "service-catalog.yaml").read_text(), Loader)
     assert loaded["Resources"].keys() == template["Resources"].keys()
 
 
@@ -159,7 +161,7 @@ def validated(operation: str, names: Callable[[Json], Json]) -> Any:
         validate_parameters({**token, **names(properties)}, shape)
         return Made(name)
 
-    return moto_bridge.Type(make)
+    return moto_types.Type(make)
 
 
 def _product(name: str, p: Json) -> Made:
@@ -192,8 +194,8 @@ def _constraint(kind: str, parameters: Callable[[Json], Json]) -> Callable[[Json
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     types = {
-        "CloudFormationProduct": moto_bridge.Type(_product),
-        "Portfolio": moto_bridge.Type(_portfolio),
+        "CloudFormationProduct": moto_types.Type(_product),
+        "Portfolio": moto_types.Type(_portfolio),
         "PortfolioProductAssociation": validated("AssociateProductWithPortfolio", lambda p: p),
         "PortfolioPrincipalAssociation": validated("AssociatePrincipalWithPortfolio", lambda p: p),
         "LaunchRoleConstraint": validated(
@@ -206,7 +208,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "TagOptionAssociation": validated("AssociateTagOptionWithResource", lambda p: p),
     }
     for name, made in types.items():
-        monkeypatch.setitem(moto_bridge.TYPES, f"AWS::ServiceCatalog::{name}", made)
+        monkeypatch.setitem(moto_types.TYPES, f"AWS::ServiceCatalog::{name}", made)
     with emulator() as url:
         yield url
 

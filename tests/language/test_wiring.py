@@ -15,8 +15,8 @@ from resolve import Data
 from troposphere import Equals, Ref, Template
 from troposphere.sns import Topic
 
-from generator import settings
-from generator.language.wiring import FileSystemId, SecurityGroupId, Setting, Stack, When, Wire
+from generator import kinds, settings
+from generator.language.wiring import Setting, Stack, When, Wire
 from generator.layers.compute import compute
 from generator.layers.edge import edge
 from generator.layers.security import security
@@ -30,25 +30,26 @@ from generator.layers.compute import compute
 from generator.layers.edge import edge
 from generator.layers.security import security
 from generator.layers.storage import storage
-from generator.language.wiring import Arn, ClusterName, SecretArn, SecurityGroupId, Stack, Wire, layer
+from generator.language.wiring import Stack, Wire
+from generator import kinds
 
 
 def architecture(edition: Edition, stack: Stack) -> None:
-    guard = security(stack)
-    packages = storage(stack, file_system_group=guard.file_system)
-    door = edge(stack, load_balancer_group=guard.load_balancer)
+    from_security = security(stack)
+    from_storage = storage(stack, file_system_group=from_security.file_system_group)
+    from_edge = edge(stack, load_balancer_group=from_security.load_balancer_group)
 """
 COMPUTE = """
     compute(
         stack,
-        hosts=guard.hosts,
-        host_profile=guard.host_profile,
-        publisher=guard.publisher,
-        reader=guard.reader,
-        file_system=packages.file_system,
-        access_point=packages.access_point,
-        task_role=packages.task_role,
-        target_group=door.target_group,
+        host_group=from_security.host_group,
+        host_profile=from_security.host_profile,
+        publisher=from_security.publisher,
+        reader=from_security.reader,
+        file_system=from_storage.file_system,
+        access_point=from_storage.access_point,
+        task_role=from_storage.task_role,
+        target_group=from_edge.target_group,
     )
 """
 
@@ -64,25 +65,31 @@ class Snippet(NamedTuple):
 SNIPPETS = {
     "right": Snippet(),
     "two_kinds_swapped": Snippet(
-        "file_system=packages.file_system,\n        access_point=packages.access_point",
-        "file_system=packages.access_point,\n        access_point=packages.file_system",
+        "file_system=from_storage.file_system,\n        access_point=from_storage.access_point",
+        "file_system=from_storage.access_point,\n        access_point=from_storage.file_system",
         "arg-type",
     ),
-    "arn_for_a_name": Snippet("target_group=door.target_group,", "target_group=door.target_group_name,", "arg-type"),
-    "secret_for_a_role": Snippet("task_role=packages.task_role", "task_role=guard.publisher", "arg-type"),
-    "text_for_a_wire": Snippet("hosts=guard.hosts", 'hosts="sg-0123"', "arg-type"),
-    "wire_dropped": Snippet("        publisher=guard.publisher,\n", "", "call-arg"),
-    "wire_unknown": Snippet("hosts=guard.hosts", "host=guard.hosts", "call-arg"),
-    "wire_too_many": Snippet("hosts=guard.hosts", "hosts=guard.hosts, cluster=guard.hosts", "call-arg"),
-    "offer_misspelt": Snippet("packages.task_role", "packages.taskrole", "attr-defined"),
-    "wires_by_position": Snippet("hosts=guard.hosts", "guard.hosts", "call-arg"),
+    "arn_for_a_name": Snippet(
+        "target_group=from_edge.target_group,", "target_group=from_edge.target_group_name,", "arg-type"
+    ),
+    "secret_for_a_role": Snippet("task_role=from_storage.task_role", "task_role=from_security.publisher", "arg-type"),
+    "text_for_a_wire": Snippet("host_group=from_security.host_group", 'host_group="sg-0123"', "arg-type"),
+    "wire_dropped": Snippet("        publisher=from_security.publisher,\n", "", "call-arg"),
+    "wire_unknown": Snippet("host_group=from_security.host_group", "hosts=from_security.host_group", "call-arg"),
+    "wire_too_many": Snippet(
+        "host_group=from_security.host_group",
+        "host_group=from_security.host_group, cluster=from_security.host_group",
+        "call-arg",
+    ),
+    "offer_misspelt": Snippet("from_storage.task_role", "from_storage.taskrole", "attr-defined"),
+    "wires_by_position": Snippet("host_group=from_security.host_group", "from_security.host_group", "call-arg"),
     "layer_without_a_stack": Snippet("compute(\n        stack,", "compute(", "call-arg"),
     "setting_exposed": Snippet("compute(\n", 'edition.expose("VpcId")\n    compute(\n', "arg-type"),
     "offer_of_another_kind": Snippet(
-        "compute(\n", 'wrong: Wire[SecretArn] = stack.offer("A", ClusterName, "a", "A.")\n    compute(\n', "arg-type"
+        "compute(\n", "wrong: Wire[kinds.SecretArn] = from_storage.task_role\n    compute(\n", "assignment"
     ),
     "specific_kind_for_a_general_one": Snippet(
-        "compute(\n", "wrong: Wire[Arn] = guard.publisher\n    compute(\n", "assignment"
+        "compute(\n", "wrong: Wire[kinds.Arn] = from_security.publisher\n    compute(\n", "assignment"
     ),
 }
 
@@ -112,18 +119,18 @@ def _stack(title: str = "Test", *, shared: bool = False) -> Stack:
 
 def _wires() -> dict[str, Any]:
     """All that the compute layer takes; Any, as the mistakes below are the point."""
-    guard = security(_stack("Security"))
-    packages = storage(_stack("Storage"), file_system_group=guard.file_system)
-    door = edge(_stack("Edge"), load_balancer_group=guard.load_balancer)
+    from_security = security(_stack("Security"))
+    from_storage = storage(_stack("Storage"), file_system_group=from_security.file_system_group)
+    from_edge = edge(_stack("Edge"), load_balancer_group=from_security.load_balancer_group)
     return {
-        "hosts": guard.hosts,
-        "host_profile": guard.host_profile,
-        "publisher": guard.publisher,
-        "reader": guard.reader,
-        "file_system": packages.file_system,
-        "access_point": packages.access_point,
-        "task_role": packages.task_role,
-        "target_group": door.target_group,
+        "host_group": from_security.host_group,
+        "host_profile": from_security.host_profile,
+        "publisher": from_security.publisher,
+        "reader": from_security.reader,
+        "file_system": from_storage.file_system,
+        "access_point": from_storage.access_point,
+        "task_role": from_storage.task_role,
+        "target_group": from_edge.target_group,
     }
 
 
@@ -158,17 +165,17 @@ def test_a_dropped_or_unknown_wire_is_refused(name: str) -> None:
 
 
 def test_a_misspelt_offer_is_refused() -> None:
-    packages: Any = storage(_stack("Storage"), file_system_group=_wires_group())
+    from_storage: Any = storage(_stack("Storage"), file_system_group=_wires_group())
     with pytest.raises(AttributeError, match="taskrole"):
-        _ = packages.taskrole
+        _ = from_storage.taskrole
 
 
-def _wires_group() -> Wire[SecurityGroupId]:
-    return security(_stack("Security")).file_system
+def _wires_group() -> Wire[kinds.SecurityGroupId]:
+    return security(_stack("Security")).file_system_group
 
 
-def _wire(name: str = "FileSystemId", stack: str = "Storage") -> Wire[FileSystemId]:
-    return Wire(name=name, kind=FileSystemId, expression=Ref("FileSystem"), description="", stack=stack)
+def _wire(name: str = "FileSystemId", stack: str = "Storage") -> Wire[kinds.FileSystemId]:
+    return Wire(name=name, kind=kinds.FileSystemId, expression=Ref("FileSystem"), description="", stack=stack)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -185,9 +192,9 @@ def test_two_sources_under_one_name_are_refused(shared: bool) -> None:
 
 def test_offering_twice_is_refused() -> None:
     stack = _stack()
-    stack.offer("FileSystemId", FileSystemId, Ref("A"), "A.")
+    _: Wire[kinds.FileSystemId] = stack.offer("FileSystemId", Ref("A"), "A.")
     with pytest.raises(ValueError, match="FileSystemId is offered twice"):
-        stack.offer("FileSystemId", FileSystemId, Ref("B"), "B.")
+        _ = stack.offer("FileSystemId", Ref("B"), "B.")
 
 
 def test_two_conditions_or_mappings_under_one_name_are_refused() -> None:

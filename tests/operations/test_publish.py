@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from calls import REGION, client
 from custom_resource import serving
 from emulator import BUCKET, emulator, environment, network
-from moto_bridge import REGION, client
 
-from generator.__main__ import main
+from generator.commands import main
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"

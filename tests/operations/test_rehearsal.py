@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+from calls import REGION, client
 from moto import mock_aws
-from moto_bridge import REGION, Loader, bridged, client
+from moto_bridge import Loader, bridged
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LAYERS = ("security", "storage", "edge", "compute", "monitoring")

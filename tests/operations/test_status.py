@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from calls import REGION, client
 from emulator import ACCOUNT, BUCKET, emulator, environment, network
-from moto_bridge import REGION, client
 from vitals import AT, Vitals, vitals
 
 ROOT = Path(__file__).parents[2]

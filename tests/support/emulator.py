@@ -22,15 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import moto_bridge
 import pytest
+from calls import REGION, Json, Made, client
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
 from moto.core.responses import ActionResult
+from moto.route53 import models as route53
 from moto.server import ThreadedMotoServer
-from moto_bridge import REGION, Json, Made, Resources, bridged, client
+from moto_bridge import RETAINED, Resources, bridged, references
 
 ACCOUNT = "123456789012"
 STACK = "AWS::CloudFormation::Stack"
@@ -69,7 +70,7 @@ class Recorded(Resources):
 
     def _remove(self, name: str, source: Json) -> None:
         physical = str(getattr(self._parsed_resources[name], "physical_resource_id", ""))
-        kept = source.get("DeletionPolicy") in moto_bridge.RETAINED
+        kept = source.get("DeletionPolicy") in RETAINED
         record(self.stack_id, name, source["Type"], "DELETE_IN_PROGRESS", physical)
         super()._remove(name, source)
         record(self.stack_id, name, source["Type"], "DELETE_SKIPPED" if kept else "DELETE_COMPLETE", physical)
@@ -132,7 +133,7 @@ def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
             "Action": "Remove",
             "LogicalResourceId": name,
             "ResourceType": old_sources[name]["Type"],
-            "PolicyAction": "Retain" if old_sources[name].get("DeletionPolicy") in moto_bridge.RETAINED else "Delete",
+            "PolicyAction": "Retain" if old_sources[name].get("DeletionPolicy") in RETAINED else "Delete",
         }
         for name in gone
     ]
@@ -145,7 +146,7 @@ def _modified(name: str, source: Json, changed: list[str], after: Json, before: 
     different = {key for key in after if after[key] != before.get(key)}
     details = []
     for key in changed:
-        causes = sorted(moto_bridge._names(source.get("Properties", {}).get(key)) & different)
+        causes = sorted(references(source.get("Properties", {}).get(key)) & different)
         target = {
             "Attribute": "Properties",
             "Name": key,
@@ -264,6 +265,9 @@ def emulator() -> Iterator[str]:
         patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
         patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
         patch.setattr(models.Stack, "stack_parameters", property(_given))
+        zone_id = route53.create_route53_zone_id
+        # Route 53's begin with this letter, and the templates know it.
+        patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")
         client.cache_clear()
         client("s3").create_bucket(Bucket=BUCKET)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

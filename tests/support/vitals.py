@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from calls import REGION
 from emulator import ACCOUNT, backend
 from moto.backup import urls
 from moto.cloudformation import models, responses
 from moto.core.responses import ActionResult
 from moto.ecs.models import ecs_backends
-from moto_bridge import REGION
 
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 

@@ -1,0 +1,117 @@
+"""The server: image, behaviour, number and size of its tasks."""
+
+from __future__ import annotations
+
+from generator.language.wiring import Group, Setting
+from generator.settings.values import IMAGE, SWITCH, one_of, optional
+from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, MAX_TASKS
+
+MAX_TASK_MIN = 10
+
+DOCKER_IMAGE_TAG = Setting(
+    name="DockerImageTag",
+    label="Tag of pypiserver/pypiserver",
+    description="v2.4.2 or newer: the HTTP server of older images lets requests be smuggled.",
+    default="v2.4.2",
+    pattern=r"^(?!v?([01]|2\.[0-3]|2\.4\.[01])([.-]|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+    constraint="must be an image tag, and not one older than v2.4.2",
+)
+CONTAINER_IMAGE = Setting(
+    name="ContainerImage",
+    label="Whole image reference",
+    description="Replaces the tag, e.g. a mirror in ECR or a digest. Empty: pypiserver/pypiserver from Docker Hub.",
+    default="",
+    pattern=optional(IMAGE),
+    constraint="must be an image reference of at most 512 characters, or empty",
+)
+PACKAGE_BACKEND = Setting(
+    name="PackageBackend",
+    label="Package backend",
+    description="simple-dir: pypiserver's own, which reads the whole directory for each request.",
+    default="indexed",
+    values=("indexed", "simple-dir"),
+)
+IMMUTABLE_PACKAGES = Setting(
+    name="ImmutablePackages",
+    label="Immutable packages",
+    description="true: a file that was uploaded can be neither overwritten nor removed, as on PyPI.",
+    default="true",
+    values=SWITCH,
+)
+FALLBACK_URL = Setting(
+    name="FallbackUrl",
+    label="Index for unknown projects",
+    description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
+    default="",
+    pattern=optional(r'https?://[!"$->@-~]{1,247}'),
+    constraint="must be the URL of a simple index of at most 255 characters, e.g. https://pypi.org/simple, or empty",
+)
+TASK_MIN_COUNT = Setting(
+    name="TaskMinCount",
+    label="Least number of tasks",
+    description=f"0 to {MAX_TASK_MIN}.",
+    default="2",
+    pattern="^([0-9]|10)$",
+    constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
+)
+TASK_MAX_COUNT = Setting(
+    name="TaskMaxCount",
+    label="Greatest number of tasks",
+    description=f"1 to {MAX_TASKS}.",
+    default="10",
+    pattern="^([1-9]|[1-4][0-9]|50)$",
+    constraint=f"must be a whole number from 1 to {MAX_TASKS}",
+)
+CONTAINER_MEMORY_LIMIT = Setting(
+    name="ContainerMemory",
+    label="Memory limit of a task (MiB)",
+    description="A task that needs more is ended.",
+    default="512",
+    values=one_of(*CONTAINER_MEMORY),
+)
+CONTAINER_MEMORY_RESERVATION = Setting(
+    name="ContainerMemoryReservation",
+    label="Memory reserved for a task (MiB)",
+    description="0: three quarters of the limit.",
+    default="0",
+    values=one_of(0, *CONTAINER_MEMORY),
+)
+CONTAINER_CPU_UNITS = Setting(
+    name="ContainerCpu",
+    label="CPU units reserved for a task",
+    description="1024 to a vCPU. 0: 256 for each automatic worker.",
+    default="0",
+    values=one_of(0, *CONTAINER_CPU),
+)
+GUNICORN_WORKERS = Setting(
+    name="GunicornWorkers",
+    label="Worker processes in a task",
+    description="0: one for every 256 MiB of the memory limit, 1 to 4.",
+    default="0",
+    values=one_of(*range(17)),
+)
+ENABLE_EXECUTE_COMMAND = Setting(
+    name="EnableExecuteCommand",
+    label="ECS Exec",
+    description="true allows a shell in a task, for which its root file system becomes writable.",
+    default="false",
+    values=SWITCH,
+)
+
+CONTAINER = Group(
+    "Container",
+    (
+        DOCKER_IMAGE_TAG,
+        CONTAINER_IMAGE,
+        PACKAGE_BACKEND,
+        IMMUTABLE_PACKAGES,
+        FALLBACK_URL,
+        TASK_MIN_COUNT,
+        TASK_MAX_COUNT,
+        CONTAINER_MEMORY_LIMIT,
+        CONTAINER_MEMORY_RESERVATION,
+        CONTAINER_CPU_UNITS,
+        GUNICORN_WORKERS,
+        ENABLE_EXECUTE_COMMAND,
+    ),
+)

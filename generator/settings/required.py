@@ -1,0 +1,54 @@
+"""What every deployment has to say: network, zone, addresses for alarms."""
+
+from __future__ import annotations
+
+from generator.language.wiring import Group, Setting
+from generator.settings.values import items, optional
+from generator.sizing import MAX_SUBNETS
+
+MAX_EMAILS = 10
+
+VPC_ID = Setting(
+    name="VpcId",
+    label="VPC",
+    type="AWS::EC2::VPC::Id",
+    description="VPC of all subnets, with DNS hostnames and DNS support on.",
+)
+LOAD_BALANCER_SUBNETS = Setting(
+    name="LoadBalancerSubnets",
+    label="Subnets of the load balancer",
+    type="List<AWS::EC2::Subnet::Id>",
+    description="Two or more, in different Availability Zones; public ones for an internet-facing load balancer.",
+)
+ASG_SUBNETS = Setting(
+    name="AsgSubnets",
+    label="Subnets of the hosts and the file system",
+    type="List<AWS::EC2::Subnet::Id>",
+    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with NAT or VPC endpoints. Add and remove at the end.",
+)
+HOSTED_ZONE_NAME = Setting(
+    name="HostedZoneName",
+    label="Name of the hosted zone",
+    description="Domain of the server's names, without a dot at the end, e.g. example.com.",
+    pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$",
+    constraint="must be a lower-case domain name without a dot at the end, e.g. example.com",
+)
+HOSTED_ZONE_ID = Setting(
+    name="HostedZoneId",
+    label="ID of the hosted zone",
+    description="Route 53 zone of that name in this account. Empty if the zone is elsewhere: give CertificateArn, and create the records with dns.yaml.",
+    default="",
+    pattern=optional("Z[A-Z0-9]+"),
+    constraint="must be a Route 53 hosted zone ID, e.g. Z1234567890ABC, or empty",
+)
+ALARM_EMAILS = Setting(
+    name="AlarmEmails",
+    label="E-mail addresses for alarms",
+    description=f"1 to {MAX_EMAILS}, separated by commas. AWS asks each to confirm.",
+    pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS),
+    constraint=f"must be 1 to {MAX_EMAILS} e-mail addresses separated by commas, without spaces",
+)
+
+REQUIRED = Group(
+    "Required", (VPC_ID, LOAD_BALANCER_SUBNETS, ASG_SUBNETS, HOSTED_ZONE_NAME, HOSTED_ZONE_ID, ALARM_EMAILS)
+)

@@ -14,7 +14,8 @@ from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 from .details import CHUNK_BYTES, DetailsCache
 from .index import Index
-from .staging import Staged
+from .releases import order_of
+from .staging import Staged, settle
 
 
 class IndexedBackend(Backend):
@@ -33,7 +34,10 @@ class IndexedBackend(Backend):
         assert guess is not None, path
         name, version = guess
         root = str(self.index.root)
-        return PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        file = PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        # pypiserver appends a wheel's build tag (PEP 427) to the version, and has an order of its own.
+        file.parsed_version = order_of(version.partition("-")[0] if path.endswith(".whl") else version)
+        return file
 
     def get_all_packages(self) -> Iterator[PkgFile]:
         self.index.refresh()
@@ -55,7 +59,9 @@ class IndexedBackend(Backend):
         try:
             while chunk := stream.read(CHUNK_BYTES):
                 staged.write(chunk)
+            staged.store()
             staged.publish(replace=self._replace)
+            settle(self.index.root)
         finally:
             staged.discard()
 

@@ -26,6 +26,10 @@ _DIGESTS: dict[str, Callable[[], Any]] = {
 }
 
 
+class Uncertain(OSError):
+    """A file may have become visible, or not."""
+
+
 class Staged:
     """
     A hidden file that is to become `name`; its `digests` go by the names of the upload form's fields.
@@ -48,33 +52,63 @@ class Staged:
         for digest in self.digests.values():
             digest.update(chunk)
 
-    def publish(self, *, replace: bool) -> None:
-        """
-        Make the content visible under its name, on stable storage.
+    @property
+    def sha256(self) -> str:
+        return str(self.digests["sha256_digest"].hexdigest())
 
-        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
-        name at once, one raises. Raises OSError, and publishes nothing, if the content cannot be stored.
-        """
+    def store(self) -> None:
+        """Put the content on stable storage, still hidden. Raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        if replace:
-            os.replace(self._path, self._directory / self.name)
-        else:
-            os.link(self._path, self._directory / self.name)
+
+    def publish(self, *, replace: bool) -> None:
+        """
+        Make the stored content visible under its name; that it stays so is for `settle` to say.
+
+        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
+        name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
+        """
+        target = self._directory / self.name
+        try:
+            (os.replace if replace else os.link)(self._path, target)
+        except OSError as error:
+            # A network file system may report failure for what it did: an answer was lost, and the call repeated.
+            if not self._is_at(target, error):
+                raise
+        # What is left of it is swept.
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+
+    def withdraw(self) -> None:
+        """Undo `publish`. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._directory / self.name)
+
+    def _is_at(self, target: Path, error: OSError) -> bool:
+        try:
+            return os.path.samestat(os.lstat(target), os.fstat(self.file.fileno()))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            raise Uncertain(error.errno, error.strerror) from error
+
+    def discard(self) -> None:
+        """Close the file, and remove it unless it was published. What cannot be removed is swept."""
+        # What could not be written to a full disk cannot be flushed either.
+        with contextlib.suppress(OSError):
+            self.file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+
+def settle(directory: Path, *names: str) -> None:
+    """Put the names' entries and contents on stable storage, whoever made them. Raises OSError."""
+    for path in (*(directory / name for name in names), directory):
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close the file, and remove it unless it was published."""
-        # What could not be written to a full disk cannot be flushed either.
-        with contextlib.suppress(OSError):
-            self.file.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
 
 
 def sweep(directory: Path) -> None:

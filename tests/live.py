@@ -20,10 +20,10 @@ import uuid
 from base64 import b64encode
 from pathlib import Path
 
-from generator.__main__ import main
+from generator.commands import main
 from generator.operations import credentials
 from generator.operations.aws import Account
-from generator.operations.credentials import Credentials
+from generator.operations.formats import Credentials, User
 from generator.operations.parameters import read
 
 NAME = f"pypi-live-{uuid.uuid4().hex[:8]}"
@@ -105,7 +105,7 @@ def live(bucket: str, parameters: str) -> None:
             command("deploy", *stack, "--bucket", bucket, "--parameters", str(file), "--yes")
 
         deploy()
-        server = credentials.read(account, NAME, "publisher")
+        server = credentials.read(account, NAME, User.PUBLISHER)
         upload(server)
         install(server)
         deploy(ContainerMemory="1024")

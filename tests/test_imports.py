@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing"),
     "local": ("parent",),
-    "__main__": ("build", "operations", "local"),
+    "commands": ("build", "operations"),
+    "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),
     "cleaner": (),

@@ -59,7 +59,7 @@ class Publication:
                     raise self._taken(content.name, f"as {path}, without the signature")
                 files = []
             for staged in files:
-                staged.store()
+                staged.flush()
         except OSError as error:
             raise storage_refusal(error) from error
         made: list[Staged] = []
@@ -74,9 +74,10 @@ class Publication:
             self._take_back(made, error)
             raise storage_refusal(error) if isinstance(error, OSError) else error from error
         try:
-            settle(
-                self._root, *(staged.name for staged in files if staged not in made), *([] if files else [str(path)])
-            )
+            for staged in made:
+                staged.settle()
+            if content not in made:
+                settle(self._root, path or content.name)
         except OSError as error:
             raise _unsettled(content.name, error) from error
         for staged in made:
@@ -86,7 +87,7 @@ class Publication:
     def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
         """False if the very content is stored under the name already. Raises Refusal and OSError."""
         try:
-            staged.publish(replace=replace)
+            self._backend.publish(staged, replace=replace)
         except FileExistsError:
             self._compare(staged.name, staged)
             return False

@@ -18,9 +18,9 @@ class Slot:
     value: Expression
     filled: str | None
 
-    def only(self, value: object) -> object:
-        """``value`` where the slot is filled, nothing where it is not."""
-        return If(self.filled, value, NoValue) if self.filled else value
+    def only(self, value: object, otherwise: object = NoValue) -> object:
+        """``value`` where the slot is filled, ``otherwise`` (nothing) where it is not."""
+        return If(self.filled, value, otherwise) if self.filled else value
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ class Slots:
 def appended(stack: Stack, first: list[object], setting: Setting, given: When) -> If:
     """``first`` followed by the items of the optional list ``setting``; ``given`` says whether it has any."""
     joined = Join(",", [*first, stack.take(setting)])
-    return If(stack.when(given), Split(",", joined), first)
+    return stack.if_(given, Split(",", joined), first)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from awacs import kms, logs, secretsmanager
+from awacs import kms, secretsmanager
 from awacs.aws import Allow, Statement
 from troposphere import (
     GetAtt,
-    If,
     Join,
-    NoValue,
     Ref,
     Sub,
     applicationautoscaling,
@@ -21,9 +19,9 @@ from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
 from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import hosts, tasks
+from generator.parts import container, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, role
-from generator.parts.log_groups import log_group
+from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
 
@@ -56,32 +54,70 @@ def compute(
     task_role: Wire[kinds.RoleArn],
     target_group: Wire[kinds.TargetGroupArn],
 ) -> Compute:
-    cluster = stack.add(
+    """Hosts that join the cluster, and on them the server's tasks and the agent that ships the hosts' logs.
+
+    ``host_group``: security group of the hosts.
+    ``host_profile``: instance profile of the hosts.
+    ``publisher``, ``reader``: secrets with the credentials of the server's two accounts.
+    ``file_system``, ``access_point``: where the tasks mount the packages.
+    ``task_role``: the role of the tasks, which may mount them.
+    ``target_group``: where the load balancer looks for the tasks.
+    """
+    cluster = _cluster(stack)
+    task_logs = log_group(stack, "TaskLogs", "tasks")
+    host_logs = log_group(stack, "HostLogs", "hosts")
+
+    template = hosts.launch_template(
+        stack, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
+    )
+    group = hosts.auto_scaling_group(stack, template)
+    provider = hosts.capacity_provider(stack, cluster, group)
+    association = hosts.association(stack, cluster, provider)
+
+    execution_role = _execution_role(stack, task_logs, stack.take(publisher), stack.take(reader))
+    server = tasks.pypiserver(stack, task_logs, publisher=stack.take(publisher), reader=stack.take(reader))
+    task = tasks.on_packages(
+        stack,
+        server,
+        execution_role=GetAtt(execution_role, "Arn"),
+        task_role=stack.take(task_role),
+        file_system=stack.take(file_system),
+        access_point=stack.take(access_point),
+    )
+    service = _service(stack, cluster, provider, association, task, stack.take(target_group))
+    _scaling(stack, cluster, service)
+    _log_agent(stack, cluster, association, host_logs)
+    return Compute(
+        cluster=stack.offer("EcsClusterName", Ref(cluster), "Name of the ECS cluster."),
+        service=stack.offer("EcsServiceName", GetAtt(service, "Name"), "Name of the ECS service."),
+        service_arn=stack.offer("EcsServiceArn", Ref(service), "ARN of the ECS service."),
+        auto_scaling_group=stack.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
+        logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
+        task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
+        capacity=stack.offer("CapacityInfo", _capacity(stack), "Tasks, and hosts at the least."),
+    )
+
+
+def _cluster(stack: Stack) -> ecs.Cluster:
+    return stack.add(
         ecs.Cluster(
             "Cluster",
             ClusterSettings=[ecs.ClusterSetting(Name="containerInsights", Value="enabled")],
             Tags=tags(stack, "cluster"),
         )
     )
-    task_logs = log_group(stack, "TaskLogs", "tasks")
-    host_logs = log_group(stack, "HostLogs", "hosts")
-    template = hosts.launch_template(
-        stack, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
-    )
-    group = hosts.auto_scaling_group(stack, template)
-    provider, association = hosts.capacity_provider(stack, cluster, group)
 
-    task = tasks.pypiserver(
-        stack,
-        execution_role=GetAtt(_execution_role(stack, task_logs, stack.take(publisher), stack.take(reader)), "Arn"),
-        log=task_logs,
-        file_system=file_system,
-        access_point=access_point,
-        task_role=task_role,
-        publisher=publisher,
-        reader=reader,
-    )
-    service = stack.add(
+
+def _service(
+    stack: Stack,
+    cluster: ecs.Cluster,
+    provider: ecs.CapacityProvider,
+    association: ecs.ClusterCapacityProviderAssociations,
+    task: ecs.TaskDefinition,
+    target_group: Expression,
+) -> ecs.Service:
+    """Tasks in all zones behind the load balancer; new ones are healthy before old ones stop."""
+    return stack.add(
         ecs.Service(
             "Service",
             DependsOn=[association.title],
@@ -98,8 +134,8 @@ def compute(
             LoadBalancers=[
                 ecs.LoadBalancer(
                     ContainerName=stack.take(settings.SERVICE_NAME),
-                    ContainerPort=tasks.CONTAINER_PORT,
-                    TargetGroupArn=stack.take(target_group),
+                    ContainerPort=container.PORT,
+                    TargetGroupArn=target_group,
                 )
             ],
             HealthCheckGracePeriodSeconds=60,
@@ -108,33 +144,23 @@ def compute(
                 ecs.PlacementStrategy(Type="spread", Field="attribute:ecs.availability-zone"),
                 ecs.PlacementStrategy(Type="spread", Field="instanceId"),
             ],
-            EnableExecuteCommand=If(stack.when(conditions.IS_EXECUTE_COMMAND), True, False),
+            EnableExecuteCommand=stack.if_(conditions.IS_EXECUTE_COMMAND, True, False),
             EnableECSManagedTags=True,
             PropagateTags="SERVICE",
             Tags=tags(stack, "service"),
         )
     )
-    _scaling(stack, cluster, service)
-    _log_agent(stack, cluster, association, host_logs)
-    return Compute(
-        cluster=stack.offer("EcsClusterName", Ref(cluster), "Name of the ECS cluster."),
-        service=stack.offer("EcsServiceName", GetAtt(service, "Name"), "Name of the ECS service."),
-        service_arn=stack.offer("EcsServiceArn", Ref(service), "ARN of the ECS service."),
-        auto_scaling_group=stack.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
-        logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
-        task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
-        capacity=stack.offer(
-            "CapacityInfo",
-            Sub(
-                "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${HostMin} or more x ${Type}",
-                TaskMin=stack.take(settings.TASK_MIN_COUNT),
-                TaskMax=stack.take(settings.TASK_MAX_COUNT),
-                Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
-                HostMin=hosts.group_min(stack),
-                Type=stack.take(settings.ASG_INSTANCE_TYPE),
-            ),
-            "Tasks, and hosts at the least.",
-        ),
+
+
+def _capacity(stack: Stack) -> Sub:
+    """A sentence on how many tasks of which size run on what."""
+    return Sub(
+        "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${HostMin} or more x ${Type}",
+        TaskMin=stack.take(settings.TASK_MIN_COUNT),
+        TaskMax=stack.take(settings.TASK_MAX_COUNT),
+        Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
+        HostMin=hosts.group_min(stack),
+        Type=stack.take(settings.ASG_INSTANCE_TYPE),
     )
 
 
@@ -149,18 +175,13 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
         policies=[
-            Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log), read_secret)),
-            If(
-                stack.when(conditions.HAS_SECRET_KEY),
+            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
+            stack.if_(
+                conditions.HAS_SECRET_KEY,
                 Policy(PolicyName="decrypt-secrets", PolicyDocument=document(decrypt)),
-                NoValue,
             ),
         ],
     )
-
-
-def _write(log: LogGroup) -> Statement:
-    return Statement(Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[GetAtt(log, "Arn")])
 
 
 def _scaling(stack: Stack, cluster: ecs.Cluster, service: ecs.Service) -> None:
@@ -197,23 +218,9 @@ def _log_agent(
     stack: Stack, cluster: ecs.Cluster, association: ecs.ClusterCapacityProviderAssociations, log: LogGroup
 ) -> None:
     """The CloudWatch agent on every host."""
-    agent_role = role(
-        stack,
-        "LogAgentRole",
-        "log-agent",
-        trusted=ECS_TASKS,
-        policies=[Policy(PolicyName="host-logs", PolicyDocument=document(_write(log)))],
-    )
-    execution_role = role(
-        stack,
-        "LogAgentExecutionRole",
-        "log-agent-execution",
-        trusted=ECS_TASKS,
-        policies=[Policy(PolicyName="start-tasks", PolicyDocument=document(_write(log)))],
-    )
-    task = tasks.log_agent(
-        stack, execution_role=GetAtt(execution_role, "Arn"), task_role=GetAtt(agent_role, "Arn"), log=log
-    )
+    agent = _log_writer(stack, "LogAgentRole", "log-agent", "host-logs", log)
+    execution = _log_writer(stack, "LogAgentExecutionRole", "log-agent-execution", "start-tasks", log)
+    task = tasks.log_agent(stack, log, execution_role=GetAtt(execution, "Arn"), task_role=GetAtt(agent, "Arn"))
     stack.add(
         ecs.Service(
             "LogAgentService",
@@ -230,3 +237,9 @@ def _log_agent(
             Tags=tags(stack, "log-agent"),
         )
     )
+
+
+def _log_writer(stack: Stack, title: str, noun: str, policy: str, log: LogGroup) -> Role:
+    """A role of tasks that may write ``log``, by the policy named ``policy``."""
+    may = Policy(PolicyName=policy, PolicyDocument=document(may_write(log)))
+    return role(stack, title, noun, trusted=ECS_TASKS, policies=[may])

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from awacs import s3 as s3_actions
-from awacs.aws import Action, Allow, Bool, Condition, Deny, Principal, Statement
-from troposphere import GetAtt, If, Join, NoValue, Ref, Sub, Tags, s3
+from troposphere import GetAtt, Join, Ref, Sub, s3
 from troposphere import elasticloadbalancingv2 as elb
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
 from generator import conditions, kinds, settings
-from generator.language.retention import RETAIN_ALWAYS
-from generator.language.wiring import Expression, Stack, Wire, after, layer
-from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
-from generator.parts.iam import document
+from generator.language.wiring import Expression, Stack, Wire, after, layer, only_if
+from generator.parts import container
+from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
 from generator.parts.records import aliases, certificate_authority, host_names
 from generator.parts.tags import tags
@@ -24,7 +20,6 @@ from generator.parts.tags import tags
 IDLE_TIMEOUT = 60
 """Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""
 DEREGISTRATION_DELAY = 60
-HEALTH_PATH = "/health"
 NAMES_PER_RULE = 5
 """Values that the conditions of one listener rule may have in all."""
 
@@ -43,57 +38,13 @@ class Edge:
 
 @layer
 def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> Edge:
-    certificate = If(
-        stack.when(conditions.HAS_NEW_CERTIFICATE), Ref(_certificate(stack)), stack.take(settings.CERTIFICATE_ARN)
-    )
-    logs, logs_policy = _access_logs(stack)
-    balancer = stack.add(
-        elb.LoadBalancer(
-            "LoadBalancer",
-            DependsOn=[logs_policy.title],
-            Type="application",
-            Scheme=stack.take(settings.LOAD_BALANCER_SCHEME),
-            IpAddressType=stack.take(settings.LOAD_BALANCER_IP_ADDRESS_TYPE),
-            Subnets=stack.take(settings.LOAD_BALANCER_SUBNETS),
-            SecurityGroups=[stack.take(load_balancer_group)],
-            LoadBalancerAttributes=[
-                elb.LoadBalancerAttributes(Key=key, Value=value)
-                for key, value in {
-                    "access_logs.s3.bucket": Ref(logs),
-                    "access_logs.s3.enabled": "true",
-                    "deletion_protection.enabled": stack.take(settings.DELETION_PROTECTION),
-                    "idle_timeout.timeout_seconds": str(IDLE_TIMEOUT),
-                    "routing.http.desync_mitigation_mode": "defensive",
-                    "routing.http.drop_invalid_header_fields.enabled": "true",
-                }.items()
-            ],
-            Tags=tags(stack, "load-balancer"),
-        )
-    )
-    target_group = stack.add(
-        elb.TargetGroup(
-            "TargetGroup",
-            VpcId=stack.take(settings.VPC_ID),
-            TargetType="instance",
-            Protocol="HTTP",
-            Port=80,
-            HealthCheckPath=HEALTH_PATH,
-            HealthCheckIntervalSeconds=10,
-            HealthCheckTimeoutSeconds=5,
-            HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
-            Matcher=elb.Matcher(HttpCode="200"),
-            TargetGroupAttributes=[
-                elb.TargetGroupAttribute(Key=key, Value=value)
-                for key, value in {
-                    "deregistration_delay.timeout_seconds": str(DEREGISTRATION_DELAY),
-                    "load_balancing.algorithm.type": "least_outstanding_requests",
-                    "stickiness.enabled": "false",
-                }.items()
-            ],
-            Tags=tags(stack, "tasks"),
-        )
-    )
+    """Names, certificate and load balancer, which forwards requests for the names to a target group.
+
+    ``load_balancer_group``: security group of the load balancer.
+    """
+    certificate = _certificate(stack)
+    balancer = _load_balancer(stack, *access_logs(stack), load_balancer_group)
+    target_group = _target_group(stack)
     forwarding = _listeners(stack, balancer, target_group, certificate)
     aliases(
         stack,
@@ -139,22 +90,21 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
     )
 
 
-def _certificate(stack: Stack) -> Certificate:
-    """For all the names, validated in the hosted zone of this account.
+def _certificate(stack: Stack) -> Expression:
+    """ARN of the operator's certificate, or of a new one for all the names, validated in this account's hosted zone.
 
     The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
     """
+    there = stack.when(conditions.HAS_NEW_CERTIFICATE)
     zone, zone_id = stack.take(settings.HOSTED_ZONE_NAME), stack.take(settings.HOSTED_ZONE_ID)
     authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
-    return stack.add(
+    requested = stack.add(
         Certificate(
             "Certificate",
-            Condition=stack.when(conditions.HAS_NEW_CERTIFICATE),
+            Condition=there,
             DependsOn=[authority.title],
             DomainName=host_names(stack, 1, 1)[0],
-            SubjectAlternativeNames=If(
-                stack.when(DNS_NAMES.has(2)), host_names(stack, 2, settings.MAX_DNS_NAMES), NoValue
-            ),
+            SubjectAlternativeNames=stack.if_(DNS_NAMES.has(2), host_names(stack, 2, settings.MAX_DNS_NAMES)),
             ValidationMethod="DNS",
             DomainValidationOptions=[
                 slot.only(DomainValidationOption(DomainName=Join(".", [slot.value, zone]), HostedZoneId=zone_id))
@@ -163,93 +113,64 @@ def _certificate(stack: Stack) -> Certificate:
             Tags=tags(stack, "certificate"),
         )
     )
+    return stack.if_(conditions.HAS_NEW_CERTIFICATE, Ref(requested), settings.CERTIFICATE_ARN)
 
 
-def _access_logs(stack: Stack) -> tuple[s3.Bucket, s3.BucketPolicy]:
-    """The bucket, and the policy without which the load balancer cannot be created.
-
-    Deleted in this order: load balancer, policy (no more logs arrive), cleaner (if wanted), bucket.
-    """
-    bucket = stack.add(
-        s3.Bucket(
-            "AccessLogs",
-            # The load balancer writes a test file at once, which would fail a roll-back.
-            **RETAIN_ALWAYS,
-            # Access logs can be delivered under SSE-S3 only.
-            BucketEncryption=s3.BucketEncryption(
-                ServerSideEncryptionConfiguration=[
-                    s3.ServerSideEncryptionRule(
-                        ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
-                    )
-                ]
-            ),
-            LifecycleConfiguration=s3.LifecycleConfiguration(
-                Rules=[
-                    s3.LifecycleRule(
-                        Id="retention",
-                        Status="Enabled",
-                        ExpirationInDays=stack.take(settings.LOG_RETENTION_DAYS),
-                        NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(NoncurrentDays=1),
-                        AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(DaysAfterInitiation=1),
-                    )
-                ]
-            ),
-            OwnershipControls=s3.OwnershipControls(
-                Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
-            ),
-            PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
-                BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
-            ),
-            VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
-            Tags=tags(stack, "access-logs") + Tags({FORCE_DESTROY: stack.take(settings.ACCESS_LOG_FORCE_DESTROY)}),
+def _load_balancer(
+    stack: Stack, logs: s3.Bucket, policy: s3.BucketPolicy, group: Wire[kinds.SecurityGroupId]
+) -> elb.LoadBalancer:
+    """Writes its access logs to ``logs``, which ``policy`` lets it do: without, its creation fails."""
+    return stack.add(
+        elb.LoadBalancer(
+            "LoadBalancer",
+            DependsOn=[policy.title],
+            Type="application",
+            Scheme=stack.take(settings.LOAD_BALANCER_SCHEME),
+            IpAddressType=stack.take(settings.LOAD_BALANCER_IP_ADDRESS_TYPE),
+            Subnets=stack.take(settings.LOAD_BALANCER_SUBNETS),
+            SecurityGroups=[stack.take(group)],
+            LoadBalancerAttributes=[
+                elb.LoadBalancerAttributes(Key=key, Value=value)
+                for key, value in {
+                    "access_logs.s3.bucket": Ref(logs),
+                    "access_logs.s3.enabled": "true",
+                    "deletion_protection.enabled": stack.take(settings.DELETION_PROTECTION),
+                    "idle_timeout.timeout_seconds": str(IDLE_TIMEOUT),
+                    "routing.http.desync_mitigation_mode": "defensive",
+                    "routing.http.drop_invalid_header_fields.enabled": "true",
+                }.items()
+            ],
+            Tags=tags(stack, "load-balancer"),
         )
     )
-    destroyed = stack.when(conditions.IS_ACCESS_LOG_DESTROYED)
-    logs_cleaner = cleaner(
-        stack,
-        Cleaner(
-            resource="AccessLogsCleaner",
-            function="AccessLogsCleanerFunction",
-            role="AccessLogsCleanerRole",
-            logs="AccessLogsCleanerLogs",
-            noun="access-logs-cleaner",
-        ),
-        destroyed,
-        {"BucketName": Ref(bucket)},
-        Statement(
-            Effect=Allow,
-            Action=[s3_actions.GetBucketTagging, s3_actions.ListBucketVersions, s3_actions.DeleteBucket],
-            Resource=[GetAtt(bucket, "Arn")],
-        ),
-        Statement(
-            Effect=Allow,
-            Action=[s3_actions.DeleteObject, s3_actions.DeleteObjectVersion],
-            Resource=[Join("/", [GetAtt(bucket, "Arn"), "*"])],
-        ),
-    )
-    deliver = Statement(
-        Sid="DeliverAccessLogs",
-        Effect=Allow,
-        Principal=Principal("Service", "logdelivery.elasticloadbalancing.amazonaws.com"),
-        Action=[s3_actions.PutObject],
-        Resource=[Sub("${Bucket}/AWSLogs/${AWS::AccountId}/*", Bucket=GetAtt(bucket, "Arn"))],
-    )
-    only_tls = Statement(
-        Sid="DenyUnencryptedTransport",
-        Effect=Deny,
-        Principal=Principal("AWS", "*"),
-        Action=[Action("s3", "*")],
-        Resource=[GetAtt(bucket, "Arn"), Join("/", [GetAtt(bucket, "Arn"), "*"])],
-        Condition=Condition(Bool("aws:SecureTransport", "false")),
-    )
-    policy = stack.add(
-        s3.BucketPolicy(
-            "AccessLogsPolicy",
-            Bucket=after(Ref(bucket), If(destroyed, Ref(logs_cleaner), "")),
-            PolicyDocument=document(deliver, only_tls),
+
+
+def _target_group(stack: Stack) -> elb.TargetGroup:
+    """The tasks, each on the port that Docker chose; those that answer its health check get requests."""
+    return stack.add(
+        elb.TargetGroup(
+            "TargetGroup",
+            VpcId=stack.take(settings.VPC_ID),
+            TargetType="instance",
+            Protocol="HTTP",
+            Port=80,
+            HealthCheckPath=container.HEALTH_PATH,
+            HealthCheckIntervalSeconds=10,
+            HealthCheckTimeoutSeconds=5,
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=2,
+            Matcher=elb.Matcher(HttpCode="200"),
+            TargetGroupAttributes=[
+                elb.TargetGroupAttribute(Key=key, Value=value)
+                for key, value in {
+                    "deregistration_delay.timeout_seconds": str(DEREGISTRATION_DELAY),
+                    "load_balancing.algorithm.type": "least_outstanding_requests",
+                    "stickiness.enabled": "false",
+                }.items()
+            ],
+            Tags=tags(stack, "tasks"),
         )
     )
-    return bucket, policy
 
 
 def _listeners(
@@ -292,13 +213,13 @@ def _listeners(
     )
     rules: list[elb.ListenerRule] = []
     for title, priority, start in (("ForwardRule", 1, 1), ("ForwardMoreRule", 2, NAMES_PER_RULE + 1)):
-        attributes: dict[str, Any] = {"Condition": stack.when(DNS_NAMES.has(start))} if start > 1 else {}
+        filled = stack.when(DNS_NAMES.has(start)) if start > 1 else None
         names = host_names(stack, start, start + NAMES_PER_RULE - 1)
         rules.append(
             stack.add(
                 elb.ListenerRule(
                     title,
-                    **attributes,
+                    **only_if(filled),
                     ListenerArn=Ref(https),
                     Priority=priority,
                     Conditions=[
@@ -315,12 +236,8 @@ def _listeners(
 def _urls(stack: Stack) -> Expression:
     """``https://NAME.ZONE`` of every name, joined by commas."""
     zone = stack.take(settings.HOSTED_ZONE_NAME)
-    return Join(
-        "",
-        [
-            Sub("https://${Name}.${Zone}", Name=slot.value, Zone=zone)
-            if slot.filled is None
-            else If(slot.filled, Sub(",https://${Name}.${Zone}", Name=slot.value, Zone=zone), "")
-            for slot in DNS_NAMES.of(stack)
-        ],
-    )
+    urls = []
+    for slot in DNS_NAMES.of(stack):
+        separator = "," if slot.index > 1 else ""
+        urls.append(slot.only(Sub(f"{separator}https://${{Name}}.${{Zone}}", Name=slot.value, Zone=zone), ""))
+    return Join("", urls)

@@ -7,7 +7,7 @@ from typing import Any
 
 from awacs import secretsmanager
 from awacs.aws import Allow, AWSPrincipal, Statement
-from troposphere import GetAtt, If, NoValue, Ref, Split, Sub
+from troposphere import GetAtt, Ref, Split, Sub
 from troposphere.ec2 import SecurityGroup, SecurityGroupIngress
 from troposphere.iam import InstanceProfile, Policy
 from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
@@ -39,29 +39,16 @@ class Security:
 
 @layer
 def security(stack: Stack) -> Security:
-    vpc = stack.take(settings.VPC_ID)
-
-    hosts = stack.add(
-        SecurityGroup(
-            "HostSecurityGroup",
-            GroupDescription="pypiserver hosts",
-            VpcId=vpc,
-            # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.
-            SecurityGroupEgress=[{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "anywhere"}],
-            Tags=tags(stack, "hosts"),
-        )
-    )
-    load_balancer = stack.add(
-        SecurityGroup(
-            "LoadBalancerSecurityGroup",
-            GroupDescription="pypiserver load balancer",
-            VpcId=vpc,
-            SecurityGroupIngress=_public_ingress(stack),
-            SecurityGroupEgress=[
-                _tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts)),
-            ],
-            Tags=tags(stack, "load-balancer"),
-        )
+    """Security groups that refer to each other, the hosts' instance profile, the credentials of both accounts."""
+    # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.
+    anywhere = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "anywhere"}
+    hosts = _group(stack, "HostSecurityGroup", "hosts", egress=[anywhere])
+    load_balancer = _group(
+        stack,
+        "LoadBalancerSecurityGroup",
+        "load-balancer",
+        ingress=_public_ingress(stack),
+        egress=[_tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts))],
     )
     stack.add(
         SecurityGroupIngress(
@@ -70,17 +57,12 @@ def security(stack: Stack) -> Security:
             **_tcp(DYNAMIC_PORTS, "tasks from the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
         )
     )
-    file_system = stack.add(
-        SecurityGroup(
-            "FileSystemSecurityGroup",
-            GroupDescription="pypiserver file system",
-            VpcId=vpc,
-            SecurityGroupIngress=[
-                _tcp((NFS_PORT, NFS_PORT), "NFS from the hosts", SourceSecurityGroupId=Ref(hosts)),
-            ],
-            SecurityGroupEgress=[_NOWHERE],
-            Tags=tags(stack, "file-system"),
-        )
+    file_system = _group(
+        stack,
+        "FileSystemSecurityGroup",
+        "file-system",
+        ingress=[_tcp((NFS_PORT, NFS_PORT), "NFS from the hosts", SourceSecurityGroupId=Ref(hosts))],
+        egress=[_NOWHERE],
     )
     publisher = _credentials(stack, "PublisherSecret", "PublisherSecretReaders", "publisher")
     # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
@@ -100,13 +82,33 @@ def security(stack: Stack) -> Security:
         reader=stack.offer("ReaderSecretArn", Ref(reader), "Secret with the username and password of the reader."),
         credentials_command=stack.offer(
             "CredentialsCommand",
-            Sub(
-                "aws secretsmanager get-secret-value --region ${AWS::Region} --secret-id ${Secret}"
-                " --query SecretString --output text",
-                Secret=Ref(publisher),
-            ),
+            _credentials_command(publisher),
             "Prints the username and password of the publisher as JSON.",
         ),
+    )
+
+
+def _group(
+    stack: Stack, title: str, noun: str, *, egress: list[object], ingress: list[object] | None = None
+) -> SecurityGroup:
+    rules: dict[str, Any] = {"SecurityGroupIngress": ingress} if ingress else {}
+    return stack.add(
+        SecurityGroup(
+            title,
+            GroupDescription=f"pypiserver {noun.replace('-', ' ')}",
+            VpcId=stack.take(settings.VPC_ID),
+            **rules,
+            SecurityGroupEgress=egress,
+            Tags=tags(stack, noun),
+        )
+    )
+
+
+def _credentials_command(secret: Secret) -> Sub:
+    return Sub(
+        "aws secretsmanager get-secret-value --region ${AWS::Region} --secret-id ${Secret}"
+        " --query SecretString --output text",
+        Secret=Ref(secret),
     )
 
 
@@ -119,22 +121,23 @@ def _public_ingress(stack: Stack) -> list[object]:
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html
     """
-    dual_stack = stack.when(conditions.IS_DUAL_STACK)
-    ingress: list[object] = [
-        slot.only(_tcp((port, port), purpose, CidrIp=slot.value))
-        for slot in CIDRS.of(stack)
-        for port, purpose in ((80, "redirect to HTTPS"), (443, "HTTPS"))
-    ]
-    ingress += [
-        If(dual_stack, slot.only(_tcp((port, port), purpose, CidrIpv6=slot.value)), NoValue)
-        for slot in IPV6_CIDRS.of(stack)
-        for port, purpose in ((80, "redirect to HTTPS"), (443, "HTTPS"))
-    ]
-    too_big = {"FromPort": 3, "ToPort": 4, "Description": "fragmentation needed, from any router"}
+    dual_stack = conditions.IS_DUAL_STACK
+    ports = ((80, "redirect to HTTPS"), (443, "HTTPS"))
     too_big_v6 = {"FromPort": 2, "ToPort": 0, "Description": "packet too big, from any router"}
-    ingress.append({"IpProtocol": "icmp", "CidrIp": "0.0.0.0/0", **too_big})
-    ingress.append(If(dual_stack, {"IpProtocol": "icmpv6", "CidrIpv6": "::/0", **too_big_v6}, NoValue))
-    return ingress
+    too_big = {"FromPort": 3, "ToPort": 4, "Description": "fragmentation needed, from any router"}
+    icmp: list[object] = [
+        {"IpProtocol": "icmp", "CidrIp": "0.0.0.0/0", **too_big},
+        stack.if_(dual_stack, {"IpProtocol": "icmpv6", "CidrIpv6": "::/0", **too_big_v6}),
+    ]
+    ipv4 = [
+        slot.only(_tcp((port, port), purpose, CidrIp=slot.value)) for slot in CIDRS.of(stack) for port, purpose in ports
+    ]
+    ipv6 = [
+        stack.if_(dual_stack, slot.only(_tcp((port, port), purpose, CidrIpv6=slot.value)))
+        for slot in IPV6_CIDRS.of(stack)
+        for port, purpose in ports
+    ]
+    return [*ipv4, *ipv6, *icmp]
 
 
 def _host_profile(stack: Stack) -> Wire[kinds.InstanceProfileArn]:
@@ -150,13 +153,12 @@ def _host_profile(stack: Stack) -> Wire[kinds.InstanceProfileArn]:
         "hosts",
         trusted=Sub("ec2.${AWS::URLSuffix}"),
         policies=[
-            If(
-                stack.when(conditions.HAS_EXTRA_PERMISSIONS),
+            stack.if_(
+                conditions.HAS_EXTRA_PERMISSIONS,
                 Policy(
                     PolicyName="extra-permissions",
                     PolicyDocument=stack.take(settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS),
                 ),
-                NoValue,
             )
         ],
         managed_policies=appended(
@@ -181,7 +183,7 @@ def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secre
                 PasswordLength=32,
                 ExcludePunctuation=True,
             ),
-            KmsKeyId=If(stack.when(conditions.HAS_SECRET_KEY), stack.take(settings.SECRET_KMS_KEY_ARN), NoValue),
+            KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
             Tags=tags(stack, username),
         )
     )

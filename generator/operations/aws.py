@@ -1,4 +1,4 @@
-"""The account that a command works in, and AWS's errors in words for whoever must act."""
+"""The account that a command works in."""
 
 from __future__ import annotations
 
@@ -8,27 +8,14 @@ from typing import Any, TypeAlias
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 from botocore.config import Config  # type: ignore[import-untyped] # nor has botocore
-from botocore.exceptions import (  # type: ignore[import-untyped] # see above
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-)
+from botocore.exceptions import NoRegionError  # type: ignore[import-untyped] # see above
 
-__all__ = ["Account", "BotoCoreError", "Client", "ClientError", "Problem", "code", "explain"]
+from generator.operations.errors import refuse_web_pages
+from generator.operations.exits import Problem
 
 Client: TypeAlias = Any
 """A boto3 client, whose operations are made at run time."""
-
-_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
-_UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch")
-_THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
-
-
-class Problem(Exception):
-    """What is wrong, where, and what to do, in one line; nothing was changed on its account."""
+_CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -65,45 +52,28 @@ class Account:
         """``AWS::URLSuffix`` of the region."""
         return {"aws-cn": "amazonaws.com.cn"}.get(self.partition, "amazonaws.com")
 
+    @cached_property
+    def number(self) -> str:
+        """The account's twelve digits."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
     @property
     def options(self) -> list[str]:
-        """These choices as options of the AWS CLI."""
+        """These choices as options of the AWS CLI, and of the commands here."""
         given = {"--profile": self.profile, "--region": self.region, "--endpoint-url": self.endpoint_url}
         return [word for option, value in given.items() if value for word in (option, value)]
 
     def client(self, service: str) -> Client:
         """Throttled and failed requests are repeated, up to ten times."""
         if service not in self._clients:
-            retries = Config(retries={"mode": "standard", "total_max_attempts": 10})
-            options = {"region_name": self.region, "endpoint_url": self.endpoint_url, "config": retries}
-            self._clients[service] = self._session.client(service, **options)
+            config = Config(retries={"mode": "standard", "total_max_attempts": 10}, connect_timeout=_CONNECT_SECONDS)
+            try:
+                client = self._session.client(
+                    service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
+                )
+            except ValueError as error:
+                # botocore's own word for an endpoint or a region that cannot be one.
+                raise Problem(f"{error}: look at --endpoint-url and --region") from error
+            client.meta.events.register("before-parse", refuse_web_pages)
+            self._clients[service] = client
         return self._clients[service]
-
-
-def code(error: Any) -> str:
-    """The error code of a ClientError, e.g. ``AccessDenied``."""
-    return str(error.response["Error"]["Code"])
-
-
-def explain(error: Any) -> str:
-    """One line for a ClientError or BotoCoreError: what failed, and what to do."""
-    if isinstance(error, NoCredentialsError):
-        return "no AWS credentials: run `aws configure`, `aws sso login`, or choose a --profile"
-    if isinstance(error, NoRegionError):
-        return "no region: add --region, or set AWS_REGION"
-    if isinstance(error, EndpointConnectionError):
-        return f"{error}: look at the region, the endpoint and the network"
-    if not isinstance(error, ClientError):
-        return " ".join(str(error).split())
-    message = " ".join(str(error.response["Error"].get("Message", "")).split())
-    match code(error):
-        case name if name in _EXPIRED:
-            return f"the AWS credentials have expired ({error.operation_name}): get new ones, e.g. by `aws sso login`"
-        case name if name in _UNKNOWN:
-            return f"AWS does not know these credentials ({name}): look at the profile, the region and the clock"
-        case name if name in _THROTTLED:
-            return f"AWS throttles {error.operation_name} even after ten attempts: wait a minute, then run this again"
-        case name if name in _DENIED:
-            return f"these credentials may not {error.operation_name}: {message or 'access denied'}"
-        case name:
-            return f"{error.operation_name}: {message or name}"

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from generator.operations.aws import Account, Client, Problem
+from generator.operations.aws import Account, Client
+from generator.operations.exits import Problem
 from generator.operations.publish import publish
 from generator.operations.stacks import get, outputs
 

@@ -1,4 +1,4 @@
-"""A change set, its nested ones included, as a table; and which of its changes endanger data."""
+"""The changes of a change set, its nested ones included, as a table; and which of them endanger data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
 from generator.operations.aws import Client
 from generator.operations.stacks import STACK
-from generator.operations.terminal import Terminal
 from generator.parts.data_bearing import DATA_BEARING
 
 _SIGNS = {"add": "+", "import": "+", "modify": "~", "replace": "!", "maybe replace": "!", "remove": "-"}
-_WIDE = 100
-"""Columns from which on the table shows types."""
+_STYLES = {"add": "green", "import": "green", "replace": "bold red", "maybe replace": "bold red", "remove": "bold red"}
 
 
 @dataclass(frozen=True)
@@ -79,25 +80,41 @@ def is_data(change: Change, holders: set[str]) -> bool:
     return change.name in (holders if change.kind == STACK else DATA_BEARING)
 
 
-def table(changes: list[Change], terminal: Terminal) -> list[str]:
-    """A line or two for each change, by layer, and a count. A nested stack is only a heading, unless it goes itself."""
-    rows = [change for change in changes if change.kind != STACK or change.loses]
-    layers = {change.layer: None for change in rows}
-    name_width = max((len(change.name) for change in rows), default=0)
-    kind_width = max((len(change.kind) for change in rows), default=0)
-    lines = []
-    for layer in layers:
-        lines.append(terminal.bold(layer or "Parent"))
-        for change in (row for row in rows if row.layer == layer):
-            kind = f"{change.kind:{kind_width}}  " if terminal.width >= _WIDE else ""
-            causes = f"by {', '.join(change.causes)}" if change.loses and change.causes else ", ".join(change.causes)
-            stays = "the old one stays in the account" if change.loses and change.retained else ""
-            head = f"  {_SIGNS[change.action]} {change.action:13}  {change.name:{name_width}}  {kind}"
-            detail = "; ".join(part for part in (causes, stays) if part)
-            # What takes a resource away is never cut for want of room beside it.
-            beside = not change.loses or len(head + detail) <= terminal.width
-            text = [(head + detail).rstrip()] if beside else [head.rstrip(), f"      {detail}"]
-            lines += [terminal.bold(terminal.cut(it)) if change.loses else terminal.cut(it) for it in text]
-    counts = {action: sum(change.action == action for change in rows) for action in _SIGNS}
-    total = ", ".join(f"{count} to {action}" for action, count in counts.items() if count)
-    return [*lines, total or "nothing changes but the nested stacks themselves"]
+def shown(changes: list[Change]) -> list[Change]:
+    """What is worth a line: a nested stack is only a heading, unless it goes itself."""
+    return [change for change in changes if change.kind != STACK or change.loses]
+
+
+def table(changes: list[Change], *, verbose: bool) -> Table:
+    """A row for each change, by layer; unless ``verbose``, one row for all that is added to a layer."""
+    rows = shown(changes)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold", min_width=20)
+    grid.add_column(overflow="fold")
+    for layer in {change.layer: None for change in rows}:
+        inside = [change for change in rows if change.layer == layer]
+        added = [] if verbose else [change for change in inside if change.action == "add"]
+        grid.add_row(Text(layer or "Parent", "bold"))
+        if added:
+            grid.add_row(Text("  + add", _STYLES["add"]), f"{len(added)} resources" if added[1:] else added[0].name)
+        for change in (it for it in inside if it not in added):
+            style = _STYLES.get(change.action, "")
+            action = Text(f"  {_SIGNS[change.action]} {change.action}", style)
+            grid.add_row(action, Text(change.name, style), _detail(change))
+    return grid
+
+
+def _detail(change: Change) -> str:
+    causes = ", ".join(change.causes)
+    if not change.loses:
+        return "; ".join(part for part in (change.kind, causes) if part)
+    stays = "the old one stays in the account" if change.retained else ""
+    return "; ".join(part for part in (change.kind, f"by {causes}" if causes else "", stays) if part)
+
+
+def count(changes: list[Change]) -> str:
+    """For example ``57 to add, 1 to replace``."""
+    counts = {action: sum(change.action == action for change in shown(changes)) for action in _SIGNS}
+    total = ", ".join(f"{number} to {action}" for action, number in counts.items() if number)
+    return total or "nothing but the nested stacks themselves"

@@ -1,35 +1,18 @@
-"""The server's credentials in the forms that tools read."""
+"""The server's credentials, from Secrets Manager to a file."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-from generator.operations.aws import Account, Problem
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
+from generator.operations.formats import Credentials, User
 from generator.operations.stacks import get, outputs
 
-_SECRETS = {"publisher": "PypiUserSecretArn", "reader": "ReaderSecretArn"}
+_SECRETS: dict[str, str] = {User.PUBLISHER: "PypiUserSecretArn", User.READER: "ReaderSecretArn"}
 """Outputs by account."""
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """``url`` is the server's first, without a slash at the end."""
-
-    url: str
-    username: str
-    password: str
-
-    @property
-    def index(self) -> str:
-        """The simple index, with the credentials in the URL."""
-        scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{quote(self.username, safe='')}:{quote(self.password, safe='')}@{rest}/simple/"
 
 
 def read(account: Account, stack_name: str, user: str) -> Credentials:
@@ -39,54 +22,10 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
     if "PypiServerUrls" not in given:
         raise Problem(f"{stack_name} is {stack['StackStatus']} and has no outputs: deploy it first")
     if not given.get(_SECRETS[user]):
-        raise Problem(f"{stack_name} has no {user}")
+        raise Problem(f"{stack_name} has no {user}: add --account publisher, or deploy with ReaderAccount=true")
     secret = account.client("secretsmanager").get_secret_value(SecretId=given[_SECRETS[user]])
     values = json.loads(secret["SecretString"])
     return Credentials(given["PypiServerUrls"].split(",")[0].rstrip("/"), values["username"], values["password"])
-
-
-def _pip(it: Credentials) -> str:
-    return f"[global]\nindex-url = {it.index}\n"
-
-
-def _pypirc(it: Credentials) -> str:
-    return (
-        "[distutils]\nindex-servers = private\n\n"
-        f"[private]\nrepository = {it.url}/\nusername = {it.username}\npassword = {it.password}\n"
-    )
-
-
-def _uv(it: Credentials) -> str:
-    # JSON's strings are TOML's.
-    return f'[[index]]\nname = "private"\nurl = {json.dumps(it.index)}\ndefault = true\npublish-url = "{it.url}/"\n'
-
-
-def _env(it: Credentials) -> str:
-    values = {
-        "PIP_INDEX_URL": it.index,
-        "UV_DEFAULT_INDEX": it.index,
-        "UV_PUBLISH_URL": f"{it.url}/",
-        "UV_PUBLISH_USERNAME": it.username,
-        "UV_PUBLISH_PASSWORD": it.password,
-        "TWINE_REPOSITORY_URL": f"{it.url}/",
-        "TWINE_USERNAME": it.username,
-        "TWINE_PASSWORD": it.password,
-    }
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
-
-
-def _json(it: Credentials) -> str:
-    return json.dumps({"url": f"{it.url}/", "username": it.username, "password": it.password}, indent=2) + "\n"
-
-
-FORMATS: dict[str, Callable[[Credentials], str]] = {
-    "pip": _pip,
-    "pypirc": _pypirc,
-    "uv": _uv,
-    "env": _env,
-    "json": _json,
-}
-"""pip.conf, .pypirc, uv.toml, lines for a shell, JSON."""
 
 
 def write(text: str, path: Path) -> None:

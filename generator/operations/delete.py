@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from generator.operations.aws import Account, Problem
-from generator.operations.stacks import Resource, get, resources
+from rich.table import Table
+from rich.text import Text
+
+from generator.operations.aws import Account
+from generator.operations.exits import DONE, FAILED, Problem
+from generator.operations.stacks import STACK, Resource, get, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, root_cause, succeeded, watch
 from generator.parts.data_bearing import DATA_BEARING
@@ -24,32 +29,27 @@ _ADOPT = {"AWS::EFS::FileSystem": "deploy with ExistingFileSystemId={}"}
 
 
 def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: bool, yes: bool) -> int:
-    """Delete the stack; the exit code: 0 if it is gone, 1 if not.
+    """Delete the stack; DONE if it is gone, else FAILED.
 
     ``unprotect`` turns off termination protection and the load balancer's deletion protection. Raises Problem where
-    there is no stack, where one of these blocks, and where nobody can be asked.
+    there is no stack, where one of these blocks, and where nobody can be asked; Declined where the answer is No.
     """
     cloudformation = account.client("cloudformation")
     stack = get(account, stack_name)
-    stack_id = stack["StackId"]
+    stack_id, status = stack["StackId"], stack["StackStatus"]
     has = list(resources(cloudformation, stack_id))
     staying = _staying(stack, has)
     before = ""
-    if stack["StackStatus"] == "DELETE_IN_PROGRESS":
+    if status == "DELETE_IN_PROGRESS":
         terminal.line(f"{stack_name} is being deleted already: watching")
-    elif stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
-        raise Problem(f"{stack_name} is {stack['StackStatus']}: wait for its end, then delete it")
+    elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        raise Problem(f"{stack_name} is {status}: wait for its end, then delete it")
     else:
         protections = _protections(account, stack, has)
         if protections and not unprotect:
             raise Problem(f"{' and '.join(protections)}: add --unprotect to turn this off and delete")
-        for resource in staying:
-            terminal.line(f"stays   {resource.name}  {resource.physical_id}")
-        if not (yes or terminal.live):
-            raise Problem("nobody to ask, as this is not a terminal: add --yes")
-        if not (yes or terminal.agrees(f"Delete {stack_name}?")):
-            terminal.line("nothing was changed")
-            return 0
+        terminal.show(_consequences(account, stack, has, staying))
+        terminal.must_agree(f"Delete {stack_name}?", yes=yes)
         if protections:
             _unprotect(account, stack, has)
         before = last_event(cloudformation, stack_id)
@@ -58,13 +58,29 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
     for line in root_cause(events):
         terminal.line(line)
     if not succeeded(events):
-        terminal.line(terminal.bold(f"{stack_name} is not deleted: mend the cause, then run this again"))
-        return 1
-    terminal.line(terminal.bold(f"{stack_name} is deleted"))
+        terminal.line(f"{stack_name} is not deleted: mend the cause, then run this again", "bold")
+        return FAILED
+    terminal.line(f"{stack_name} is deleted", "bold")
     for resource in staying:
-        for line in _after(resource):
-            terminal.line(line)
-    return 0
+        _show_rest(terminal, resource)
+    return DONE
+
+
+def _consequences(account: Account, stack: dict[str, Any], has: list[Resource], staying: list[Resource]) -> Table:
+    """What it means to say Yes."""
+    going = Counter(it.layer or "Parent" for it in has if it.kind != STACK and it not in staying)
+    gone = [it.name for it in has if it.name in DATA_BEARING and it not in staying]
+    grid = Table.grid(padding=(0, 2))
+    for name, text in [
+        ("account", stack["StackId"].split(":")[4]),
+        ("region", account.region),
+        ("stack", f"{stack['StackName']} ({stack['StackStatus']})"),
+        ("removes", ", ".join(f"{number} of {layer}" for layer, number in going.items()) or "an empty stack"),
+        *([("data", f"{', '.join(gone)}: deleted with the stack")] if gone else []),
+        *(("stays", f"{it.name}  {it.physical_id}") for it in staying),
+    ]:
+        grid.add_row(Text(name, "bold"), Text(text))
+    return grid
 
 
 def _staying(stack: dict[str, Any], has: list[Resource]) -> list[Resource]:
@@ -103,8 +119,8 @@ def _unprotect(account: Account, stack: dict[str, Any], has: list[Resource]) -> 
         )
 
 
-def _after(resource: Resource) -> list[str]:
-    lines = [f"stays   {resource.name}  {resource.physical_id}"]
+def _show_rest(terminal: Terminal, resource: Resource) -> None:
+    terminal.line(f"stays   {resource.name}  {resource.physical_id}")
     if resource.kind in _ADOPT:
-        lines.append(f"  adopt   {_ADOPT[resource.kind].format(resource.physical_id)}")
-    return [*lines, f"  remove  {_REMOVE[resource.kind].format(resource.physical_id)}"]
+        terminal.verbatim(f"  adopt   {_ADOPT[resource.kind].format(resource.physical_id)}")
+    terminal.verbatim(f"  remove  {_REMOVE[resource.kind].format(resource.physical_id)}")

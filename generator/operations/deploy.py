@@ -1,109 +1,159 @@
-"""Deploy the published parent: change set, table, question, execution, tree of what happens."""
+"""Deploy the templates: what would change, a question, the change, and what happens, until its end."""
 
 from __future__ import annotations
 
-import time
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
 from generator.operations import changes as change_sets
-from generator.operations.aws import Account, Client, Problem
-from generator.operations.changes import Change
-from generator.operations.parameters import resolve
-from generator.operations.stacks import Resource, find, resources
+from generator.operations import next_steps
+from generator.operations.aws import Account, Client
+from generator.operations.change_set import ChangeSet, change_set
+from generator.operations.exits import DONE, FAILED, Problem
+from generator.operations.form import form
+from generator.operations.guard import guard, refuse_loss
+from generator.operations.parameters import arguments, check, missing, read
+from generator.operations.publish import PARENT, publish
+from generator.operations.stacks import find, get, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
-from generator.parts.data_bearing import DATA_BEARING, stack_policy
+from generator.parts.data_bearing import DATA_BEARING
 
 _NEVER_WORKED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+"""States of a stack whose creation or deletion has failed: CloudFormation lets it only be deleted."""
+Stack = dict[str, Any]
 
 
-def deploy(
-    account: Account,
-    terminal: Terminal,
-    *,
-    stack_name: str,
-    template_url: str,
-    given: dict[str, str],
-    allowed: set[str],
-    dry_run: bool = False,
-    yes: bool = False,
-) -> int:
-    """Create or update the stack; the exit code: 0 if it is as the template says, 1 if not.
+@dataclass(frozen=True)
+class Wish:
+    """What the operator asked for.
 
-    A stack that something else is changing is only watched. ``allowed`` are logical IDs of data-bearing resources that
-    may go. Raises Problem where nothing can or may be done.
+    ``allowed``: logical IDs of data-bearing resources that may go. ``as_json``: the changes of a dry run as JSON on
+    standard output.
+    """
+
+    stack_name: str
+    templates: Path
+    parameters: Path
+    bucket: str
+    prefix: str
+    allowed: frozenset[str] = frozenset()
+    dry_run: bool = False
+    yes: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+
+def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
+    """Create or update the stack; DONE if it is as the templates say, else FAILED.
+
+    A stack that something else is changing is only watched. Raises Problem where nothing can or may be done, and
+    Declined where the operator says No.
     """
     cloudformation = account.client("cloudformation")
-    stack = find(cloudformation, stack_name)
-    status = stack["StackStatus"] if stack else ""
+    stack = find(cloudformation, wish.stack_name)
+    status = stack["StackStatus"] if stack else "new"
     if stack and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-        terminal.line(f"{stack_name} is {status}: watching, nothing new is deployed")
-        return _watch(cloudformation, stack["StackId"], terminal)
+        terminal.line(f"{wish.stack_name} is {status}: watching, nothing new is deployed")
+        return _watch(account, terminal, stack["StackId"])
     if stack:
         _refuse_broken(cloudformation, stack, terminal)
-    if not (yes or dry_run or terminal.live):
-        raise Problem("nobody to ask, as this is not a terminal: add --yes, or --dry-run to see the changes only")
-    is_new = stack is None or status == "REVIEW_IN_PROGRESS"
-    deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
+    is_new = status in ("new", "REVIEW_IN_PROGRESS")
     previous = set() if stack is None or is_new else {it["ParameterKey"] for it in stack.get("Parameters", [])}
-    parameters = resolve(cloudformation, template_url, given, previous)
+    if not (wish.yes or wish.dry_run):
+        terminal.must_be_live("add --yes, or --dry-run to see the changes only")
+    declared = form(wish.templates / PARENT)
+    given = read(wish.parameters)
+    check(declared, given)
+    if lacking := missing(declared, given, previous):
+        raise Problem(f"the file of parameters lacks {', '.join(it.name for it in lacking)}")
 
-    terminal.line(f"comparing {stack_name} with {template_url} …")
-    created = cloudformation.create_change_set(
-        StackName=stack_name,
-        ChangeSetName=f"deploy-{time.time_ns()}",
-        ChangeSetType="CREATE" if is_new else "UPDATE",
-        TemplateURL=template_url,
-        Parameters=parameters,
-        Capabilities=["CAPABILITY_IAM"],
-        IncludeNestedStacks=True,
-    )
-    change_set, stack_id = created["Id"], created["StackId"]
-    kept = False
-    try:
-        if not _has_changes(cloudformation, change_set):
-            terminal.line(f"{stack_name} is as the template says: nothing to do")
-            return 0
-        changes = list(change_sets.read(cloudformation, change_set))
-        for line in change_sets.table(changes, terminal):
-            terminal.line(line)
-        _refuse_loss(changes, deployed, allowed)
-        if dry_run or not (yes or terminal.agrees(f"Deploy {stack_name}?")):
+    with terminal.waiting("publishing the templates …"):
+        published = publish(account, wish.templates, wish.bucket, wish.prefix)
+    url = published.publisher.url(published.parent)
+    deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
+    values = arguments(declared, given, previous)
+    with change_set(cloudformation, terminal, stack, wish.stack_name, url, values) as made:
+        if wish.as_json:
+            print(json.dumps(_plan(account, wish, status, url, made), indent=2))
+        if not made.changes:
+            terminal.line(f"{wish.stack_name} is as the template says: nothing to do")
+            return DONE
+        terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
+        terminal.show(_consequences(account, wish, status, made))
+        refuse_loss(made.changes, deployed, wish.allowed)
+        if wish.dry_run:
             terminal.line("nothing was changed")
-            return 0
-        kept = True
-    finally:
-        if not kept:
-            cloudformation.delete_change_set(ChangeSetName=change_set)
-            if stack is None:
-                # A change set for a new stack has made one that is empty.
-                cloudformation.delete_stack(StackName=stack_id)
-    if allowed:
-        _guard(cloudformation, stack_id, allowed)
-    before = last_event(cloudformation, stack_id)
-    cloudformation.execute_change_set(ChangeSetName=change_set)
-    return _watch(cloudformation, stack_id, terminal, before)
+            return DONE
+        terminal.must_agree(f"Deploy {wish.stack_name}?", yes=wish.yes)
+        if wish.allowed:
+            guard(cloudformation, made.stack_id, wish.allowed)
+        before = last_event(cloudformation, made.stack_id)
+        made.execute()
+    return _watch(account, terminal, made.stack_id, before)
 
 
-def _watch(cloudformation: Client, stack_id: str, terminal: Terminal, after: str = "") -> int:
+def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) -> Table:
+    """What it means to say Yes."""
+    lost = [it for it in made.changes if it.loses and it.name in DATA_BEARING]
+    added = [it.name for it in made.changes if it.action == "add" and it.name in DATA_BEARING]
+    data = ["what holds data is neither replaced nor removed"] if not lost else []
+    data = [f"{', '.join(added)}: they outlive the stack"] if added else data
+    data += [f"{it.name} ({it.action}){', the old one stays in the account' if it.retained else ''}" for it in lost]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row()
+    for name, text in {
+        "account": made.stack_id.split(":")[4],
+        "region": account.region,
+        "stack": f"{wish.stack_name} ({status})",
+        "changes": change_sets.count(made.changes),
+        "data": "; ".join(data),
+        **({"costs": "billed from its creation on, see Costs in README.md"} if status == "new" else {}),
+    }.items():
+        grid.add_row(Text(name, "bold"), Text(text))
+    return grid
+
+
+def _plan(account: Account, wish: Wish, status: str, url: str, made: ChangeSet) -> dict[str, Any]:
+    """``deploy --dry-run --json``: see docs/commands.md."""
+    changes = [{**asdict(it), "data": it.name in DATA_BEARING} for it in change_sets.shown(made.changes)]
+    return {
+        "account": made.stack_id.split(":")[4],
+        "region": account.region,
+        "stack": wish.stack_name,
+        "status": status,
+        "template": url,
+        "changes": changes,
+    }
+
+
+def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "") -> int:
+    cloudformation = account.client("cloudformation")
     events = watch(cloudformation, stack_id, terminal, after)
     status = [event for event in events if not event.path][-1].status
     if status.startswith("DELETE"):
         raise Problem(f"the stack is {status}: somebody else has deleted it")
     if status not in _NEVER_WORKED:
-        _guard(cloudformation, stack_id, set())
+        guard(cloudformation, stack_id)
     for line in root_cause(events):
         terminal.line(line)
     name = stack_id.split("/")[1]
     hint = ""
     if status in _NEVER_WORKED:
         hint = f": mend it, then `python -m generator delete --stack-name {name}` and deploy again"
-    terminal.line(terminal.bold(f"{name} is {status}{hint}"))
-    return 0 if succeeded(events) else 1
+    terminal.line(f"{name} is {status}{hint}", "bold")
+    if not succeeded(events):
+        return FAILED
+    next_steps.show(account, terminal, get(account, stack_id))
+    return DONE
 
 
-def _refuse_broken(cloudformation: Client, stack: dict[str, Any], terminal: Terminal) -> None:
+def _refuse_broken(cloudformation: Client, stack: Stack, terminal: Terminal) -> None:
     """Raises Problem for a stack that no deployment can change, after saying why it got there."""
     name, status = stack["StackName"], stack["StackStatus"]
     if status in _NEVER_WORKED:
@@ -120,49 +170,3 @@ def _refuse_broken(cloudformation: Client, stack: dict[str, Any], terminal: Term
             f"{name} is {status}, stuck at {', '.join(stuck) or 'an unknown resource'}: mend the cause, then "
             f"`aws cloudformation continue-update-rollback --stack-name {name}`"
         )
-
-
-def _has_changes(cloudformation: Client, change_set: str) -> bool:
-    """Wait until the change set is made. Raises Problem where CloudFormation cannot make it."""
-    while True:
-        described = cloudformation.describe_change_set(ChangeSetName=change_set)
-        match described["Status"]:
-            case "CREATE_COMPLETE":
-                return True
-            case "FAILED":
-                reason = described.get("StatusReason", "")
-                if any(text in reason for text in _NO_CHANGES):
-                    return False
-                raise Problem(f"CloudFormation cannot compare: {_nested_reason(cloudformation, described) or reason}")
-        time.sleep(2)
-
-
-def _nested_reason(cloudformation: Client, described: dict[str, Any]) -> str:
-    """Why a nested change set has failed; the parent's own reason is only that it did."""
-    for change in (it["ResourceChange"] for it in described.get("Changes", [])):
-        if change.get("ChangeSetId"):
-            nested = cloudformation.describe_change_set(ChangeSetName=change["ChangeSetId"])
-            reason: str = nested.get("StatusReason", "")
-            if nested["Status"] == "FAILED" and not any(text in reason for text in _NO_CHANGES):
-                return f"{change['LogicalResourceId']}: {_nested_reason(cloudformation, nested) or reason}"
-    return ""
-
-
-def _refuse_loss(changes: list[Change], deployed: list[Resource], allowed: set[str]) -> None:
-    holders = {it.layer for it in deployed if it.name in DATA_BEARING}
-    lost = [it for it in changes if it.loses and change_sets.is_data(it, holders) and it.name not in allowed]
-    if lost:
-        names = ", ".join(f"{it.name} ({it.action})" for it in lost)
-        options = " ".join(f"--allow-data-loss {it.name}" for it in lost)
-        raise Problem(
-            f"refused, as this would take what holds data out of the stack: {names}. If you mean it: {options}"
-        )
-
-
-def _guard(cloudformation: Client, stack_id: str, allowed: set[str]) -> None:
-    """Set the stack policy, on the nested stacks too: a policy covers only the resources of its own stack."""
-    policy = stack_policy(allowed)
-    held = [it for it in resources(cloudformation, stack_id) if it.name in DATA_BEARING]
-    ids = {it.name: it.physical_id for it in resources(cloudformation, stack_id) if not it.layer}
-    for guarded in [stack_id, *(ids[layer] for layer in {it.layer for it in held} if layer)]:
-        cloudformation.set_stack_policy(StackName=guarded, StackPolicyBody=policy)

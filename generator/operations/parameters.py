@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from generator.operations.aws import Client, Problem
+from generator.operations.exits import Problem
+from generator.operations.form import Parameter
 
 
 def read(path: Path) -> dict[str, str]:
-    """Values by name. Raises Problem where the file is missing or has none of the three forms.
+    """Values by name. Raises Problem where the file is missing, has none of the three forms or a name twice.
 
     ``["Key=value", …]``, ``[{"ParameterKey": …, "ParameterValue": …}, …]`` or ``{"Parameters": {…}}``:
     https://docs.aws.amazon.com/cli/latest/reference/cloudformation/deploy/
@@ -21,7 +25,11 @@ def read(path: Path) -> dict[str, str]:
             case {"Parameters": dict(values)}:
                 return {name: str(value) for name, value in values.items()}
             case [*items]:
-                return dict(_item(item) for item in items)
+                pairs = [_item(item) for item in items]
+                twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+                if twice:
+                    raise ValueError(f"{', '.join(twice)} given more than once")
+                return dict(pairs)
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}: copy templates/parameters.example.json and fill it in") from error
     except (json.JSONDecodeError, ValueError) as error:
@@ -39,30 +47,41 @@ def _item(item: Any) -> tuple[str, str]:
     raise ValueError(f'{json.dumps(item)} is neither "Key=value" nor a ParameterKey with its ParameterValue')
 
 
-def resolve(
-    cloudformation: Client, template_url: str, given: dict[str, str], previous: set[str]
-) -> list[dict[str, Any]]:
-    """``given`` for the template's parameters; the rest keeps the deployed value, or takes the default.
+def write(path: Path, values: dict[str, str]) -> None:
+    """The first of the three forms; what was in the file is replaced at once or stays. Raises Problem."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.write_text(json.dumps([f"{name}={value}" for name, value in values.items()], indent=2) + "\n")
+        os.replace(new, path)
+    except OSError as error:
+        raise Problem(f"{path}: {error.strerror}") from error
 
-    Raises Problem for a name that the template does not have, and for a required parameter without a value.
-    """
-    declared = cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
-    names = [it["ParameterKey"] for it in declared]
-    for name in given:
-        if name not in names:
-            close = "".join(f", but {match}" for match in get_close_matches(name, names, n=1))
-            raise Problem(f"the template has no parameter {name}{close}")
-    missing = [
-        it["ParameterKey"]
-        for it in declared
-        if it.get("DefaultValue") is None and it["ParameterKey"] not in {*given, *previous}
-    ]
-    if missing:
-        raise Problem(f"the file of parameters lacks {', '.join(missing)}")
+
+def missing(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[Parameter]:
+    """The required ones that are neither given nor ``previous``, the names that the stack has a value for."""
+    return [it for it in form if it.default is None and it.name not in {*given, *previous}]
+
+
+def check(form: list[Parameter], given: dict[str, str]) -> None:
+    """Raises Problem with a line for each name that the form does not have and each value that it refuses."""
+    by_name = {it.name: it for it in form}
+    wrong = []
+    for name, value in given.items():
+        if name not in by_name:
+            close = "".join(f", but {match}" for match in get_close_matches(name, by_name, n=1))
+            wrong.append(f"the template has no parameter {name}{close}")
+        elif said := by_name[name].refusal(value):
+            wrong.append(f"{name} {said}; it is {value!r}")
+    if wrong:
+        raise Problem("\n".join(wrong))
+
+
+def arguments(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[dict[str, Any]]:
+    """``given`` for CloudFormation; of the rest, what the stack has a value for (``previous``) keeps it."""
     return [
-        {"ParameterKey": name, "ParameterValue": given[name]}
-        if name in given
-        else {"ParameterKey": name, "UsePreviousValue": True}
-        for name in names
-        if name in given or name in previous
+        {"ParameterKey": it.name, "ParameterValue": given[it.name]}
+        if it.name in given
+        else {"ParameterKey": it.name, "UsePreviousValue": True}
+        for it in form
+        if it.name in given or it.name in previous
     ]

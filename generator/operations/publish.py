@@ -13,7 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlencode
 
-from generator.operations.aws import Account, Client, ClientError, Problem, code
+from generator.operations.aws import Account, Client
+from generator.operations.errors import ClientError, code
+from generator.operations.exits import Problem
+from generator.operations.terminal import Terminal
 
 PARENT = "pypiserver.yaml"
 SINGLE = "pypiserver-single.yaml"
@@ -98,7 +101,7 @@ def publish(account: Account, directory: Path, bucket: str, prefix: str) -> Publ
     )
 
 
-def summary(published: Published, stack_name: str, parameters: str) -> str:
+def show(terminal: Terminal, published: Published, stack_name: str, parameters: str) -> None:
     """The URLs, the console's link, and the lines for the AWS CLI."""
     publisher = published.publisher
     account, url = publisher.account, publisher.url(published.parent)
@@ -107,17 +110,13 @@ def summary(published: Published, stack_name: str, parameters: str) -> str:
     deploy = ["aws", "cloudformation", "deploy", "--template-file", PUBLISHED, "--stack-name", stack_name]
     deploy += ["--s3-bucket", publisher.bucket, "--capabilities", "CAPABILITY_IAM"]
     deploy += ["--parameter-overrides", f"file://{parameters}", *account.options]
-    return "\n".join(
-        [
-            f"{len(publisher.uploaded)} uploaded, {len(publisher.unchanged)} unchanged",
-            f"parent       {url}",
-            f"single file  {publisher.url(published.single)}",
-            f"console      {quick_create(account, url, stack_name)}",
-            "command line",
-            f"  {shlex.join(copy)}",
-            f"  {shlex.join(deploy)}",
-        ]
-    )
+    terminal.line(f"{len(publisher.uploaded)} uploaded, {len(publisher.unchanged)} unchanged")
+    terminal.verbatim(f"parent       {url}")
+    terminal.verbatim(f"single file  {publisher.url(published.single)}")
+    terminal.verbatim(f"console      {quick_create(account, url, stack_name)}")
+    terminal.line("command line")
+    terminal.verbatim(f"  {shlex.join(copy)}")
+    terminal.verbatim(f"  {shlex.join(deploy)}")
 
 
 def quick_create(account: Account, url: str, stack_name: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from generator.operations.aws import Account, Client, ClientError, Problem, code
+from generator.operations.aws import Account, Client
+from generator.operations.errors import ClientError, code
+from generator.operations.exits import Problem
 
 STACK = "AWS::CloudFormation::Stack"
 

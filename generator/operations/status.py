@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from generator.operations.aws import Account, BotoCoreError, Client, ClientError, explain
+from rich.table import Table
+from rich.text import Text
+
+from generator.operations import next_steps
+from generator.operations.aws import Account, Client
+from generator.operations.errors import AWS_ERRORS, explain
+from generator.operations.exits import DONE, FAILED
 from generator.operations.stacks import STACK, Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
 
@@ -24,15 +31,29 @@ class Line:
     good: bool | None
 
 
-def status(account: Account, terminal: Terminal, *, stack_name: str, detect_drift: bool) -> int:
-    """Print a line for each fact; the exit code: 0 if none is bad, else 1.
+def status(account: Account, terminal: Terminal, *, stack_name: str, detect_drift: bool, as_json: bool = False) -> int:
+    """A line for each fact, and the next steps; DONE if nothing is bad, else FAILED.
 
-    What these credentials may not read is a line of its own. Raises Problem where there is no stack.
+    What these credentials may not read is a line of its own. ``as_json``: an object on standard output instead, as
+    docs/commands.md has it. Raises Problem where there is no stack.
     """
     stack = get(account, stack_name)
+    lines = list(_lines(account, terminal, stack, detect_drift=detect_drift))
+    good = all(line.good is not False for line in lines)
+    if as_json:
+        urls = next_steps.urls(stack)
+        facts = [asdict(line) for line in lines]
+        print(json.dumps({"stack": stack_name, "good": good, "urls": urls, "facts": facts}, indent=2))
+    else:
+        terminal.show(_table(lines))
+        next_steps.show(account, terminal, stack)
+    return DONE if good else FAILED
+
+
+def _lines(account: Account, terminal: Terminal, stack: dict[str, Any], *, detect_drift: bool) -> Iterator[Line]:
     cloudformation = account.client("cloudformation")
     has = list(resources(cloudformation, stack["StackId"]))
-    stack_ids = {stack_name: stack["StackId"], **{it.name: it.physical_id for it in has if it.kind == STACK}}
+    stack_ids = {stack["StackName"]: stack["StackId"], **{it.name: it.physical_id for it in has if it.kind == STACK}}
     if detect_drift:
         _detect_drift(cloudformation, terminal, stack_ids)
     checks: list[tuple[str, Callable[[], list[Line]]]] = [
@@ -42,18 +63,25 @@ def status(account: Account, terminal: Terminal, *, stack_name: str, detect_drif
         ("alarms", lambda: _alarms(account, outputs(stack))),
         ("backups", lambda: _backups(account, stack["StackId"], outputs(stack))),
     ]
-    good = True
     for subject, check in checks:
         try:
-            lines = check()
-        except (ClientError, BotoCoreError) as error:
-            lines = [Line(subject, explain(error), False)]
-        for line in lines:
-            sign = {True: "ok", False: "BAD", None: ""}[line.good]
-            text = terminal.cut(f"{sign:4}{line.subject:14}{line.text}")
-            terminal.line(terminal.bold(text) if line.good is False else text)
-            good = good and line.good is not False
-    return 0 if good else 1
+            yield from check()
+        except AWS_ERRORS as error:
+            yield Line(subject, explain(error), False)
+        except KeyError as error:
+            yield Line(subject, f"not deployed yet: the stack has no output {error.args[0]}", False)
+
+
+def _table(lines: list[Line]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(min_width=3)
+    grid.add_column(min_width=13, overflow="fold")
+    grid.add_column(overflow="fold")
+    for line in lines:
+        style = "bold red" if line.good is False else ""
+        sign = {True: "ok", False: "BAD", None: ""}[line.good]
+        grid.add_row(Text(sign, style or "green"), Text(line.subject, style), Text(line.text, style))
+    return grid
 
 
 def _stack(cloudformation: Client, name: str, stack_id: str) -> Line:
@@ -68,10 +96,10 @@ def _stack(cloudformation: Client, name: str, stack_id: str) -> Line:
 def _detect_drift(cloudformation: Client, terminal: Terminal, stack_ids: dict[str, str]) -> None:
     """Of each stack: CloudFormation does not look into nested ones by itself."""
     for name, stack_id in stack_ids.items():
-        terminal.line(f"detecting drift of {name} …")
-        detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
-        while _detection(cloudformation, detection) == "DETECTION_IN_PROGRESS":
-            time.sleep(3)
+        with terminal.waiting(f"detecting drift of {name} …"):
+            detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
+            while _detection(cloudformation, detection) == "DETECTION_IN_PROGRESS":
+                time.sleep(3)
 
 
 def _detection(cloudformation: Client, detection: str) -> str:

@@ -1,54 +1,130 @@
-"""Where the commands print: a terminal of some width, or plain lines."""
+"""Where the commands print and ask: a terminal, drawn by rich and asked by questionary, or plain lines."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
-from dataclasses import dataclass, field
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TextIO, TypeVar
 
-_BOLD, _PLAIN = "\033[1m", "\033[0m"
-_UP_AND_CLEAR = "\033[{}F\033[J"
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from generator.operations.exits import Declined, Problem
+
+T = TypeVar("T")
+_UNBOUNDED = 10_000
+"""Columns of what is not a terminal: no line of a log is wrapped or cut."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Terminal:
-    """``live``: can be drawn over, and asks; ``width`` and ``height`` in characters."""
+    """``live``: somebody looks at it and can be asked. ``width`` and ``height`` in characters, ``None``: as it is."""
 
     stream: TextIO
     live: bool
-    width: int
-    height: int
-    _drawn: int = field(default=0, init=False)
+    width: int | None = None
+    height: int | None = None
 
-    def line(self, text: str = "") -> None:
-        """One line that stays."""
-        self._drawn = 0
-        print(text, file=self.stream, flush=True)
+    @cached_property
+    def _console(self) -> Console:
+        width = self.width if self.live else _UNBOUNDED
+        return Console(
+            file=self.stream,
+            force_terminal=self.live,
+            width=width,
+            height=self.height,
+            markup=False,
+            highlight=False,
+            emoji=False,
+        )
 
-    def draw(self, lines: list[str]) -> None:
-        """``lines`` in the place of what the last call has drawn; the last ones where they are too many."""
-        shown = [self.cut(line) for line in lines[-(self.height - 1) :]]
-        if self._drawn:
-            self.stream.write(_UP_AND_CLEAR.format(self._drawn))
-        self.stream.write("".join(f"{line}\n" for line in shown))
+    def show(self, shown: RenderableType) -> None:
+        """Anything that rich can draw; where it is plain, without the blanks at the ends of its lines."""
+        if self.live:
+            self._console.print(shown)
+            return
+        with self._console.capture() as capture:
+            self._console.print(shown)
+        self.stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
         self.stream.flush()
-        self._drawn = len(shown)
 
-    def cut(self, line: str) -> str:
-        """``line``, no wider than the terminal."""
-        return line if len(line) <= self.width else f"{line[: self.width - 1]}…"
+    def line(self, text: str = "", style: str = "") -> None:
+        """One sentence, wrapped between words where the terminal is narrow."""
+        self.show(Text(text, style))
 
-    def bold(self, text: str) -> str:
-        return f"{_BOLD}{text}{_PLAIN}" if self.live else text
+    def verbatim(self, text: str) -> None:
+        """A command or URL. The terminal itself wraps it, so that it is whole when it is copied."""
+        self._console.print(Text(text), soft_wrap=True)
 
-    def agrees(self, question: str) -> bool:
-        """Whether the operator answers yes. Only a live terminal can be asked."""
-        print(f"{question} [y/N] ", end="", file=self.stream, flush=True)
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    @contextmanager
+    def redrawn(self, draw: Callable[[], RenderableType]) -> Iterator[None]:
+        """What ``draw`` gives, again and again in the same place; the last stays. Only for a live terminal."""
+        with Live(get_renderable=draw, console=self._console, refresh_per_second=4):
+            yield
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """``text`` with a spinner while something takes its time; a plain line where nobody looks."""
+        if not self.live:
+            self.line(text)
+            yield
+            return
+        with self._console.status(Text(text)):
+            yield
+
+    def must_agree(self, question: str, *, yes: bool, instead: str = "add --yes") -> None:
+        """Raises Declined where the operator says No, and Problem where nobody is there to be asked; ``yes``: agreed."""
+        if yes:
+            return
+        self.must_be_live(instead)
+        import questionary
+
+        if not questionary.confirm(question, default=False).unsafe_ask():
+            raise Declined
+
+    def must_be_live(self, instead: str) -> None:
+        """Raises Problem where there is nobody to ask; ``instead``: what to do without."""
+        if not self.live:
+            raise Problem(f"nobody to ask, as this is not a terminal: {instead}")
+
+    def text(self, question: str, check: Callable[[str], bool | str], default: str = "") -> str:
+        """An answer for which ``check`` gives True; a text says what is wrong with any other."""
+        import questionary
+
+        return str(questionary.text(question, default=default, validate=check).unsafe_ask()).strip()
+
+    def choice(self, question: str, offers: dict[str, T]) -> T:
+        """The value of the chosen offer, by what is shown of it. At least one."""
+        import questionary
+
+        return offers[questionary.select(question, choices=list(offers)).unsafe_ask()]
+
+    def choices(
+        self, question: str, offers: dict[str, T], chosen: Sequence[str], check: Callable[[list[T]], bool | str]
+    ) -> list[T]:
+        """As ``choice``, any number for which ``check`` gives True; ``chosen`` are ticked at first."""
+        import questionary
+
+        choices = [questionary.Choice(title, checked=title in chosen) for title in offers]
+
+        def checked(titles: list[str]) -> bool | str:
+            return check([offers[title] for title in titles])
+
+        answer = questionary.checkbox(question, choices=choices, validate=checked).unsafe_ask()
+        return [offers[title] for title in answer]
 
 
-def terminal() -> Terminal:
-    """Standard output; 80 columns where it is not a terminal."""
-    columns, lines = shutil.get_terminal_size()
-    return Terminal(sys.stdout, sys.stdout.isatty() and sys.stdin.isatty(), columns, lines)
+def terminal(*, as_json: bool = False) -> Terminal:
+    """Standard output, or standard error where the other is for JSON.
+
+    In CI nobody is asked and nothing is redrawn, even where it pretends to be a terminal.
+    """
+    if as_json:
+        return Terminal(sys.stderr, live=False)
+    live = sys.stdout.isatty() and sys.stdin.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    return Terminal(sys.stdout, live)

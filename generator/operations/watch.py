@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
 from generator.operations.advice import advice
 from generator.operations.aws import Client
 from generator.operations.stacks import STACK
@@ -51,23 +55,32 @@ def watch(cloudformation: Client, stack_id: str, terminal: Terminal, after: str 
     ``stack_id`` is the ARN, as the name of a deleted stack finds nothing; ``after`` the newest event from before the
     operation. KeyboardInterrupt only ends the watching.
     """
-    shown = 0
-    while True:
-        events = operation(cloudformation, stack_id, after)
+    events = operation(cloudformation, stack_id, after)
+    try:
         if terminal.live:
-            terminal.draw(tree(events, datetime.now(UTC)))
+            with terminal.redrawn(lambda: tree(events, datetime.now(UTC))):
+                while not _over(events):
+                    time.sleep(POLL_SECONDS)
+                    events = operation(cloudformation, stack_id, after)
         else:
-            for event in events[shown:]:
-                terminal.line(plain(event, events[0].at))
-            shown = len(events)
-        own = [event for event in events if not event.path]
-        if own and own[-1].ended:
-            return events
-        try:
-            time.sleep(POLL_SECONDS)
-        except KeyboardInterrupt:
-            terminal.line("CloudFormation goes on without being watched. The same command watches again.")
-            raise
+            shown = 0
+            while True:
+                for event in events[shown:]:
+                    terminal.line(plain(event, events[0].at))
+                shown = len(events)
+                if _over(events):
+                    break
+                time.sleep(POLL_SECONDS)
+                events = operation(cloudformation, stack_id, after)
+    except KeyboardInterrupt:
+        terminal.line("CloudFormation goes on without being watched. The same command watches again.")
+        raise
+    return events
+
+
+def _over(events: list[Event]) -> bool:
+    own = [event for event in events if not event.path]
+    return bool(own) and own[-1].ended
 
 
 def operation(cloudformation: Client, stack_id: str, after: str = "") -> list[Event]:
@@ -141,13 +154,16 @@ def plain(event: Event, begin: datetime) -> str:
     return f"{_clock(event.at, begin):>7}  {event.status:28}  {event.path or 'the stack'}{reason}"
 
 
-def tree(events: list[Event], now: datetime) -> list[str]:
+def tree(events: list[Event], now: datetime) -> Table:
     """The stack, its nested stacks, and of the resources those that are under way or have failed."""
     by_path: dict[str, list[Event]] = {}
     for event in events:
         by_path.setdefault(event.path, []).append(event)
-    width = max((len(path.rpartition("/")[2]) + 2 * path.count("/") for path in by_path), default=0) + 4
-    lines = []
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
     for path in sorted(by_path, key=lambda path: _order(path, by_path)):
         first, last = by_path[path][0], by_path[path][-1]
         if last.kind != STACK and last.ended and not last.status.endswith("_FAILED"):
@@ -156,10 +172,14 @@ def tree(events: list[Event], now: datetime) -> list[str]:
         ended = sum(event.ended for event in inside)
         count = f"{ended} of {len(inside)} so far" if inside and not last.ended else ""
         name = "  " * last.depth + (path.rpartition("/")[2] or "the stack")
-        lines.append(
-            f"{name:{width}}{last.status:28}  {_clock(last.at if last.ended else now, first.at):>7}  {count}".rstrip()
-        )
-    return lines
+        style = "bold red" if last.status.endswith("_FAILED") else "" if last.ended else "cyan"
+        state: Text | Spinner = Text(last.status, style)
+        if last.kind == STACK and not last.ended:
+            # All draw the same frame, as a spinner counts from its own beginning.
+            state = Spinner("dots", text=Text(last.status, style))
+            state.start_time = 0
+        grid.add_row(Text(name), state, _clock(last.at if last.ended else now, first.at), Text(count))
+    return grid
 
 
 def _parent(path: str) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from awacs import logs
-from awacs.aws import Allow, Statement
+from awacs.aws import Statement
 from troposphere import GetAtt, Ref
 from troposphere.awslambda import Code, Function, LoggingConfig
 from troposphere.cloudformation import CustomResource
 from troposphere.iam import Policy
 
-from generator.language.wiring import Stack
+from generator.language.wiring import Expression, Stack, When, only_if
 from generator.parts.iam import document, role
-from generator.parts.log_groups import log_group
+from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 
 FORCE_DESTROY = "force-destroy"
@@ -23,39 +23,28 @@ RUNTIME = "python3.14"
 _SOURCE = (Path(__file__).parent.parent / "cleaner" / "handler.py").read_text()
 
 
-class Cleaner(NamedTuple):
-    """Logical IDs of a cleaner's resources, and the ``noun`` of their tags."""
-
-    resource: str
-    function: str
-    role: str
-    logs: str
-    noun: str
-
-
-def cleaner(
-    stack: Stack, titles: Cleaner, condition: str, target: dict[str, Any], *permissions: Statement
-) -> CustomResource:
+def cleaner(stack: Stack, title: str, condition: When, target: dict[str, Any], *permissions: Statement) -> Expression:
     """Add a cleaner of ``target`` (property and name as generator/cleaner/handler.py has them), if ``condition``.
 
-    What must be deleted before the target is emptied has to depend on the result.
+    ``title`` is the custom resource's logical ID, from which those of its function, role and log group derive.
+    Gives an expression for :func:`generator.language.wiring.after`: what fills the target, or uses it, has to come
+    after the cleaner, so that at a deletion it is gone when the target is emptied.
     """
-    log = log_group(stack, titles.logs, titles.noun, Condition=condition)
-    write_logs = Statement(
-        Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[GetAtt(log, "Arn")]
-    )
+    there = only_if(stack.when(condition))
+    noun = "-".join(word.lower() for word in re.findall("[A-Z][a-z]+", title))
+    log = log_group(stack, f"{title}Logs", noun, **there)
     its_role = role(
         stack,
-        titles.role,
-        titles.noun,
+        f"{title}Role",
+        noun,
         trusted="lambda.amazonaws.com",
-        policies=[Policy(PolicyName="clean", PolicyDocument=document(write_logs, *permissions))],
+        policies=[Policy(PolicyName="clean", PolicyDocument=document(may_write(log), *permissions))],
         condition=condition,
     )
     function = stack.add(
         Function(
-            titles.function,
-            Condition=condition,
+            f"{title}Function",
+            **there,
             Description="Empties what CloudFormation cannot delete while it holds something",
             Runtime=RUNTIME,
             Handler="index.handler",
@@ -64,15 +53,10 @@ def cleaner(
             Timeout=900,
             MemorySize=256,
             LoggingConfig=LoggingConfig(LogGroup=Ref(log)),
-            Tags=tags(stack, titles.noun),
+            Tags=tags(stack, noun),
         )
     )
-    return stack.add(
-        CustomResource(
-            titles.resource,
-            Condition=condition,
-            ServiceToken=GetAtt(function, "Arn"),
-            ServiceTimeout=900,
-            **target,
-        )
+    resource = stack.add(
+        CustomResource(title, **there, ServiceToken=GetAtt(function, "Arn"), ServiceTimeout=900, **target)
     )
+    return stack.if_(condition, Ref(resource), "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from awacs import autoscaling as autoscaling_actions
 from awacs.aws import Allow, Statement
-from troposphere import AWSHelperFn, FindInMap, GetAtt, If, Join, Ref, Sub, autoscaling, ec2, ecs
+from troposphere import AWSHelperFn, FindInMap, GetAtt, Join, Ref, Sub, autoscaling, ec2, ecs
 
 from generator import conditions, settings, sizing
 from generator.language.wiring import Expression, Stack, after
-from generator.parts.cleaners import FORCE_DESTROY, Cleaner, cleaner
+from generator.parts.cleaners import FORCE_DESTROY, cleaner
 from generator.parts.lists import SUBNETS
 from generator.parts.tags import tag_map, tags
 from generator.parts.update_policy import instance_refresh
@@ -22,14 +22,12 @@ def launch_template(
 ) -> ec2.LaunchTemplate:
     """Session Manager instead of SSH, IMDSv2 out of the containers' reach, an encrypted root volume."""
     host_tags = tags(stack, "host")
-    newest = If(
-        stack.when(conditions.IS_ARM), stack.take(settings.LATEST_ARM_AMI_ID), stack.take(settings.LATEST_X86_AMI_ID)
-    )
+    newest = stack.if_(conditions.IS_ARM, settings.LATEST_ARM_AMI_ID, settings.LATEST_X86_AMI_ID)
     return stack.add(
         ec2.LaunchTemplate(
             "LaunchTemplate",
             LaunchTemplateData=ec2.LaunchTemplateData(
-                ImageId=If(stack.when(conditions.HAS_AMI), stack.take(settings.AMI_ID), newest),
+                ImageId=stack.if_(conditions.HAS_AMI, settings.AMI_ID, newest),
                 InstanceType=stack.take(settings.ASG_INSTANCE_TYPE),
                 IamInstanceProfile=ec2.IamInstanceProfile(Arn=profile),
                 SecurityGroupIds=[security_group],
@@ -56,8 +54,8 @@ def group_min(stack: Stack) -> Expression:
     """The operator's figure, or one host in each subnet."""
     subnets: Expression = "1"
     for index in range(2, sizing.MAX_SUBNETS + 1):
-        subnets = If(stack.when(SUBNETS.has(index)), str(index), subnets)
-    return If(stack.when(conditions.HAS_GROUP_MIN), stack.take(settings.ASG_MIN_SIZE), subnets)
+        subnets = stack.if_(SUBNETS.has(index), str(index), subnets)
+    return stack.if_(conditions.HAS_GROUP_MIN, settings.ASG_MIN_SIZE, subnets)
 
 
 def _group_max(stack: Stack) -> Expression:
@@ -70,12 +68,10 @@ def _group_max(stack: Stack) -> Expression:
         ),
     )
     sizes, most = stack.mapping("GroupSize", sizing.group_size_table()), stack.take(settings.TASK_MAX_COUNT)
-    automatic = If(
-        stack.when(conditions.HAS_CONTAINER_CPU),
-        FindInMap(sizes, most, "1"),
-        FindInMap(sizes, most, tasks_per_instance),
+    automatic = stack.if_(
+        conditions.HAS_CONTAINER_CPU, FindInMap(sizes, most, "1"), FindInMap(sizes, most, tasks_per_instance)
     )
-    return If(stack.when(conditions.HAS_GROUP_MAX), stack.take(settings.ASG_MAX_SIZE), automatic)
+    return stack.if_(conditions.HAS_GROUP_MAX, settings.ASG_MAX_SIZE, automatic)
 
 
 def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscaling.AutoScalingGroup:
@@ -83,11 +79,11 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
 
     No desired capacity: it is the capacity provider's.
     """
-    protected = stack.when(conditions.IS_TERMINATION_PROTECTED)
+    protected = conditions.IS_TERMINATION_PROTECTED
     group_tags = {
         **tag_map(stack, "host"),
         "AmazonECSManaged": "true",
-        FORCE_DESTROY: If(protected, "true", "false"),
+        FORCE_DESTROY: stack.if_(protected, "true", "false"),
     }
     return stack.add(
         autoscaling.AutoScalingGroup(
@@ -110,7 +106,7 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
             ),
             CapacityRebalance=True,
             MaxInstanceLifetime=MAX_INSTANCE_LIFETIME,
-            NewInstancesProtectedFromScaleIn=If(protected, True, False),
+            NewInstancesProtectedFromScaleIn=stack.if_(protected, True, False),
             MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
             Tags=[
                 {"Key": key, "Value": value, "PropagateAtLaunch": key != FORCE_DESTROY}
@@ -120,45 +116,17 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
     )
 
 
-def capacity_provider(
-    stack: Stack, cluster: ecs.Cluster, group: autoscaling.AutoScalingGroup
-) -> tuple[ecs.CapacityProvider, ecs.ClusterCapacityProviderAssociations]:
-    """Scales the group by what the tasks need. A service of the cluster depends on the association."""
-    protected = stack.when(conditions.IS_TERMINATION_PROTECTED)
-    group_cleaner = cleaner(
-        stack,
-        Cleaner(
-            resource="GroupCleaner",
-            function="GroupCleanerFunction",
-            role="GroupCleanerRole",
-            logs="GroupCleanerLogs",
-            noun="group-cleaner",
-        ),
-        protected,
-        {"AutoScalingGroupName": Ref(group)},
-        # Knows no resources.
-        Statement(Effect=Allow, Action=[autoscaling_actions.DescribeAutoScalingGroups], Resource=["*"]),
-        Statement(
-            Effect=Allow,
-            Action=[autoscaling_actions.DeleteAutoScalingGroup],
-            Resource=[
-                Sub(
-                    "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}"
-                    ":autoScalingGroup:*:autoScalingGroupName/${Group}",
-                    Group=Ref(group),
-                )
-            ],
-        ),
-    )
-    provider = stack.add(
+def capacity_provider(stack: Stack, cluster: ecs.Cluster, group: autoscaling.AutoScalingGroup) -> ecs.CapacityProvider:
+    """Scales the group by what the tasks need, and drains a host before it ends."""
+    return stack.add(
         ecs.CapacityProvider(
             "CapacityProvider",
             DependsOn=[cluster.title],
             # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate.
             Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
-                # Deleted before the cleaner deletes the group.
-                AutoScalingGroupArn=after(Ref(group), If(protected, Ref(group_cleaner), "")),
+                # ECS must let go of the group before the cleaner deletes it.
+                AutoScalingGroupArn=after(Ref(group), _group_cleaner(stack, group)),
                 ManagedDraining="ENABLED",
                 ManagedScaling=ecs.ManagedScaling(
                     Status="ENABLED",
@@ -172,7 +140,34 @@ def capacity_provider(
             Tags=tags(stack, "hosts"),
         )
     )
-    association = stack.add(
+
+
+def _group_cleaner(stack: Stack, group: autoscaling.AutoScalingGroup) -> Expression:
+    """Deletes the group with its hosts, which scale-in protection would keep, and the stack with them."""
+    arn = Sub(
+        "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}"
+        ":autoScalingGroup:*:autoScalingGroupName/${Group}",
+        Group=Ref(group),
+    )
+    return cleaner(
+        stack,
+        "GroupCleaner",
+        conditions.IS_TERMINATION_PROTECTED,
+        {"AutoScalingGroupName": Ref(group)},
+        # Cannot be limited to one group.
+        Statement(Effect=Allow, Action=[autoscaling_actions.DescribeAutoScalingGroups], Resource=["*"]),
+        Statement(Effect=Allow, Action=[autoscaling_actions.DeleteAutoScalingGroup], Resource=[arn]),
+    )
+
+
+def association(
+    stack: Stack, cluster: ecs.Cluster, provider: ecs.CapacityProvider
+) -> ecs.ClusterCapacityProviderAssociations:
+    """Gives the cluster its hosts.
+
+    Services must depend on it: if it went before them, their tasks would lose the hosts while they drain.
+    """
+    return stack.add(
         ecs.ClusterCapacityProviderAssociations(
             "CapacityProviderAssociation",
             Cluster=Ref(cluster),
@@ -182,4 +177,3 @@ def capacity_provider(
             ],
         )
     )
-    return provider, association

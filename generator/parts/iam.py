@@ -7,12 +7,12 @@ from typing import Any
 
 from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 from awacs.sts import AssumeRole
-from troposphere import If, NoValue, Ref, Sub
+from troposphere import If, Ref, Sub
 from troposphere.iam import Policy, Role
 
 from generator import settings
 from generator.conditions import HAS_PERMISSIONS_BOUNDARY
-from generator.language.wiring import Expression, Stack
+from generator.language.wiring import Expression, Stack, When
 from generator.parts.tags import tags
 
 ECS_TASKS = "ecs-tasks.amazonaws.com"
@@ -37,9 +37,9 @@ def role(
     trusted: Expression,
     policies: Sequence[Policy | If] = (),
     managed_policies: object = (),
-    condition: str | None = None,
+    condition: When | None = None,
 ) -> Role:
-    """A role that the service ``trusted`` may assume, added to ``stack``.
+    """A role that the service ``trusted`` may assume, added to ``stack``; there only if ``condition`` holds.
 
     A task role is assumable only for tasks of this account, which closes the confused deputy:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
@@ -54,11 +54,9 @@ def role(
     properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": document(trust),
         "ManagedPolicyArns": managed_policies or None,
-        "PermissionsBoundary": If(
-            stack.when(HAS_PERMISSIONS_BOUNDARY), stack.take(settings.PERMISSIONS_BOUNDARY_ARN), NoValue
-        ),
+        "PermissionsBoundary": stack.if_(HAS_PERMISSIONS_BOUNDARY, settings.PERMISSIONS_BOUNDARY_ARN),
         "Policies": list(policies) or None,
         "Tags": tags(stack, noun),
-        "Condition": condition,
+        "Condition": stack.when(condition) if condition else None,
     }
     return stack.add(Role(title, **{key: value for key, value in properties.items() if value is not None}))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import If, NoValue
+from awacs import logs
+from awacs.aws import Allow, Statement
+from troposphere import GetAtt
 from troposphere.logs import LogGroup
 
 from generator import settings
@@ -21,8 +23,13 @@ def log_group(stack: Stack, title: str, noun: str, **attributes: Any) -> LogGrou
             title,
             **DISPOSABLE,
             RetentionInDays=stack.take(settings.LOG_RETENTION_DAYS),
-            KmsKeyId=If(stack.when(HAS_LOG_KEY), stack.take(settings.LOG_KMS_KEY_ARN), NoValue),
+            KmsKeyId=stack.if_(HAS_LOG_KEY, settings.LOG_KMS_KEY_ARN),
             Tags=tags(stack, noun),
             **attributes,
         )
     )
+
+
+def may_write(log: LogGroup) -> Statement:
+    """Permission to write into ``log``."""
+    return Statement(Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[GetAtt(log, "Arn")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import If, Join, NoValue
+from troposphere import Join
 from troposphere.route53 import RecordSet, RecordSetGroup
 from troposphere.validators.route53 import AliasTarget
 
@@ -55,13 +55,12 @@ def aliases(
         return RecordSet(Name=Join(".", [name, zone]), Type=kind, AliasTarget=target)
 
     slots = list(DNS_NAMES.of(stack))
-    ipv6 = stack.when(conditions.IS_DUAL_STACK)
     return stack.add(
         RecordSetGroup(
             "Records",
             HostedZoneId=zone_id,
             RecordSets=[slot.only(alias(slot.value, "A")) for slot in slots]
-            + [If(ipv6, slot.only(alias(slot.value, "AAAA")), NoValue) for slot in slots],
+            + [stack.if_(conditions.IS_DUAL_STACK, slot.only(alias(slot.value, "AAAA"))) for slot in slots],
             **attributes,
         )
     )

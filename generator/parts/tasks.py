@@ -2,90 +2,52 @@
 
 from __future__ import annotations
 
-from troposphere import FindInMap, If, Join, NoValue, Ref, Sub, ecs
+from troposphere import FindInMap, If, Join, Ref, Sub, ecs
 from troposphere.logs import LogGroup
 
-from generator import conditions, kinds, settings
-from generator.language.wiring import Expression, Stack, Wire
-from generator.parts import container_program
+from generator import conditions, settings
+from generator.language.wiring import Expression, Stack
+from generator.parts import container, container_program
 from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
 from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
 
-CONTAINER_PORT = 8080
-PACKAGES = "/data/packages"
-PYPISERVER_USER = "9898:9898"
 STOP_TIMEOUT = 120
 """Seconds; ECS's maximum, for transfers under way."""
+_VOLUME = "packages"
 
 
-def pypiserver(
-    stack: Stack,
-    *,
-    execution_role: Expression,
-    log: LogGroup,
-    file_system: Wire[kinds.FileSystemId],
-    access_point: Wire[kinds.AccessPointId],
-    task_role: Wire[kinds.RoleArn],
-    publisher: Wire[kinds.SecretArn],
-    reader: Wire[kinds.SecretArn],
-) -> ecs.TaskDefinition:
-    """One container on the packages' access point: not root, read-only, secrets from Secrets Manager."""
-    service = stack.take(settings.SERVICE_NAME)
+def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Expression) -> ecs.ContainerDefinition:
+    """The server's container: not root, read-only, the accounts' credentials from the secrets of these ARNs."""
     memory = stack.take(settings.CONTAINER_MEMORY_LIMIT)
-
-    def automatic(column: str) -> FindInMap:
-        return FindInMap(stack.mapping("Containers", container_table()), memory, column)
-
-    container = ecs.ContainerDefinition(
-        Name=service,
-        Image=If(
-            stack.when(conditions.HAS_CONTAINER_IMAGE),
-            stack.take(settings.CONTAINER_IMAGE),
-            Join(":", ["pypiserver/pypiserver", stack.take(settings.DOCKER_IMAGE_TAG)]),
-        ),
+    return ecs.ContainerDefinition(
+        Name=stack.take(settings.SERVICE_NAME),
+        Image=_image(stack),
         Essential=True,
         Memory=memory,
-        MemoryReservation=If(
-            stack.when(conditions.HAS_MEMORY_RESERVATION),
-            stack.take(settings.CONTAINER_MEMORY_RESERVATION),
-            automatic("Reservation"),
+        MemoryReservation=stack.if_(
+            conditions.HAS_MEMORY_RESERVATION,
+            settings.CONTAINER_MEMORY_RESERVATION,
+            _automatic(stack, "Reservation"),
         ),
-        Cpu=If(stack.when(conditions.HAS_CONTAINER_CPU), stack.take(settings.CONTAINER_CPU_UNITS), automatic("Cpu")),
-        User=PYPISERVER_USER,
+        Cpu=stack.if_(conditions.HAS_CONTAINER_CPU, settings.CONTAINER_CPU_UNITS, _automatic(stack, "Cpu")),
+        User=f"{container.USER_ID}:{container.USER_ID}",
         Privileged=False,
         # ECS Exec writes its agent into the container.
-        ReadonlyRootFilesystem=If(stack.when(conditions.IS_EXECUTE_COMMAND), False, True),
+        ReadonlyRootFilesystem=stack.if_(conditions.IS_EXECUTE_COMMAND, False, True),
         LinuxParameters=ecs.LinuxParameters(
             InitProcessEnabled=True,
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
             Tmpfs=[ecs.Tmpfs(ContainerPath="/tmp", Size=64, MountOptions=["noexec", "nosuid", "nodev"])],
         ),
-        PortMappings=[ecs.PortMapping(ContainerPort=CONTAINER_PORT, HostPort=0, Protocol="tcp")],
-        MountPoints=[ecs.MountPoint(SourceVolume="packages", ContainerPath=PACKAGES, ReadOnly=False)],
+        PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, HostPort=0, Protocol="tcp")],
+        MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
         Command=container_program.command(),
-        Environment=[
-            ecs.Environment(Name=name, Value=value)
-            for name, value in {
-                "FALLBACK_URL": stack.take(settings.FALLBACK_URL),
-                "GUNICORN_WORKERS": If(
-                    stack.when(conditions.HAS_GUNICORN_WORKERS),
-                    stack.take(settings.GUNICORN_WORKERS),
-                    automatic("Workers"),
-                ),
-                "IMMUTABLE_PACKAGES": stack.take(settings.IMMUTABLE_PACKAGES),
-                "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
-                "PACKAGES_DIRECTORY": PACKAGES,
-                "PORT": str(CONTAINER_PORT),
-            }.items()
-        ],
+        Environment=_environment(stack),
         Secrets=[
-            *_secrets("PUBLISHER", stack.take(publisher)),
-            *(
-                If(stack.when(conditions.HAS_READER), secret, NoValue)
-                for secret in _secrets("READER", stack.take(reader))
-            ),
+            *_secrets("PUBLISHER", publisher),
+            *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
         ],
         HealthCheck=ecs.HealthCheck(
             Command=["CMD", "python3", "-c", _HEALTH_CHECK], Interval=30, Timeout=10, Retries=3, StartPeriod=60
@@ -93,30 +55,33 @@ def pypiserver(
         StopTimeout=STOP_TIMEOUT,
         LogConfiguration=_awslogs(log, "pypiserver"),
     )
-    return stack.add(
-        ecs.TaskDefinition(
-            "TaskDefinition",
-            Family=service,
-            NetworkMode="bridge",
-            RequiresCompatibilities=["EC2"],
-            ExecutionRoleArn=execution_role,
-            TaskRoleArn=stack.take(task_role),
-            ContainerDefinitions=[container],
-            Volumes=[
-                ecs.Volume(
-                    Name="packages",
-                    EFSVolumeConfiguration=ecs.EFSVolumeConfiguration(
-                        FilesystemId=stack.take(file_system),
-                        TransitEncryption="ENABLED",
-                        AuthorizationConfig=ecs.AuthorizationConfig(
-                            AccessPointId=stack.take(access_point), IAM="ENABLED"
-                        ),
-                    ),
-                )
-            ],
-            Tags=tags(stack, "tasks"),
-        )
-    )
+
+
+def _image(stack: Stack) -> If:
+    given = stack.take(settings.CONTAINER_IMAGE)
+    tagged = Join(":", ["pypiserver/pypiserver", stack.take(settings.DOCKER_IMAGE_TAG)])
+    return stack.if_(conditions.HAS_CONTAINER_IMAGE, given, tagged)
+
+
+def _automatic(stack: Stack, column: str) -> FindInMap:
+    """What ``sizing.container_table`` has in ``column`` for the memory of a task."""
+    table = stack.mapping("Containers", container_table())
+    return FindInMap(table, stack.take(settings.CONTAINER_MEMORY_LIMIT), column)
+
+
+def _environment(stack: Stack) -> list[ecs.Environment]:
+    """What generator/container/settings.py reads, but for the secrets."""
+    values = {
+        "FALLBACK_URL": stack.take(settings.FALLBACK_URL),
+        "GUNICORN_WORKERS": stack.if_(
+            conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")
+        ),
+        "IMMUTABLE_PACKAGES": stack.take(settings.IMMUTABLE_PACKAGES),
+        "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
+        "PACKAGES_DIRECTORY": container.PACKAGES_DIRECTORY,
+        "PORT": str(container.PORT),
+    }
+    return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
 
 def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:
@@ -127,10 +92,46 @@ def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:
     ]
 
 
-_HEALTH_CHECK = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{CONTAINER_PORT}/health', timeout=8)"
+_HEALTH_CHECK = (
+    f"import urllib.request as r; r.urlopen('http://127.0.0.1:{container.PORT}{container.HEALTH_PATH}', timeout=8)"
+)
 
 
-def log_agent(stack: Stack, *, execution_role: Expression, task_role: Expression, log: LogGroup) -> ecs.TaskDefinition:
+def on_packages(
+    stack: Stack,
+    server: ecs.ContainerDefinition,
+    *,
+    execution_role: Expression,
+    task_role: Expression,
+    file_system: Expression,
+    access_point: Expression,
+) -> ecs.TaskDefinition:
+    """The task of ``server`` alone, which mounts the packages over TLS with the role ``task_role``."""
+    return stack.add(
+        ecs.TaskDefinition(
+            "TaskDefinition",
+            Family=stack.take(settings.SERVICE_NAME),
+            NetworkMode="bridge",
+            RequiresCompatibilities=["EC2"],
+            ExecutionRoleArn=execution_role,
+            TaskRoleArn=task_role,
+            ContainerDefinitions=[server],
+            Volumes=[
+                ecs.Volume(
+                    Name=_VOLUME,
+                    EFSVolumeConfiguration=ecs.EFSVolumeConfiguration(
+                        FilesystemId=file_system,
+                        TransitEncryption="ENABLED",
+                        AuthorizationConfig=ecs.AuthorizationConfig(AccessPointId=access_point, IAM="ENABLED"),
+                    ),
+                )
+            ],
+            Tags=tags(stack, "tasks"),
+        )
+    )
+
+
+def log_agent(stack: Stack, log: LogGroup, *, execution_role: Expression, task_role: Expression) -> ecs.TaskDefinition:
     """The CloudWatch agent, with the host's logs and its configuration mounted read-only.
 
     It runs as root, as the log files are root's, with a writable root file system, where it keeps its state.

@@ -16,10 +16,11 @@ from generator.parent import nested, templates
 from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TESTS = ROOT / "tests" / "README.md"
+DOCUMENTS = [ROOT / "README.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
     copy = tmp_path / document.name
     copy.write_text(document.read_text())
@@ -34,7 +35,7 @@ def test_readme_lists_every_parameter_and_output() -> None:
     assert rows == {setting.name for setting in settings.ALL} | set(parent.outputs)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
         if "://" not in target:
@@ -57,6 +58,14 @@ def test_make_targets_in_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:
         assert set(re.findall(r"^make ([a-z-]+)", document.read_text(), re.MULTILINE)) <= targets
+
+
+def test_the_page_on_tests_names_every_module_of_theirs() -> None:
+    page = TESTS.read_text()
+    modules = {path.stem for path in (ROOT / "tests" / "support").glob("*.py") if not path.name.startswith("test_")}
+    assert not {name for name in modules if f"`{name}`" not in page}, f"say in {TESTS} what it is for"
+    for path in re.findall(r"tests/[\w/.]*\w", page):
+        assert (ROOT / path).exists(), path
 
 
 def test_every_input_of_the_terraform_module_has_a_parameter() -> None:

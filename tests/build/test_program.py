@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from deployments import DEFAULTS, Editions
 
-from generator.__main__ import main
+from generator.commands import main
 from generator.parts.container_program import command, entry_point
 
 CONTAINER = Path(__file__).parents[2] / "generator" / "container"

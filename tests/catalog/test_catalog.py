@@ -30,8 +30,9 @@ from moto_bridge import Loader
 
 from generator.catalog.launch_role import SERVICES, actions
 from generator.catalog.template import catalog
-from generator.operations.aws import Account, Problem
+from generator.operations.aws import Account
 from generator.operations.catalog_version import publish_version
+from generator.operations.exits import Problem
 from generator.parent import single
 
 with warnings.catch_warnings():

@@ -50,7 +50,10 @@ def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, st
 
 
 class Task:
-    def __init__(self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str], wrapper: str = ""
+    ) -> None:
+        """`wrapper` is a command that runs the task's."""
         home.mkdir()
         self.directory = directory
         self.temporary = home / "tmp"
@@ -63,7 +66,7 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*entry_point(str(python)), *command()],
+                [*wrapper.split(), *entry_point(str(python)), *command()],
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -75,10 +78,11 @@ class Task:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                requests.get(f"{self.url}/health", timeout=5)
-                return
+                if requests.get(f"{self.url}/health", timeout=5).status_code == 200:
+                    return
             except requests.ConnectionError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise AssertionError(f"the task did not start:\n{self.errors.read_text()}")
 
     def terminate(self) -> None:
@@ -150,7 +154,19 @@ class Task:
         return connection, tail
 
     def access_log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Without the probes that failed until the task was ready."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if line["path"] != "/health"]
+
+
+def visible(directory: Path) -> list[str]:
+    """The names in a package directory that every version of the server and pypiserver see."""
+    return sorted(name for name in os.listdir(directory) if name != ".index")
+
+
+def staged(directory: Path) -> list[Path]:
+    """Uploads under way, and what killed ones left."""
+    return list(directory.glob(".index/staging/*"))
 
 
 def basic(account: tuple[str, str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.operations.credentials import FORMATS, Credentials
+from generator.operations.formats import FORMATS, Credentials
 
 from .tasks import free_port, wheel
 

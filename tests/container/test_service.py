@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from generator.parts.container import HEALTH_PATH
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, status_of, wheel
+from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, staged, status_of, wheel
 from .test_uploads import wait_for
 
 NAME, CONTENT = wheel("demo", "1.0", os.urandom(1000))
@@ -69,7 +70,7 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
     task = start(directory, PACKAGE_BACKEND=backend, FALLBACK_URL="https://index.example/simple/")
     away = directory.with_name("away")
     for _ in range(3):
-        assert task.get("/simple/demo/").status_code == task.get("/health").status_code == 200
+        assert task.get("/simple/demo/").status_code == task.get(HEALTH_PATH).status_code == 200
         directory.rename(away)
         for path in (
             "/simple/",
@@ -80,7 +81,7 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
             "/demo/json",
         ):
             assert task.get(path).status_code == 503
-        assert task.get("/health", None).status_code == 503
+        assert task.get(HEALTH_PATH, None).status_code == 503
         if backend == "indexed":
             assert task.upload("other-1.0.tar.gz", b"content").status_code == 503
         away.rename(directory)
@@ -90,10 +91,10 @@ def test_an_unreadable_directory_is_an_error_until_it_returns(start: StartTask, 
 def test_a_stuck_directory_fails_the_health_check_in_bounded_time(start_newest: StartTask, directory: Path) -> None:
     """A FIFO in the directory's place: opening it blocks, as everything does on a stuck NFS mount."""
     task = start_newest(directory)
-    assert task.get("/health", None).status_code == 200
+    assert task.get(HEALTH_PATH, None).status_code == 200
     directory.rmdir()
     os.mkfifo(directory)
-    assert task.get("/health", None).status_code == 503
+    assert task.get(HEALTH_PATH, None).status_code == 503
 
 
 def test_stalled_clients_do_not_starve_others(start: StartTask, directory: Path) -> None:
@@ -120,8 +121,8 @@ def test_stalled_clients_are_cut_off_in_the_end(start: StartTask, directory: Pat
     download.sendall(
         f"GET /packages/large-1.0.tar.gz HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PUBLISHER)}\r\n\r\n".encode()
     )
-    assert wait_for(lambda: len(os.listdir(directory)) == 2)
-    assert wait_for(lambda: os.listdir(directory) == ["large-1.0.tar.gz"])
+    assert wait_for(lambda: staged(directory))
+    assert wait_for(lambda: not staged(directory))
     assert status_of(upload) in (0, 408)
     time.sleep(8)
     received = 0
@@ -141,7 +142,7 @@ def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> Non
     upload, tail = task.begin_upload(name, len(last))
     upload.sendall(last[:200_000])
     response = task.get("/packages/large-1.0.tar.gz", stream=True)
-    assert wait_for(lambda: len(os.listdir(directory)) == 2)
+    assert wait_for(lambda: staged(directory))
     task.terminate()
     assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
     upload.sendall(last[200_000:] + tail)
@@ -198,7 +199,7 @@ def test_nothing_answered_with_success_is_lost_when_tasks_are_killed(start: Star
 def test_the_access_log_is_json_without_secrets(task: Task) -> None:
     task.get(f"/packages/{NAME}?token=query-secret", READER)
     task.get("/simple/", (PUBLISHER[0], "wrong-secret"))
-    task.get("/health", None)
+    task.get(HEALTH_PATH, None)
     assert wait_for(lambda: len(task.access_log()) >= 2)
     # A line is written after its answer is sent.
     download, refused = sorted(task.access_log(), key=lambda line: line["status"])

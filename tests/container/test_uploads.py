@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, sdist, sha256, status_of, wheel, zipped
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged, status_of, visible, wheel, zipped
 
 
 def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directory: Path) -> None:
@@ -34,7 +34,7 @@ def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directo
     (file,) = task.project("demo")["files"]
     assert (file["filename"], file["hashes"]["sha256"], file["size"]) == (name, sha256(content), len(content))
     assert task.get(file["url"]).content == content
-    assert os.listdir(directory) == [name]
+    assert visible(directory) == [name]
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directo
     ],
 )
 def test_bad_names_are_refused_with_a_reason(shared: Task, name: str) -> None:
-    before = sorted(os.listdir(shared.directory))
+    before = visible(shared.directory)
     response = shared.upload(name, b"content")
     assert response.status_code == 400
     assert response.text.strip()
-    assert sorted(os.listdir(shared.directory)) == before
+    assert visible(shared.directory) == before
 
 
 def test_other_refusals_leave_nothing(shared: Task) -> None:
-    before = sorted(os.listdir(shared.directory))
+    before = visible(shared.directory)
     name, content = wheel("refused", "1.0")
     for field in ("sha256_digest", "md5_digest", "blake2_256_digest"):
         response = shared.upload(name, content, {field: "0" * 64})
@@ -71,7 +71,7 @@ def test_other_refusals_leave_nothing(shared: Task) -> None:
     assert shared.upload(name, content, account=READER).status_code == 403
     assert shared.upload(name, content, account=None).status_code == 401
     assert shared.upload(name, content, account=(PUBLISHER[0], "wrong")).status_code == 401
-    assert sorted(os.listdir(shared.directory)) == before
+    assert visible(shared.directory) == before
 
 
 def test_a_signature_is_stored_beside_its_distribution(shared: Task) -> None:
@@ -109,13 +109,13 @@ def test_removal_is_refused_unless_files_are_mutable(start: StartTask, directory
 
 @pytest.mark.parametrize("share", [0.5, 0.999])
 def test_a_truncated_upload_is_refused_and_leaves_nothing(shared: Task, share: float) -> None:
-    before = sorted(os.listdir(shared.directory))
+    before = visible(shared.directory)
     connection, _ = shared.begin_upload("cut-1.0.tar.gz", 1_000_000)
     connection.sendall(os.urandom(int(1_000_000 * share)))
     connection.shutdown(socket.SHUT_WR)
     assert status_of(connection) in (0, 400)
     connection.close()
-    assert wait_for(lambda: sorted(os.listdir(shared.directory)) == before)
+    assert wait_for(lambda: visible(shared.directory) == before)
     assert shared.get("/simple/cut/").status_code == 404
 
 
@@ -191,9 +191,9 @@ def test_a_task_killed_in_an_upload_leaves_nothing_listed(start: StartTask, dire
     first, second = start(directory), start(directory)
     connection, _ = first.begin_upload("killed-1.0.tar.gz", 5_000_000)
     connection.sendall(bytes(4_500_000))
-    assert wait_for(lambda: any(path.stat().st_size for path in directory.iterdir()))
+    assert wait_for(lambda: any(path.stat().st_size for path in staged(directory)))
     first.kill()
-    assert all(path.name.startswith(".upload-") for path in directory.iterdir())
+    assert (len(staged(directory)), visible(directory)) == (1, [])
     assert second.get("/simple/killed/").status_code == 404
     name, retried = sdist("killed", "1.0")
     assert second.upload(name, retried).status_code == 200
@@ -208,7 +208,8 @@ def test_only_stale_leftovers_are_removed(start_newest: StartTask, directory: Pa
         os.utime(path, (time.time() - 24 * 3600,) * 2)
     start_newest(directory)
     assert wait_for(lambda: not stale.exists())
-    assert sorted(path.name for path in directory.iterdir()) == [".upload-fresh", "old-1.0.tar.gz"]
+    # Nothing is created at the start.
+    assert sorted(os.listdir(directory)) == [".upload-fresh", "old-1.0.tar.gz"]
 
 
 def test_a_full_disk_refuses_the_upload_and_keeps_serving(start: StartTask, small_disk: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_full_disk_refuses_the_upload_and_keeps_serving(start: StartTask, smal
     assert task.upload(name, content).status_code == 200
     response = task.upload("large-1.0.tar.gz", os.urandom(6 << 20))
     assert (response.status_code, "full" in response.text) == (507, True)
-    assert os.listdir(small_disk) == [name]
+    assert visible(small_disk) == [name]
     assert task.get(f"/packages/{name}").content == content
     assert task.upload(*sdist("small", "1.0")).status_code == 200
 

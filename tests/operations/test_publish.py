@@ -16,7 +16,7 @@ from calls import REGION, client
 from custom_resource import serving
 from emulator import BUCKET, emulator, environment, network
 
-from generator.__main__ import main
+from generator.commands import main
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"

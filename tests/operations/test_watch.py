@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import RenderableType
 
 from generator.operations.advice import advice
-from generator.operations.changes import Change, is_data, table
+from generator.operations.changes import Change, count, is_data, table
 from generator.operations.stacks import STACK
 from generator.operations.terminal import Terminal
 from generator.operations.watch import Event, plain, root_cause, succeeded, tree
@@ -65,18 +67,19 @@ def test_an_operation_succeeds_by_its_last_event() -> None:
 
 
 def test_tree_shows_what_is_under_way() -> None:
-    assert tree(FAILURE[:7], BEGIN + timedelta(seconds=62)) == [
-        "the stack         CREATE_IN_PROGRESS               1:02  0 of 2 so far",
-        "  Edge            CREATE_IN_PROGRESS               1:00  0 of 1 so far",
-        "    LoadBalancer  CREATE_IN_PROGRESS               0:59",
-        "  Storage         CREATE_IN_PROGRESS               1:00  1 of 2 so far",
-        "    MountTarget1  CREATE_IN_PROGRESS               0:31",
+    lines = drawn(tree(FAILURE[:7], BEGIN + timedelta(seconds=62)))
+    assert [re.sub("[\u2800-\u28ff] ", "", line) for line in lines] == [
+        "the stack         CREATE_IN_PROGRESS  1:02  0 of 2 so far",
+        "  Edge            CREATE_IN_PROGRESS  1:00  0 of 1 so far",
+        "    LoadBalancer  CREATE_IN_PROGRESS    0:59",
+        "  Storage         CREATE_IN_PROGRESS  1:00  1 of 2 so far",
+        "    MountTarget1  CREATE_IN_PROGRESS    0:31",
     ]
 
 
 def test_tree_keeps_failures() -> None:
-    lines = tree(FAILURE, BEGIN + timedelta(seconds=80))
-    assert "    LoadBalancer  CREATE_FAILED                    1:12" in lines
+    lines = drawn(tree(FAILURE, BEGIN + timedelta(seconds=80)))
+    assert any(re.fullmatch(r"    LoadBalancer +CREATE_FAILED +1:12", line) for line in lines)
     assert not any("FileSystem" in line for line in lines)
 
 
@@ -87,16 +90,12 @@ def test_plain_line_gives_the_reason_of_a_failure_only() -> None:
     assert plain(FAILURE[11], BEGIN) == "   1:19  ROLLBACK_IN_PROGRESS          the stack"
 
 
-def screen(width: int, height: int = 24) -> Terminal:
-    return Terminal(io.StringIO(), True, width, height)
-
-
-def test_drawing_goes_over_what_it_drew() -> None:
-    terminal = screen(20, height=4)
-    terminal.draw(["a" * 30, "b"])
-    terminal.draw(["1", "2", "3", "4", "5"])
-    written = terminal.stream.getvalue()  # type: ignore[attr-defined] # a StringIO
-    assert written == f"{'a' * 19}…\nb\n\x1b[2F\x1b[J3\n4\n5\n"
+def drawn(shown: RenderableType, width: int = 120) -> list[str]:
+    """The lines of a terminal of that width, without styles and the blanks at their ends."""
+    stream = io.StringIO()
+    Terminal(stream, True, width, 40).show(shown)
+    plain_text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    return [line.rstrip() for line in plain_text.splitlines()]
 
 
 CHANGES = [
@@ -110,28 +109,30 @@ CHANGES = [
 ]
 
 
-def test_wide_table() -> None:
-    bold, plain_text = "\033[1m", "\033[0m"
-    assert table(CHANGES, screen(120)) == [
-        f"{bold}Storage{plain_text}",
-        f"{bold}  ! replace        FileSystem        AWS::EFS::FileSystem{plain_text}",
-        f"{bold}      by Encrypted, KmsKeyId (Key); the old one stays in the account{plain_text}",
-        f"{bold}Compute{plain_text}",
-        "  ~ modify         AutoScalingGroup  AWS::AutoScaling::AutoScalingGroup   MaxSize (AsgMaxSize)",
-        "  + add            GroupCleaner      AWS::CloudFormation::CustomResource",
-        f"{bold}Parent{plain_text}",
-        f"{bold}  - remove         Monitoring        AWS::CloudFormation::Stack{plain_text}",
-        "1 to add, 1 to modify, 1 to replace, 1 to remove",
+def test_table_of_changes() -> None:
+    assert drawn(table(CHANGES, verbose=True)) == [
+        "Storage",
+        "  ! replace  FileSystem            AWS::EFS::FileSystem; by Encrypted, KmsKeyId (Key); the old one stays in the account",
+        "Compute",
+        "  ~ modify   AutoScalingGroup      AWS::AutoScaling::AutoScalingGroup; MaxSize (AsgMaxSize)",
+        "  + add      GroupCleaner          AWS::CloudFormation::CustomResource",
+        "Parent",
+        "  - remove   Monitoring            AWS::CloudFormation::Stack",
     ]
+    assert count(CHANGES) == "1 to add, 1 to modify, 1 to replace, 1 to remove"
 
 
-def test_narrow_table_leaves_types_out() -> None:
-    lines = table(CHANGES, Terminal(io.StringIO(), False, 50, 24))
-    assert lines[1:3] == [
-        "  ! replace        FileSystem",
-        "      by Encrypted, KmsKeyId (Key); the old one s…",
-    ]
-    assert max(map(len, lines)) == 50
+def test_what_is_added_is_one_line_for_each_layer() -> None:
+    added = [Change("Edge", name, "AWS::X::Y", "add", (), False) for name in ("One", "Two", "Three")]
+    assert drawn(table([*added, CHANGES[1]], verbose=False))[:2] == ["Edge", "  + add      3 resources"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_nothing_is_cut_in_a_narrow_terminal(width: int) -> None:
+    lines = drawn(table(CHANGES, verbose=True), width)
+    assert max(map(len, lines)) <= width
+    whole = drawn(table(CHANGES, verbose=True), 1000)
+    assert sorted("".join(lines).replace(" ", "")) == sorted("".join(whole).replace(" ", ""))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
 from moto.core.responses import ActionResult
+from moto.route53 import models as route53
 from moto.server import ThreadedMotoServer
 from moto_bridge import RETAINED, Resources, bridged, references
 
@@ -264,6 +265,9 @@ def emulator() -> Iterator[str]:
         patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
         patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
         patch.setattr(models.Stack, "stack_parameters", property(_given))
+        zone_id = route53.create_route53_zone_id
+        # Route 53's begin with this letter, and the templates know it.
+        patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")
         client.cache_clear()
         client("s3").create_bucket(Bucket=BUCKET)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

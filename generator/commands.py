@@ -1,0 +1,311 @@
+"""The command line: each command with its options, its help and what it calls.
+
+Whatever needs boto3 or troposphere is imported by the command that uses it: help and completion answer at once, and
+``templates`` needs no AWS library.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
+from generator.operations.formats import Format, User, user_for
+
+if TYPE_CHECKING:
+    from generator.operations.aws import Account
+
+ROOT = Path(__file__).parent.parent
+TEMPLATES = ROOT / "templates"
+PROGRAM = "python -m generator"
+EXIT_CODES = (
+    f"Exit codes: {DONE} done, or nothing to do; {FAILED} AWS, the network or the templates say no, or `status` finds "
+    f"something unwell; {REFUSED} refused, nothing was changed; {DECLINED} you said No, nothing was changed; "
+    f"{INTERRUPTED} interrupted."
+)
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    help="Write the templates, deploy them, and look after what is deployed.",
+    epilog=EXIT_CODES,
+    context_settings=_SETTINGS,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+catalog = typer.Typer(help="The product in Service Catalog.", context_settings=_SETTINGS)
+app.add_typer(catalog, name="catalog")
+
+Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
+Region = Annotated[str | None, typer.Option(help="Region of the stack. Default: AWS_REGION, or the profile's.")]
+Endpoint = Annotated[str | None, typer.Option("--endpoint-url", metavar="URL", help="An emulator instead of AWS.")]
+StackName = Annotated[str, typer.Option(help="Name of the stack.")]
+Bucket = Annotated[str, typer.Option(help="Bucket for the templates, in the stack's region.")]
+Prefix = Annotated[str, typer.Option(help="What the templates' keys in the bucket begin with.")]
+Parameters = Annotated[Path, typer.Option(metavar="FILE", help="Values of the templates' parameters.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, everything else on standard error.")]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command that ``words`` (or the process's arguments) name; the exit code, one of those in ``exits``.
+
+    What went wrong is a line on standard error, or one for each thing; never a traceback but for a defect of our own.
+    """
+    try:
+        return int(app(args=words, prog_name=PROGRAM, standalone_mode=False) or DONE)
+    except Declined:
+        print("nothing was changed")
+        return DECLINED
+    except Problem as problem:
+        return _error(str(problem), REFUSED)
+    except typer.TyperException as error:
+        return _error(f"{error.format_message()} `{PROGRAM} --help` says more.", REFUSED)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        # AWS's errors are known only where a command has loaded boto3.
+        if "botocore" in sys.modules:
+            from generator.operations.errors import AWS_ERRORS, explain
+
+            if isinstance(error, AWS_ERRORS):
+                return _error(explain(error), FAILED)
+        raise
+
+
+def _error(text: str, code: int) -> int:
+    for line in text.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(_project_version())
+        raise typer.Exit
+
+
+def _project_version() -> str:
+    import tomllib
+
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def templates() -> int:
+    """Write and validate `templates/`, and the derived parts of the documents.
+
+    Example: `python -m generator templates`
+    """
+    from generator.build.write import write_templates
+
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
+
+
+@app.command()
+def program(
+    source: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="A template, or the JSON of describe-task-definition.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIRECTORY", help="Write them there, print nothing of them.")
+    ] = None,
+) -> int:
+    """Print the sources of the container's program that a template or a task definition carries.
+
+    Example: `python -m generator program --from templates/compute.yaml`
+    """
+    from generator.build.program import show
+
+    return show(source, output)
+
+
+@app.command()
+def publish(
+    bucket: Bucket,
+    prefix: Prefix = "pypiserver",
+    stack_name: StackName = "pypi",
+    parameters: Parameters = Path("parameters.json"),
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Upload the templates, and print a link to the console and lines for the AWS CLI that deploy them.
+
+    Example: `python -m generator publish --bucket my-templates`
+    """
+    from generator.operations.publish import publish, show
+    from generator.operations.terminal import terminal
+
+    published = publish(_account(profile, region, endpoint_url), TEMPLATES, bucket, prefix)
+    show(terminal(), published, stack_name, str(parameters))
+    return DONE
+
+
+@app.command()
+def deploy(
+    bucket: Bucket,
+    prefix: Prefix = "pypiserver",
+    stack_name: StackName = "pypi",
+    parameters: Parameters = Path("parameters.json"),
+    allow_data_loss: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LOGICAL_ID", help="Let this resource with data be replaced or removed. Repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the changes.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every resource.")] = False,
+    json: Json = False,
+    yes: Yes = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Publish the templates, show what would change, ask, and create or update the stack.
+
+    Interrupting it does not stop the deployment; running it again watches on.
+
+    Example: `python -m generator deploy --bucket my-templates --dry-run`
+    """
+    from generator.operations.deploy import Wish, deploy
+    from generator.operations.terminal import terminal
+
+    if json and not dry_run:
+        raise Problem("--json shows what would change: add --dry-run")
+    wish = Wish(
+        stack_name=stack_name,
+        templates=TEMPLATES,
+        parameters=parameters,
+        bucket=bucket,
+        prefix=prefix,
+        allowed=frozenset(allow_data_loss or ()),
+        dry_run=dry_run,
+        yes=yes,
+        verbose=verbose,
+        as_json=json,
+    )
+    return deploy(_account(profile, region, endpoint_url), terminal(as_json=json), wish)
+
+
+@app.command()
+def status(
+    stack_name: StackName = "pypi",
+    detect_drift: Annotated[
+        bool, typer.Option("--detect-drift", help="Compare every stack with its resources first.")
+    ] = False,
+    json: Json = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
+
+    Example: `python -m generator status --json`
+    """
+    from generator.operations.status import status
+    from generator.operations.terminal import terminal
+
+    return status(
+        _account(profile, region, endpoint_url),
+        terminal(as_json=json),
+        stack_name=stack_name,
+        detect_drift=detect_drift,
+        as_json=json,
+    )
+
+
+@app.command()
+def credentials(
+    format: Annotated[Format, typer.Option(help="A client's file, or lines for a shell.")] = Format.PIP,
+    account: Annotated[
+        User | None,
+        typer.Option(help="The server's account. Default: the reader; the publisher in formats for uploading."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600, print nothing.")
+    ] = None,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Print the credentials of one of the server's accounts, as a client reads them.
+
+    To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` and `poetry` (lines for a shell). To
+    upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
+
+    Example: `python -m generator credentials --format pypirc --output .pypirc`
+    """
+    user = user_for(format, account)
+    from generator.operations.credentials import read, write
+    from generator.operations.formats import FORMATS
+
+    text = FORMATS[format](read(_account(profile, region, endpoint_url), stack_name, user))
+    if output:
+        write(text, output)
+    else:
+        print(text, end="")
+    return DONE
+
+
+@app.command()
+def delete(
+    stack_name: StackName = "pypi",
+    unprotect: Annotated[
+        bool, typer.Option("--unprotect", help="Turn off termination and deletion protection.")
+    ] = False,
+    yes: Yes = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Delete the stack. What holds data stays, and it says how to use it again and how to remove it.
+
+    Example: `python -m generator delete --stack-name pypi`
+    """
+    from generator.operations.delete import delete
+    from generator.operations.terminal import terminal
+
+    account = _account(profile, region, endpoint_url)
+    return delete(account, terminal(), stack_name=stack_name, unprotect=unprotect, yes=yes)
+
+
+@catalog.command("publish")
+def catalog_publish(
+    bucket: Bucket,
+    version: Annotated[str, typer.Option(help="Name of the version, e.g. 1.1.0; a name is never used again.")],
+    prefix: Prefix = "pypiserver",
+    stack_name: Annotated[str, typer.Option(help="The stack of service-catalog.yaml.")] = "pypi-catalog",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Add a version to the product.
+
+    Example: `python -m generator catalog publish --bucket my-templates --version 1.1.0`
+    """
+    from generator.operations.catalog_version import publish_version
+
+    account = _account(profile, region, endpoint_url)
+    print(publish_version(account, TEMPLATES, bucket, prefix, stack_name, version))
+    return DONE
+
+
+def _account(profile: str | None, region: str | None, endpoint_url: str | None) -> Account:
+    from generator.operations.aws import Account
+
+    return Account(profile, region, endpoint_url)

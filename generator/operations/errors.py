@@ -1,0 +1,89 @@
+"""AWS's errors, and the network's, in one line for whoever must act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore import exceptions  # type: ignore[import-untyped] # botocore has no types
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped] # see above
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped] # see above
+
+__all__ = ["AWS_ERRORS", "ClientError", "NotAWS", "code", "explain", "refuse_web_pages"]
+
+AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+"""What boto3 raises because of an account, an answer or the network."""
+
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+_UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
+_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
+_GATEWAY = ("502", "503", "504", "407")
+"""A status instead of a code: whoever answered does not speak the service's protocol."""
+
+_LOG_IN = "run `aws configure` or `aws sso login`, or choose a --profile"
+_NETWORK = "look at the network, the proxy (HTTPS_PROXY), --region and --endpoint-url, then run this again"
+_TO_DO = {
+    exceptions.NoCredentialsError: _LOG_IN,
+    exceptions.PartialCredentialsError: _LOG_IN,
+    exceptions.CredentialRetrievalError: _LOG_IN,
+    exceptions.TokenRetrievalError: "run `aws sso login`",
+    exceptions.SSOError: "run `aws sso login`",
+    exceptions.LoginError: "run `aws login`",
+    exceptions.ProfileNotFound: "`aws configure list-profiles` names those there are",
+    exceptions.ConfigParseError: "mend that file",
+    exceptions.UnknownEndpointError: "look at --region",
+    exceptions.InvalidRegionError: "look at --region",
+    exceptions.ConnectionError: _NETWORK,
+    exceptions.HTTPClientError: _NETWORK,
+}
+
+
+class NotAWS(BotoCoreError):  # type: ignore[misc] # see above
+    """A web page came where a service's answer should be, as of a proxy or a hotel's login."""
+
+    fmt = "{url} answered {operation} with a web page, so something else than AWS did"
+
+
+def refuse_web_pages(operation_model: Any, response_dict: dict[str, Any], **_event: object) -> None:
+    """A handler of botocore's event before-parse. Failures of the server's side are left to botocore's retries."""
+    body = response_dict["body"]
+    begin = body[:200].lstrip().lower() if isinstance(body, bytes) else b""
+    if begin.startswith((b"<!doctype html", b"<html")) and response_dict["status_code"] < 500:
+        raise NotAWS(url=operation_model.service_model.endpoint_prefix, operation=operation_model.name)
+
+
+def code(error: Any) -> str:
+    """The error code of a ClientError, e.g. ``AccessDenied``."""
+    return str(error.response["Error"]["Code"])
+
+
+def explain(error: Exception) -> str:
+    """One line for one of AWS_ERRORS: what failed, and what to do."""
+    if isinstance(error, exceptions.NoCredentialsError):
+        return f"no AWS credentials: {_LOG_IN}"
+    if isinstance(error, exceptions.NoRegionError):
+        return "no region: add --region, or set AWS_REGION"
+    if isinstance(error, NotAWS | ResponseParserError):
+        said = error if isinstance(error, NotAWS) else "what answered does not speak AWS's protocol"
+        return f"{said}: {_NETWORK}"
+    if not isinstance(error, ClientError):
+        to_do = next((f": {known}" for kind, known in _TO_DO.items() if isinstance(error, kind)), "")
+        return " ".join(str(error).split()).rstrip(".") + to_do
+    return _explain_answer(error)
+
+
+def _explain_answer(error: Any) -> str:
+    message = " ".join(str(error.response["Error"].get("Message", "")).split())
+    match code(error):
+        case name if name in _EXPIRED:
+            return f"the AWS credentials have expired ({error.operation_name}): get new ones, e.g. by `aws sso login`"
+        case name if name in _UNKNOWN:
+            return f"AWS does not know these credentials ({name}): look at the profile, the region and the clock"
+        case name if name in _THROTTLED:
+            return f"AWS throttles {error.operation_name} even after ten attempts: wait a minute, then run this again"
+        case name if name in _DENIED:
+            return f"these credentials may not {error.operation_name}: {message or 'access denied'}"
+        case name if name in _GATEWAY:
+            return f"{error.operation_name} was answered by {name} {message}: {_NETWORK}"
+        case name:
+            return f"{error.operation_name}: {message or name}"

@@ -1,0 +1,22 @@
+"""How a command ends: the exit codes, and the exceptions that stand for them."""
+
+from __future__ import annotations
+
+DONE = 0
+"""The account is as the command says, or there was nothing to do."""
+FAILED = 1
+"""AWS, the network or the templates said no, perhaps after something was changed; ``status``: something is unwell."""
+REFUSED = 2
+"""The command was wrong, or would have done harm: nothing was changed."""
+DECLINED = 3
+"""The operator answered No: nothing was changed."""
+INTERRUPTED = 130
+"""Ctrl-C. What CloudFormation had begun goes on."""
+
+
+class Problem(Exception):
+    """What is wrong, where, and what to do, one line for each thing; nothing was changed on its account: REFUSED."""
+
+
+class Declined(Exception):
+    """The operator answered No: DECLINED."""

@@ -1,0 +1,115 @@
+"""Daily backups of the packages, in a vault of their own."""
+
+from __future__ import annotations
+
+from awacs import backup as backup_actions
+from awacs.aws import Allow, Statement
+from troposphere import GetAtt, Join, Ref, Select, Split, Sub
+from troposphere.backup import (
+    BackupPlan,
+    BackupPlanResourceType,
+    BackupRuleResourceType,
+    BackupSelection,
+    BackupSelectionResourceType,
+    BackupVault,
+    LifecycleResourceType,
+)
+
+from generator import conditions, settings
+from generator.language.retention import RETAIN
+from generator.language.wiring import Expression, Stack, after
+from generator.parts.cleaners import FORCE_DESTROY, cleaner
+from generator.parts.iam import managed, role
+from generator.parts.tags import tag_map
+
+
+def daily(stack: Stack, file_system_arn: Expression) -> None:
+    """A vault, which stays with its recovery points unless told otherwise, and what fills it once a day."""
+    # Declared here, before all that follows uses it.
+    enabled = stack.when(conditions.HAS_BACKUP)
+    vault = _vault(stack)
+    # No more backups may arrive while the cleaner empties the vault.
+    plan = _plan(stack, after(Ref(vault), _vault_cleaner(stack, vault)))
+    backup_role = role(
+        stack,
+        "BackupRole",
+        "backups",
+        trusted="backup.amazonaws.com",
+        managed_policies=[
+            managed("service-role/AWSBackupServiceRolePolicyForBackup"),
+            managed("service-role/AWSBackupServiceRolePolicyForRestores"),
+        ],
+        condition=conditions.HAS_BACKUP,
+    )
+    stack.add(
+        BackupSelection(
+            "BackupSelection",
+            Condition=enabled,
+            BackupPlanId=Ref(plan),
+            BackupSelection=BackupSelectionResourceType(
+                SelectionName="packages", IamRoleArn=GetAtt(backup_role, "Arn"), Resources=[file_system_arn]
+            ),
+        )
+    )
+
+
+def _vault(stack: Stack) -> BackupVault:
+    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name.
+
+    The name is unique to the stack, and the same for all of its life: a new name would be a new vault.
+    """
+    stack_uuid = Select(2, Split("/", Ref("AWS::StackId")))
+    return stack.add(
+        BackupVault(
+            "BackupVault",
+            **RETAIN,
+            BackupVaultName=Join("-", ["packages", stack_uuid]),
+            BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
+        )
+    )
+
+
+def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
+    # The ARN of a recovery point does not name its vault.
+    recovery_points = Sub("arn:${AWS::Partition}:backup:${AWS::Region}:${AWS::AccountId}:recovery-point:*")
+    return cleaner(
+        stack,
+        "VaultCleaner",
+        conditions.IS_VAULT_DESTROYED,
+        {"BackupVaultName": Ref(vault)},
+        Statement(
+            Effect=Allow,
+            Action=[
+                backup_actions.DescribeBackupVault,
+                backup_actions.ListTags,
+                backup_actions.ListRecoveryPointsByBackupVault,
+                backup_actions.DeleteBackupVault,
+            ],
+            Resource=[GetAtt(vault, "BackupVaultArn")],
+        ),
+        Statement(Effect=Allow, Action=[backup_actions.DeleteRecoveryPoint], Resource=[recovery_points]),
+    )
+
+
+def _plan(stack: Stack, vault: Expression) -> BackupPlan:
+    return stack.add(
+        BackupPlan(
+            "BackupPlan",
+            Condition=stack.when(conditions.HAS_BACKUP),
+            BackupPlan=BackupPlanResourceType(
+                BackupPlanName=Join("-", [stack.take(settings.SERVICE_NAME), "packages"]),
+                BackupPlanRule=[
+                    BackupRuleResourceType(
+                        RuleName="daily_backup",
+                        TargetBackupVault=vault,
+                        ScheduleExpression=stack.take(settings.BACKUP_SCHEDULE),
+                        StartWindowMinutes=60,
+                        CompletionWindowMinutes=180,
+                        Lifecycle=LifecycleResourceType(DeleteAfterDays=stack.take(settings.BACKUP_RETENTION_DAYS)),
+                        RecoveryPointTags=tag_map(stack, "backups"),
+                    )
+                ],
+            ),
+            BackupPlanTags=tag_map(stack, "backups"),
+        )
+    )

@@ -1,0 +1,168 @@
+"""When an alarm rings: the templates' alarms on the numbers that the services send in situations of an operator's life.
+
+What a service sends, and when it sends nothing:
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+https://docs.aws.amazon.com/efs/latest/ug/efs-metrics.html
+https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
+"""
+
+from __future__ import annotations
+
+import pytest
+from cloudwatch import Metrics, Samples, metrics, name_of, state
+from deployments import Editions, of_type
+from resolve import Data
+
+ALB, EFS = "AWS/ApplicationELB", "AWS/EFS"
+NOTHING: Samples = ()
+NORMAL: dict[str, Samples] = {
+    f"{EFS} PercentIOLimit": (5, 100, 5, 5, 5),  # one busy minute
+    f"{EFS} MeteredIOBytes": (60 * 10e6,) * 5,  # in each minute, of 100 MB in a second
+    f"{EFS} PermittedThroughput": (100e6,) * 5,
+    f"{EFS} BurstCreditBalance": (2.1e12,) * 5,
+    # Each of two nodes counts; the newer one has not seen both tasks yet.
+    f"{ALB} HealthyHostCount": (2, 2, 0, 2),
+    f"{ALB} UnHealthyHostCount": (0, 0, 1, 0),
+    f"{ALB} RequestCount": (300, 300, 300, 300),
+    f"{ALB} TargetResponseTime": (0.05,) * 1195 + (90.0,) * 5,  # a few large uploads
+    f"{ALB} HTTPCode_Target_5XX_Count": (9,),
+    f"{ALB} HTTPCode_ELB_5XX_Count": NOTHING,  # of this, only what is not zero is sent
+    "AWS/EC2 CPUUtilization": (99, 40),  # of each host
+    "AWS/CertificateManager DaysToExpiry": (300, 300),  # twice a day
+}
+"""By metric, the samples of one period of an ordinary day with two tasks on two hosts."""
+PERIODS = 60
+"""More than any alarm evaluates."""
+
+SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
+    "an ordinary day": ({}, set()),
+    "a quiet night, in which nobody asks": (
+        {f"{ALB} {name}": NOTHING for name in ("RequestCount", "TargetResponseTime", "HTTPCode_Target_5XX_Count")},
+        set(),
+    ),
+    "one task of four fails its health check": (
+        {f"{ALB} HealthyHostCount": (3, 3, 3), f"{ALB} UnHealthyHostCount": (1, 1, 1)},
+        set(),
+    ),
+    "two tasks of four do": (
+        {f"{ALB} HealthyHostCount": (2, 2), f"{ALB} UnHealthyHostCount": (2, 2)},
+        {"UnhealthyTargetsAlarm"},
+    ),
+    "one task is all there is, and healthy": ({f"{ALB} HealthyHostCount": (1, 1)}, set()),
+    "all tasks fail": (
+        {f"{ALB} HealthyHostCount": (0, 0), f"{ALB} UnHealthyHostCount": (4, 4)},
+        {"NoHealthyTargetsAlarm", "UnhealthyTargetsAlarm"},
+    ),
+    "half of the answers are errors": ({f"{ALB} HTTPCode_Target_5XX_Count": (600,)}, {"SuccessRateAlarm"}),
+    "two errors in a hundred answers, over several nodes": (
+        {f"{ALB} HTTPCode_Target_5XX_Count": (6, 6, 6, 6)},
+        {"SuccessRateAlarm"},
+    ),
+    "the load balancer answers for tasks that hang": (
+        {f"{ALB} HTTPCode_Target_5XX_Count": NOTHING, f"{ALB} HTTPCode_ELB_5XX_Count": (12, 12)},
+        {"SuccessRateAlarm"},
+    ),
+    "one error in a hundred, of either kind": (
+        {f"{ALB} HTTPCode_Target_5XX_Count": (6,), f"{ALB} HTTPCode_ELB_5XX_Count": (6,)},
+        set(),
+    ),
+    "more than that, of both kinds together": (
+        {f"{ALB} HTTPCode_Target_5XX_Count": (8,), f"{ALB} HTTPCode_ELB_5XX_Count": (8,)},
+        {"SuccessRateAlarm"},
+    ),
+    "every answer takes a minute": ({f"{ALB} TargetResponseTime": (60.0,) * 100}, {"ResponseTimeAlarm"}),
+    "all hosts but a new one are busy": ({"AWS/EC2 CPUUtilization": (99,) * 9 + (60,)}, {"HostCpuAlarm"}),
+    "the certificate has a fortnight left": ({"AWS/CertificateManager DaysToExpiry": (14, 14)}, set()),
+    "and then a day less": ({"AWS/CertificateManager DaysToExpiry": (13, 13)}, {"CertificateExpiryAlarm"}),
+    "somebody else's certificate has no metric": ({"AWS/CertificateManager DaysToExpiry": NOTHING}, set()),
+    "the file system is busy for long": ({f"{EFS} PercentIOLimit": (85,) * 5}, {"FileSystemIoLimitAlarm"}),
+    "nine tenths of the throughput are used": (
+        {f"{EFS} MeteredIOBytes": (60 * 90e6,) * 5},
+        {"FileSystemThroughputAlarm"},
+    ),
+    "three quarters of it are": ({f"{EFS} MeteredIOBytes": (60 * 75e6,) * 5}, set()),
+    "burst credits run out": ({f"{EFS} BurstCreditBalance": (0.5e12,) * 5}, {"FileSystemBurstCreditAlarm"}),
+    "nobody uses the file system": (
+        {f"{EFS} {name}": NOTHING for name in ("PercentIOLimit", "MeteredIOBytes", "PermittedThroughput")},
+        set(),
+    ),
+}
+"""By what happens: what is different from NORMAL, in every period, and the alarms that have to ring.
+
+Where none has to, none may.
+"""
+
+
+@pytest.fixture(scope="module")
+def alarms(editions: Editions) -> dict[str, Data]:
+    return of_type(editions.nested({"EfsThroughputMode": "bursting"}).resources, "AWS::CloudWatch::Alarm")
+
+
+def ringing(alarms: dict[str, Data], given: Metrics) -> set[str]:
+    return {title for title, alarm in alarms.items() if state(alarm, given) == "ALARM"}
+
+
+def lasting(different: dict[str, Samples]) -> Metrics:
+    """The situation for as long as any alarm looks back."""
+    return {name: [samples] * PERIODS for name, samples in {**NORMAL, **different}.items()}
+
+
+def test_every_metric_of_an_alarm_has_its_normal_samples(alarms: dict[str, Data]) -> None:
+    watched = {name_of(metric) for alarm in alarms.values() for metric in metrics(alarm).values()}
+    assert watched == NORMAL.keys(), "say in NORMAL what the metric is like on an ordinary day, and when it rings below"
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_what_rings(alarms: dict[str, Data], situation: str) -> None:
+    different, expected = SITUATIONS[situation]
+    found = ringing(alarms, lasting(different))
+    assert found >= expected, "nobody is told"
+    assert expected or not found, "somebody is woken for nothing"
+
+
+def test_every_alarm_has_a_situation(alarms: dict[str, Data]) -> None:
+    """An alarm that nothing makes ring is not tested."""
+    assert set().union(*(titles for _, titles in SITUATIONS.values())) == alarms.keys()
+
+
+@pytest.mark.xfail(strict=True, reason="an alarm on a metric that falls silent is still to come")
+@pytest.mark.parametrize("errors", [NOTHING, (50.0, 50.0)])
+def test_a_total_outage_rings(alarms: dict[str, Data], errors: Samples) -> None:
+    """Without registered targets no count of hosts and no request is sent, only 503 where somebody asks."""
+    silent = ("HealthyHostCount", "UnHealthyHostCount", "RequestCount", "TargetResponseTime")
+    different = {f"{ALB} {name}": NOTHING for name in (*silent, "HTTPCode_Target_5XX_Count")}
+    assert ringing(alarms, lasting({**different, f"{ALB} HTTPCode_ELB_5XX_Count": errors}))
+
+
+@pytest.mark.parametrize("situation", [name for name, (_, titles) in SITUATIONS.items() if titles])
+def test_nothing_rings_for_a_moment(alarms: dict[str, Data], situation: str) -> None:
+    """One bad period between good ones is a deployment, or chance; but for what is measured once a day."""
+    different, _ = SITUATIONS[situation]
+    frequent = {
+        title: alarm
+        for title, alarm in alarms.items()
+        if all(int(it["Period"]) < 86400 for it in metrics(alarm).values())
+    }
+    moment = {name: [*[NORMAL[name]] * (PERIODS - 1), different.get(name, NORMAL[name])] for name in NORMAL}
+    assert not ringing(frequent, moment)
+
+
+def test_what_lasts_rings_within_half_an_hour(alarms: dict[str, Data]) -> None:
+    """An outage within five minutes."""
+    for title, alarm in alarms.items():
+        longest = max(int(it["Period"]) for it in metrics(alarm).values()) * int(alarm["EvaluationPeriods"])
+        if longest >= 86400:
+            assert title == "CertificateExpiryAlarm"
+            continue
+        assert longest <= (300 if title == "NoHealthyTargetsAlarm" else 1800), title
+
+
+def test_the_metrics_of_one_expression_are_of_the_same_periods(alarms: dict[str, Data]) -> None:
+    for title, alarm in alarms.items():
+        assert len({it["Period"] for it in metrics(alarm).values()}) == 1, title
+
+
+def test_tasks_at_zero_ring_no_alarm(editions: Editions) -> None:
+    """Who sets TaskMinCount to 0 has the server off on purpose."""
+    off = of_type(editions.nested({"TaskMinCount": "0"}).resources, "AWS::CloudWatch::Alarm")
+    assert not ringing(off, lasting({f"{ALB} HealthyHostCount": (0, 0)}))

@@ -1,0 +1,126 @@
+"""Which events are told: the templates' rules on events as the services send them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3  # type: ignore[import-untyped] # boto3 has no types
+import pytest
+from deployments import Editions, of_type
+from eventbridge import matches, told
+from resolve import PLACES, Data, Place
+
+SERVICE = "<Service>"
+OTHER_SERVICE = "arn:aws:ecs:eu-west-1:123456789012:service/other/other"
+
+
+def file_system(place: Place, identity: str = "<FileSystem>") -> str:
+    return f"arn:{place.partition}:elasticfilesystem:{place.region}:{place.account}:file-system/{identity}"
+
+
+def deployment(name: str, service: str = SERVICE) -> Data:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_deployment_events.html"""
+    return {
+        "version": "0",
+        "id": "ddca6449-b258-46c0-8653-e0e3aEXAMPLE",
+        "detail-type": "ECS Deployment State Change",
+        "source": "aws.ecs",
+        "account": "123456789012",
+        "time": "2020-05-23T12:31:14Z",
+        "region": "eu-west-1",
+        "resources": [service],
+        "detail": {
+            "eventType": "ERROR" if name.endswith("FAILED") else "INFO",
+            "eventName": name,
+            "deploymentId": "ecs-svc/123",
+            "updatedAt": "2020-05-23T11:11:11Z",
+            "reason": "ECS deployment circuit breaker: task failed to start.",
+        },
+    }
+
+
+def backup(state: str, place: Place, resource: str) -> Data:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
+    return {
+        "version": "0",
+        "id": "710b0398-d48e-f3c3-afca-cfeb2fdaa656",
+        "detail-type": "Backup Job State Change",
+        "source": "aws.backup",
+        "account": place.account,
+        "time": "2020-07-29T20:15:26Z",
+        "region": place.region,
+        "resources": [],
+        "detail": {
+            "backupJobId": "34176239-e96d-4e1d-9fad-529dbb3c3556",
+            "backupVaultName": "packages-0a1b2c3d-1-2-3-4e5f",
+            "bytesTransferred": "0",
+            "creationDate": "2020-07-29T20:13:07.392Z",
+            "iamRoleArn": "arn:aws:iam::123456789012:role/backups",
+            "resourceArn": resource,
+            "resourceType": "EFS",
+            "state": state,
+            "statusMessage": "Insufficient permissions",
+        },
+    }
+
+
+def messages(editions: Editions, event: Data, place: Place = PLACES[0]) -> list[str]:
+    """What the topic is told of the event, by every rule that takes it."""
+    rules = of_type(editions.nested(place=place).resources, "AWS::Events::Rule").values()
+    taking = [rule for rule in rules if matches(rule["EventPattern"], event)]
+    assert all(rule.get("State", "ENABLED") == "ENABLED" for rule in taking)
+    assert all(target["Arn"] == "<Topic>" for rule in taking for target in rule["Targets"])
+    return [told(target, event) for rule in taking for target in rule["Targets"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("SERVICE_DEPLOYMENT_FAILED", True),
+        ("SERVICE_DEPLOYMENT_IN_PROGRESS", False),
+        ("SERVICE_DEPLOYMENT_COMPLETED", False),
+    ],
+)
+def test_deployments(editions: Editions, name: str, is_told: bool) -> None:
+    found = messages(editions, deployment(name))
+    assert len(found) == is_told
+    for message in found:
+        assert SERVICE in message
+        assert "circuit breaker: task failed to start" in message
+    assert not messages(editions, deployment(name, OTHER_SERVICE)), "of a service that is not ours"
+
+
+def _backup_states() -> list[str]:
+    model = boto3.client("backup", region_name="eu-west-1").meta.service_model
+    states: list[str] = model.shape_for("BackupJobState").enum
+    return states
+
+
+GOING_WELL = {"CREATED", "PENDING", "RUNNING", "COMPLETED"}
+UNDER_WAY = {"ABORTING"}
+"""Ends as ABORTED, which is told."""
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("state", _backup_states())
+def test_backups(editions: Editions, state: str, place: Place) -> None:
+    """Every state that the service knows: what does not go well is told, once it has ended."""
+    found = messages(editions, backup(state, place, file_system(place)), place)
+    assert len(found) == (state not in GOING_WELL | UNDER_WAY), f"{state}: told of {found}"
+    for message in found:
+        assert state in message
+        assert "file-system/<FileSystem>" in message
+    assert not messages(editions, backup(state, place, file_system(place, "fs-other")), place)
+
+
+def test_an_adopted_file_systems_backups(editions: Editions) -> None:
+    place, adopted = PLACES[0], "fs-0123456789abcdef0"
+    rules = of_type(editions.nested({"ExistingFileSystemId": adopted}).resources, "AWS::Events::Rule")
+    event = backup("FAILED", place, file_system(place, adopted))
+    assert [title for title, rule in rules.items() if matches(rule["EventPattern"], event)] == ["FailedBackup"]
+
+
+def test_an_event_of_the_console_is_not_a_failure(editions: Editions) -> None:
+    """CloudTrail's events of the same services have another detail-type."""
+    event: Any = {**deployment("SERVICE_DEPLOYMENT_FAILED"), "detail-type": "AWS API Call via CloudTrail"}
+    assert not messages(editions, event)

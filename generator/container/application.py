@@ -21,8 +21,8 @@ from .http import Environ, Refusal, Response, authenticate, plain, redirect, una
 from .listings import Listings
 from .reading import canonical
 from .settings import Account, Settings
-from .staging import sweep_forever
 from .stock import Stock
+from .upkeep import keep_up
 from .uploads import Uploads
 
 log = logging.getLogger("gunicorn.error")
@@ -40,7 +40,6 @@ class Application:
         self._accounts = settings.accounts
         self._directory = settings.packages_directory
         self._fallback_url = settings.fallback_url.rstrip("/")
-        self._health = Health(self._directory)
         config = Config.default_with_overrides(
             roots=[self._directory],
             backend_arg="simple-dir",
@@ -58,8 +57,10 @@ class Application:
             self._index = backend.index
             self._listings = Listings(backend)
             self._uploads = Uploads(backend, immutable=settings.immutable)
-            Thread(target=sweep_forever, args=(self._directory,), daemon=True).start()
+            self._health = Health(self._directory, backend.index)
+            Thread(target=keep_up, args=(backend,), daemon=True).start()
         else:
+            self._health = Health(self._directory)
             # bottle spools uploads to temporary files; /tmp is a small file system in memory.
             tempfile.tempdir = str(self._directory)
         self._stock = Stock(config)

@@ -12,8 +12,10 @@ from pypiserver.backend import Backend
 from pypiserver.core import PkgFile
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
-from .details import CHUNK_BYTES, DetailsCache
+from .changes import Announcer
+from .details import DetailsCache
 from .index import Index
+from .releases import order_of
 from .staging import Staged
 
 
@@ -25,7 +27,7 @@ class IndexedBackend(Backend):
         root = Path(config.roots[0])
         self.index = Index(root)
         self.details = DetailsCache(root)
-        self._replace = bool(config.overwrite)
+        self._announcer = Announcer(str(root))
 
     def package(self, path: str) -> PkgFile:
         """`path` is one of the index."""
@@ -33,7 +35,10 @@ class IndexedBackend(Backend):
         assert guess is not None, path
         name, version = guess
         root = str(self.index.root)
-        return PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        file = PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        # pypiserver appends a wheel's build tag (PEP 427) to the version, and has an order of its own.
+        file.parsed_version = order_of(version.partition("-")[0] if path.endswith(".whl") else version)
+        return file
 
     def get_all_packages(self) -> Iterator[PkgFile]:
         self.index.refresh()
@@ -41,23 +46,29 @@ class IndexedBackend(Backend):
 
     def find_project_packages(self, project: str) -> Iterator[PkgFile]:
         self.index.refresh()
-        return map(self.package, self.index.paths(normalize_pkgname(project)))
+        name = normalize_pkgname(project)
+        return (self.package(path) for path, _ in self.details.of_project(name, self.index.paths(name)))
 
     def exists(self, filename: str) -> bool:
         self.index.refresh()
         return self.index.has_name(filename)
 
-    def digest(self, pkg: PkgFile) -> str:
-        return f"sha256={self.details.get(str(pkg.relfn)).sha256}"
+    def digest(self, pkg: PkgFile) -> str | None:
+        try:
+            return f"sha256={self.details.get(str(pkg.relfn)).sha256}"
+        except (FileNotFoundError, PermissionError):
+            # Gone, or passed over where it is listed.
+            return None
 
     def add_package(self, filename: str, stream: IO[bytes]) -> None:
-        staged = Staged(self.index.root, filename)
-        try:
-            while chunk := stream.read(CHUNK_BYTES):
-                staged.write(chunk)
-            staged.publish(replace=self._replace)
-        finally:
-            staged.discard()
+        raise NotImplementedError("uploads.py takes them")
+
+    def publish(self, staged: Staged, *, replace: bool) -> None:
+        """Make a flushed upload visible to every task; as Staged.publish, after which `Staged.settle` is to be called."""
+        with self._announcer.announced(staged.name) as announcement:
+            staged.publish(replace=replace)
+            with suppress(OSError):
+                announcement.done()
 
     def remove_package(self, pkg: PkgFile) -> None:
         with suppress(FileNotFoundError):

@@ -2,69 +2,130 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
+from .entries import open_file, project_of, report
+from .kept import Details, Identity, Kept
 from .metadata import describe
 
 CHUNK_BYTES = 1 << 20
 # Bounds memory: about 500 bytes are held per file.
 FILES_REMEMBERED = 200_000
-
-
-class Identity(NamedTuple):
-    """Two files of equal identity have equal content."""
-
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Identity:
-        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-class Details(NamedTuple):
-    """Digests are lower-case hexadecimal; the last two are those of metadata.Description."""
-
-    identity: Identity
-    sha256: str
-    metadata_sha256: str | None
-    requires_python: str | None
+# Asking for a file's attributes takes a network's time: more files than these are asked for at once.
+FEW_FILES = 8
+ASKING_THREADS = 16
 
 
 class DetailsCache:
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = str(root)
+        self._kept = Kept(self._root)
         self._known: dict[str, Details] = {}
         # Two requests for one file hash it once; requests for different files seldom wait for each other.
         self._locks = [threading.Lock() for _ in range(64)]
+        self._keeping = [threading.Lock() for _ in range(64)]
+        self._pool = ThreadPoolExecutor(ASKING_THREADS)
 
-    def get(self, path: str) -> Details:
-        """`path` is relative to the root. Raises OSError."""
+    def get(self, path: str, kept: Mapping[str, Details] | None = None) -> Details:
+        """`path` is relative to the root, `kept` what may be believed of it. Raises OSError."""
         if details := self._current(path, os.stat(f"{self._root}/{path}")):
             return details
-        with self._locks[hash(path) % len(self._locks)], open(f"{self._root}/{path}", "rb") as file:
-            if details := self._current(path, os.fstat(file.fileno())):
+        with self._locks[hash(path) % len(self._locks)], open_file(self._root, path) as file:
+            # Opening has asked the file server; attributes without it may be old.
+            status = os.fstat(file.fileno())
+            if details := self._current(path, status):
                 return details
+            details = kept.get(path) if kept else None
+            if details is not None and details.identity == Identity.of(status):
+                return self._remember(path, details)
             digest = hashlib.sha256()
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
-            return self.learn(path, file, digest.hexdigest())
+            return self._describe(path, file, digest.hexdigest())
+
+    def of_project(self, project: str, paths: Sequence[str]) -> list[tuple[str, Details]]:
+        """
+        Those of all `paths` that are files, in their order.
+
+        A file that may not be read is passed over, unless there is no other. Raises OSError.
+        """
+        statuses = self._statuses(paths)
+        kept = None
+        changed = False
+        denied: PermissionError | None = None
+        found: list[tuple[str, Details]] = []
+        for path, status in zip(paths, statuses, strict=True):
+            if status is None:
+                continue
+            details = self._current(path, status)
+            if details is None:
+                if kept is None:
+                    kept = self._kept.load(project)
+                try:
+                    details = self.get(path, kept)
+                except FileNotFoundError:
+                    continue
+                except PermissionError as error:
+                    denied = error
+                    report(path, str(error.strerror))
+                    continue
+                changed = changed or kept.get(path) != details
+            found.append((path, details))
+        if changed:
+            self._keep(project, dict(found), paths)
+        if denied and not found:
+            raise denied
+        return found
+
+    def learn(self, path: str, file: IO[bytes], sha256: str) -> None:
+        """Take over and keep the digest of the open `file`, whoever may have replaced it meanwhile. Raises OSError."""
+        details = self._describe(path, file, sha256)
+        if project := project_of(path):
+            self._keep(project, {path: details})
+
+    def sweep(self, projects: Iterable[str]) -> None:
+        """Remove what is kept of other projects. Raises OSError."""
+        self._kept.sweep(projects)
+
+    def _keep(self, project: str, details: Mapping[str, Details], paths: Sequence[str] | None = None) -> None:
+        """Add to what is kept of a project; with `paths`, what is kept of others goes."""
+        with self._keeping[hash(project) % len(self._keeping)]:
+            before = {path: it for path, it in self._kept.load(project).items() if paths is None or path in paths}
+            self._kept.save(project, before | dict(details))
 
     def _current(self, path: str, status: os.stat_result) -> Details | None:
         details = self._known.get(path)
         return details if details is not None and details.identity == Identity.of(status) else None
 
-    def learn(self, path: str, file: IO[bytes], sha256: str) -> Details:
-        """Take over the digest of the open `file`, whoever may have replaced it meanwhile. Raises OSError."""
+    def _describe(self, path: str, file: IO[bytes], sha256: str) -> Details:
         identity = Identity.of(os.fstat(file.fileno()))
-        details = Details(identity, sha256, *describe(path, file))
+        return self._remember(path, Details(identity, sha256, *describe(path, file)))
+
+    def _remember(self, path: str, details: Details) -> Details:
         if len(self._known) >= FILES_REMEMBERED:
             self._known.clear()
         self._known[path] = details
         return details
+
+    def _statuses(self, paths: Sequence[str]) -> list[os.stat_result | None]:
+        if len(paths) <= FEW_FILES:
+            return [self._status(path) for path in paths]
+        size = -(-len(paths) // ASKING_THREADS)
+        parts = [paths[start : start + size] for start in range(0, len(paths), size)]
+        return [status for part in self._pool.map(lambda part: list(map(self._status, part)), parts) for status in part]
+
+    def _status(self, path: str) -> os.stat_result | None:
+        try:
+            return os.stat(f"{self._root}/{path}")
+        except OSError as error:
+            # ELOOP: links that lead to each other.
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise

@@ -12,6 +12,8 @@ from pypiserver.bottle_wrapper import parse_date
 from pypiserver.pkg_helpers import guess_pkgname_and_version
 
 from .archives import core_metadata
+from .entries import open_file
+from .health import require_complete
 from .http import Environ, Response, has_etag, plain, whole
 from .index import Index
 
@@ -76,6 +78,7 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
     if "/" in path:
         index.refresh()
         if path not in index:
+            require_complete(index)
             return None
     elif (
         path.startswith(".")
@@ -85,8 +88,8 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
     ):
         return None
     try:
-        return open(f"{index.root}/{path}", "rb", buffering=0)
-    except (FileNotFoundError, IsADirectoryError):
+        return open_file(str(index.root), path)
+    except FileNotFoundError:
         # Absent, unless the whole directory is.
         os.stat(index.root)
         return None

@@ -1,4 +1,4 @@
-"""Whether the package directory can be read, answered in bounded time."""
+"""Whether listings can be served, answered in bounded time."""
 
 from __future__ import annotations
 
@@ -6,31 +6,44 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 
-from .http import Response, plain
+from .http import Refusal, Response, plain
+from .index import Index
 
 PROBE_SECONDS = 2.0
+
+
+def require_complete(index: Index) -> None:
+    """Before something is said not to exist. Raises Refusal if it may lie in what cannot be read."""
+    if index.unreadable:
+        raise Refusal(503, "A part of the package directory cannot be read.", ("Retry-After", "5"))
 
 
 class Health:
     """Probes in one thread of its own: a system call on a stuck NFS mount never returns."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, index: Index | None = None) -> None:
         self._directory = directory
+        self._index = index
         self._prober = ThreadPoolExecutor(max_workers=1)
         self._probe: Future[None] | None = None
 
     def respond(self) -> Response:
         if self._probe is None or self._probe.done():
-            self._probe = self._prober.submit(_read_one_entry, self._directory)
+            self._probe = self._prober.submit(self._read)
         try:
             self._probe.result(PROBE_SECONDS)
         except TimeoutError:
             return plain(503, "The package directory does not answer.\n")
         except OSError as error:
             return plain(503, f"The package directory cannot be read: {error.strerror}.\n")
+        if self._index is not None and not self._index.ready:
+            return plain(503, "The package directory is being read for the first time.\n")
         return plain(200, "Ok")
 
-
-def _read_one_entry(directory: Path) -> None:
-    with os.scandir(directory) as entries:
-        next(entries, None)
+    def _read(self) -> None:
+        """Raises OSError."""
+        with os.scandir(self._directory) as entries:
+            next(entries, None)
+        if self._index is not None and self._index.failed:
+            # It may be over.
+            self._index.refresh()

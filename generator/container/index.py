@@ -7,51 +7,53 @@ import threading
 import time
 from pathlib import Path
 
-from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
+from .changes import PENDING_SECONDS, WAIT_SECONDS, Changes
+from .entries import Reading, open_file, project_of, read, report
+from .names import Names
+from .stamps import COARSE_TICK_SECONDS, Stamp, Watch, open_directory
 
-# A file system's clock may tick this coarsely: two changes within it can leave the same directory times.
-CLOCK_GRANULARITY_SECONDS = 2.0
-
-# Device, inode, mtime and ctime in ns: differs whenever entries came or went, clock ticks apart.
-_Signature = tuple[int, int, int, int]
+# How often an upload under way is asked about.
+POLL_SECONDS = 0.005
+# A change beside an upload, by another program, is found by a reading this long after the upload, or later:
+# readings take at most this share of the time.
+VERIFY_SECONDS = 10.0
+VERIFY_SHARE = 0.05
 
 
 class _Directory:
     """What was last read of one directory."""
 
     def __init__(self) -> None:
-        self.signature: _Signature | None = None
-        self.first_seen = 0.0
-        self.settled = False
-        # Of all names in the order read; a list of them would double the memory.
-        self.names_hash: int | None = None
-        # Each name with the last reading that met it.
-        self.packages: dict[str, object] = {}
+        self.watch = Watch()
+        self.reading_began = float("-inf")
+        self.packages: dict[str, None] = {}
         self.children: set[str] = set()
 
 
-class Index:
+class Index(Names):
     """
-    Paths are relative to `root`, in `/` notation; projects are named as PEP 503 normalises them.
-
-    `refresh` raises OSError if a directory cannot be read: what cannot be read is never taken for absent.
+    `refresh` raises OSError if the package directory cannot be read. A sub-directory that cannot be read
+    is in `unreadable`; what was known of it stays known, and nobody can tell what else there is.
     """
 
     def __init__(self, root: Path) -> None:
+        super().__init__()
         self.root = root
-        self.generation = 0
-        self.projects_generation = 0
-        self._directories: dict[str, _Directory] = {}
-        self._paths_of: dict[str, set[str]] = {}
+        self.unreadable: dict[str, str] = {}
+        self.leftovers: set[str] = set()
+        # Whether all has been read, so that a request costs what it always will.
+        self.ready = False
+        # Whether the last look at the directory failed.
+        self.failed = False
+        self._directories: dict[str, _Directory] = {"": _Directory()}
+        self._changes = Changes(str(root))
         self._settled = False
-        self._scan_began = float("-inf")
+        self._looked = float("-inf")
         self._lock = threading.Lock()
-
-    def projects(self) -> list[str]:
-        return list(self._paths_of)
-
-    def paths(self, project: str) -> list[str]:
-        return list(self._paths_of.get(project, ()))
+        # Of the packages that were taken in from announcements: when, and which since the last reading began.
+        self._explained_at = float("-inf")
+        self._announced: dict[str, float] = {}
+        self._verified = self._verify_after = float("-inf")
 
     def all_paths(self) -> list[str]:
         return [path + name for path, directory in list(self._directories.items()) for name in list(directory.packages)]
@@ -71,134 +73,187 @@ class Index:
         if self._settled and self._unchanged():
             return
         with self._lock:
-            # One scan serves all the requests that arrived before it began.
-            if self._scan_began <= arrived:
-                self._scan()
+            # One look serves all the requests that arrived before it began.
+            if self._looked <= arrived:
+                self.failed = True
+                self._look()
+                self.failed = False
+
+    def verify(self) -> None:
+        """
+        Find what other programs changed in the moment in which a package was linked, if it is time to.
+
+        Meant for a thread of its own: it reads the whole directory, and requests do not wait for it.
+        """
+        began = time.monotonic()
+        if began < self._verify_after or self._explained_at < self._verified:
+            return
+        directory = self._directories[""]
+        descriptor = self._open("")
+        try:
+            reading = read(descriptor, str(self.root), "", directory.packages)
+        finally:
+            os.close(descriptor)
+        with self._lock:
+            # A reading that began later knows more.
+            if directory.reading_began <= began:
+                self._take("", directory, reading, began)
+                # Sub-directories that came to light are read by the next request.
+                self._settled = False
+        now = time.monotonic()
+        self._verified = began - COARSE_TICK_SECONDS
+        self._verify_after = now + max(VERIFY_SECONDS, (now - began) / VERIFY_SHARE)
 
     def _unchanged(self) -> bool:
         for path, directory in list(self._directories.items()):
             try:
                 descriptor = self._open(path)
-            except (FileNotFoundError, NotADirectoryError):
-                return False
+            except OSError as error:
+                if str(error.strerror) != self.unreadable.get(path):
+                    return False
+                continue
             try:
-                if _signature(descriptor) != directory.signature:
+                if path in self.unreadable or Stamp.of(descriptor) != directory.watch.stamp:
                     return False
             finally:
                 os.close(descriptor)
         return True
 
     def _open(self, path: str) -> int:
-        # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
-        return os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_DIRECTORY)
+        return open_directory(f"{self.root}/{path[:-1]}")
 
-    def _scan(self) -> None:
+    def _look(self) -> None:
         began = time.monotonic()
         self._settled = False
         settled = True
         pending = [""]
         while pending:
             path = pending.pop()
+            directory = self._directories.setdefault(path, _Directory())
             try:
                 descriptor = self._open(path)
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError as error:
                 if not path:
                     raise
-                # Removed since its parent was read, which has therefore changed again.
-                settled = False
+                if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    # Removed since its parent was read, which has therefore changed again.
+                    settled = False
+                else:
+                    self._pass_over(path, error)
+                    pending.extend(f"{path}{child}/" for child in directory.children)
                 continue
             try:
-                directory = self._directories.setdefault(path, _Directory())
-                self._read(path, directory, descriptor, began)
+                settled = self._look_at(path, directory, descriptor, began) and settled
+            except OSError as error:
+                if not path:
+                    raise
+                self._pass_over(path, error)
             finally:
                 os.close(descriptor)
-            settled = settled and directory.settled
             pending.extend(f"{path}{child}/" for child in directory.children)
-        self._scan_began = began
-        self._settled = settled
+        self._looked = began
+        stamp = self._directories[""].watch.stamp
+        assert stamp is not None
+        # Until then another upload may leave the same stamp.
+        quiet = began - self._explained_at >= stamp.tick_seconds and not self._changes.under_way(PENDING_SECONDS)
+        self._settled = settled and quiet
+        self.ready = self.ready or settled
 
-    def _read(self, path: str, directory: _Directory, descriptor: int, began: float) -> None:
-        signature = _signature(descriptor)
-        if signature == directory.signature and directory.settled:
-            return
-        if signature != directory.signature:
-            directory.signature = signature
-            directory.first_seen = time.monotonic()
-            directory.settled = False
-            # Also a name that stayed may have become a directory.
-            directory.names_hash = None
-        if directory.names_hash is None or _hash_names(descriptor) != directory.names_hash:
-            self._take(path, directory, descriptor)
-        # Reckoned on this host's clock alone, so that the file server's may be wrong.
-        directory.settled = began - directory.first_seen >= CLOCK_GRANULARITY_SECONDS
+    def _look_at(self, path: str, directory: _Directory, descriptor: int, began: float) -> bool:
+        """Whether what is now known of the directory can be trusted until its stamp changes."""
+        stamp = Stamp.of(descriptor)
+        if not path and self._explained(directory, stamp):
+            return True
+        if path and directory.watch.settled(stamp) and path not in self.unreadable:
+            return True
+        changed = stamp != directory.watch.stamp
+        directory.watch.saw(stamp, began)
+        reading_began = time.monotonic()
+        reading = read(descriptor, str(self.root), path, directory.packages)
+        self._take(path, directory, reading, reading_began)
+        directory.watch.was_read(began)
+        self.unreadable.pop(path, None)
+        if not path:
+            self._changes.trust(stamp)
+        if changed:
+            # Also a name that stayed may have become another file's.
+            self.touch_all()
+        return directory.watch.trusted
 
-    def _take(self, path: str, directory: _Directory, descriptor: int) -> None:
-        reading = object()
-        names_hash = 0
-        added: dict[str, str] = {}
-        children: set[str] = set()
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                name = entry.name
-                names_hash = hash((names_hash, name))
-                if name in directory.packages:
-                    directory.packages[name] = reading
-                elif name.startswith("."):
-                    continue
-                elif entry.is_dir(follow_symlinks=False):
-                    children.add(name)
-                elif entry.is_file() and name.isprintable() and (project := _project_of(name)):
-                    added[name] = project
-        # Nothing is taken over from a directory that could not be read to its end.
-        for name, project in added.items():
-            directory.packages[name] = reading
-            self._add(path + name, project)
-        for name in [name for name, last in directory.packages.items() if last is not reading]:
-            del directory.packages[name]
-            self._remove(path, name)
-        for name in directory.children - children:
-            self._forget(f"{path}{name}/")
-        self.generation += 1
-        directory.names_hash, directory.children = names_hash, children
+    def _explained(self, directory: _Directory, stamp: Stamp) -> bool:
+        """Take in what was announced; whether that is all that happened to the package directory."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        known = directory.watch.stamp
+        while True:
+            names = self._changes.read()
+            if known is None or not directory.watch.trusted or self._changes.doubted:
+                return False
+            # What is not taken in now is not announced again.
+            self._changes.doubted = True
+            if not all(self._announce(directory, name, certain) for name, certain in names.items()):
+                return False
+            self._changes.doubted = False
+            if self._changes.explain(known, stamp):
+                break
+            if not self._changes.under_way(WAIT_SECONDS) or time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        if stamp != known:
+            directory.watch.advance(stamp)
+            self._changes.trust(stamp)
+            self._explained_at = time.monotonic()
+        return True
 
-    def _add(self, path: str, project: str) -> None:
-        if project not in self._paths_of:
-            self._paths_of[project] = set()
-            self.projects_generation += 1
-        self._paths_of[project].add(path)
-
-    def _remove(self, path: str, name: str) -> None:
-        project = _project_of(name)
+    def _announce(self, directory: _Directory, name: str, certain: bool) -> bool:
+        """False if what was announced contradicts the directory."""
+        project = project_of(name)
         assert project is not None, name
-        self._paths_of[project].discard(path + name)
-        if not self._paths_of[project]:
-            del self._paths_of[project]
-            self.projects_generation += 1
+        if name in directory.packages:
+            self.touch(project)
+            return True
+        try:
+            open_file(str(self.root), name).close()
+        except FileNotFoundError:
+            return not certain
+        self._announced[name] = time.monotonic()
+        directory.packages[name] = None
+        self.add(name, project)
+        return True
+
+    def _take(self, path: str, directory: _Directory, reading: Reading, began: float) -> None:
+        for name, project in reading.added.items():
+            if name not in directory.packages:
+                directory.packages[name] = None
+                self.add(path + name, project)
+        if not path:
+            # The others were there when the reading began, or are not there now.
+            self._announced = {name: at for name, at in self._announced.items() if at > began}
+            self.leftovers = reading.leftovers
+        if len(directory.packages) > len(reading.known) + len(reading.added):
+            for name in directory.packages.keys() - reading.known - reading.added.keys():
+                if path or name not in self._announced:
+                    del directory.packages[name]
+                    self._drop(path, name)
+        for name in directory.children - reading.children:
+            self._forget(f"{path}{name}/")
+        directory.children = reading.children
+        directory.reading_began = began
+
+    def _drop(self, path: str, name: str) -> None:
+        project = project_of(name)
+        assert project is not None, name
+        self.remove(path + name, project)
 
     def _forget(self, path: str) -> None:
         """Drop a directory and all below it."""
+        self.unreadable.pop(path, None)
         directory = self._directories.pop(path, None)
         if directory is not None:
             for name in directory.packages:
-                self._remove(path, name)
+                self._drop(path, name)
             for name in directory.children:
                 self._forget(f"{path}{name}/")
 
-
-def _project_of(name: str) -> str | None:
-    """None if a file of this name is no package."""
-    guess = guess_pkgname_and_version(name)
-    return guess and normalize_pkgname(guess[0])
-
-
-def _hash_names(descriptor: int) -> int:
-    names_hash = 0
-    with os.scandir(descriptor) as entries:
-        for entry in entries:
-            names_hash = hash((names_hash, entry.name))
-    return names_hash
-
-
-def _signature(descriptor: int) -> _Signature:
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+    def _pass_over(self, path: str, error: OSError) -> None:
+        self.unreadable[path] = str(error.strerror)
+        report(path, str(error.strerror))

@@ -15,13 +15,16 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from .backend import IndexedBackend
-from .details import Details
+from .health import require_complete
 from .http import Environ, Response, has_etag, whole
+from .kept import Details
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
 # A file rewritten in place leaves its directory as it was: listings check their files this often.
 RECHECK_SECONDS = 1.0
+# Of the time, at most: thousands of files take seconds to ask for.
+RECHECK_SHARE = 0.05
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "application/vnd.pypi.simple.v1+html"
@@ -52,8 +55,10 @@ class Body(NamedTuple):
 
 
 class Listing(NamedTuple):
-    generation: int
-    checked_at: float
+    """Of one generation of the index; the project's files are looked at again at `recheck_at` (monotonic)."""
+
+    generation: object
+    recheck_at: float
     details: list[tuple[str, Details]]
     html: Body
     json: Body
@@ -77,15 +82,14 @@ class Listings:
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
         self._index.refresh()
-        generation = self._index.generation
+        generation = self._index.generation(name)
         listing = self._listings.get(name)
-        if (
-            listing is None
-            or listing.generation != generation
-            or time.monotonic() - listing.checked_at > RECHECK_SECONDS
-        ):
+        if listing is None or listing.generation != generation or time.monotonic() > listing.recheck_at:
             listing = self._check(name, generation, listing)
-        return None if listing is None else _respond(listing, environ)
+        if listing is None:
+            require_complete(self._index)
+            return None
+        return _respond(listing, environ)
 
     def root(self, environ: Environ) -> Response:
         self._index.refresh()
@@ -98,7 +102,7 @@ class Listings:
                 links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
                 listing = Listing(
                     generation,
-                    0.0,
+                    float("inf"),
                     [],
                     Body.of(_html("Simple Index", links)),
                     _json({"projects": [{"name": name} for name in names]}),
@@ -106,19 +110,16 @@ class Listings:
                 self._keep("", listing)
         return _respond(listing, environ)
 
-    def _check(self, name: str, generation: int, listing: Listing | None) -> Listing | None:
-        now = time.monotonic()
-        details = []
-        for path in sorted(self._index.paths(name)):
-            try:
-                details.append((path, self._backend.details.get(path)))
-            except (FileNotFoundError, IsADirectoryError):
-                continue
+    def _check(self, name: str, generation: object, listing: Listing | None) -> Listing | None:
+        began = time.monotonic()
+        details = self._backend.details.of_project(name, sorted(self._index.paths(name)))
         if not details:
             return None
         if listing is None or listing.details != details:
             listing = self._render(name, details)
-        listing = listing._replace(generation=generation, checked_at=now)
+        now = time.monotonic()
+        recheck_at = now + max(RECHECK_SECONDS, (now - began) / RECHECK_SHARE)
+        listing = listing._replace(generation=generation, recheck_at=recheck_at)
         self._keep(name, listing)
         return listing
 

@@ -1,4 +1,4 @@
-"""Files written beside their destination and published whole, or not at all."""
+"""Files written aside and published whole, or not at all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import contextlib
 import hashlib
 import os
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-# A dot-file: neither pypiserver nor this program lists it.
-PREFIX = ".upload-"
+from .entries import HIDDEN
+from .stamps import open_directory
+
 BUFFER_BYTES = 1 << 20
 # A live upload is written to at least every STALL_TIMEOUT seconds.
 STALE_SECONDS = 6 * 3600
-SWEEP_SECONDS = 3600
 
 
 _DIGESTS: dict[str, Callable[[], Any]] = {
@@ -26,11 +25,16 @@ _DIGESTS: dict[str, Callable[[], Any]] = {
 }
 
 
+class Uncertain(OSError):
+    """A file may have become visible, or not."""
+
+
 class Staged:
     """
     A hidden file that is to become `name`; its `digests` go by the names of the upload form's fields.
 
-    It lies in the destination's directory because a link cannot leave its file system.
+    It lies below the package directory because a link cannot leave its file system, and not in it because
+    every change there is one that all tasks must learn of.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -38,8 +42,14 @@ class Staged:
         self.size = 0
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
-        self._path = directory / f"{PREFIX}{secrets.token_hex(16)}"
-        self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
+        self._path = directory_of(directory) / secrets.token_hex(16)
+        try:
+            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
+        except FileNotFoundError:
+            # Not even that if the package directory is missing.
+            for parent in (self._path.parent.parent, self._path.parent):
+                parent.mkdir(exist_ok=True)
+            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # as above
 
     def write(self, chunk: bytes) -> None:
         """Raises OSError."""
@@ -48,21 +58,51 @@ class Staged:
         for digest in self.digests.values():
             digest.update(chunk)
 
-    def publish(self, *, replace: bool) -> None:
-        """
-        Make the content visible under its name, on stable storage.
+    @property
+    def sha256(self) -> str:
+        return str(self.digests["sha256_digest"].hexdigest())
 
-        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
-        name at once, one raises. Raises OSError, and publishes nothing, if the content cannot be stored.
-        """
+    def flush(self) -> None:
+        """Bring the content to stable storage. Raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        if replace:
-            os.replace(self._path, self._directory / self.name)
-        else:
-            os.link(self._path, self._directory / self.name)
+
+    def publish(self, *, replace: bool) -> None:
+        """
+        Make the flushed content visible under its name.
+
+        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
+        name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
+        """
+        target = self._directory / self.name
+        try:
+            if replace:
+                os.replace(self._path, target)
+            else:
+                os.link(self._path, target)
+        except OSError as error:
+            # A file server may do what is asked of it and report that it failed, as when its answer is lost.
+            if not self._is_at(target, error):
+                raise
+
+    def _is_at(self, target: Path, error: OSError) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), os.lstat(target))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            raise Uncertain(error.errno, error.strerror) from error
+
+    def withdraw(self) -> None:
+        """Undo `publish`. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._directory / self.name)
+
+    def settle(self) -> None:
+        """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = open_directory(f"{self._directory}/")
         try:
             os.fsync(descriptor)
         finally:
@@ -73,27 +113,32 @@ class Staged:
         # What could not be written to a full disk cannot be flushed either.
         with contextlib.suppress(OSError):
             self.file.close()
-        with contextlib.suppress(FileNotFoundError):
+        # What stays is swept.
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
 
 
-def sweep(directory: Path) -> None:
-    """Remove what killed tasks left behind. Raises OSError."""
-    reference = Staged(directory, "")
-    # Compared with a file made now, so that only the file server's clock counts.
-    now = os.fstat(reference.file.fileno()).st_mtime
-    reference.discard()
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name.startswith(PREFIX):
-                with contextlib.suppress(FileNotFoundError):
-                    if now - entry.stat(follow_symlinks=False).st_mtime > STALE_SECONDS:
-                        os.unlink(entry.path)
+def settle(root: Path, path: str) -> None:
+    """Bring a file that is visible, and its name, to stable storage, whoever published it. Raises OSError."""
+    file = root / path
+    for settled in (file, file.parent):
+        descriptor = os.open(settled, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def sweep_forever(directory: Path) -> None:
-    """Meant for a daemon thread."""
-    while True:
-        with contextlib.suppress(OSError):
-            sweep(directory)
-        time.sleep(SWEEP_SECONDS)
+def directory_of(root: Path) -> Path:
+    return root / HIDDEN / "staging"
+
+
+def sweep(directory: Path, names: Iterable[str] | None = None) -> None:
+    """Remove files that killed tasks left in a directory, of these names or all. Raises OSError."""
+    # The times are the file server's, whose clock was at least at the directory's last change.
+    now = os.stat(directory).st_ctime
+    for name in os.listdir(directory) if names is None else names:
+        path = directory / name
+        with contextlib.suppress(FileNotFoundError):
+            if now - os.lstat(path).st_mtime > STALE_SECONDS:
+                os.unlink(path)

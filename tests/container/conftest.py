@@ -89,8 +89,8 @@ def shared(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ta
 def _starter(python: Path, tmp_path: Path) -> Iterator[StartTask]:
     tasks: list[Task] = []
 
-    def start(directory: Path, **environment: str) -> Task:
-        task = Task(python, directory, tmp_path / f"task{len(tasks)}", environment)
+    def start(directory: Path, wrapper: str = "", **environment: str) -> Task:
+        task = Task(python, directory, tmp_path / f"task{len(tasks)}", environment, wrapper)
         tasks.append(task)
         task.wait_until_ready()
         return task

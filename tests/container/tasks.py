@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import signal
 import socket
 import subprocess
+import tarfile
 import time
+import warnings
 import zipfile
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +50,10 @@ def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, st
 
 
 class Task:
-    def __init__(self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str], wrapper: str = ""
+    ) -> None:
+        """`wrapper` is a command that runs the task's."""
         home.mkdir()
         self.directory = directory
         self.temporary = home / "tmp"
@@ -58,7 +66,7 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*entry_point(str(python)), *command()],
+                [*wrapper.split(), *entry_point(str(python)), *command()],
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -70,10 +78,11 @@ class Task:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                requests.get(f"{self.url}/health", timeout=5)
-                return
+                if requests.get(f"{self.url}/health", timeout=5).status_code == 200:
+                    return
             except requests.ConnectionError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise AssertionError(f"the task did not start:\n{self.errors.read_text()}")
 
     def terminate(self) -> None:
@@ -145,7 +154,19 @@ class Task:
         return connection, tail
 
     def access_log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Without the probes that failed until the task was ready."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if line["path"] != "/health"]
+
+
+def visible(directory: Path) -> list[str]:
+    """The names in a package directory that every version of the server and pypiserver see."""
+    return sorted(name for name in os.listdir(directory) if name != ".index")
+
+
+def staged(directory: Path) -> list[Path]:
+    """Uploads under way, and what killed ones left."""
+    return list(directory.glob(".index/staging/*"))
 
 
 def basic(account: tuple[str, str]) -> str:
@@ -174,8 +195,37 @@ def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") ->
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "".join(f"{project}.py,,\n{info}/{x},,\n" for x in ("METADATA", "WHEEL", "RECORD")).encode(),
     }
+    return f"{project}-{version}-py3-none-any.whl", zipped(members.items())
+
+
+def sdist(project: str, version: str, extra: bytes = b"", metadata: str = "") -> tuple[str, bytes]:
+    """A source distribution's filename and content."""
+    home = f"{project}-{version}"
+    text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n{metadata}"
+    return f"{home}.tar.gz", tarball([(f"{home}/PKG-INFO", text.encode()), (f"{home}/setup.py", b"#" + extra)])
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda content: gzip.compress(content, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+def tarball(members: Iterable[tuple[str, bytes]], compression: str = "gz") -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return f"{project}-{version}-py3-none-any.whl", content.getvalue()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return COMPRESSIONS[compression](content.getvalue())
+
+
+def zipped(members: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
+    content = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(content, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that are there twice
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return content.getvalue()

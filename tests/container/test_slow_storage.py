@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .tasks import sha256, wheel
+from .tasks import sha256, staged, wheel
 
 pytestmark = pytest.mark.slow
 DELAY_MICROSECONDS = 2000
@@ -62,4 +62,4 @@ def test_two_tasks_on_slow_storage_lose_and_mix_nothing(
         list(pool.map(upload_and_read, range(12)))
         list(pool.map(race, range(4)))
     assert {it["status"] for it in first.access_log() + second.access_log()} <= {200, 409}
-    assert not [path for path in directory.iterdir() if path.name.startswith(".upload-")]
+    assert not staged(directory)

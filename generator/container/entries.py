@@ -1,0 +1,127 @@
+"""What counts as a package file in a directory that may hold anything, and how one is opened."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Container
+from typing import IO, NamedTuple
+
+from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
+
+log = logging.getLogger("gunicorn.error")
+
+# This program's own files, in the package directory. A dot-name: pypiserver and former versions pass over it.
+HIDDEN = ".index"
+# Where former versions wrote uploads aside: in the package directory itself.
+FORMER_PREFIX = ".upload-"
+
+# A pipe without a writer would hold its reader for ever.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What opening reports when there is no such file, or something else than a file: ENXIO is a socket's.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
+_REPORTS = 1000
+
+_reported: set[tuple[str, str]] = set()
+
+
+class Reading(NamedTuple):
+    """The names in one directory; each added file with its project."""
+
+    known: set[str]
+    added: dict[str, str]
+    children: set[str]
+    leftovers: set[str]
+
+
+def read(descriptor: int, root: str, path: str, known: Container[str]) -> Reading:
+    """
+    The entries of the open directory at `path`; names in `known` are not looked at again.
+
+    Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
+    cannot be read to its end.
+    """
+    reading = Reading(set(), {}, set(), set())
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            name = entry.name
+            if name in known:
+                reading.known.add(name)
+            elif not name.startswith("."):
+                _classify(entry, root, path, reading)
+            elif name.startswith(FORMER_PREFIX) and not path:
+                reading.leftovers.add(name)
+    return reading
+
+
+def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
+    name = entry.name
+    project = project_of(name)
+    try:
+        if entry.is_file(follow_symlinks=False):
+            if project and name.isprintable():
+                reading.added[name] = project
+            elif project:
+                report(path + name, "its name cannot be printed")
+        elif not name.isprintable():
+            report(path + name, "its name cannot be printed")
+        elif entry.is_dir(follow_symlinks=False):
+            reading.children.add(name)
+        elif not entry.is_symlink():
+            report(path + name, "it is neither a file nor a directory")
+        else:
+            # Opened as it will be when it is served.
+            open_file(root, path + name).close()
+            if project:
+                reading.added[name] = project
+    except FileNotFoundError:
+        report(path + name, "it is a link that leads to no file of the package directory")
+    except PermissionError as error:
+        report(path + name, str(error.strerror))
+
+
+def project_of(name: str) -> str | None:
+    """The project, as PEP 503 normalises it, of a file of this name; None if it is no package."""
+    guess = guess_pkgname_and_version(name)
+    return guess and normalize_pkgname(guess[0])
+
+
+def open_file(root: str, path: str) -> IO[bytes]:
+    """
+    The regular file at `path`, relative to `root`, unbuffered.
+
+    Raises FileNotFoundError for anything else, links out of `root` among it; OSError if it cannot be read.
+    """
+    try:
+        descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
+    except OSError as error:
+        target = _inner_target(root, path) if error.errno == errno.ELOOP else None
+        if target is None:
+            raise _absent(error, path) from error
+        try:
+            descriptor = os.open(target, _OPEN_FLAGS)
+        except OSError as second:
+            raise _absent(second, path) from second
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _inner_target(root: str, path: str) -> str | None:
+    """What a link within `root` stands for, unless it leads out of `root`."""
+    target = os.path.realpath(f"{root}/{path}")
+    return target if target.startswith(os.path.realpath(root) + "/") else None
+
+
+def _absent(error: OSError, path: str) -> OSError:
+    return FileNotFoundError(errno.ENOENT, error.strerror, path) if error.errno in _NO_FILE else error
+
+
+def report(path: str, reason: str) -> None:
+    """Once per process."""
+    if (path, reason) not in _reported and len(_reported) < _REPORTS:
+        _reported.add((path, reason))
+        log.warning("Passed over in the package directory: %s: %s.", ascii(path), reason)

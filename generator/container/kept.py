@@ -1,0 +1,129 @@
+"""
+What was computed of packages' contents, kept beside them for the processes that come after.
+
+One file for each project, because a listing is of a project: one read, where a file for each package would
+take thousands. It is replaced whole. Two processes that add to one file at once may lose what one of them
+added, which is then computed again; a file for each package would not, but nothing rests on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from .entries import HIDDEN, report
+
+# Names the form of the files, and what is computed: a version of this program that computes another thing
+# uses another name.
+DIRECTORY = "details-1"
+# Of one project: 50,000 files.
+FILE_BYTES = 16 << 20
+# What projects that are gone leave behind is removed once it is this much more than what is used.
+SPARE_FILES = 1000
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Identity(NamedTuple):
+    """Two files of equal identity have equal content."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class Details(NamedTuple):
+    """Digests are lower-case hexadecimal; the last two are those of metadata.Description."""
+
+    identity: Identity
+    sha256: str
+    metadata_sha256: str | None
+    requires_python: str | None
+
+
+class Kept:
+    """Nothing in it fails: what cannot be read is computed, and what cannot be written is not kept."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._directory = f"{root}/{HIDDEN}/{DIRECTORY}"
+
+    def load(self, project: str) -> dict[str, Details]:
+        """By path; of files that may have changed since."""
+        try:
+            descriptor = os.open(self._path(project), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                data = file.read(FILE_BYTES + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            report(f"{HIDDEN}/{DIRECTORY}", str(error.strerror))
+            return {}
+        digest, _, content = data.partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != digest:
+            return {}
+        try:
+            document = json.loads(content)
+            if document["project"] != project:
+                return {}
+            return {path: _details(*fields) for path, fields in document["files"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def save(self, project: str, details: Mapping[str, Details]) -> None:
+        document = {
+            "project": project,
+            "files": {
+                path: [[*it.identity], it.sha256, it.metadata_sha256, it.requires_python]
+                for path, it in details.items()
+            },
+        }
+        content = json.dumps(document, separators=(",", ":")).encode()
+        if len(content) > FILE_BYTES - 65:
+            return
+        temporary = f"{self._root}/{HIDDEN}/staging/{secrets.token_hex(16)}"
+        try:
+            for directory in (f"{self._root}/{HIDDEN}", os.path.dirname(temporary), self._directory):
+                with suppress(FileExistsError):
+                    os.mkdir(directory)
+            with open(temporary, "xb") as file:
+                file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            os.replace(temporary, self._path(project))
+        except OSError as error:
+            report(f"{HIDDEN}/{DIRECTORY}", str(error.strerror))
+            with suppress(OSError):
+                os.unlink(temporary)
+
+    def sweep(self, projects: Iterable[str]) -> None:
+        """Remove what projects that are gone left behind. Raises OSError."""
+        used = {os.path.basename(self._path(project)) for project in projects}
+        with suppress(FileNotFoundError):
+            names = os.listdir(self._directory)
+            if len(names) > len(used) + SPARE_FILES:
+                for name in set(names) - used:
+                    os.unlink(f"{self._directory}/{name}")
+
+    def _path(self, project: str) -> str:
+        # A project's name may be longer than a file's.
+        return f"{self._directory}/{hashlib.sha256(project.encode()).hexdigest()[:32]}"
+
+
+def _details(identity: list[int], sha256: str, metadata_sha256: str | None, requires_python: str | None) -> Details:
+    """Raises ValueError or TypeError for what `save` did not write."""
+    known = Details(Identity(*map(int, identity)), sha256, metadata_sha256, requires_python)
+    if not all(_SHA256.fullmatch(digest) for digest in (sha256, metadata_sha256) if digest is not None):
+        raise ValueError(known)
+    if requires_python is not None and not isinstance(requires_python, str):
+        raise TypeError(known)
+    return known

@@ -1,0 +1,65 @@
+"""Whether a directory has changed, by the times its file system keeps."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+# A kernel stamps changes at its ticks, at most ten milliseconds apart, however many digits it keeps.
+TICK_SECONDS = 0.04
+# File systems that keep whole seconds.
+COARSE_TICK_SECONDS = 2.0
+
+
+class Stamp(NamedTuple):
+    """Differs whenever entries came or went, clock ticks apart."""
+
+    device: int
+    inode: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> Stamp:
+        status = os.fstat(descriptor)
+        return cls(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
+    @property
+    def tick_seconds(self) -> float:
+        """Two changes within this time may leave the same stamp."""
+        # A clock that counts in thousandths or less leaves zeroes in every one of its times.
+        return TICK_SECONDS if self.ctime_ns % 1_000_000 else COARSE_TICK_SECONDS
+
+
+def open_directory(path: str) -> int:
+    """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
+    # A path that ends in a slash may be a link.
+    # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+class Watch:
+    """One directory's stamp, and whether what was read under it can still be trusted."""
+
+    def __init__(self) -> None:
+        self.stamp: Stamp | None = None
+        # Whether a reading began so long after its stamp was first seen that only a new stamp can tell of more.
+        self.trusted = False
+        self._first_seen = 0.0
+
+    def settled(self, stamp: Stamp) -> bool:
+        return self.trusted and stamp == self.stamp
+
+    def saw(self, stamp: Stamp, now: float) -> None:
+        """To be called before a reading that begins `now`, on this host's monotonic clock."""
+        if stamp != self.stamp:
+            self.stamp, self._first_seen, self.trusted = stamp, now, False
+
+    def was_read(self, began: float) -> None:
+        # Reckoned on this host's clock alone, so that the file server's may be wrong.
+        assert self.stamp is not None
+        self.trusted = began - self._first_seen >= self.stamp.tick_seconds
+
+    def advance(self, stamp: Stamp) -> None:
+        """All that changed up to this stamp is known without a reading."""
+        self.stamp = stamp

@@ -1,0 +1,197 @@
+"""A package directory holds what people and restores leave in it; nothing of that stops what else is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import StartTask
+from .tasks import READER, Task, sdist, sha256
+from .test_uploads import wait_for
+
+
+def loop(directory: Path) -> None:
+    (directory / "README").symlink_to("README")
+
+
+def looping_package(directory: Path) -> None:
+    (directory / "odd-1.0.tar.gz").symlink_to("odd-1.0.tar.gz")
+
+
+def dangling(directory: Path) -> None:
+    (directory / "odd-1.0.tar.gz").symlink_to("nowhere")
+
+
+def leading_out(directory: Path) -> None:
+    (directory / "odd-1.0.tar.gz").symlink_to("/etc/passwd")
+
+
+def leading_out_by_another(directory: Path) -> None:
+    (directory / "inner").symlink_to("..")
+    (directory.parent / "secret").write_bytes(b"secret")
+    (directory / "odd-1.0.tar.gz").symlink_to("inner/secret")
+
+
+def leading_to_a_directory(directory: Path) -> None:
+    (directory / "odd-1.0.tar.gz").symlink_to("/etc")
+
+
+def pipe(directory: Path) -> None:
+    os.mkfifo(directory / "odd-1.0.tar.gz")
+
+
+def listening_socket(directory: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = os.open(directory, os.O_RDONLY)
+        listener.bind(f"/proc/self/fd/{here}/odd-1.0.tar.gz")
+        os.close(here)
+
+
+def directory_called_like_a_package(directory: Path) -> None:
+    (directory / "odd-1.0.tar.gz").mkdir()
+
+
+def undecodable(directory: Path) -> None:
+    (directory / os.fsdecode(b"odd-\xff-1.0.tar.gz")).write_bytes(b"x")
+    (directory / os.fsdecode(b"\xff")).mkdir()
+    (directory / os.fsdecode(b"\xff") / "odd-1.0.tar.gz").write_bytes(b"x")
+
+
+def unprintable(directory: Path) -> None:
+    (directory / "odd-1.0\n.tar.gz").write_bytes(b"x")
+
+
+def deep(directory: Path) -> None:
+    """Deeper than a path may be long."""
+    here = os.open(directory, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+ODD = [
+    loop,
+    looping_package,
+    dangling,
+    leading_out,
+    leading_out_by_another,
+    leading_to_a_directory,
+    pipe,
+    listening_socket,
+    directory_called_like_a_package,
+    undecodable,
+    unprintable,
+    deep,
+]
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_an_odd_entry_is_passed_over(start_newest: StartTask, directory: Path, make: Callable[[Path], None]) -> None:
+    (directory / "demo-1.0.tar.gz").write_bytes(b"content")
+    task = start_newest(directory)
+    for _ in range(2):
+        assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
+        assert task.get("/simple/").text.count("<a ") == 1
+        assert task.get("/packages/odd-1.0.tar.gz").status_code == 404
+        assert task.get("/simple/odd/").status_code == (503 if make is deep and _ else 404)
+        assert task.upload(*sdist("added", f"1.{_}")).status_code == 200
+        assert task.get("/health", None).status_code == 200
+        (directory / f"added-1.{_}.tar.gz").unlink()
+        if not _:
+            make(directory)
+    if make is deep:
+        # pytest's own removal of temporary directories does not reach it.
+        shutil.rmtree(directory / ("d" * 250))
+
+
+def test_an_odd_entry_is_reported_once(start_newest: StartTask, directory: Path) -> None:
+    leading_out(directory)
+    task = start_newest(directory)
+    for number in range(3):
+        (directory / f"demo-1.{number}.tar.gz").write_bytes(b"content")
+        assert len(task.project("demo")["files"]) == number + 1
+    assert task.errors.read_text().count("odd-1.0.tar.gz") == 1
+
+
+def test_links_within_the_directory_are_followed(start_newest: StartTask, directory: Path) -> None:
+    (directory / "sub").mkdir()
+    (directory / "sub" / "kept").write_bytes(b"content")
+    (directory / "demo-1.0.tar.gz").symlink_to("sub/kept")
+    task = start_newest(directory)
+    assert task.project("demo")["files"][0]["hashes"]["sha256"] == sha256(b"content")
+    assert task.get("/packages/demo-1.0.tar.gz").content == b"content"
+
+
+def test_a_link_turned_outward_is_served_no_more(start_newest: StartTask, directory: Path) -> None:
+    path = directory / "demo-1.0.tar.gz"
+    path.write_bytes(b"content")
+    task = start_newest(directory)
+    assert len(task.project("demo")["files"]) == 1
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    assert task.get("/packages/demo-1.0.tar.gz").status_code == 404
+    assert "passwd" not in task.get("/simple/demo/").text
+    assert task.get("/simple/demo/").status_code == 404
+
+
+@pytest.fixture
+def unprivileged(start_newest: StartTask, directory: Path) -> Callable[[], Task]:
+    """A task of a user who may not read everything."""
+    if os.geteuid() != 0:
+        return lambda: start_newest(directory)
+    if not shutil.which("setpriv"):
+        pytest.skip("giving up root's rights needs setpriv")
+    return lambda: start_newest(directory, wrapper="setpriv --inh-caps=-all --bounding-set=-all")
+
+
+def test_a_directory_that_may_not_be_read_hides_only_itself(unprivileged: Callable[[], Task], directory: Path) -> None:
+    (directory / "demo-1.0.tar.gz").write_bytes(b"content")
+    (directory / "lost+found").mkdir(mode=0o700)
+    (directory / "lost+found" / "found-1.0.tar.gz").write_bytes(b"content")
+    (directory / "lost+found").chmod(0)
+    task = unprivileged()
+    try:
+        assert task.get("/simple/demo/").status_code == 200
+        assert task.get("/packages/demo-1.0.tar.gz").content == b"content"
+        assert task.get("/simple/").status_code == 200
+        assert task.get("/health", None).status_code == 200
+        # It may lie in what cannot be read.
+        for path in ("/simple/found/", "/simple/absent/", "/packages/lost+found/found-1.0.tar.gz"):
+            assert task.get(path, READER).status_code == 503
+        assert task.errors.read_text().count("lost+found") == 1
+    finally:
+        (directory / "lost+found").chmod(0o755)
+    assert task.get("/simple/found/").status_code == 200
+    assert task.get("/simple/absent/").status_code == 404
+
+
+def test_a_file_that_may_not_be_read_hides_only_itself(unprivileged: Callable[[], Task], directory: Path) -> None:
+    for name in ("demo-1.0.tar.gz", "demo-1.1.tar.gz", "other-1.0.tar.gz"):
+        (directory / name).write_bytes(b"content")
+    for name in ("demo-1.1.tar.gz", "other-1.0.tar.gz"):
+        (directory / name).chmod(0)
+    task = unprivileged()
+    assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
+    assert task.get("/packages/demo-1.1.tar.gz").status_code == 503
+    assert task.get("/simple/other/").status_code == 503
+    (directory / "other-1.0.tar.gz").chmod(0o644)
+    assert wait_for(lambda: task.get("/simple/other/").status_code == 200)
+
+
+def test_health_tells_whether_listings_can_be_served(start_newest: StartTask, directory: Path) -> None:
+    (directory / "demo-1.0.tar.gz").write_bytes(b"content")
+    task = start_newest(directory)
+    moved = directory.rename(directory.with_name("moved"))
+    for path in ("/simple/demo/", "/simple/absent/", "/health"):
+        assert task.get(path).status_code == 503
+    moved.rename(directory)
+    for path in ("/health", "/simple/demo/"):
+        assert task.get(path).status_code == 200

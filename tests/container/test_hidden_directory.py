@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .tasks import Task, sha256, staged, visible, wheel
+from .tasks import Task, sdist, sha256, staged, visible, wheel
 
 NAME, CONTENT = wheel("killed", "1.0")
 # Kills itself before the given one of the calls that change a file system or make a change visible.
@@ -72,7 +72,7 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
     start_newest: StartTask, newest_image: Path, directory: Path
 ) -> None:
     task = start_newest(directory)
-    assert task.upload("first-1.0.tar.gz", b"content").status_code == 200
+    assert task.upload(*sdist("first", "1.0", b"content")).status_code == 200
     for step in range(100):
         killed = subprocess.run(
             [newest_image, "-c", UPLOAD, str(step), directory, NAME],
@@ -161,11 +161,11 @@ def test_damaged_announcements_hide_and_invent_nothing(
 ) -> None:
     tasks = [start_newest(directory), start_newest(directory)]
     for task in tasks:
-        assert task.upload(f"before-1.{task.port}.tar.gz", b"content").status_code == 200
+        assert task.upload(*sdist("before", f"1.{task.port}", b"content")).status_code == 200
     assert [len(files_of(task, "before")) for task in tasks] == [2, 2]
     damage(directory)
     for number in range(4):
-        answer = tasks[number % 2].upload(f"after-1.{number}.tar.gz", b"content")
+        answer = tasks[number % 2].upload(*sdist("after", f"1.{number}", b"content"))
         if damage is replace_by_files:
             # Nothing can be announced, so that nothing is stored.
             assert answer.status_code == 503
@@ -180,7 +180,7 @@ def test_damaged_announcements_hide_and_invent_nothing(
             assert files_of(task, "ahead") == {}
             assert "ahead" not in task.get("/simple/").text
     if damage is lie_ahead:
-        assert tasks[0].upload("ahead-1.0.tar.gz", b"content").status_code == 200
+        assert tasks[0].upload(*sdist("ahead", "1.0", b"content")).status_code == 200
         assert [len(files_of(task, "ahead")) for task in tasks] == [1, 1]
     assert all(task.get("/health", None).status_code == 200 for task in tasks)
 
@@ -295,9 +295,9 @@ def test_a_hidden_directory_that_cannot_be_written_stops_no_listing(start_newest
     task = start_newest(directory)
     assert files_of(task, "killed") == {NAME: sha256(CONTENT)}
     assert task.get("/health", None).status_code == 200
-    assert task.upload("other-1.0.tar.gz", b"content").status_code == 503
+    assert task.upload(*sdist("other", "1.0", b"content")).status_code == 503
     (directory / ".index").unlink()
-    assert task.upload("other-1.0.tar.gz", b"content").status_code == 200
+    assert task.upload(*sdist("other", "1.0", b"content")).status_code == 200
 
 
 def test_stock_pypiserver_passes_over_the_hidden_directory(

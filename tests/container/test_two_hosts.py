@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import StartTask
 from .mounts import missing, mounts
-from .tasks import Task, sha256, wheel
+from .tasks import Task, sdist, sha256, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -46,7 +46,7 @@ def test_an_answered_upload_is_at_once_there_without_a_reading(tasks: list[Task]
     """In a series of uploads at both hosts, several at a time, the package directory is not read."""
     for task in tasks:
         # The first upload makes the hidden directory.
-        task.upload(f"first-1.{task.port}.tar.gz", b"content")
+        task.upload(*sdist("first", f"1.{task.port}", b"content"))
     assert [versions(task, "first") for task in tasks] == [2, 2]
     before = [asked(host, "readdir /") for host in hosts[:2]]
 
@@ -73,12 +73,12 @@ def test_what_other_programs_change_is_at_once_there(tasks: list[Task], hosts: l
     """`cp`, `rm` and `mv` between uploads."""
     other = hosts[2]
     for number in range(12):
-        assert tasks[number % 2].upload(f"ours-1.{number}.tar.gz", b"content").status_code == 200
+        assert tasks[number % 2].upload(*sdist("ours", f"1.{number}", b"content")).status_code == 200
         (other / f"theirs-1.{number}.tar.gz").write_bytes(b"content")
         assert [versions(task, "theirs") for task in tasks] == [number + 1] * 2
         assert [versions(task, "ours") for task in tasks] == [number + 1] * 2
     for number in range(12):
-        assert tasks[number % 2].upload(f"later-1.{number}.tar.gz", b"content").status_code == 200
+        assert tasks[number % 2].upload(*sdist("later", f"1.{number}", b"content")).status_code == 200
         (other / f"theirs-1.{number}.tar.gz").unlink()
         assert [versions(task, "theirs") for task in tasks] == [11 - number] * 2
         (other / f"ours-1.{number}.tar.gz").rename(other / f"moved-1.{number}.tar.gz")
@@ -100,7 +100,7 @@ def test_a_stream_of_changes_of_all_kinds_ends_in_the_truth(tasks: list[Task], h
     other = threading.Thread(target=copy)
     other.start()
     for number in range(60):
-        assert tasks[number % 2].upload(f"ours-1.{number}.tar.gz", b"content").status_code == 200
+        assert tasks[number % 2].upload(*sdist("ours", f"1.{number}", b"content")).status_code == 200
         assert [versions(task, "ours") for task in tasks] == [number + 1] * 2
     stop.set()
     other.join()
@@ -115,17 +115,17 @@ def test_a_stream_of_changes_of_all_kinds_ends_in_the_truth(tasks: list[Task], h
 
 def test_a_restored_directory_is_read_anew(tasks: list[Task], hosts: list[Path], tmp_path: Path) -> None:
     for number in range(4):
-        assert tasks[number % 2].upload(f"demo-1.{number}.tar.gz", b"before").status_code == 200
+        assert tasks[number % 2].upload(*sdist("demo", f"1.{number}", b"before")).status_code == 200
     shutil.copytree(hosts[2], tmp_path / "backup")
     for number in range(4, 8):
-        assert tasks[number % 2].upload(f"demo-1.{number}.tar.gz", b"after").status_code == 200
+        assert tasks[number % 2].upload(*sdist("demo", f"1.{number}", b"after")).status_code == 200
     for entry in hosts[2].iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     assert [versions(task, "demo") for task in tasks] == [0, 0]
     shutil.copytree(tmp_path / "backup", hosts[2], dirs_exist_ok=True)
     assert [versions(task, "demo") for task in tasks] == [4, 4]
     for number in range(4, 8):
-        assert tasks[number % 2].upload(f"demo-1.{number}.tar.gz", b"again").status_code == 200
+        assert tasks[number % 2].upload(*sdist("demo", f"1.{number}", b"again")).status_code == 200
         assert [versions(task, "demo") for task in tasks] == [number + 1] * 2
 
 
@@ -148,7 +148,7 @@ def test_a_new_task_does_not_read_packages_again(start_newest: StartTask, hosts:
 
 def test_many_uploads_at_once_are_all_there(tasks: list[Task]) -> None:
     def upload(number: int) -> int:
-        return tasks[number % 2].upload(f"many-1.{number}.tar.gz", os.urandom(100_000)).status_code
+        return tasks[number % 2].upload(*sdist("many", f"1.{number}", os.urandom(100_000))).status_code
 
     with ThreadPoolExecutor(64) as pool:
         assert set(pool.map(upload, range(128))) == {200}

@@ -48,6 +48,13 @@ def gunicorn() -> dict[str, Any]:
     return options
 
 
+def _constant(module: str, name: str) -> float:
+    """A number of the program, from its source: the modules want packages of the image."""
+    match = re.search(rf"^{name} = ([\d.]+)$", SERVER.with_name(module).read_text(), re.MULTILINE)
+    assert match, f"generator/container/{module} has no {name}: which is it now that this test compares?"
+    return float(match[1])
+
+
 def _properties(resources: Data, title: str) -> Data:
     properties: Data = resources[title]["Properties"]
     return properties
@@ -66,14 +73,12 @@ def _draining(resources: Data) -> int:
     return int(attributes["deregistration_delay.timeout_seconds"])
 
 
-def test_the_server_keeps_idle_connections_for_longer_than_the_load_balancer(
-    resources: Data, gunicorn: dict[str, Any]
-) -> None:
+def test_the_server_keeps_idle_connections_for_longer_than_the_load_balancer(resources: Data) -> None:
     """Or the load balancer sends a request into a connection that is being closed, and answers 502.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
     """
-    assert int(_balancer(resources)["idle_timeout.timeout_seconds"]) < gunicorn["keepalive"]
+    assert int(_balancer(resources)["idle_timeout.timeout_seconds"]) < _constant("engine.py", "IDLE_SECONDS")
 
 
 def test_a_stopping_server_ends_its_transfers_before_it_is_killed(container: Data, gunicorn: dict[str, Any]) -> None:
@@ -120,13 +125,12 @@ def test_a_starting_task_is_not_judged_before_it_can_answer(resources: Data, con
 
 def test_health_checks_leave_the_server_the_time_that_its_answer_takes(resources: Data, container: Data) -> None:
     """It gives its storage two seconds, then answers that it is not healthy."""
-    probe = re.search(r"^PROBE_SECONDS = ([\d.]+)", SERVER.with_name("health.py").read_text(), re.MULTILINE)
-    assert probe
+    probe = _constant("health.py", "PROBE_SECONDS")
     check, group = container["HealthCheck"], _properties(resources, "TargetGroup")
     waits = re.search(r"timeout=(\d+)", json.dumps(check["Command"]))
     assert waits
-    assert float(probe[1]) < int(waits[1]) < check["Timeout"] < check["Interval"]
-    assert float(probe[1]) < group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+    assert probe < int(waits[1]) < check["Timeout"] < check["Interval"]
+    assert probe < group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
     assert check["Retries"] >= 2
     assert group["UnhealthyThresholdCount"] >= 2, "one lost packet is no illness"
 

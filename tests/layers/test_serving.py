@@ -279,6 +279,7 @@ def test_records_lead_to_the_load_balancer(editions: Editions) -> None:
     for record in records:
         assert record["AliasTarget"]["DNSName"].endswith("<LoadBalancer.DNSName>")
         assert record["AliasTarget"]["HostedZoneId"] == "<LoadBalancer.CanonicalHostedZoneID>"
+        assert record["AliasTarget"]["EvaluateTargetHealth"] is True
 
 
 @pytest.mark.parametrize("mode", settings.EFS_THROUGHPUT_MODE.values)
@@ -335,3 +336,53 @@ def test_hosts_start_from_the_newest_version_of_their_template(resources: Data) 
         "LaunchTemplateId": "<LaunchTemplate>",
         "Version": "<LaunchTemplate.LatestVersionNumber>",
     }
+
+
+def test_requests_go_to_the_task_with_the_fewest_under_way(resources: Data) -> None:
+    """Uploads and downloads last: in turn, one task would collect the slow ones. Any task serves any request."""
+    attributes = _attributes(resources, "TargetGroup", "TargetGroupAttributes")
+    assert attributes["load_balancing.algorithm.type"] == "least_outstanding_requests"
+    assert attributes["stickiness.enabled"] == "false"
+
+
+def test_hosts_are_filled_and_go_with_their_volumes(resources: Data) -> None:
+    scaling = _properties(resources, "CapacityProvider")["AutoScalingGroupProvider"]["ManagedScaling"]
+    assert 80 <= scaling["TargetCapacity"] <= 100, "below, hosts are paid for that run nothing"
+    for mapping in _properties(resources, "LaunchTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]:
+        assert mapping["Ebs"]["DeleteOnTermination"] is True
+
+
+def test_a_refresh_replaces_protected_hosts_too(resources: Data) -> None:
+    preferences = resources["AutoScalingGroup"]["UpdatePolicy"]["AutoScalingInstanceRefresh"]["Preferences"]
+    assert preferences["ScaleInProtectedInstances"] == "Refresh", "or an update waits for them until it fails"
+
+
+def test_a_cleaner_has_the_time_that_lambda_gives_and_cloudformation_waits_for_it(editions: Editions) -> None:
+    resources = editions.nested(everything()).resources
+    for title in ("AccessLogsCleaner", "VaultCleaner", "GroupCleaner"):
+        timeout = _properties(resources, f"{title}Function")["Timeout"]
+        assert timeout == 900, "the most there is"
+        assert int(_properties(resources, title)["ServiceTimeout"]) >= timeout
+
+
+def test_backups_can_be_made_and_restored(resources: Data) -> None:
+    policies = {it.rpartition("/")[2] for it in _properties(resources, "BackupRole")["ManagedPolicyArns"]}
+    assert policies == {"AWSBackupServiceRolePolicyForBackup", "AWSBackupServiceRolePolicyForRestores"}
+
+
+def test_passwords_need_no_quotes_and_secrets_are_never_public(editions: Editions) -> None:
+    """They stand in URLs, configuration files and environment variables."""
+    resources = editions.nested(everything()).resources
+    for secret in of_type(resources, "AWS::SecretsManager::Secret").values():
+        assert secret["GenerateSecretString"]["ExcludePunctuation"] is True
+    policies = of_type(resources, "AWS::SecretsManager::ResourcePolicy").values()
+    assert policies
+    assert all(policy["BlockPublicPolicy"] is True for policy in policies)
+
+
+def test_old_versions_of_logs_do_not_stay_for_ever_and_keys_rotate(resources: Data) -> None:
+    (rule,) = _properties(resources, "AccessLogs")["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] <= 30
+    assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 30
+    for key in of_type(resources, "AWS::KMS::Key").values():
+        assert key["EnableKeyRotation"] is True

@@ -37,7 +37,7 @@ HEAD_SECONDS = 20.0
 # What a stranger still sends after the answer.
 LINGER_BYTES = 64 << 20
 RECEIVE_BYTES = 1 << 16
-# Each holds up to 32 KiB while it sends a head.
+# Each holds up to 16 KiB while it sends a head.
 CONNECTIONS_LIMIT = 4096
 ACCEPTS_AT_ONCE = 64
 
@@ -64,7 +64,7 @@ class Engine:
         _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         # A connection may have a file or two open.
-        self._limit = min(CONNECTIONS_LIMIT, files // 4) if files > 0 else CONNECTIONS_LIMIT
+        self._limit = min(CONNECTIONS_LIMIT, files // 2) if files > 0 else CONNECTIONS_LIMIT
 
     def start(self, listeners: list[socket.socket]) -> None:
         for listener in listeners:
@@ -151,7 +151,9 @@ class Engine:
         entered = gate.enter(connection)
         current = connection if entered else None
         while current is not None:
-            self._guard(current, current.step)
+            # What is done is forgotten first: from the step's end on, the connection is another thread's.
+            step, current.step = current.step, current.close
+            self._guard(current, step)
             current = gate.leave()
 
     def _await(self, connection: Connection, events: int, deadline: float) -> None:

@@ -111,7 +111,12 @@ def test_clients_read_what_credentials_writes(local: Local) -> None:
         local.dist("formats", version)
         local.run(f". ./{form}.sh && {command}", **local.trust)
 
+    local.dist("formats", "4.0")
+    (local.home / "pyproject.toml").write_text('[project]\nname = "formats"\nversion = "4.0"\n')
+    local.run(". ./poetry-publish.sh && poetry publish -r private -n", **local.trust)
+
     for version, command in (
+        ("4.0", "PIP_CONFIG_FILE=pip.conf pip install"),
         ("1.0", "PIP_CONFIG_FILE=pip.conf pip install"),
         ("2.0", "uv pip install --config-file index.toml"),
         ("3.0", ". ./reader.sh && uv pip install"),

@@ -23,6 +23,7 @@ CONSOLES = {
     "aws": {"Domain": "console.aws.amazon.com"},
     "aws-cn": {"Domain": "console.amazonaws.cn"},
     "aws-us-gov": {"Domain": "console.amazonaws-us-gov.com"},
+    "aws-eusc": {"Domain": "console.amazonaws-eusc.eu"},
 }
 
 

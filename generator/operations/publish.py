@@ -24,7 +24,11 @@ PUBLISHED = "pypiserver-published.yaml"
 """The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
 
 _TEMPLATE_URL = re.compile(r"^( +TemplateURL: )([a-z]+\.yaml)$", re.MULTILINE)
-_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+_CONSOLES = {
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+}
 """Domains of the consoles outside the partition ``aws``."""
 
 

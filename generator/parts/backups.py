@@ -14,6 +14,7 @@ from troposphere.backup import (
     BackupVault,
     LifecycleResourceType,
 )
+from troposphere.iam import Role
 
 from generator import conditions, settings
 from generator.language.retention import RETAIN
@@ -40,7 +41,7 @@ def daily(stack: Stack, file_system_arn: Expression) -> None:
         condition=conditions.HAS_BACKUP,
     )
     # No more backups may arrive while the cleaner empties the vault.
-    plan = _plan(stack, after(Ref(vault), _vault_cleaner(stack, vault)), backup_role.title)
+    plan = _plan(stack, after(Ref(vault), _vault_cleaner(stack, vault)), backup_role)
     stack.add(
         BackupSelection(
             "BackupSelection",
@@ -91,15 +92,15 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
     )
 
 
-def _plan(stack: Stack, vault: Expression, role_title: str) -> BackupPlan:
-    """After the role of that title: AWS Backup refuses a selection whose role it does not see yet.
+def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
+    """After ``backup_role``: AWS Backup refuses a selection whose role it does not see yet.
 
     https://github.com/hashicorp/terraform-provider-aws/issues/9297
     """
     return stack.add(
         BackupPlan(
             "BackupPlan",
-            DependsOn=[role_title],
+            DependsOn=[backup_role.title],
             Condition=stack.when(conditions.HAS_BACKUP),
             BackupPlan=BackupPlanResourceType(
                 BackupPlanName=Join("-", [stack.take(settings.SERVICE_NAME), "packages"]),

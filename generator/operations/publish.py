@@ -13,7 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlencode
 
+from generator.language.partitions import CONSOLES
 from generator.operations.aws import Account, Client
+from generator.operations.bucket import check_bucket
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.terminal import Terminal
@@ -24,11 +26,6 @@ PUBLISHED = "pypiserver-published.yaml"
 """The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
 
 _TEMPLATE_URL = re.compile(r"^( +TemplateURL: )([a-z]+\.yaml)$", re.MULTILINE)
-_CONSOLES = {
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-    "aws-eusc": "console.amazonaws-eusc.eu",
-}
 """Domains of the consoles outside the partition ``aws``."""
 
 
@@ -93,7 +90,7 @@ class Published:
 
 def publish(account: Account, directory: Path, bucket: str, prefix: str) -> Published:
     """Upload the templates of ``directory``. Raises Problem where the bucket cannot be used."""
-    _check_bucket(account, bucket)
+    check_bucket(account, bucket)
     publisher = Publisher(account, bucket, prefix)
     source = (directory / PARENT).read_text()
     urls = {name: publisher.url(publisher.put(name, (directory / name).read_bytes())) for name in _children(source)}
@@ -125,7 +122,7 @@ def show(terminal: Terminal, published: Published, stack_name: str, parameters: 
 
 def quick_create(account: Account, url: str, stack_name: str) -> str:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html"""
-    console = _CONSOLES.get(account.partition, "console.aws.amazon.com")
+    console = CONSOLES.get(account.partition, CONSOLES["aws"])
     query = urlencode({"templateURL": url, "stackName": stack_name})
     region = account.region
     return f"https://{region}.{console}/cloudformation/home?region={region}#/stacks/create/review?{query}"
@@ -133,25 +130,6 @@ def quick_create(account: Account, url: str, stack_name: str) -> str:
 
 def _children(parent: str) -> list[str]:
     return [match[2] for match in _TEMPLATE_URL.finditer(parent)]
-
-
-def _check_bucket(account: Account, bucket: str) -> None:
-    try:
-        response = account.client("s3").head_bucket(Bucket=bucket)
-    except ClientError as error:
-        # A HEAD has no body: the status is all there is.
-        if code(error) == "404":
-            raise Problem(
-                f"there is no bucket {bucket}: `aws s3 mb s3://{bucket} --region {account.region}`"
-            ) from error
-        if code(error) == "403":
-            raise Problem(
-                f"no access to the bucket {bucket}: it needs s3:ListBucket, s3:GetObject and s3:PutObject"
-            ) from error
-        raise
-    home = response.get("BucketRegion") or response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-    if home not in (None, account.region):
-        raise Problem(f"the bucket {bucket} is in {home}, not in {account.region}: give one of the stack's region")
 
 
 def _checksum(s3: Client, bucket: str, key: str) -> str | None:

@@ -17,7 +17,7 @@ from troposphere.backup import (
 from troposphere.iam import Role
 
 from generator import conditions, settings
-from generator.language.retention import RETAIN
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, after
 from generator.parts.cleaners import FORCE_DESTROY, cleaner
 from generator.parts.iam import managed, role
@@ -63,7 +63,7 @@ def _vault(stack: Stack) -> BackupVault:
     return stack.add(
         BackupVault(
             "BackupVault",
-            **RETAIN,
+            **RETAIN_EXCEPT_ON_CREATE,
             BackupVaultName=Join("-", ["packages", stack_uuid]),
             BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
         )

@@ -48,11 +48,10 @@ def understated(declared: int) -> bytes:
 def many_members(count: int) -> bytes:
     names = [b"%06d" % number for number in range(count)]
     content = zipped([METADATA])
-    at, central = 0, b""
-    for name in names:
-        central += (
-            struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0, 0, at) + name
-        )
+    entry = struct.Struct("<4s6H3L5H2L")
+    central = b"".join(
+        entry.pack(b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0) + name for name in names
+    )
     size = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(central), len(content))
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(content) + len(central), 1)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)

@@ -139,7 +139,9 @@ def test_a_pattern_accepts_and_refuses(editions: Editions, name: str) -> None:
 
 def test_every_pattern_has_examples_and_says_what_it_wants(editions: Editions) -> None:
     patterned = {name: it for name, it in editions.parent["Parameters"].items() if "AllowedPattern" in it}
-    assert patterned.keys() == PATTERNS.keys()
+    unproved, stale = patterned.keys() - PATTERNS.keys(), PATTERNS.keys() - patterned.keys()
+    assert not unproved, f"{sorted(unproved)}: give PATTERNS values that the pattern accepts and refuses"
+    assert not stale, f"{sorted(stale)}: no such parameter has a pattern; take it out of PATTERNS"
     for name, parameter in patterned.items():
         assert parameter["ConstraintDescription"].startswith("must be "), name
         assert parameter["AllowedPattern"].startswith("^"), name

@@ -1,30 +1,26 @@
-// What cdk-nag's packs report on templates: node cdk_nag.js DIRECTORY prints {template: [[rule, logical ID, text]]}.
+// What cdk-nag's packs report on each template of a directory: lines of JSON, [template, rule, logical ID, text].
 const { readdirSync } = require("fs");
 const { basename, join } = require("path");
 const cdk = require("aws-cdk-lib");
 const { CfnInclude } = require("aws-cdk-lib/cloudformation-include");
-const nag = require("cdk-nag");
+const { AwsSolutionsChecks, NIST80053R5Checks, PCIDSS321Checks } = require("cdk-nag");
 
-const directory = process.argv[2];
-const outdir = join(directory, "cdk.out");
-const found = {};
-for (const file of readdirSync(directory).filter((name) => name.endsWith(".json")).sort()) {
-  const name = basename(file, ".json");
-  const findings = (found[name] = []);
-  const record = ({ ruleId, resource, ruleInfo }, problem = "") =>
-    findings.push([ruleId, resource.logicalId ? resource.stack.resolve(resource.logicalId) : resource.node.id, ruleInfo + problem]);
+const [directory, outdir] = process.argv.slice(2);
+for (const file of readdirSync(directory).sort()) {
   const app = new cdk.App({ outdir, analyticsReporting: false });
-  const stack = new cdk.Stack(app, name);
+  const stack = new cdk.Stack(app, basename(file, ".json"));
   new CfnInclude(stack, "Template", { templateFile: join(directory, file) });
+  const report = ({ ruleId, ruleInfo, resource, findingId = "", errorMessage = "" }) =>
+    console.log(JSON.stringify([
+      stack.stackName, ruleId, stack.resolve(resource.logicalId), [ruleInfo, findingId, errorMessage].join(" ").trim(),
+    ]));
+  const ignored = () => {};
   const logger = {
-    onCompliance() {}, onSuppressed() {}, onSuppressedError() {}, onNotApplicable() {},
-    onNonCompliance: (it) => record(it),
-    onError: (it) => record(it, " (not evaluated: " + it.errorMessage + ")"),
+    onNonCompliance: report, onError: report,
+    onCompliance: ignored, onSuppressed: ignored, onSuppressedError: ignored, onNotApplicable: ignored,
   };
-  const options = { additionalLoggers: [logger], reports: false, verbose: false };
-  for (const Pack of [nag.AwsSolutionsChecks, nag.NIST80053R5Checks, nag.PCIDSS321Checks]) {
-    cdk.Aspects.of(app).add(new Pack(options));
+  for (const Pack of [AwsSolutionsChecks, NIST80053R5Checks, PCIDSS321Checks]) {
+    cdk.Aspects.of(app).add(new Pack({ additionalLoggers: [logger], reports: false }));
   }
   app.synth();
 }
-console.log(JSON.stringify(found));

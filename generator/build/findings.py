@@ -107,7 +107,7 @@ EXPLAINED = (
     Explained(
         ("AwsSolutions-IAM5",),
         ("AccessLogsCleanerRole", "GroupCleanerRole"),
-        "All objects of the one bucket; the generated part of the one group's ARN. `DescribeAutoScalingGroups`, which "
+        "All objects of the one bucket; the generated part of the one group's ARN. `autoscaling:DescribeAutoScalingGroups`, which "
         "only reads, takes no resource.",
     ),
     Explained(

@@ -88,8 +88,13 @@ EXPLAINED = (
         "The variables are settings, to be read in a review. Passwords come from Secrets Manager, by `Secrets`.",
     ),
     Explained(
+        ("AwsSolutions-ECS4", "CKV_AWS_65"),
+        ("Cluster",),
+        "`EnableContainerInsights`: on by default, billed by the metric, and the operator's to switch off.",
+    ),
+    Explained(
         ("AwsSolutions-IAM4",),
-        ("HostRole", "ExecutionRole", "BackupRole"),
+        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole"),
         "AWS's own policies of the ECS agent, Session Manager, task start and AWS Backup: AWS extends them when those "
         "services need more; a copy would break one day.",
     ),

@@ -30,8 +30,8 @@ live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make l
 	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
 
 .PHONY: local
-local: .venv/tests ## Run the server on this machine: two tasks behind nginx with TLS
-	$(BIN)/python -m generator.local
+local: .venv/tests ## Run the server on this machine; two tasks behind TLS where nginx and openssl are installed
+	$(BIN)/python -m generator local
 
 .PHONY: publish deploy delete credentials status
 publish deploy delete credentials status: .venv/generator ## A command of README's "Deploy": make deploy ARGS="--bucket B"

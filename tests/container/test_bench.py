@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missi
 
 
 def test_latencies_are_measured(newest_image: Path) -> None:
-    program = [sys.executable, "-m", "bench.latency", "--seconds", "2", "--files", "300", "--python", newest_image]
+    program = [sys.executable, "-m", "bench.latency", "--seconds", "2", "--files", "300", "--python", str(newest_image)]
     table = subprocess.check_output(program, text=True, cwd=Path(__file__).parents[2], timeout=300)
     print(table)
     assert [line.split("|")[1].strip() for line in table.splitlines()] == ["files", "---", "300", "300"]

@@ -85,6 +85,13 @@ def test_every_pair_of_switches_resolves(editions: Editions) -> None:
         _check(editions, {name: changed[name] for name in pair}, place)
 
 
+def test_every_optional_parameter_has_another_value() -> None:
+    """By which the tests here, and others, see what it does."""
+    optional = {it.name for it in settings.ALL if it.default is not None} - REQUIRED.keys()
+    missing = optional - extras().keys()
+    assert not missing, f"{sorted(missing)}: give a value other than the default in extras() of deployments.py"
+
+
 def test_every_parameter_has_an_effect(editions: Editions) -> None:
     """Alone, or together with what it is for."""
     contexts: tuple[Values, ...] = (
@@ -97,7 +104,8 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
     before = [editions.single(context).resources for context in contexts]
     for name, value in extras().items():
         after = (editions.single({**context, name: value}).resources for context in contexts)
-        assert any(one != other for one, other in zip(before, after, strict=True)), name
+        changed = any(one != other for one, other in zip(before, after, strict=True))
+        assert changed, f"{name}={value} changes no resource, in none of the contexts: take it in a layer"
 
 
 def test_the_dns_template_resolves_alone(editions: Editions) -> None:
@@ -216,8 +224,12 @@ def test_every_conditional_resource_is_there_with_some_values_and_not_with_other
     conditional = {title for title, it in editions.single_file["Resources"].items() if "Condition" in it}
     cases = [editions.single(values).resources.keys() for values, _, _ in PRESENCE.values()]
     cases.append(editions.single(everything()).resources.keys())
-    assert {title for title in conditional if not any(title in there for there in cases)} == set()
-    assert {title for title in conditional if all(title in there for there in cases)} == set()
+    never = {title for title in conditional if not any(title in there for there in cases)}
+    assert not never, f"{sorted(never)}: no case of PRESENCE or everything() makes it: add one"
+    always = {title for title in conditional if all(title in there for there in cases)}
+    assert not always, (
+        f"{sorted(always)}: every case makes it: add one to PRESENCE that does not, or drop the condition"
+    )
 
 
 def _records(resources: Data) -> list[tuple[str, str]]:

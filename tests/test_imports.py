@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
-    "operations": ("operations", "parts.data_bearing"),
+    "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent",),
     "commands": ("build", "operations"),
     "__main__": ("commands",),

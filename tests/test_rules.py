@@ -105,7 +105,10 @@ def test_a_rule_refuses_and_says_what_to_change(
 
 
 def test_every_rule_has_an_example(editions: Editions) -> None:
-    assert {rule for rule, *_ in EXAMPLES} == editions.parent["Rules"].keys()
+    examples = {rule for rule, *_ in EXAMPLES}
+    missing, stale = editions.parent["Rules"].keys() - examples, examples - editions.parent["Rules"].keys()
+    assert not missing, f"{sorted(missing)}: give EXAMPLES values that the rule accepts and refuses"
+    assert not stale, f"{sorted(stale)}: there is no such rule; take it out of EXAMPLES"
 
 
 def test_every_message_names_a_parameter(editions: Editions) -> None:

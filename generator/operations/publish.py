@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlencode
 
+from generator.language.partitions import CONSOLES
 from generator.operations.aws import Account, Client
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
@@ -24,7 +25,6 @@ PUBLISHED = "pypiserver-published.yaml"
 """The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
 
 _TEMPLATE_URL = re.compile(r"^( +TemplateURL: )([a-z]+\.yaml)$", re.MULTILINE)
-_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 """Domains of the consoles outside the partition ``aws``."""
 
 
@@ -121,7 +121,7 @@ def show(terminal: Terminal, published: Published, stack_name: str, parameters: 
 
 def quick_create(account: Account, url: str, stack_name: str) -> str:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html"""
-    console = _CONSOLES.get(account.partition, "console.aws.amazon.com")
+    console = CONSOLES.get(account.partition, CONSOLES["aws"])
     query = urlencode({"templateURL": url, "stackName": stack_name})
     region = account.region
     return f"https://{region}.{console}/cloudformation/home?region={region}#/stacks/create/review?{query}"

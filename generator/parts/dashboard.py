@@ -6,11 +6,13 @@ Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWa
 from __future__ import annotations
 
 import json
+from textwrap import indent
 from typing import Any
 
-from troposphere import If, Sub
+from troposphere import Sub
 
-from generator.language.wiring import Expression
+from generator import conditions
+from generator.language.wiring import Expression, Stack
 
 Metric = list[Any]
 _ROW = 6
@@ -27,99 +29,105 @@ _STORAGE = """## Storage
 **Connections**: one or two for each task."""
 
 
+_SERVICE = ["ClusterName", "${Cluster}", "ServiceName", "${Service}"]
+_LOAD_BALANCER = ["LoadBalancer", "${LoadBalancer}"]
+_TARGETS = ["TargetGroup", "${TargetGroup}", *_LOAD_BALANCER]
+_FILE_SYSTEM = ["FileSystemId", "${FileSystem}"]
+"""Dimensions, by name and value in turn; the values are filled in by CloudFormation."""
+
+
+def _ecs_metric(name: str, stat: str) -> Metric:
+    return ["AWS/ECS", name, *_SERVICE, {"stat": stat, "label": f"{name} {stat}"}]
+
+
+def _insight(name: str, stat: str = "Average", **options: object) -> Metric:
+    return ["ECS/ContainerInsights", name, *_SERVICE, {"stat": stat, "label": name, **options}]
+
+
+def _elb(name: str, stat: str, dimensions: list[str] = _LOAD_BALANCER, **options: object) -> Metric:
+    return ["AWS/ApplicationELB", name, *dimensions, {"stat": stat, "label": f"{name} {stat}", **options}]
+
+
+def _efs(name: str, stat: str, **options: object) -> Metric:
+    return ["AWS/EFS", name, *_FILE_SYSTEM, {"stat": stat, "label": name, **options}]
+
+
+_ROWS: list[tuple[str, dict[str, list[Metric]]]] = [
+    (
+        _TASKS,
+        {
+            "CPU and memory (%)": [
+                _ecs_metric(name, stat)
+                for name in ("CPUUtilization", "MemoryUtilization")
+                for stat in ("Average", "Maximum")
+            ],
+            "Tasks": [_insight(name) for name in ("DesiredTaskCount", "RunningTaskCount", "PendingTaskCount")],
+            "CPU units": [_insight("CpuUtilized"), _insight("CpuReserved", color="#d62728")],
+            "Memory (MiB)": [_insight("MemoryUtilized"), _insight("MemoryReserved", color="#d62728")],
+        },
+    ),
+    (
+        _HOSTS,
+        {
+            "Response time (s)": [
+                _elb("TargetResponseTime", stat, _TARGETS) for stat in ("p50", "p95", "p99", "Average")
+            ],
+            "Requests": [_elb("RequestCount", "Sum")]
+            + [_elb(f"HTTPCode_Target_{n}XX_Count", "Sum", _TARGETS) for n in (2, 4, 5)]
+            + [_elb("HTTPCode_ELB_5XX_Count", "Sum")],
+            "Connections": [
+                _elb(name, "Sum") for name in ("ActiveConnectionCount", "NewConnectionCount", "RejectedConnectionCount")
+            ],
+            "Targets": [
+                _elb("HealthyHostCount", "Minimum", _TARGETS),
+                _elb("UnHealthyHostCount", "Maximum", _TARGETS),
+            ],
+        },
+    ),
+    (
+        _STORAGE,
+        {
+            "I/O limit and throughput (%)": [
+                _efs("PercentIOLimit", "Average"),
+                _efs("MeteredIOBytes", "Sum", id="metered", visible=False),
+                _efs("PermittedThroughput", "Average", id="permitted", visible=False),
+                [{"expression": "100*metered/PERIOD(metered)/permitted", "label": "Throughput used"}],
+            ],
+            "Client connections": [_efs("ClientConnections", "Sum")],
+            "Bytes": [_efs(name, "Sum") for name in ("DataReadIOBytes", "DataWriteIOBytes", "MetadataIOBytes")],
+        },
+    ),
+]
+_BURST_CREDITS = ("Burst credits (bytes)", [_efs("BurstCreditBalance", "Average")])
+"""A graph that ends the last row, in bursting mode only."""
+
+
 def body(
+    stack: Stack,
     *,
     cluster: Expression,
     service: Expression,
     load_balancer: Expression,
     target_group: Expression,
     file_system: Expression,
-    bursting: str,
 ) -> Sub:
-    """The dashboard as JSON; ``bursting`` names the Condition under which burst credits are shown."""
-    ecs = ["ClusterName", "${Cluster}", "ServiceName", "${Service}"]
-    balancer = ["LoadBalancer", "${LoadBalancer}"]
-    targets = ["TargetGroup", "${TargetGroup}", *balancer]
-    files = ["FileSystemId", "${FileSystem}"]
-
-    def ecs_metric(name: str, stat: str) -> Metric:
-        return ["AWS/ECS", name, *ecs, {"stat": stat, "label": f"{name} {stat}"}]
-
-    def insight(name: str, stat: str = "Average", **options: object) -> Metric:
-        return ["ECS/ContainerInsights", name, *ecs, {"stat": stat, "label": name, **options}]
-
-    def elb(name: str, stat: str, dimensions: list[str] = balancer, **options: object) -> Metric:
-        return ["AWS/ApplicationELB", name, *dimensions, {"stat": stat, "label": f"{name} {stat}", **options}]
-
-    def efs(name: str, stat: str, **options: object) -> Metric:
-        return ["AWS/EFS", name, *files, {"stat": stat, "label": name, **options}]
-
-    rows: list[tuple[str, dict[str, list[Metric]]]] = [
-        (
-            _TASKS,
-            {
-                "CPU and memory (%)": [
-                    ecs_metric(name, stat)
-                    for name in ("CPUUtilization", "MemoryUtilization")
-                    for stat in ("Average", "Maximum")
-                ],
-                "Tasks": [insight(name) for name in ("DesiredTaskCount", "RunningTaskCount", "PendingTaskCount")],
-                "CPU units": [insight("CpuUtilized"), insight("CpuReserved", color="#d62728")],
-                "Memory (MiB)": [insight("MemoryUtilized"), insight("MemoryReserved", color="#d62728")],
-            },
-        ),
-        (
-            _HOSTS,
-            {
-                "Response time (s)": [
-                    elb("TargetResponseTime", stat, targets) for stat in ("p50", "p95", "p99", "Average")
-                ],
-                "Requests": [elb("RequestCount", "Sum")]
-                + [elb(f"HTTPCode_Target_{n}XX_Count", "Sum", targets) for n in (2, 4, 5)]
-                + [elb("HTTPCode_ELB_5XX_Count", "Sum")],
-                "Connections": [
-                    elb(name, "Sum")
-                    for name in ("ActiveConnectionCount", "NewConnectionCount", "RejectedConnectionCount")
-                ],
-                "Targets": [
-                    elb("HealthyHostCount", "Minimum", targets),
-                    elb("UnHealthyHostCount", "Maximum", targets),
-                ],
-            },
-        ),
-        (
-            _STORAGE,
-            {
-                "I/O limit and throughput (%)": [
-                    efs("PercentIOLimit", "Average"),
-                    efs("MeteredIOBytes", "Sum", id="metered", visible=False),
-                    efs("PermittedThroughput", "Average", id="permitted", visible=False),
-                    [{"expression": "100*metered/PERIOD(metered)/permitted", "label": "Throughput used"}],
-                ],
-                "Client connections": [efs("ClientConnections", "Sum")],
-                "Bytes": [efs(name, "Sum") for name in ("DataReadIOBytes", "DataWriteIOBytes", "MetadataIOBytes")],
-            },
-        ),
-    ]
+    """The dashboard as JSON: a text and its graphs in each row."""
     widgets: list[dict[str, Any]] = []
-    for row, (text, graphs) in enumerate(rows):
+    for row, (text, graphs) in enumerate(_ROWS):
         widgets.append(_place(0, row, "text", {"markdown": text, "background": "transparent"}, width=4))
         for column, (title, metrics) in enumerate(graphs.items()):
             widgets.append(_graph(4 + 5 * column, row, title, metrics))
-    burst_credits = _graph(19, len(rows) - 1, "Burst credits (bytes)", [efs("BurstCreditBalance", "Average")])
+    burst_credits = json.dumps(_graph(19, len(_ROWS) - 1, *_BURST_CREDITS), indent=1)
+    listed = ",\n".join(indent(json.dumps(widget, indent=1), "  ") for widget in widgets)
     names: dict[str, Any] = {
         "Cluster": cluster,
         "Service": service,
         "LoadBalancer": load_balancer,
         "TargetGroup": target_group,
         "FileSystem": file_system,
+        "BurstCredits": stack.if_(conditions.IS_BURSTING, Sub(f",\n{burst_credits}", FileSystem=file_system), ""),
     }
-    everything = json.dumps({"widgets": widgets}, indent=1).removesuffix("\n ]\n}")
-    return Sub(
-        everything + "${BurstCredits}\n ]\n}",
-        **names,
-        BurstCredits=If(bursting, Sub(",\n" + json.dumps(burst_credits, indent=1), FileSystem=file_system), ""),
-    )
+    return Sub(f'{{\n "widgets": [\n{listed}${{BurstCredits}}\n ]\n}}', **names)
 
 
 def _graph(x: int, row: int, title: str, metrics: list[Metric]) -> dict[str, Any]:

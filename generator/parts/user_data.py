@@ -13,9 +13,9 @@ from troposphere import Base64, Sub
 
 from generator import settings
 from generator.language.wiring import Expression, Stack
+from generator.settings.values import USER_DATA_BOUNDARY
 from generator.sizing import ECS_RESERVED_MEMORY
 
-BOUNDARY = "==pypiserver=="
 LOG_AGENT_CONFIG = "/etc/cloudwatch-agent"
 HOST_LOGS = {
     "cloud-init": "/var/log/cloud-init-output.log",
@@ -43,17 +43,17 @@ def user_data(stack: Stack, cluster: Expression, host_logs: Expression) -> Base6
         "extra-files": ("cloud-config", f"#cloud-config\n{_APPEND}\nwrite_files: ${{ExtraFiles}}"),
         "extra-commands": ("x-shellscript", "#!/bin/bash\n${ExtraCommands}"),
     }
-    text = f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{BOUNDARY}"\n\n'
+    text = f'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="{USER_DATA_BOUNDARY}"\n\n'
     for name, (kind, body) in parts.items():
         text += (
-            f"--{BOUNDARY}\n"
+            f"--{USER_DATA_BOUNDARY}\n"
             f"Content-Type: text/{kind}; charset=utf-8\n"
             f'Content-Disposition: attachment; filename="{name}"\n\n'
             f"{body}\n"
         )
     return Base64(
         Sub(
-            f"{text}--{BOUNDARY}--\n",
+            f"{text}--{USER_DATA_BOUNDARY}--\n",
             Cluster=cluster,
             ExtraCommands=stack.take(settings.CLOUDINIT_EXTRA_COMMANDS),
             ExtraFiles=stack.take(settings.EXTRA_FILES),
@@ -77,12 +77,13 @@ _JOIN_CLUSTER = (
 def _log_agent() -> str:
     """The CloudWatch agent's configuration, with the instance's ID filled in by cloud-init.
 
-    The agent cannot ask for it: the hosts' metadata service does not answer containers.
+    The agent cannot ask for it: the hosts' metadata service does not answer containers. The log group's name, up to
+    512 characters, stands here once: EC2 admits 16 KiB of user data.
     """
     collect = [
         {
             "file_path": f"/host{path}",
-            "log_group_name": "${HostLogs}",
+            "log_group_name": "{{ log_group }}",
             "log_stream_name": f"{{{{ v1.instance_id }}}}/{name}",
         }
         for name, path in HOST_LOGS.items()
@@ -94,6 +95,7 @@ def _log_agent() -> str:
     content = json.dumps(config, indent=1).replace("\n", "\n    ")
     return (
         "## template: jinja\n"
+        '{%- set log_group = "${HostLogs}" -%}\n'
         "#cloud-config\n"
         f"{_APPEND}\n"
         "write_files:\n"

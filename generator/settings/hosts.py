@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import IMAGE, POLICY_ARN, items, optional
+from generator.settings.values import (
+    CLOUD_INIT_LIST,
+    CLOUD_INIT_LIST_FORM,
+    IMAGE,
+    LONGEST,
+    POLICY_ARN,
+    SHELL,
+    USER_DATA_BOUNDARY,
+    items,
+    optional,
+)
 from generator.sizing import INSTANCES
 
 MAX_GROUP_MIN = 10
@@ -83,22 +93,24 @@ USERS = Setting(
     label="Users on the hosts (JSON)",
     description='List of cloud-init user objects, e.g. [{"name": "admin", "groups": "wheel"}].',
     default="[]",
-    pattern=r"^\[[\s\S]*\]$",
-    constraint="must be a JSON list of cloud-init user objects, each with a name",
+    pattern=CLOUD_INIT_LIST,
+    constraint=f"must be a JSON list of cloud-init user objects, each with a name; {CLOUD_INIT_LIST_FORM}",
 )
 EXTRA_FILES = Setting(
     name="ExtraFiles",
     label="Files on the hosts (JSON)",
     description='List of cloud-init write_files objects, e.g. [{"path": "/etc/motd", "content": "hello"}].',
     default="[]",
-    pattern=r"^\[[\s\S]*\]$",
-    constraint="must be a JSON list of cloud-init write_files objects, each with an absolute path",
+    pattern=CLOUD_INIT_LIST,
+    constraint=f"must be a JSON list of cloud-init write_files objects, each with an absolute path; {CLOUD_INIT_LIST_FORM}",
 )
 CLOUDINIT_EXTRA_COMMANDS = Setting(
     name="CloudinitExtraCommands",
     label="Shell commands on the hosts",
     description="Run as root at the end of a host's first start.",
     default="",
+    pattern=SHELL,
+    constraint=f"must be at most {LONGEST} printable ASCII characters, tabs and line feeds (no carriage returns), without --{USER_DATA_BOUNDARY}; write others as escapes, e.g. $'\\u00e9'",
 )
 EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
     name="ExtraInstanceProfilePermissions",

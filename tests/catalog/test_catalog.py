@@ -83,7 +83,7 @@ def statements(policies: dict[str, Json]) -> Iterator[Json]:
 
 def test_committed_template_is_the_generated_one(template: Json) -> None:
     loaded = yaml.load((TEMPLATES / "service-catalog.yaml").read_text(), Loader)
-    assert loaded["Resources"].keys() == template["Resources"].keys()
+    assert loaded["Resources"].keys() == template["Resources"].keys(), "run make templates"
 
 
 def test_managed_policies_fit(policies: dict[str, Json]) -> None:
@@ -97,7 +97,7 @@ def test_role_has_every_action_and_no_other_of_a_service(policies: dict[str, Jso
     granted = {action for it in statements(policies) for action in it["Action"]}
     needed = actions(single().templates()["pypiserver-single.yaml"])
     assert granted - needed == {action for it in policies["stacks"]["Statement"] for action in it["Action"]} - needed
-    assert needed <= granted
+    assert needed <= granted, f"the launch role lacks {sorted(needed - granted)}: see SERVICES of launch_role.py"
 
 
 def test_parliament_finds_nothing(policies: dict[str, Json]) -> None:

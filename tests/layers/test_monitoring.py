@@ -84,7 +84,9 @@ def test_every_alarm_watches_a_resource_of_the_deployment(resources: Data) -> No
         metrics = [query["MetricStat"]["Metric"] for query in _queries(alarm)] or [alarm]
         for metric in metrics:
             assert metric["Dimensions"], title
-            assert all(DIMENSIONS[it["Name"]] == it["Value"] for it in metric["Dimensions"]), title
+            for it in metric["Dimensions"]:
+                assert it["Name"] in DIMENSIONS, f"{title}: give DIMENSIONS the resource that {it['Name']} names"
+                assert DIMENSIONS[it["Name"]] == it["Value"], title
 
 
 def test_every_expression_uses_the_metrics_beside_it(resources: Data) -> None:
@@ -259,7 +261,9 @@ def test_everything_taggable_carries_the_five_tags(editions: Editions, case: str
         found = _tags(resource["Properties"][name])
         assert found.items() >= expected.items(), title
         assert re.fullmatch(f"{expected['service']}-[a-z0-9-]+", found["Name"]), title
-    assert untagged == UNTAGGED.keys()
+    missing, stale = untagged - UNTAGGED.keys(), UNTAGGED.keys() - untagged
+    assert not missing, f"{sorted(missing)} can be tagged: give it tags(), or say in UNTAGGED why not"
+    assert not stale, f"{sorted(stale)} has tags, or is not there: take it out of UNTAGGED"
 
 
 @pytest.mark.parametrize("case", CASES)

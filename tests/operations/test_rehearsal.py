@@ -169,7 +169,9 @@ def buckets() -> set[str]:
 def test_required_settings_suffice(account: Account) -> None:
     outputs = account.deploy()
 
-    assert set(account.physical) == account.declared() - OPTIONAL
+    missing, there = account.declared() - OPTIONAL - set(account.physical), set(account.physical) & OPTIONAL
+    assert not missing, f"{sorted(missing)} is not made by default: is it one of OPTIONAL?"
+    assert not there, f"{sorted(there)} is made by default: take it out of OPTIONAL"
     assert outputs["PypiServerUrls"] == "https://pypi.example.com,https://packages.example.com"
     assert outputs["CapacityInfo"] == "2 to 10 tasks of 512 MiB on 2 or more x t3.micro"
     assert outputs["TaskMinCount"] == "2"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from deployments import DEFAULTS, Editions
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+from refuse import constraint_violations
 
 from generator.parts.user_data import HOST_LOGS
 
@@ -41,24 +45,42 @@ EVERY_USER_FIELD = {
 """Every field that the Terraform module's ``users`` may have."""
 
 
-def first_start(editions: Editions, directory: Path, **given: str) -> dict[str, Any]:
-    """What cloud-init makes of the launch template's user data; see cloud_init.py."""
-    template = editions.single({**DEFAULTS, **given}).resources["LaunchTemplate"]
-    data = template["Properties"]["LaunchTemplateData"]["UserData"]
+class FirstStart:
+    """``first_start(**parameters)``: what cloud-init makes of the launch template's user data; see cloud_init.py."""
+
+    def __init__(self, editions: Editions, requests: IO[str], answers: IO[str]) -> None:
+        self._editions, self._requests, self._answers = editions, requests, answers
+
+    def __call__(self, **given: str) -> dict[str, Any]:
+        template = self._editions.single({**DEFAULTS, **given}).resources["LaunchTemplate"]
+        print(template["Properties"]["LaunchTemplateData"]["UserData"], file=self._requests, flush=True)
+        result: dict[str, Any] = json.loads(self._answers.readline())
+        return result
+
+    def admits(self, **given: str) -> bool:
+        return not given.keys() & set(constraint_violations(self._editions.parent, given))
+
+
+@pytest.fixture(scope="module")
+def first_start(editions: Editions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart]:
     script = Path(__file__).parents[1] / "support" / "cloud_init.py"
-    ran = subprocess.run(
-        [SYSTEM_PYTHON, script, directory], input=base64.b64decode(data), capture_output=True, check=True
-    )
-    result: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return result
+    command = [SYSTEM_PYTHON, str(script), str(tmp_path_factory.mktemp("hosts"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield FirstStart(editions, process.stdin, process.stdout)
+        process.stdin.close()
+
+
+OURS = {"/etc/ecs/ecs.config", "/etc/cloudwatch-agent/config.json"}
 
 
 def written(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {entry["path"]: entry for entry in result["config"]["write_files"]}
 
 
-def test_host_joins_the_cluster_and_configures_the_log_agent(editions: Editions, tmp_path: Path) -> None:
-    result = first_start(editions, tmp_path)
+def test_host_joins_the_cluster_and_configures_the_log_agent(first_start: FirstStart) -> None:
+    result = first_start()
     assert result["invalid"] == ""
     assert result["config"]["users"] == ["default"]
     ecs = written(result)["/etc/ecs/ecs.config"]
@@ -73,35 +95,123 @@ def test_host_joins_the_cluster_and_configures_the_log_agent(editions: Editions,
     assert {it["log_group_name"] for it in collected} == {"<HostLogs>"}
 
 
-def test_users_and_files_of_the_operator_are_added_to_ours(editions: Editions, tmp_path: Path) -> None:
+def test_users_and_files_of_the_operator_are_added_to_ours(first_start: FirstStart) -> None:
     extra = {"path": "/etc/motd", "content": "hello ${name}\n", "permissions": "0644", "owner": "root:root"}
     result = first_start(
-        editions,
-        tmp_path,
         Users=json.dumps([EVERY_USER_FIELD, {"name": "second"}], indent=2),
         ExtraFiles=json.dumps([extra]),
     )
     assert result["config"]["users"] == ["default", EVERY_USER_FIELD, {"name": "second"}]
-    assert set(written(result)) == {"/etc/ecs/ecs.config", "/etc/cloudwatch-agent/config.json", "/etc/motd"}
+    assert set(written(result)) == OURS | {"/etc/motd"}
     assert written(result)["/etc/motd"] == extra
 
 
 @pytest.mark.parametrize("broken", ['[{"name": "admin"]', "[}]", '["', "[: :]"])
-def test_a_mistake_in_the_operators_json_keeps_the_host_in_the_cluster(
-    editions: Editions, tmp_path: Path, broken: str
-) -> None:
-    result = first_start(editions, tmp_path, Users=broken, ExtraFiles=broken)
-    assert {"/etc/ecs/ecs.config", "/etc/cloudwatch-agent/config.json"} <= set(written(result))
+def test_a_mistake_in_the_operators_json_keeps_the_host_in_the_cluster(first_start: FirstStart, broken: str) -> None:
+    result = first_start(Users=broken, ExtraFiles=broken)
+    assert set(written(result)) >= OURS
 
 
-def test_commands_of_the_operator_run_as_given(editions: Editions, tmp_path: Path) -> None:
+def test_commands_of_the_operator_run_as_given(first_start: FirstStart) -> None:
     commands = 'echo "a b" > /tmp/it\nfor name in x y; do echo "${name}"; done'
-    scripts = first_start(editions, tmp_path, CloudinitExtraCommands=commands)["scripts"]
+    scripts = first_start(CloudinitExtraCommands=commands)["scripts"]
     assert scripts == {"extra-commands": f"#!/bin/bash\n{commands}"}
 
 
-def test_scripts_pass_shellcheck(editions: Editions, tmp_path: Path) -> None:
-    for name, script in first_start(editions, tmp_path)["scripts"].items():
+def test_scripts_pass_shellcheck(first_start: FirstStart, tmp_path: Path) -> None:
+    for name, script in first_start()["scripts"].items():
         file = tmp_path / name
         file.write_text(script)
         subprocess.run([Path(sys.executable).with_name("shellcheck"), "--severity=style", file], check=True)
+
+
+HOSTILE = (
+    *("\t", "\n", "\r", "\r\n", "\0", "\x0b", "\x1b", "\x7f", "\x85", "\xa0", "é", "\u2028", "\ufeff", "\ufffe", "😀"),
+    *(
+        "\\",
+        '"',
+        "'",
+        "`",
+        "$",
+        "${Users}",
+        "$(",
+        "{{ v1.region }}",
+        "{%",
+        "{{",
+        "#",
+        ": ",
+        "- ",
+        "---",
+        "...",
+        "%",
+        "&a",
+        "*a",
+    ),
+    *(
+        "--",
+        "==pypiserver==",
+        "--==pypiserver==",
+        "--==pypiserver==--",
+        "\n--==pypiserver==--\n",
+        "From ",
+        "Content-Type: text/plain\n\n",
+        "\n\n",
+    ),
+    *(
+        "#cloud-config\n",
+        "#include http://127.0.0.1\n",
+        "## template: jinja\n",
+        "MIME-Version: 1.0\n",
+        "#!/bin/sh\n",
+        "=\n",
+        "=3D",
+    ),
+)
+TEXT = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=5), st.text("az09 _{}[],", max_size=9))).map(
+    "".join
+)
+PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), TEXT)
+JSON = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=5
+)
+tried = effort(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+
+
+@st.composite
+def json_lists(draw: st.DrawFn) -> str:
+    """Lists of objects, as one program or another writes JSON."""
+    value = draw(st.lists(st.dictionaries(TEXT, JSON, min_size=1, max_size=3), max_size=3))
+    indent: str | int | None = draw(st.sampled_from([None, 0, 1, 2, "\t"]))
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,", " : "), ("\n,", "\n:")]))
+    text = json.dumps(value, ensure_ascii=draw(st.booleans()), indent=indent, separators=separators)
+    return text.replace("\n", draw(st.sampled_from(["\n", "\n\n", "\r\n"])))
+
+
+@tried
+@given(commands=TEXT)
+def test_whatever_commands_are_admitted_arrive_as_given(first_start: FirstStart, commands: str) -> None:
+    if first_start.admits(CloudinitExtraCommands=commands):
+        result = first_start(CloudinitExtraCommands=commands)
+        assert result["scripts"] == {"extra-commands": f"#!/bin/bash\n{commands}"}
+        assert set(written(result)) == OURS
+
+
+@tried
+@given(users=json_lists(), files=json_lists())
+def test_whatever_json_is_admitted_arrives_as_given(first_start: FirstStart, users: str, files: str) -> None:
+    given = {"Users": users, "ExtraFiles": files}
+    if first_start.admits(**given):
+        config = first_start(**given)["config"]
+        assert config["users"] == ["default", *json.loads(users)]
+        assert [it for it in config["write_files"] if it.get("path") not in OURS] == json.loads(files)
+
+
+@tried
+@given(users=TEXT, files=TEXT)
+@example(users="\n--==pypiserver==--\n", files="")
+def test_whatever_is_admitted_leaves_the_host_in_the_cluster(first_start: FirstStart, users: str, files: str) -> None:
+    given = {"Users": f"[{users}]", "ExtraFiles": f"[{files}]"}
+    if first_start.admits(**given):
+        result = first_start(**given)
+        assert {it["path"] for it in result["config"]["write_files"][:2]} == OURS, "first, before one that may fail"
+        assert result["scripts"] == {"extra-commands": "#!/bin/bash\n"}

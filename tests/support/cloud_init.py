@@ -1,10 +1,12 @@
 """Run with the system's Python: what the real cloud-init makes of user data.
 
-``cloud_init.py DIRECTORY`` reads user data on standard input and prints JSON: ``config`` (all cloud-config parts
-merged), ``scripts`` (by file name), ``invalid`` (what cloud-init's schema finds wrong with the config).
+``cloud_init.py DIRECTORY`` reads user data in base64, one a line, and answers each with a line of JSON: ``config`` (all
+cloud-config parts merged), ``scripts`` (by file name), ``invalid`` (what its schema finds wrong with the config).
 """
 
+import base64
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +27,7 @@ class DataSource:
         return INSTANCE["v1"]["instance_id"]
 
 
-def main(directory):
+def first_start(directory, data):
     paths = helpers.Paths({"cloud_dir": str(directory / "cloud"), "run_dir": str(directory / "run")}, DataSource())
     for folder in (paths.get_ipath(), paths.get_ipath_cur("scripts"), paths.run_dir):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -37,7 +39,7 @@ def main(directory):
     for handler in all_handlers:
         known.register(handler)
         handlers.call_begin(handler, {}, PER_INSTANCE)
-    message = user_data.UserDataProcessor(paths).process(sys.stdin.buffer.read())
+    message = user_data.UserDataProcessor(paths).process(data)
     handlers.walk(
         message,
         handlers.walker_callback,
@@ -52,9 +54,21 @@ def main(directory):
     except SchemaValidationError as error:
         invalid = str(error)
     written = {
-        path.name: path.read_text() for path in Path(paths.get_ipath_cur("scripts")).rglob("*") if path.is_file()
+        path.name: path.read_bytes().decode()
+        for path in Path(paths.get_ipath_cur("scripts")).rglob("*")
+        if path.is_file()
     }
-    print(json.dumps({"config": merged, "scripts": written, "invalid": invalid}))
+    return {"config": merged, "scripts": written, "invalid": invalid}
+
+
+def main(directory):
+    # What cloud-init prints itself is no answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
+    os.dup2(2, 1)
+    for number, line in enumerate(sys.stdin):
+        answer = first_start(directory / str(number), base64.b64decode(line))
+        # Text that isn't Unicode, such as half a surrogate pair, can't be written to a file: here it becomes "?".
+        print(json.dumps(answer, ensure_ascii=False), file=answers, flush=True)
 
 
 main(Path(sys.argv[1]))

@@ -1,0 +1,72 @@
+"""What AWS limits the size of fits it, whatever the operator gives."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from deployments import Editions, everything
+
+from generator import settings
+from generator.language.wiring import Setting
+
+BY_NAME = {setting.name: setting for setting in settings.ALL}
+TASK_DEFINITION_BYTES = 64 * 1024
+"""https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+
+How ECS counts isn't documented. People who counted their request's text got less than ECS did
+(https://github.com/awsdocs/amazon-ecs-developer-guide/issues/43), so it is counted indented, with all its spaces.
+"""
+USER_DATA_BYTES = 16 * 1024
+"""Before Base64. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
+LONGEST_NAME = "x" * 512
+"""In the place of a resource's ARN or ID; no name is longer than a log group's."""
+
+
+def longest(name: str) -> str:
+    """As many characters as the parameter's form admits, all of them ASCII."""
+    setting: Setting = BY_NAME[name]
+    if setting.values:
+        return max(setting.values, key=len)
+    assert setting.pattern is not None, name
+    width: int = import_module("re._parser").parse(setting.pattern).getwidth()[1]
+    assert width <= 4096, f"{name} has no greatest length"
+    assert re.fullmatch(setting.pattern, "é") is None
+    return "x" * width
+
+
+def referred(value: object) -> Iterator[str]:
+    """Names of the operator's parameters that ``Ref`` mentions anywhere within."""
+    if isinstance(value, dict):
+        if value.get("Ref") in BY_NAME:
+            yield value["Ref"]
+        for item in value.values():
+            yield from referred(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from referred(item)
+
+
+def with_long_names(text: str) -> str:
+    return re.sub("<[A-Za-z.]+>", LONGEST_NAME, text)
+
+
+@pytest.mark.parametrize("title", ["TaskDefinition", "LogAgentTaskDefinition"])
+def test_task_definition_leaves_a_quarter_of_what_ecs_admits(editions: Editions, title: str) -> None:
+    used = set(referred(editions.single_file["Resources"][title]))
+    given = {**everything(), **{name: longest(name) for name in used}}
+    request = editions.single(given).resources[title]["Properties"]
+    assert request["Tags"]
+    assert len(with_long_names(json.dumps(request, indent=4)).encode()) <= TASK_DEFINITION_BYTES * 3 / 4
+
+
+def test_user_data_fits_ec2(editions: Editions) -> None:
+    given = {name: longest(name) for name in ("CloudinitExtraCommands", "ExtraFiles", "Users")}
+    data = editions.single(given).resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
+    text = base64.b64decode(data).decode()
+    assert all(value in text for value in given.values())
+    assert len(with_long_names(text)) <= USER_DATA_BYTES

@@ -107,6 +107,7 @@ def everything(partition: str = "aws") -> dict[str, str]:
         **switches,
         "AlarmEmails": items("ops{}@example.com", settings.MAX_EMAILS),
         "AsgSubnets": items("subnet-0b00000000000000{}", MAX_SUBNETS),
+        "LoadBalancerSubnets": items("subnet-0a00000000000000{}", MAX_SUBNETS),
     }
 
 

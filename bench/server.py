@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import itertools
 import json
 import math
@@ -12,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -174,12 +176,27 @@ def get(port: int, path: str) -> int:
 _versions = itertools.count()
 
 
+def sdist(version: str, size: int) -> bytes:
+    """The contents of a source distribution that holds `size` bytes beside its metadata."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in (
+            ("PKG-INFO", f"Metadata-Version: 2.1\nName: uploaded\nVersion: {version}\n".encode()),
+            ("data", os.urandom(size)),
+        ):
+            member = tarfile.TarInfo(f"uploaded-{version}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
 def upload(port: int) -> float:
     """Seconds for one upload of 2 KB."""
+    version = f"1.{next(_versions)}"
     body = (
         b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--B\r\nContent-Disposition:'
-        b' form-data; name="content"; filename="uploaded-1.%d.tar.gz"\r\n\r\n%s\r\n--B--\r\n'
-        % (next(_versions), b"x" * 2048)
+        b' form-data; name="content"; filename="uploaded-%s.tar.gz"\r\n\r\n%s\r\n--B--\r\n'
+        % (version.encode(), sdist(version, 2048))
     )
     connection = HTTPConnection("127.0.0.1", port, timeout=300)
     began = time.perf_counter()

@@ -42,7 +42,12 @@ Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configurat
 Region = Annotated[str | None, typer.Option(help="Region of the stack. Default: AWS_REGION, or the profile's.")]
 Endpoint = Annotated[str | None, typer.Option("--endpoint-url", metavar="URL", help="An emulator instead of AWS.")]
 StackName = Annotated[str, typer.Option(help="Name of the stack.")]
-Bucket = Annotated[str, typer.Option(help="Bucket for the templates, in the stack's region.")]
+Bucket = Annotated[
+    str | None,
+    typer.Option(
+        help="For the templates, in the stack's region. Default: one of the account's own, made where needed."
+    ),
+]
 Prefix = Annotated[str, typer.Option(help="What the templates' keys in the bucket begin with.")]
 Parameters = Annotated[Path, typer.Option(metavar="FILE", help="Values of the templates' parameters.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -137,29 +142,32 @@ def program(
 
 @app.command()
 def publish(
-    bucket: Bucket,
+    bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
     stack_name: StackName = "pypi",
     parameters: Parameters = Path("parameters.json"),
+    yes: Yes = False,
     profile: Profile = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
     """Upload the templates, and print a link to the console and lines for the AWS CLI that deploy them.
 
-    Example: `python -m generator publish --bucket my-templates`
+    Example: `python -m generator publish`
     """
+    from generator.operations.bucket import own_bucket
     from generator.operations.publish import publish, show
     from generator.operations.terminal import terminal
 
-    published = publish(_account(profile, region, endpoint_url), TEMPLATES, bucket, prefix)
-    show(terminal(), published, stack_name, str(parameters))
+    account, screen = _account(profile, region, endpoint_url), terminal()
+    bucket = bucket or own_bucket(account, screen, make=True, yes=yes)
+    show(screen, publish(account, TEMPLATES, bucket, prefix), stack_name, str(parameters))
     return DONE
 
 
 @app.command()
 def deploy(
-    bucket: Bucket,
+    bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
     stack_name: StackName = "pypi",
     parameters: Parameters = Path("parameters.json"),
@@ -177,9 +185,11 @@ def deploy(
 ) -> int:
     """Publish the templates, show what would change, ask, and create or update the stack.
 
+    In a terminal it asks for the required parameters that the file lacks, and writes them into it.
+
     Interrupting it does not stop the deployment; running it again watches on.
 
-    Example: `python -m generator deploy --bucket my-templates --dry-run`
+    Example: `python -m generator deploy --stack-name pypi`
     """
     from generator.operations.deploy import Wish, deploy
     from generator.operations.terminal import terminal
@@ -286,8 +296,8 @@ def delete(
 
 @catalog.command("publish")
 def catalog_publish(
-    bucket: Bucket,
     version: Annotated[str, typer.Option(help="Name of the version, e.g. 1.1.0; a name is never used again.")],
+    bucket: Annotated[str, typer.Option(help="For the template, in the product's region.")],
     prefix: Prefix = "pypiserver",
     stack_name: Annotated[str, typer.Option(help="The stack of service-catalog.yaml.")] = "pypi-catalog",
     profile: Profile = None,

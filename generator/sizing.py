@@ -56,10 +56,15 @@ INSTANCES: dict[str, Instance] = {
 CONTAINER_MEMORY = (128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 30720)
 CONTAINER_CPU = (128, 256, 512, 1024, 2048, 4096)
 
-ECS_RESERVED_MEMORY = 32
+ECS_RESERVED_MEMORY = 256
+"""Kept from the tasks for what runs beside them: Docker, the ECS and Systems Manager agents, and an efs-proxy for each.
+
+efs-utils 2 runs one efs-proxy for each mount, which is each task here. AWS gives no figure; measured by others: tens of
+MiB idle, some hundred under load (https://github.com/aws/efs-utils/issues/261).
+"""
 AGENT_MEMORY = 64
 AGENT_CPU = 64
-"""What the ECS agent keeps for the system, and what the CloudWatch agent's daemon task reserves on each host."""
+"""What the CloudWatch agent's daemon task reserves on each host."""
 
 MAX_SUBNETS = 6
 MAX_TASKS = 50

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """By room (a folder or a module of ``generator/``): the rooms, or single modules of one, that it may import."""
 MOST_ENTRIES = 10
+MOST_LINES_OF_A_FUNCTION = 70
 MOST_LINES_OF_A_MODULE = 450
 
 
@@ -114,18 +114,30 @@ def test_rooms_import_only_what_they_may() -> None:
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> None:
-    """Planted in a copy of the tree."""
-    shutil.copytree(GENERATOR, tmp_path / "generator", ignore=shutil.ignore_patterns("__pycache__"))
-    planted = tmp_path / "generator" / path
-    planted.parent.mkdir(exist_ok=True)
-    planted.write_text(f"{planted.read_text() if planted.exists() else ''}\n{statement}\n")
-    (found,) = wrong_imports(tmp_path / "generator")
+    """Planted in a copy of the module."""
+    planted, original = tmp_path / path, GENERATOR / path
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text(f"{original.read_text() if original.exists() else ''}\n{statement}\n")
+    (found,) = wrong_imports(tmp_path)
     assert found.startswith(f"generator/{path}:")
 
 
 def test_few_things_lie_beside_the_folders() -> None:
     entries = sorted(path.name for path in GENERATOR.iterdir() if path.is_file())
     assert len(entries) <= MOST_ENTRIES, f"generator/ has {len(entries)} files: move one into the folder of its job"
+
+
+def test_functions_are_short() -> None:
+    """A long one is a table of contents that has not been written yet."""
+    too_long = {
+        f"generator/{path}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for path, tree in modules(GENERATOR)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= MOST_LINES_OF_A_FUNCTION
+    }
+    assert not too_long, f"over {MOST_LINES_OF_A_FUNCTION} lines, split into named pieces: {too_long}"
 
 
 def test_modules_are_short() -> None:

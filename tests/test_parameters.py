@@ -11,6 +11,10 @@ from generator.sizing import MAX_TASKS
 
 ROLE, POLICY = "arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::aws:policy/job-function/Billing"
 TOPIC, KEY = "arn:aws-cn:sns:cn-north-1:123456789012:a_b-C", "arn:aws:kms:eu-west-1:123456789012:key/mrk-0a1b"
+ECR = [
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/pypiserver:v2.4.2",
+    "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a_b/c@sha256:" + "0" * 64,
+]
 CARRIED_JSON = [r'["\u00e9 \uffff \n\t\"\\"]', "[" + "a" * 4094 + "]"]
 NOT_CARRIED_JSON = [
     '["caf\u00e9"]',
@@ -82,7 +86,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
             "a" * 129,
         ],
     ),
-    "ContainerImage": (["", "registry:5000/a/b@sha256:0"], ["a b", " ", "a\n"]),
+    "ContainerImage": (["", "registry:5000/a/b@sha256:0", *ECR], ["a b", " ", "a\n"]),
     "FallbackUrl": (
         ["", "https://pypi.org/simple", "http://mirror:3141/root/pypi"],
         ["pypi.org", "ftp://pypi.org", "https://", "https://a b", "https://a/?q=1", "https://a/#b"],
@@ -103,7 +107,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "ExtraInstanceProfilePermissions": (["", '{"Version": "2012-10-17",\n"Statement": []}'], ["[]", "x", "{", ROLE]),
     "ExtraManagedPolicyArns": (["", POLICY, ",".join([POLICY] * 7)], [ROLE, "x", f"{POLICY},", ",".join([POLICY] * 8)]),
-    "CloudWatchAgentImage": (["public.ecr.aws/a/b:1"], ["", "a b"]),
+    "CloudWatchAgentImage": (["public.ecr.aws/a/b:1", *ECR], ["", "a b"]),
     "ExistingFileSystemId": (
         ["", "fs-01234567", "fs-0123456789abcdef0"],
         ["fs-", "fsap-0123456789abcdef0", "fs-0123456789ABCDEF0"],
@@ -124,6 +128,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
         ["x", ROLE, f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
     ),
+    "EbsKmsKeyArn": (["", KEY], ["alias/aws/ebs", KEY + ","]),
     "LogKmsKeyArn": (["", KEY], ["alias/a", KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),
 }

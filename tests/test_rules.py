@@ -79,7 +79,7 @@ EXAMPLES: list[tuple[str, Values, Values, str]] = [
     ("TaskCounts", {"TaskMinCount": "3", "TaskMaxCount": "3"}, {"TaskMinCount": "3", "TaskMaxCount": "2"}, "TaskM"),
     ("GroupSizes", {"AsgMinSize": "3", "AsgMaxSize": "3"}, {"AsgMinSize": "3", "AsgMaxSize": "2"}, "AsgMaxSize"),
     ("GroupSizes", {"AsgMinSize": "9", "AsgMaxSize": "9"}, {"AsgMinSize": "9", "AsgMaxSize": "0"}, "AsgMaxSize"),
-    ("TaskFitsInstance", {"ContainerMemory": "768"}, {"ContainerMemory": "1024"}, "AsgInstanceType"),
+    ("TaskFitsInstance", {"ContainerMemory": "1024"}, {"ContainerMemory": "1536"}, "AsgInstanceType"),
     ("TaskFitsInstance", {"ContainerCpu": "1024"}, {"ContainerCpu": "2048"}, "ContainerCpu"),
     (
         "MemoryReservation",

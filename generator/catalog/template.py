@@ -59,10 +59,10 @@ _PROVIDER = Setting(
 _COST_CENTERS = Setting(
     name="CostCenters",
     label="Cost centers",
-    description=f"1 to {_MOST} values of the tag cost-center to choose from at a launch, separated by commas.",
-    default="shared",
-    pattern=rf"^[^,\s]+(,[^,\s]+){{0,{_MOST - 1}}}$",
-    constraint=f"must be 1 to {_MOST} values, separated by commas, without spaces",
+    description=f"Up to {_MOST} values of the tag cost-center to choose from at a launch, separated by commas. A value may exist once in an account and region. Empty: no such tag.",
+    default="",
+    pattern=rf"^([^,\s]+(,[^,\s]+){{0,{_MOST - 1}}})?$",
+    constraint=f"must be up to {_MOST} values, separated by commas, without spaces, or empty",
 )
 _FORM = Form(
     groups=(Group("Product", (_PROVIDER, _VERSION, _TEMPLATE_URL)), Group("Use", (_PRINCIPAL_ARNS, _COST_CENTERS)))
@@ -131,9 +131,10 @@ def _principals(stack: Stack, portfolio: Portfolio) -> None:
 
 
 def _cost_centers(stack: Stack, portfolio: Portfolio) -> None:
-    """The values of the tag ``cost-center``, one of which every launch from ``portfolio`` must carry."""
-    for slot in Slots(_COST_CENTERS, "CostCenter", _MOST).of(stack):
-        there = only_if(slot.filled)
+    """The values of the tag ``cost-center``, one of which every launch from ``portfolio`` must carry if there are any."""
+    slots = Slots(_COST_CENTERS, "CostCenter", _MOST)
+    for slot in slots.of(stack):
+        there = only_if(slot.filled or stack.when(slots.has(slot.index)))
         option = stack.add(TagOption(f"CostCenter{slot.index}", **there, Key="cost-center", Value=slot.value))
         stack.add(
             TagOptionAssociation(

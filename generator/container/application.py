@@ -1,13 +1,13 @@
-"""The WSGI application: which request gets what, and who may ask for it."""
+"""The application: which request gets what, and who may ask for it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from pypiserver.backend import BackendProxy
@@ -15,11 +15,11 @@ from pypiserver.config import Config
 from pypiserver.pkg_helpers import normalize_pkgname
 
 from .backend import IndexedBackend
+from .body import MalformedBody, StalledBody
 from .downloads import download, metadata
 from .health import Health
 from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
-from .reading import canonical
 from .settings import Account, Settings
 from .stock import Stock
 from .upkeep import keep_up
@@ -31,6 +31,16 @@ WELCOME = b"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Package index</title></head>
 <body><h1>Package index</h1><p>The index for pip and uv is at <a href="simple/">simple/</a>.</p></body></html>
 """
+
+
+Answered = TypeVar("Answered")
+
+
+class Work(NamedTuple):
+    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
+
+    kind: str
+    call: Callable[[], Response]
 
 
 class Application:
@@ -65,83 +75,98 @@ class Application:
             tempfile.tempdir = str(self._directory)
         self._stock = Stock(config)
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        response = self._answer(environ)
-        start_response(response.status_line, response.headers)
-        return response.body if environ["REQUEST_METHOD"] != "HEAD" else _closed(response.body)
+    def admit(self, environ: Environ) -> Response | Work:
+        """The answer, or the work that it takes; neither waits for the storage or the client."""
+        return self._guard(lambda: self._route(environ), environ)
 
-    def _answer(self, environ: Environ) -> Response:
+    def perform(self, work: Work, environ: Environ) -> Response:
+        return self._guard(work.call, environ)
+
+    def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
-            request = canonical(environ)
-            # The log tells who asked.
-            environ["wsgi.request"] = request
-            return self._respond(request)
+            return call()
         except Refusal as refusal:
             return refusal.response
+        except StalledBody as error:
+            return plain(408, f"Nothing was done: {error}.\n")
+        except MalformedBody as error:
+            return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
-            log.exception("A request could not be answered: %s %r", environ["REQUEST_METHOD"], environ["RAW_URI"])
+            log.exception("A request could not be answered: %s %r", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             return plain(500, "The server failed; its log has the reason.\n")
 
-    def _respond(self, environ: Environ) -> Response:
-        """`environ` is canonical. Raises Refusal and OSError."""
+    def _route(self, environ: Environ) -> Response | Work:
+        """Raises Refusal."""
         method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"].encode("latin-1").decode()
         if method in ("GET", "HEAD"):
             if path == "/health":
-                return self._health.respond()
+                return Work("health", self._health.respond)
             if path == "/":
                 return whole(200, "text/html; charset=UTF-8", WELCOME)
             return self._read(path, environ)
         if method != "POST" or path not in ("/", "/RPC2"):
             raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
+        account = self._account(environ)
+        if path == "/RPC2":
+            return Work("search", lambda: self._from_stock(self._stock.search, environ))
+        return self._change(account, environ)
+
+    def _account(self, environ: Environ) -> Account:
         account = authenticate(environ, self._accounts)
         if account is None:
             raise unauthorized("A user name and password are needed.")
-        return self._change(account, environ) if path == "/" else self._from_stock(self._stock.search, environ)
+        return account
 
-    def _change(self, account: Account, environ: Environ) -> Response:
+    def _change(self, account: Account, environ: Environ) -> Work:
         """The only way to what changes the package directory."""
         if not account.may_upload:
             raise Refusal(403, f"The account {account.username} may not upload.")
-        response = self._uploads.respond(environ) if self._indexed else None
-        return response or self._from_stock(self._stock.respond, environ)
+        if self._indexed:
+            return Work(
+                "upload", lambda: self._uploads.respond(environ) or self._from_stock(self._stock.respond, environ)
+            )
+        if "CONTENT_LENGTH" not in environ:
+            raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
+        return Work("upload", lambda: self._from_stock(self._stock.respond, environ))
 
-    def _read(self, path: str, environ: Environ) -> Response:
+    def _read(self, path: str, environ: Environ) -> Response | Work:
         query = environ["QUERY_STRING"]
         segments = path[1:].split("/")
-        account = authenticate(environ, self._accounts)
         match segments:
             case ["favicon.ico"]:
                 raise Refusal(404, "Not Found")
             case [name] | [name, ""] if name not in ("simple", "packages"):
                 return redirect(303, f"/simple/{quote(name)}/", query)
-        if account is None:
-            raise unauthorized("A user name and password are needed.")
+        self._account(environ)
         match segments:
-            case ["simple"] | ["packages"] | ["simple", _]:
-                if segments[-1]:
-                    return redirect(301, f"{quote(path)}/", query)
-                return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
+            case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
+                return redirect(301, f"{quote(path)}/", query)
+            case ["simple", ""]:
+                return Work("storage", lambda: self._root(environ))
             case ["simple", name, ""]:
                 normalized = normalize_pkgname(name)
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
-                return self._project(name, environ)
-            case ["packages", first, *_] if first:
-                return self._package(path.removeprefix("/packages/"), environ)
+                return Work("storage", lambda: self._project(name, environ))
+            case ["packages", ""]:
+                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+            case ["packages", *_]:
+                return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
                 normalized = normalize_pkgname(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
                 if quote(name) != name:
                     raise _absent(name)
-                return self._from_stock(self._stock.respond, environ)
-            case ["packages", ""]:
-                return self._from_stock(self._stock.respond, environ)
+                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
         raise Refusal(404, "Not Found")
+
+    def _root(self, environ: Environ) -> Response:
+        return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
 
     def _project(self, name: str, environ: Environ) -> Response:
         # pypiserver redirects a name that it escapes to itself.
@@ -171,9 +196,3 @@ class Application:
 
 def _absent(name: str) -> Refusal:
     return Refusal(404, f"Not Found ({name} does not exist)")
-
-
-def _closed(body: Iterable[bytes]) -> list[bytes]:
-    if hasattr(body, "close"):
-        body.close()
-    return []

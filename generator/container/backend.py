@@ -13,8 +13,9 @@ from pypiserver.core import PkgFile
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 from .changes import Announcer
-from .details import CHUNK_BYTES, DetailsCache
+from .details import DetailsCache
 from .index import Index
+from .releases import order_of
 from .staging import Staged
 
 
@@ -27,7 +28,6 @@ class IndexedBackend(Backend):
         self.index = Index(root)
         self.details = DetailsCache(root)
         self._announcer = Announcer(str(root))
-        self._replace = bool(config.overwrite)
 
     def package(self, path: str) -> PkgFile:
         """`path` is one of the index."""
@@ -35,7 +35,10 @@ class IndexedBackend(Backend):
         assert guess is not None, path
         name, version = guess
         root = str(self.index.root)
-        return PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        file = PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
+        # pypiserver appends a wheel's build tag (PEP 427) to the version, and has an order of its own.
+        file.parsed_version = order_of(version.partition("-")[0] if path.endswith(".whl") else version)
+        return file
 
     def get_all_packages(self) -> Iterator[PkgFile]:
         self.index.refresh()
@@ -58,38 +61,15 @@ class IndexedBackend(Backend):
             return None
 
     def add_package(self, filename: str, stream: IO[bytes]) -> None:
-        staged = Staged(self.index.root, filename)
-        try:
-            while chunk := stream.read(CHUNK_BYTES):
-                staged.write(chunk)
-            self.publish(staged)
-        finally:
-            staged.discard()
+        raise NotImplementedError("uploads.py takes them")
 
-    def publish(self, staged: Staged) -> None:
-        """
-        Make an upload visible to every task, on stable storage.
-
-        Raises FileExistsError if the name is taken and released files are immutable; PublishedError if the
-        file is visible, but may not outlive a crash; OSError if nothing was published.
-        """
-        staged.flush()
+    def publish(self, staged: Staged, *, replace: bool) -> None:
+        """Make a flushed upload visible to every task; as Staged.publish, after which `Staged.settle` is to be called."""
         with self._announcer.announced(staged.name) as announcement:
-            staged.publish(replace=self._replace)
+            staged.publish(replace=replace)
             with suppress(OSError):
                 announcement.done()
-            try:
-                staged.settle()
-            except OSError as error:
-                raise PublishedError(*error.args) from error
-            # Whoever needs them computes them.
-            with suppress(OSError):
-                self.details.learn(staged.name, staged.file, staged.digests["sha256_digest"].hexdigest())
 
     def remove_package(self, pkg: PkgFile) -> None:
         with suppress(FileNotFoundError):
             os.remove(str(pkg.fn))
-
-
-class PublishedError(OSError):
-    """The storage failed after a file became visible."""

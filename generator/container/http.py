@@ -15,6 +15,7 @@ from .settings import Account
 Environ = dict[str, Any]
 
 PHRASE_LIMIT = 240
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -29,7 +30,7 @@ class Response(NamedTuple):
     @property
     def status_line(self) -> str:
         """The status and its phrase, in one line of printable ASCII whatever the reason quotes."""
-        phrase = _UNSAFE.sub(" ", self.reason).strip() or HTTPStatus(self.status).phrase
+        phrase = (self.reason and _UNSAFE.sub(" ", self.reason).strip()) or _PHRASES[self.status]
         return f"{self.status} {phrase[:PHRASE_LIMIT]}"
 
 

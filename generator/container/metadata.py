@@ -1,14 +1,30 @@
-"""What a listing says about a distribution's core metadata."""
+"""A distribution's core metadata, as far as an index needs it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import IO, NamedTuple
 
 from .archives import core_metadata
+from .tarballs import Unfit
 
-_REQUIRES_PYTHON = re.compile(rb"^Requires-Python:[ \t]*([^\r\n]+)", re.MULTILINE)
+# Each takes the parser a moment and some hundred bytes. Old metadata has whole descriptions among its headers.
+HEADER_LINES_LIMIT = 50_000
+REQUIRES_PYTHON_LIMIT = 1_000
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+
+
+class CoreMetadata(NamedTuple):
+    """Fields as they were written, None where they are missing; of several of one name, the first."""
+
+    name: str | None
+    version: str | None
+    requires_python: str | None
 
 
 class Description(NamedTuple):
@@ -20,17 +36,31 @@ class Description(NamedTuple):
 
 def describe(name: str, file: IO[bytes]) -> Description:
     """
-    Describe the open, seekable `file`, which is called `name`.
+    Describe the open, seekable `file`, which is called `name`: a wheel, a source distribution, or anything.
 
     Depends on nothing but the name and the content, so that it may be kept as long as both stay.
     Raises OSError if, and only if, the storage fails.
     """
-    metadata = core_metadata(name, file)
-    if metadata is None:
+    content = core_metadata(name, file)
+    if content is None:
         return Description(None, None)
-    headers = re.split(rb"\r?\n\r?\n", metadata, maxsplit=1)[0]
-    found = _REQUIRES_PYTHON.search(headers)
-    return Description(
-        hashlib.sha256(metadata).hexdigest(),
-        found[1].decode("utf-8", "replace").strip() if found else None,
-    )
+    digest = hashlib.sha256(content).hexdigest() if name.endswith(".whl") else None
+    try:
+        return Description(digest, parse(content).requires_python)
+    except Unfit:
+        return Description(digest, None)
+
+
+def parse(content: bytes) -> CoreMetadata:
+    """Raises Unfit if the headers are more than a distribution has."""
+    headers = _BLANK_LINE.split(content.lstrip(b"\r\n"), maxsplit=1)[0]
+    if headers.count(b"\n") + headers.count(b"\r") > HEADER_LINES_LIMIT:
+        raise Unfit("its core metadata has too many lines")
+    message = BytesHeaderParser().parsebytes(headers)
+    return CoreMetadata(_field(message, "Name"), _field(message, "Version"), _field(message, "Requires-Python"))
+
+
+def _field(message: Message, name: str) -> str | None:
+    value = message.get(name)
+    # Folded lines are one, and nothing that a listing could not carry in one line remains.
+    return None if value is None else _CONTROLS.sub(" ", str(value)).strip()[:REQUIRES_PYTHON_LIMIT] or None

@@ -1,14 +1,25 @@
-"""A streaming reader of multipart/form-data (RFC 7578): no part is ever held whole."""
+"""
+A streaming reader of multipart/form-data (RFC 7578): no part is ever held whole.
+
+It is stricter than the RFCs allow: what two readers could understand differently is malformed. No client that
+uploads distributions sends a preamble, folded headers, extended or repeated parameters, or escapes in them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from email.message import Message
-from email.parser import BytesHeaderParser
 from typing import NamedTuple
 
 READ_BYTES = 1 << 16
-HEADERS_LIMIT_BYTES = 1 << 14
+HEADERS_LIMIT_BYTES = 1 << 13
+# Clients send one for each dependency and classifier.
+PARTS_LIMIT = 10_000
+
+# RFC 2046, section 5.1.1.
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]", re.ASCII)
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
+_PARAMETER = re.compile(r";[ \t]*([!#$%&'+.^_`|~0-9A-Za-z-]+)=(?:\"([^\"\\]*)\"|([^\s\";\\,]+))[ \t]*")
 
 
 class Malformed(ValueError):
@@ -25,31 +36,71 @@ class Part(NamedTuple):
 
 def boundary_of(content_type: str) -> bytes:
     """Raises Malformed."""
-    message = Message()
-    message["Content-Type"] = content_type
-    boundary = message.get_boundary()
-    if message.get_content_type() != "multipart/form-data" or not boundary or not boundary.isascii():
+    media_type, semicolon, parameters = content_type.strip().partition(";")
+    boundary = _parameters(semicolon + parameters).get("boundary", "")
+    if media_type.strip().lower() != "multipart/form-data" or not _BOUNDARY.fullmatch(boundary):
         raise Malformed("an upload is sent as multipart/form-data with a boundary")
-    return boundary.encode()
+    return boundary.encode("ascii")
 
 
 def parts(read: Callable[[int], bytes], boundary: bytes) -> Iterator[Part]:
     """`read(size)` returns b"" only at the end. Raises Malformed, also from `chunks`."""
     stream = _Stream(read)
     delimiter = b"\r\n--" + boundary
-    for _ in stream.until(delimiter):
-        pass
+    # setuptools sends a line end before the first boundary.
+    if b"".join(stream.until(delimiter, limit=2)) not in (b"", b"\r\n"):
+        raise Malformed("something precedes the first boundary")
+    count = 0
     while (ending := stream.take(2)) != b"--":
+        count += 1
         if ending != b"\r\n":
             raise Malformed("a boundary is not followed by a line end")
-        headers = b""
-        for chunk in stream.until(b"\r\n\r\n"):
-            headers += chunk
-            if len(headers) > HEADERS_LIMIT_BYTES:
-                raise Malformed("the headers of a part are too long")
-        message = BytesHeaderParser().parsebytes(headers)
-        name = message.get_param("name", header="Content-Disposition")
-        yield Part(str(name), message.get_filename(), stream.until(delimiter))
+        if count > PARTS_LIMIT:
+            raise Malformed(f"it has more than {PARTS_LIMIT} parts")
+        headers = b"".join(stream.until(b"\r\n\r\n", limit=HEADERS_LIMIT_BYTES))
+        yield Part(*_disposition(headers), stream.until(delimiter))
+    if stream.rest(limit=2).strip(b"\r\n"):
+        raise Malformed("something follows the last boundary")
+
+
+def _disposition(headers: bytes) -> tuple[str, str | None]:
+    """A part's name and file name."""
+    found = None
+    for line in headers.split(b"\r\n"):
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise Malformed("a part has a malformed header")
+        key, value = header[1].lower(), header[2].strip()
+        if key == b"content-transfer-encoding" and value.lower() not in (b"binary", b"8bit", b"7bit"):
+            raise Malformed("a part has a transfer encoding (RFC 7578, section 4.7)")
+        if key == b"content-disposition":
+            if found is not None:
+                raise Malformed("a part has two Content-Disposition headers")
+            found = value
+    try:
+        disposition, semicolon, parameters = (found or b"").decode().partition(";")
+    except UnicodeDecodeError as error:
+        raise Malformed("a part has a header that is not UTF-8") from error
+    fields = _parameters(semicolon + parameters)
+    if disposition.strip().lower() != "form-data" or "name" not in fields:
+        raise Malformed("a part has no name")
+    return fields["name"], fields.get("filename")
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """Of `; name=value; name="value"`, by lower-case names."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        parameter = _PARAMETER.match(text, at)
+        if parameter is None:
+            raise Malformed("a header has a malformed or an extended parameter")
+        name = parameter[1].lower()
+        if name in found:
+            raise Malformed(f"a header has two parameters {name}")
+        found[name] = parameter[2] if parameter[2] is not None else parameter[3]
+        at = parameter.end()
+    return found
 
 
 class _Stream:
@@ -58,24 +109,34 @@ class _Stream:
         # The first boundary is found like the others, which follow a line end.
         self._buffer = b"\r\n"
 
-    def until(self, mark: bytes) -> Iterator[bytes]:
-        """What precedes `mark`, which is consumed as well."""
-        while (at := self._buffer.find(mark)) < 0:
+    def until(self, mark: bytes, limit: int | None = None) -> Iterator[bytes]:
+        """What precedes `mark`, which is consumed as well; Malformed if that is longer than `limit` bytes."""
+        passed = 0
+        while True:
+            at = self._buffer.find(mark)
             # The end of the buffer may be the beginning of the mark.
-            ready = len(self._buffer) - len(mark) + 1
-            if ready > 0:
+            ready = at if at >= 0 else max(len(self._buffer) - len(mark) + 1, 0)
+            passed += ready
+            if limit is not None and passed > limit:
+                raise Malformed("the headers of a part are too long, or something precedes the first boundary")
+            if ready:
                 yield self._buffer[:ready]
-                self._buffer = self._buffer[ready:]
+            self._buffer = self._buffer[ready + len(mark) :] if at >= 0 else self._buffer[ready:]
+            if at >= 0:
+                return
             self._fill()
-        before, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
-        if before:
-            yield before
 
     def take(self, size: int) -> bytes:
         while len(self._buffer) < size:
             self._fill()
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
+
+    def rest(self, limit: int) -> bytes:
+        """All that is left, or its first bytes if it is longer than `limit`."""
+        while len(self._buffer) <= limit and (more := self._read(READ_BYTES)):
+            self._buffer += more
+        return self._buffer
 
     def _fill(self) -> None:
         more = self._read(READ_BYTES)

@@ -3,67 +3,150 @@
 from __future__ import annotations
 
 import re
+import sys
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .http import Environ, Refusal
 
-# Headers that some handler reads. Others are nobody's, so none can be read in two ways.
-_KEPT = (
-    "CONTENT_TYPE",
-    "CONTENT_LENGTH",
-    "HTTP_ACCEPT",
-    "HTTP_ACCEPT_ENCODING",
-    "HTTP_AUTHORIZATION",
-    "HTTP_IF_MODIFIED_SINCE",
-    "HTTP_IF_NONE_MATCH",
-    "HTTP_IF_RANGE",
-    "HTTP_RANGE",
-    "HTTP_USER_AGENT",
-    "HTTP_X_AMZN_TRACE_ID",
-    "HTTP_X_FORWARDED_FOR",
-)
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
+HEAD_LIMIT_BYTES = 1 << 14
+FIELDS_LIMIT = 100
+
+# RFC 9112, sections 3 and 5, without what they let a server tolerate: bare line feeds, folded lines, blanks around names.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
+_FIELDS = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ONE_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
+
+_ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+# Fields that somebody reads; others are nobody's, so none can be read in two ways. Of these several are a list ...
+_LISTS = {
+    "accept": "HTTP_ACCEPT",
+    "accept-encoding": "HTTP_ACCEPT_ENCODING",
+    "if-none-match": "HTTP_IF_NONE_MATCH",
+    "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
+    "connection": "connection",
+}
+# ... and of these there must be one.
+_SINGLES = {
+    "authorization": "HTTP_AUTHORIZATION",
+    "content-length": "CONTENT_LENGTH",
+    "content-type": "CONTENT_TYPE",
+    "expect": "expect",
+    "host": "HTTP_HOST",
+    "if-modified-since": "HTTP_IF_MODIFIED_SINCE",
+    "if-range": "HTTP_IF_RANGE",
+    "range": "HTTP_RANGE",
+    "transfer-encoding": "transfer-encoding",
+    "user-agent": "HTTP_USER_AGENT",
+    "x-amzn-trace-id": "HTTP_X_AMZN_TRACE_ID",
+    "x-forwarded-proto": "wsgi.url_scheme",
+}
+# Servers take these for parts of the path; no honest client sends them.
+_REFUSED = {"script-name", "path-info"}
+_CONSTANT = {
+    "SCRIPT_NAME": "",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    # Only the addresses in /NAME/json are built from this and HTTP_HOST.
+    "wsgi.url_scheme": "http",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
 
-def canonical(environ: Environ) -> Environ:
-    """
-    A new environment of just what the handlers and pypiserver are to see. Raises Refusal.
 
-    What servers derive from headers that some proxies set (script name, host, address) is replaced by constants.
+class Request(NamedTuple):
     """
-    path, query = read_target(environ["RAW_URI"])
-    host = environ.get("HTTP_HOST", "localhost")
-    if not _HOST.fullmatch(host):
-        raise Refusal(400, "The Host header is malformed.")
-    read = {key: environ[key] for key in _KEPT if key in environ}
+    `environ` is a WSGI environment (PEP 3333) of just what the handlers and pypiserver are to see.
+
+    `length` is the body's in bytes; None if it is sent in chunks.
+    """
+
+    environ: Environ
+    length: int | None
+    keeps_alive: bool
+    expects_continue: bool
+
+
+def read_request(head: bytes, peer: str) -> Request:
+    """`head` is the request line and the fields, each with its CRLF. Raises Refusal; the connection must be closed."""
+    request_line, _, block = head.decode("latin-1").partition("\r\n")
+    matched = _REQUEST_LINE.fullmatch(request_line)
+    if matched is None:
+        raise Refusal(400, "The request line is malformed.")
+    method, target, major, minor = matched.groups()
+    if major != "1":
+        raise Refusal(505, "Only HTTP/1 is spoken here.")
+    fields = _read_fields(block)
+    if ("HTTP_HOST" not in fields and minor != "0") or not _HOST.fullmatch(fields.get("HTTP_HOST", "localhost")):
+        raise Refusal(400, "The Host header is missing or malformed.")
+    length = _read_length(fields, minor)
+    path, query = read_target(target)
+    expected = fields.pop("expect", "").lower()
+    if expected not in ("", "100-continue"):
+        raise Refusal(417, "Only 100-continue can be expected.")
+    keeps_alive = minor != "0" and "close" not in fields.pop("connection", "").lower()
     # Another unit, several ranges, and a range of another method are passed over (RFC 9110, section 14.2).
-    if environ["REQUEST_METHOD"] != "GET" or not _ONE_RANGE.fullmatch(read.get("HTTP_RANGE", "")):
-        read.pop("HTTP_RANGE", None)
-    return read | {
-        "REQUEST_METHOD": environ["REQUEST_METHOD"],
-        "SCRIPT_NAME": "",
-        # WSGI carries bytes as Latin-1 (PEP 3333).
-        "PATH_INFO": path.encode().decode("latin-1"),
+    if "HTTP_RANGE" in fields and (method != "GET" or not _ONE_RANGE.fullmatch(fields["HTTP_RANGE"])):
+        del fields["HTTP_RANGE"]
+    if fields.get("wsgi.url_scheme", "https") != "https":
+        del fields["wsgi.url_scheme"]
+    environ: Environ = {
+        **_CONSTANT,
+        **fields,
+        "REQUEST_METHOD": method,
+        # WSGI carries bytes as Latin-1.
+        "PATH_INFO": path if path.isascii() else path.encode().decode("latin-1"),
         "QUERY_STRING": query,
-        # Only the addresses in /NAME/json are built from these two.
-        "HTTP_HOST": host,
-        "wsgi.url_scheme": "https" if environ.get("HTTP_X_FORWARDED_PROTO") == "https" else "http",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": environ["SERVER_PROTOCOL"],
-        "REMOTE_ADDR": environ.get("REMOTE_ADDR", ""),
-        "wsgi.version": (1, 0),
-        "wsgi.input": environ["wsgi.input"],
-        "wsgi.errors": environ["wsgi.errors"],
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": environ["wsgi.file_wrapper"],
+        "SERVER_PROTOCOL": f"HTTP/1.{minor}",
+        "REMOTE_ADDR": peer,
     }
+    return Request(environ, length, keeps_alive, expected != "" and minor != "0")
+
+
+def _read_fields(block: str) -> Environ:
+    if not _FIELDS.fullmatch(block):
+        raise Refusal(400, "A header is malformed.")
+    lines = block.split("\r\n")
+    if len(lines) > FIELDS_LIMIT:
+        raise Refusal(431, f"A request has at most {FIELDS_LIMIT} headers.")
+    fields: Environ = {}
+    for line in lines[:-1]:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip("\t ")
+        if key := _SINGLES.get(name):
+            if key in fields:
+                raise Refusal(400, f"There is more than one {name} header.")
+            fields[key] = value
+        elif key := _LISTS.get(name):
+            fields[key] = f"{fields[key]}, {value}" if key in fields else value
+        elif (dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES):
+            # A proxy and a server may differ about whose header that is.
+            raise Refusal(400, f"The header {name} is refused.")
+    return fields
+
+
+def _read_length(fields: Environ, minor: str) -> int | None:
+    coding, length = fields.pop("transfer-encoding", None), fields.get("CONTENT_LENGTH")
+    if coding is not None:
+        if length is not None or minor == "0":
+            raise Refusal(400, "The length of the body is ambiguous.")
+        if coding.lower() != "chunked":
+            raise Refusal(501, "The only transfer coding is chunked.")
+        return None
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
+        raise Refusal(400, "Content-Length is no number.")
+    return int(length)
 
 
 def read_target(target: str) -> tuple[str, str]:
@@ -76,20 +159,21 @@ def read_target(target: str) -> tuple[str, str]:
         target = target[absolute.end() :]
         if not target.startswith("/"):
             target = f"/{target}"
-    raw, _, query = target.partition("?")
-    if not raw.startswith("/") or "#" in target:
+    path, _, query = target.partition("?")
+    if not path.startswith("/") or "#" in target:
         raise Refusal(400, "The request target must be a path.")
-    if _BAD_ESCAPE.search(raw) or "%2f" in raw.lower():
-        raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
-    try:
-        # Decoded once: what still looks escaped is part of a name.
-        path = unquote_to_bytes(raw.encode("latin-1")).decode()
-    except UnicodeDecodeError:
-        raise Refusal(400, "The path is not UTF-8.") from None
+    if "%" in path or not path.isascii():
+        if _BAD_ESCAPE.search(path) or "%2f" in path.lower():
+            raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
+        try:
+            # Decoded once: what still looks escaped is part of a name.
+            path = unquote_to_bytes(path.encode("latin-1")).decode()
+        except UnicodeDecodeError:
+            raise Refusal(400, "The path is not UTF-8.") from None
     if _CONTROLS.search(path) or "\\" in path:
         raise Refusal(400, "The path has a control character or a backslash.")
     # An index URL that ends in a slash gets another one from some clients.
     path = "/" + path.lstrip("/")
-    if any(segment in (".", "..") for segment in path.split("/")) or "//" in path:
+    if "//" in path or "/./" in path or "/../" in path or path.endswith(("/.", "/..")):
         raise Refusal(400, "The path has an empty segment, or one of dots.")
     return path, query

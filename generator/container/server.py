@@ -1,71 +1,96 @@
-"""The program: gunicorn with threads, serving the application until SIGTERM."""
+"""The program: the engine in processes that gunicorn supervises, until SIGTERM."""
 
 from __future__ import annotations
 
 import gc
-import json
 import os
-import socket
 import sys
 import tempfile
-from datetime import datetime, timedelta, timezone
-from typing import Any
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from .application import Application
-from .http import Environ
+from .connection import Answer
+from .engine import Engine
 from .settings import Settings, SettingsError
 
+AGENT_LIMIT = 256
+PATH_LIMIT = 1024
 
-class AccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+
+def write_access_log(answer: Answer) -> None:
     """One JSON object a line on stdout; neither headers with credentials nor query strings."""
+    environ = answer.environ
+    path: str = environ.get("PATH_INFO", "")
+    client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
+    if path == "/health" and answer.status == 200:
+        return
+    now = time.time()
+    line = (
+        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[:AGENT_LIMIT])}, '
+        f'"user": {_json(environ.get("REMOTE_USER"))}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
+        f'"path": {_json(path.encode("latin-1").decode()[:PATH_LIMIT] or None)}, "status": {answer.status}, '
+        f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '
+        f'"agent": {_json(environ.get("HTTP_USER_AGENT", "")[:AGENT_LIMIT] or None)}, '
+        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID", "")[:AGENT_LIMIT] or None)}}}'
+    )
+    os.write(1, line.encode() + b"\n")
 
-    def access(self, resp: Any, req: Any, environ: Environ, request_time: timedelta) -> None:
-        environ = environ.get("wsgi.request", environ)
-        if environ.get("PATH_INFO") == "/health" and resp.status_code == 200:
-            return
-        length = resp.response_length
-        line = json.dumps(
-            {
-                "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-                "client": environ.get("HTTP_X_FORWARDED_FOR") or environ.get("REMOTE_ADDR"),
-                "user": environ.get("REMOTE_USER"),
-                "method": environ.get("REQUEST_METHOD"),
-                "path": environ.get("PATH_INFO"),
-                "status": resp.status_code,
-                "bytes": resp.sent if length is None else length,
-                "seconds": round(request_time.total_seconds(), 6),
-                "agent": environ.get("HTTP_USER_AGENT"),
-                "trace": environ.get("HTTP_X_AMZN_TRACE_ID"),
-            }
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else encode_basestring_ascii(text)
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """Runs the engine where gunicorn would run one of its own, under gunicorn's supervision."""
+
+    def run(self) -> None:
+        settings: Settings = self.app.settings
+        engine = Engine(
+            self.wsgi, write_access_log, threads=settings.threads, stall_seconds=float(settings.stall_timeout)
         )
-        os.write(1, line.encode() + b"\n")
+        engine.start([listener.sock for listener in self.sockets])
+        while self.alive and self.ppid == os.getppid():
+            self._tend(engine, 0.5)
+        engine.stop()
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        while not engine.idle and time.monotonic() < deadline:
+            self._tend(engine, 0.05)
+
+    def _tend(self, engine: Engine, seconds: float) -> None:
+        self.notify()
+        engine.sweep()
+        time.sleep(seconds)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        settings = self._settings
+        settings = self.settings
         options = {
             "bind": f"0.0.0.0:{settings.port}",
             "workers": settings.workers,
-            "worker_class": "gthread",
-            "threads": settings.threads,
-            # Longer than the load balancer keeps an idle connection (60 s), so that it never meets a closed one.
-            "keepalive": 75,
+            "worker_class": f"{EngineWorker.__module__}.{EngineWorker.__name__}",
             # Shorter than the longest StopTimeout of ECS (120 s).
             "graceful_timeout": 100,
             # Longer than any request of a healthy process keeps the heartbeat waiting.
             "timeout": 120,
             # A heartbeat on a disk can stall, and with it the worker's life.
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),
-            "logger_class": AccessLog,
-            "when_ready": self._limit_stalls,
+            "backlog": 2048,
             # Newer releases open a socket for remote control.
             "control_socket_disable": True,
         }
@@ -74,16 +99,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> Application:
-        return Application(self._settings)
-
-    def _limit_stalls(self, arbiter: Any) -> None:
-        """Accepted connections inherit these: a stalled client gives its thread back."""
-        seconds = self._settings.stall_timeout
-        for listener in arbiter.LISTENERS:
-            timeval = seconds.to_bytes(8, sys.byteorder) + bytes(8)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
+        return Application(self.settings)
 
 
 def main() -> None:

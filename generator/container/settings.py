@@ -72,7 +72,7 @@ class Settings:
             packages_directory=directory,
             port=number("PORT", 8080, 1, 65535),
             workers=number("GUNICORN_WORKERS", 1, 1, 64),
-            threads=number("THREADS", 256, 1, 900),
+            threads=number("THREADS", 128, 1, 900),
             stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
             indexed=choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed",
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",

@@ -25,6 +25,10 @@ _DIGESTS: dict[str, Callable[[], Any]] = {
 }
 
 
+class Uncertain(OSError):
+    """A file may have become visible, or not."""
+
+
 class Staged:
     """
     A hidden file that is to become `name`; its `digests` go by the names of the upload form's fields.
@@ -54,6 +58,10 @@ class Staged:
         for digest in self.digests.values():
             digest.update(chunk)
 
+    @property
+    def sha256(self) -> str:
+        return str(self.digests["sha256_digest"].hexdigest())
+
     def flush(self) -> None:
         """Bring the content to stable storage. Raises OSError."""
         self.file.flush()
@@ -64,7 +72,7 @@ class Staged:
         Make the flushed content visible under its name.
 
         Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
-        name at once, one raises. Raises OSError, and publishes nothing, if the name cannot be stored.
+        name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
         """
         target = self._directory / self.name
         try:
@@ -72,16 +80,23 @@ class Staged:
                 os.replace(self._path, target)
             else:
                 os.link(self._path, target)
-        except OSError:
+        except OSError as error:
             # A file server may do what is asked of it and report that it failed, as when its answer is lost.
-            if not self._is_at(target):
+            if not self._is_at(target, error):
                 raise
 
-    def _is_at(self, target: Path) -> bool:
+    def _is_at(self, target: Path, error: OSError) -> bool:
         try:
             return os.path.samestat(os.fstat(self.file.fileno()), os.lstat(target))
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:
+            raise Uncertain(error.errno, error.strerror) from error
+
+    def withdraw(self) -> None:
+        """Undo `publish`. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._directory / self.name)
 
     def settle(self) -> None:
         """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
@@ -101,6 +116,17 @@ class Staged:
         # What stays is swept.
         with contextlib.suppress(OSError):
             os.unlink(self._path)
+
+
+def settle(root: Path, path: str) -> None:
+    """Bring a file that is visible, and its name, to stable storage, whoever published it. Raises OSError."""
+    file = root / path
+    for settled in (file, file.parent):
+        descriptor = os.open(settled, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def directory_of(root: Path) -> Path:

@@ -27,7 +27,8 @@ class Stock:
     def respond(self, environ: Environ) -> Response:
         """Raises OSError and, of what its handlers do not foresee, anything."""
         answer: list[Any] = []
-        body = self._application(environ, lambda status, headers, _=None: answer.extend((status, headers)))
+        # bottle writes to what it gets.
+        body = self._application(dict(environ), lambda status, headers, _=None: answer.extend((status, headers)))
         status = int(answer[0].split()[0])
         if status < 400:
             return Response(status, answer[1], body)

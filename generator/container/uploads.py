@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 from contextlib import ExitStack
 from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
 
-from pypiserver.pkg_helpers import guess_pkgname_and_version
+from packaging.utils import canonicalize_name
 
+from .archives import read_metadata
 from .backend import IndexedBackend
 from .http import Environ, Refusal, Response, whole
+from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
+from .publication import Publication, storage_refusal
+from .releases import BadName, Released, filed_otherwise, released, same_version
 from .staging import Staged
+from .tarballs import Unfit
 
 FIELD_LIMIT_BYTES = 1 << 10
+FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 # The others, a project's description of megabytes among them, are passed over.
+_FILES = {"content", "gpg_signature"}
 _FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest"}
 
 
@@ -31,6 +37,12 @@ class Form(ExitStack):
         super().__init__()
         self.fields: dict[str, str] = {}
         self.files: dict[str, Staged] = {}
+
+    def add(self, name: str, value: str) -> None:
+        """Raises Malformed if there is a field of this name."""
+        if name in self.fields:
+            raise Malformed(f"it has two fields {name}")
+        self.fields[name] = value
 
 
 class Uploads:
@@ -47,12 +59,12 @@ class Uploads:
         body = _Body(environ)
         with Form() as form:
             try:
-                self._receive(form, body, environ)
+                self._receive(form, body, environ.get("CONTENT_TYPE", ""))
             except (Refusal, OSError) as error:
                 # A client reads the answer only when it has sent everything.
                 body.drain()
                 if isinstance(error, OSError):
-                    raise _storage_refusal(error) from error
+                    raise storage_refusal(error) from error
                 raise
             action = form.fields.get(":action")
             if action == "file_upload":
@@ -67,19 +79,22 @@ class Uploads:
             }
             return None
 
-    def _receive(self, form: Form, body: _Body, environ: Environ) -> None:
-        content_type = environ.get("CONTENT_TYPE", "")
+    def _receive(self, form: Form, body: _Body, content_type: str) -> None:
         if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
             encoded = body.read(READ_BYTES)
             if body.read(1):
                 raise Refusal(413, f"A form without files is at most {READ_BYTES} bytes.")
-            form.fields |= parse_qsl(encoded.decode("utf-8", "replace"))
+            try:
+                for name, value in parse_qsl(encoded.decode("utf-8", "replace"), max_num_fields=FIELDS_LIMIT):
+                    form.add(name, value)
+            except ValueError as error:
+                raise Refusal(400, f"The form is malformed: {error}.") from error
         else:
             try:
                 for part in parts(body.read, boundary_of(content_type)):
-                    self._take(form, part, environ)
+                    self._take(form, part)
             except Malformed as error:
-                raise Refusal(400, f"Nothing was stored: {error}.") from error
+                raise Refusal(400, f"Nothing was stored: the form is malformed: {error}.") from error
             body.drain()
         if body.expected is not None and body.received != body.expected:
             raise Refusal(
@@ -87,12 +102,14 @@ class Uploads:
                 f"Nothing was stored: {body.received} of {body.expected} bytes arrived. Upload the file again.",
             )
 
-    def _take(self, form: Form, part: Part, environ: Environ) -> None:
-        if part.filename is not None and part.name in ("content", "gpg_signature"):
-            name = _checked_name(part.filename)
-            if self._immutable and self._backend.exists(name):
-                raise _taken(name, environ)
-            staged = form.files[part.name] = Staged(self._backend.index.root, name)
+    def _take(self, form: Form, part: Part) -> None:
+        if part.name in _FILES:
+            if part.filename is None:
+                raise Malformed(f"{part.name} has no file name")
+            if part.name in form.files:
+                raise Malformed(f"it has two parts {part.name}")
+            _check_name(part.filename)
+            staged = form.files[part.name] = Staged(self._backend.index.root, part.filename)
             form.callback(staged.discard)
             for chunk in part.chunks:
                 staged.write(chunk)
@@ -100,33 +117,38 @@ class Uploads:
         value = b""
         for chunk in part.chunks:
             value += chunk[: FIELD_LIMIT_BYTES + 1 - len(value)]
-        if part.filename is None and part.name in _FIELDS and len(value) <= FIELD_LIMIT_BYTES:
-            form.fields.setdefault(part.name, value.decode("utf-8", "replace"))
+        if part.name not in _FIELDS:
+            return
+        if part.filename is not None or len(value) > FIELD_LIMIT_BYTES:
+            raise Malformed(f"the field {part.name} is a file, or longer than {FIELD_LIMIT_BYTES} bytes")
+        form.add(part.name, value.decode("utf-8", "replace"))
 
     def _publish(self, form: Form, environ: Environ) -> Response:
         content, signature = form.files.get("content"), form.files.get("gpg_signature")
         if content is None:
-            raise Refusal(400, "Missing 'content' file-field!")
+            raise Refusal(400, "Nothing was stored: the form has no file (content).")
+        if content.name.endswith(".asc"):
+            raise Refusal(400, f"Nothing was stored: {content.name} is a signature, and comes with its file.")
         if signature is not None and signature.name != f"{content.name}.asc":
-            raise Refusal(400, f"Unrelated signature {signature.name} for package {content.name}!")
-        for upload in filter(None, (content, signature)):
-            if not upload.size:
-                raise Refusal(400, f"{upload.name} is empty.")
-        for field, digest in content.digests.items():
-            announced = form.fields.get(field, "").strip().lower()
-            if announced and announced != digest.hexdigest():
-                raise Refusal(
-                    400,
-                    f"Nothing was stored: the {field} of what arrived is {digest.hexdigest()}, not {announced}. "
-                    "Upload the file again.",
-                )
-        for upload in filter(None, (content, signature)):
-            try:
-                self._backend.publish(upload)
-            except FileExistsError as error:
-                raise _taken(upload.name, environ) from error
-            except OSError as error:
-                raise _storage_refusal(error) from error
+            raise Refusal(400, f"Nothing was stored: {signature.name} is no signature of {content.name}.")
+        for staged in filter(None, (content, signature)):
+            if not staged.size:
+                raise Refusal(400, f"Nothing was stored: {staged.name} is empty.")
+        _check_digests(form, content)
+        file = released(content.name)
+        # As PyPI does, whose answer twine understands; other clients expect a conflict.
+        taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
+        publication = Publication(self._backend, immutable=self._immutable, taken_status=taken_status)
+        try:
+            _check_agreement("the form", form.fields.get("name"), form.fields.get("version"), file)
+            # What was stored before these checks were made is acknowledged without them.
+            if publication.stored(content, file) is None:
+                _check_content(content, file)
+        except Unfit as error:
+            raise Refusal(400, f"Nothing was stored: {content.name} was refused: {error}.") from error
+        except OSError as error:
+            raise storage_refusal(error) from error
+        publication.publish(content, signature, file)
         return whole(200, "text/html; charset=UTF-8", b"")
 
 
@@ -156,26 +178,46 @@ class _Body:
                 pass
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> None:
     """Raises Refusal for a name that could not be stored, listed or installed."""
-    if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
-        reason = f"it is longer than {NAME_LIMIT_BYTES} bytes"
-    elif not _NAME.fullmatch(name):
-        reason = "it must begin with a letter or digit and contain only letters, digits and _ . ! + -"
-    elif guess_pkgname_and_version(name) is None:
-        reason = "it is not the name of a wheel or source distribution"
-    else:
-        return name
-    raise Refusal(400, f"Bad filename: {name[:NAME_LIMIT_BYTES]!r}: {reason}.")
+    try:
+        if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
+            raise BadName(f"it is longer than {NAME_LIMIT_BYTES} bytes")
+        if not _NAME.fullmatch(name):
+            raise BadName("it must begin with a letter or digit and contain only letters, digits and _ . ! + -")
+        distribution = name.removesuffix(".asc")
+        file = released(distribution)
+        if otherwise := filed_otherwise(distribution, file):
+            raise BadName(
+                f"it would be listed as {otherwise}; build it with a newer tool, "
+                f"which calls it {file.project.replace('-', '_')}-{file.version}"
+            )
+    except BadName as error:
+        raise Refusal(400, f"Bad filename: {name[:NAME_LIMIT_BYTES]!r}: {error}.") from error
 
 
-def _taken(name: str, environ: Environ) -> Refusal:
-    # As PyPI does, whose answer twine understands; other clients expect a conflict.
-    status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
-    return Refusal(status, f"File already exists: {name}. Released files are immutable: upload under a new version.")
+def _check_digests(form: Form, content: Staged) -> None:
+    for field, digest in content.digests.items():
+        announced = form.fields.get(field, "").strip().lower()
+        if announced and announced != digest.hexdigest():
+            raise Refusal(
+                400,
+                f"Nothing was stored: the {field} of what arrived is {digest.hexdigest()}, not {announced}. "
+                "Upload the file again.",
+            )
 
 
-def _storage_refusal(error: OSError) -> Refusal:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refusal(507, "Nothing was stored: the package directory is full.")
-    return Refusal(503, f"Nothing was stored: the package directory fails: {error.strerror}.")
+def _check_content(content: Staged, file: Released) -> None:
+    """Raises Unfit and OSError."""
+    metadata = parse(read_metadata(content.name, content.file))
+    if not metadata.name or not metadata.version:
+        raise Unfit("its core metadata lacks a Name or a Version")
+    _check_agreement("its core metadata", metadata.name, metadata.version, file)
+
+
+def _check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
+    """Raises Unfit if `source` names another project or version than the file's name; what is missing agrees."""
+    if name and canonicalize_name(name) != file.project:
+        raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")
+    if version and not same_version(version, file):
+        raise Unfit(f"{source} names the version {version!r}, and the file name {str(file.version)!r}")

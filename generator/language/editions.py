@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from troposphere import GetAtt, Join, Output, Ref, Tags, Template
 from troposphere.cloudformation import Stack as NestedStack
 
-from generator.language.retention import DISPOSABLE
+from generator.language.retention import DELETE
 from generator.language.wiring import Expression, Group, Setting, Stack, Wire, outputs
 
 FORMAT_VERSION = "2010-09-09"
@@ -75,7 +75,7 @@ class Nested:
             top.add(
                 NestedStack(
                     stack.title,
-                    **DISPOSABLE,
+                    **DELETE,
                     TemplateURL=f"{stack.title.lower()}.yaml",
                     Parameters={name: _pass(source) for name, source in stack.taken.items()},
                     Tags=self._tags(top, stack.title.lower()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import kms, secretsmanager
 from awacs.aws import Allow, Statement
@@ -102,7 +103,11 @@ def _cluster(stack: Stack) -> ecs.Cluster:
     return stack.add(
         ecs.Cluster(
             "Cluster",
-            ClusterSettings=[ecs.ClusterSetting(Name="containerInsights", Value="enabled")],
+            ClusterSettings=[
+                ecs.ClusterSetting(
+                    Name="containerInsights", Value=stack.if_(conditions.IS_CONTAINER_INSIGHTS, "enabled", "disabled")
+                )
+            ],
             Tags=tags(stack, "cluster"),
         )
     )
@@ -219,7 +224,15 @@ def _log_agent(
 ) -> None:
     """The CloudWatch agent on every host."""
     agent = _log_writer(stack, "LogAgentRole", "log-agent", "host-logs", log)
-    execution = _log_writer(stack, "LogAgentExecutionRole", "log-agent-execution", "start-tasks", log)
+    execution = _log_writer(
+        stack,
+        "LogAgentExecutionRole",
+        "log-agent-execution",
+        "start-tasks",
+        log,
+        # The image may be a mirror in ECR.
+        managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
+    )
     task = tasks.log_agent(stack, log, execution_role=GetAtt(execution, "Arn"), task_role=GetAtt(agent, "Arn"))
     stack.add(
         ecs.Service(
@@ -239,7 +252,7 @@ def _log_agent(
     )
 
 
-def _log_writer(stack: Stack, title: str, noun: str, policy: str, log: LogGroup) -> Role:
-    """A role of tasks that may write ``log``, by the policy named ``policy``."""
+def _log_writer(stack: Stack, title: str, noun: str, policy: str, log: LogGroup, **more: Any) -> Role:
+    """A role of tasks that may write ``log``, by the policy named ``policy``, with ``more`` that ``role`` takes."""
     may = Policy(PolicyName=policy, PolicyDocument=document(may_write(log)))
-    return role(stack, title, noun, trusted=ECS_TASKS, policies=[may])
+    return role(stack, title, noun, trusted=ECS_TASKS, policies=[may], **more)

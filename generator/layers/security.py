@@ -13,7 +13,7 @@ from troposphere.iam import InstanceProfile, Policy
 from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Secret
 
 from generator import conditions, kinds, settings
-from generator.language.retention import RETAIN
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.slots import appended
 from generator.language.wiring import Stack, Wire, layer
 from generator.parts.iam import document, managed, role
@@ -176,7 +176,7 @@ def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secre
     secret = stack.add(
         Secret(
             title,
-            **RETAIN,
+            **RETAIN_EXCEPT_ON_CREATE,
             Description=f"Credentials of the {username} of pypiserver",
             # A change of this makes a new password.
             GenerateSecretString=GenerateSecretString(

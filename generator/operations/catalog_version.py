@@ -9,7 +9,7 @@ from typing import Any
 from generator.operations.aws import Account, Client
 from generator.operations.exits import Problem
 from generator.operations.publish import publish
-from generator.operations.stacks import get, outputs
+from generator.operations.stacks import find, outputs
 
 
 def publish_version(account: Account, templates: Path, bucket: str, prefix: str, stack_name: str, version: str) -> str:
@@ -18,9 +18,14 @@ def publish_version(account: Account, templates: Path, bucket: str, prefix: str,
     The product is the one of the stack ``stack_name``. Older versions still launch, but are marked DEPRECATED. Raises
     Problem where the version exists, where there is no product, and where Service Catalog refuses the template.
     """
-    product = outputs(get(account, stack_name)).get("ProductId")
+    stack = find(account.client("cloudformation"), stack_name)
+    product = outputs(stack or {}).get("ProductId")
     if product is None:
-        raise Problem(f"the stack {stack_name} has no product: deploy templates/service-catalog.yaml under that name")
+        missing = "has no product" if stack else f"does not exist in {account.region}"
+        raise Problem(
+            f"the stack {stack_name} {missing}: deploy templates/service-catalog.yaml first, as docs/service-catalog.md "
+            "says, or give its --stack-name"
+        )
     service = account.client("servicecatalog")
     older = service.list_provisioning_artifacts(ProductId=product)["ProvisioningArtifactDetails"]
     if version in [it["Name"] for it in older]:

@@ -13,12 +13,15 @@ from rich.text import Text
 from generator.operations import changes as change_sets
 from generator.operations import next_steps
 from generator.operations.aws import Account, Client
+from generator.operations.bucket import own_bucket
 from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.exits import DONE, FAILED, Problem
-from generator.operations.form import form
+from generator.operations.form import Parameter, form
 from generator.operations.guard import guard, refuse_loss
-from generator.operations.parameters import arguments, check, missing, read
+from generator.operations.network import refuse_network
+from generator.operations.parameters import arguments, check, missing, read, write
 from generator.operations.publish import PARENT, publish
+from generator.operations.questions import ask
 from generator.operations.stacks import find, get, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
@@ -34,13 +37,13 @@ class Wish:
     """What the operator asked for.
 
     ``allowed``: logical IDs of data-bearing resources that may go. ``as_json``: the changes of a dry run as JSON on
-    standard output.
+    standard output. ``bucket`` ``None``: one of the account's own.
     """
 
     stack_name: str
     templates: Path
     parameters: Path
-    bucket: str
+    bucket: str | None
     prefix: str
     allowed: frozenset[str] = frozenset()
     dry_run: bool = False
@@ -68,13 +71,13 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
     if not (wish.yes or wish.dry_run):
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
-    given = read(wish.parameters)
-    check(declared, given)
-    if lacking := missing(declared, given, previous):
-        raise Problem(f"the file of parameters lacks {', '.join(it.name for it in lacking)}")
+    given = _given(account, terminal, wish, declared, previous)
+    if is_new:
+        refuse_network(account, terminal, given)
 
+    bucket = wish.bucket or own_bucket(account, terminal, make=not wish.dry_run, yes=wish.yes)
     with terminal.waiting("publishing the templates …"):
-        published = publish(account, wish.templates, wish.bucket, wish.prefix)
+        published = publish(account, wish.templates, bucket, wish.prefix)
     url = published.publisher.url(published.parent)
     deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
     values = arguments(declared, given, previous)
@@ -96,6 +99,24 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         before = last_event(cloudformation, made.stack_id)
         made.execute()
     return _watch(account, terminal, made.stack_id, before)
+
+
+def _given(
+    account: Account, terminal: Terminal, wish: Wish, declared: list[Parameter], previous: set[str]
+) -> dict[str, str]:
+    """The values of the file, completed by answers where somebody can be asked. Raises Problem."""
+    given = read(wish.parameters) if wish.parameters.exists() or not terminal.live else {}
+    check(declared, given)
+    lacking = missing(declared, given, previous)
+    if not lacking:
+        return given
+    if wish.yes or not terminal.live:
+        raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
+    given |= ask(account, terminal, declared, lacking)
+    check(declared, given)
+    write(wish.parameters, given)
+    terminal.line(f"{wish.parameters} has these values; what it does not name keeps its default")
+    return given
 
 
 def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) -> Table:

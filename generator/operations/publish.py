@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from generator.language.partitions import CONSOLES
 from generator.operations.aws import Account, Client
+from generator.operations.bucket import check_bucket
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.terminal import Terminal
@@ -89,7 +90,7 @@ class Published:
 
 def publish(account: Account, directory: Path, bucket: str, prefix: str) -> Published:
     """Upload the templates of ``directory``. Raises Problem where the bucket cannot be used."""
-    _check_bucket(account, bucket)
+    check_bucket(account, bucket)
     publisher = Publisher(account, bucket, prefix)
     source = (directory / PARENT).read_text()
     urls = {name: publisher.url(publisher.put(name, (directory / name).read_bytes())) for name in _children(source)}
@@ -129,25 +130,6 @@ def quick_create(account: Account, url: str, stack_name: str) -> str:
 
 def _children(parent: str) -> list[str]:
     return [match[2] for match in _TEMPLATE_URL.finditer(parent)]
-
-
-def _check_bucket(account: Account, bucket: str) -> None:
-    try:
-        response = account.client("s3").head_bucket(Bucket=bucket)
-    except ClientError as error:
-        # A HEAD has no body: the status is all there is.
-        if code(error) == "404":
-            raise Problem(
-                f"there is no bucket {bucket}: `aws s3 mb s3://{bucket} --region {account.region}`"
-            ) from error
-        if code(error) == "403":
-            raise Problem(
-                f"no access to the bucket {bucket}: it needs s3:ListBucket, s3:GetObject and s3:PutObject"
-            ) from error
-        raise
-    home = response.get("BucketRegion") or response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-    if home not in (None, account.region):
-        raise Problem(f"the bucket {bucket} is in {home}, not in {account.region}: give one of the stack's region")
 
 
 def _checksum(s3: Client, bucket: str, key: str) -> str | None:

@@ -7,7 +7,7 @@ from awacs.aws import Action, Allow, Bool, Condition, Deny, Principal, Statement
 from troposphere import GetAtt, Join, Ref, Sub, Tags, s3
 
 from generator import conditions, settings
-from generator.language.retention import RETAIN_ALWAYS
+from generator.language.retention import RETAIN
 from generator.language.wiring import Expression, Stack, after
 from generator.parts.cleaners import FORCE_DESTROY, cleaner
 from generator.parts.iam import document
@@ -28,7 +28,7 @@ def _bucket(stack: Stack) -> s3.Bucket:
         s3.Bucket(
             "AccessLogs",
             # The load balancer writes a test file at once, which would fail a roll-back.
-            **RETAIN_ALWAYS,
+            **RETAIN,
             # Access logs can be delivered under SSE-S3 only.
             BucketEncryption=s3.BucketEncryption(
                 ServerSideEncryptionConfiguration=[

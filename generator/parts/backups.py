@@ -14,9 +14,10 @@ from troposphere.backup import (
     BackupVault,
     LifecycleResourceType,
 )
+from troposphere.iam import Role
 
 from generator import conditions, settings
-from generator.language.retention import RETAIN
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, after
 from generator.parts.cleaners import FORCE_DESTROY, cleaner
 from generator.parts.iam import managed, role
@@ -36,8 +37,6 @@ def daily(stack: Stack, file_system_arn: Expression) -> None:
     # Declared here, before all that follows uses it.
     enabled = stack.when(conditions.HAS_BACKUP)
     vault = _vault(stack)
-    # No more backups may arrive while the cleaner empties the vault.
-    plan = _plan(stack, after(Ref(vault), _vault_cleaner(stack, vault)))
     backup_role = role(
         stack,
         "BackupRole",
@@ -49,6 +48,8 @@ def daily(stack: Stack, file_system_arn: Expression) -> None:
         ],
         condition=conditions.HAS_BACKUP,
     )
+    # No more backups may arrive while the cleaner empties the vault.
+    plan = _plan(stack, after(Ref(vault), _vault_cleaner(stack, vault)), backup_role)
     stack.add(
         BackupSelection(
             "BackupSelection",
@@ -70,7 +71,7 @@ def _vault(stack: Stack) -> BackupVault:
     return stack.add(
         BackupVault(
             "BackupVault",
-            **RETAIN,
+            **RETAIN_EXCEPT_ON_CREATE,
             BackupVaultName=Join("-", ["packages", stack_uuid]),
             BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
         )
@@ -99,10 +100,15 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
     )
 
 
-def _plan(stack: Stack, vault: Expression) -> BackupPlan:
+def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
+    """After ``backup_role``: AWS Backup refuses a selection whose role it does not see yet.
+
+    https://github.com/hashicorp/terraform-provider-aws/issues/9297
+    """
     return stack.add(
         BackupPlan(
             "BackupPlan",
+            DependsOn=[backup_role.title],
             Condition=stack.when(conditions.HAS_BACKUP),
             BackupPlan=BackupPlanResourceType(
                 BackupPlanName=Join("-", [stack.take(settings.SERVICE_NAME), "packages"]),

@@ -7,7 +7,7 @@ from troposphere import Sub
 from troposphere.efs import BackupPolicy, FileSystem, LifecyclePolicy
 
 from generator import conditions, settings
-from generator.language.retention import RETAIN
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack
 from generator.parts.iam import document
 from generator.parts.tags import tags
@@ -45,7 +45,7 @@ def new_file_system(stack: Stack) -> FileSystem:
     return stack.add(
         FileSystem(
             "FileSystem",
-            **RETAIN,
+            **RETAIN_EXCEPT_ON_CREATE,
             Condition=there,
             Encrypted=True,
             PerformanceMode="generalPurpose",

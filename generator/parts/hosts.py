@@ -37,7 +37,12 @@ def launch_template(
                 BlockDeviceMappings=[
                     ec2.LaunchTemplateBlockDeviceMapping(
                         DeviceName="/dev/xvda",
-                        Ebs=ec2.EBSBlockDevice(Encrypted=True, VolumeType="gp3", DeleteOnTermination=True),
+                        Ebs=ec2.EBSBlockDevice(
+                            Encrypted=True,
+                            KmsKeyId=stack.if_(conditions.HAS_EBS_KEY, settings.EBS_KMS_KEY_ARN),
+                            VolumeType="gp3",
+                            DeleteOnTermination=True,
+                        ),
                     )
                 ],
                 UserData=data,

@@ -11,7 +11,7 @@ from troposphere.logs import LogGroup
 
 from generator import settings
 from generator.conditions import HAS_LOG_KEY
-from generator.language.retention import DISPOSABLE
+from generator.language.retention import DELETE
 from generator.language.wiring import Stack
 from generator.parts.tags import tags
 
@@ -21,7 +21,7 @@ def log_group(stack: Stack, title: str, noun: str, **attributes: Any) -> LogGrou
     return stack.add(
         LogGroup(
             title,
-            **DISPOSABLE,
+            **DELETE,
             RetentionInDays=stack.take(settings.LOG_RETENTION_DAYS),
             KmsKeyId=stack.if_(HAS_LOG_KEY, settings.LOG_KMS_KEY_ARN),
             Tags=tags(stack, noun),

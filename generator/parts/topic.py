@@ -7,7 +7,7 @@ from awacs import sns as sns_actions
 from awacs.aws import Action, Allow, Condition, Principal, Statement, StringEquals
 from troposphere import Ref, Sub, kms, sns
 
-from generator.language.retention import DISPOSABLE
+from generator.language.retention import DELETE
 from generator.language.wiring import Stack
 from generator.parts.iam import document
 from generator.parts.lists import EMAILS
@@ -60,7 +60,7 @@ def _key(stack: Stack) -> kms.Key:
     return stack.add(
         kms.Key(
             "TopicKey",
-            **DISPOSABLE,
+            **DELETE,
             Description="pypiserver alarms",
             EnableKeyRotation=True,
             PendingWindowInDays=7,

@@ -13,13 +13,16 @@ class _UpdatePolicy(UpdatePolicy):
 
 
 def instance_refresh() -> UpdatePolicy:
-    """Start the new hosts first, then drain and end the old ones, protected or not."""
+    """Start half as many new hosts first, then drain and end as many old ones, protected or not.
+
+    Twice as many at once would need twice the account's quota of vCPUs.
+    """
     return _UpdatePolicy(
         AutoScalingInstanceRefresh={
             "Strategy": "Rolling",
             "Preferences": {
                 "MinHealthyPercentage": 100,
-                "MaxHealthyPercentage": 200,
+                "MaxHealthyPercentage": 150,
                 "ScaleInProtectedInstances": "Refresh",
             },
         }

@@ -7,6 +7,7 @@ from generator.settings.values import (
     CLOUD_INIT_LIST,
     CLOUD_INIT_LIST_FORM,
     IMAGE,
+    KEY_ARN,
     LONGEST,
     POLICY_ARN,
     SHELL,
@@ -22,7 +23,7 @@ ASG_INSTANCE_TYPE = Setting(
     name="AsgInstanceType",
     label="Instance type",
     description="Intel, AMD or Graviton.",
-    default="t3.micro",
+    default="t3.small",
     values=tuple(INSTANCES),
 )
 ASG_MIN_SIZE = Setting(
@@ -128,10 +129,18 @@ EXTRA_MANAGED_POLICY_ARNS = Setting(
     pattern=items(POLICY_ARN, 7, least=0),
     constraint="must be up to 7 IAM managed policy ARNs separated by commas, or empty",
 )
+EBS_KMS_KEY_ARN = Setting(
+    name="EbsKmsKeyArn",
+    label="KMS key of the hosts' volumes",
+    description="Its policy must admit AWSServiceRoleForAutoScaling. Empty: the account's default key.",
+    default="",
+    pattern=optional(KEY_ARN),
+    constraint="must be the ARN of a KMS key, or empty",
+)
 CLOUDWATCH_AGENT_IMAGE = Setting(
     name="CloudWatchAgentImage",
     label="Image of the CloudWatch agent",
-    description="Ships the hosts' logs; runs on every host.",
+    description="Ships the hosts' logs; runs on every host. A mirror where hosts have no way to public.ecr.aws.",
     default="public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300045.0b810",
     pattern=f"^{IMAGE}$",
     constraint="must be an image reference of at most 512 characters",
@@ -154,6 +163,7 @@ HOSTS = Group(
         CLOUDINIT_EXTRA_COMMANDS,
         EXTRA_INSTANCE_PROFILE_PERMISSIONS,
         EXTRA_MANAGED_POLICY_ARNS,
+        EBS_KMS_KEY_ARN,
         CLOUDWATCH_AGENT_IMAGE,
     ),
 )

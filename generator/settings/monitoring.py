@@ -31,6 +31,13 @@ ENABLE_CLOUDWATCH_DASHBOARD = Setting(
     default="true",
     values=SWITCH,
 )
+ENABLE_CONTAINER_INSIGHTS = Setting(
+    name="EnableContainerInsights",
+    label="Container Insights",
+    description="Metrics of tasks and hosts, billed as custom metrics; parts of the dashboard are empty without.",
+    default="true",
+    values=SWITCH,
+)
 LOG_RETENTION_DAYS = Setting(
     name="LogRetentionDays",
     label="Days to keep logs",
@@ -51,5 +58,12 @@ LOG_KMS_KEY_ARN = Setting(
 
 MONITORING = Group(
     "Monitoring",
-    (ALARM_TOPIC_ARNS, EFS_BURST_CREDIT_THRESHOLD, ENABLE_CLOUDWATCH_DASHBOARD, LOG_RETENTION_DAYS, LOG_KMS_KEY_ARN),
+    (
+        ALARM_TOPIC_ARNS,
+        EFS_BURST_CREDIT_THRESHOLD,
+        ENABLE_CLOUDWATCH_DASHBOARD,
+        ENABLE_CONTAINER_INSIGHTS,
+        LOG_RETENTION_DAYS,
+        LOG_KMS_KEY_ARN,
+    ),
 )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import signal
 import socket
 import subprocess
+import tarfile
 import time
+import warnings
 import zipfile
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +195,37 @@ def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") ->
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "".join(f"{project}.py,,\n{info}/{x},,\n" for x in ("METADATA", "WHEEL", "RECORD")).encode(),
     }
+    return f"{project}-{version}-py3-none-any.whl", zipped(members.items())
+
+
+def sdist(project: str, version: str, extra: bytes = b"", metadata: str = "") -> tuple[str, bytes]:
+    """A source distribution's filename and content."""
+    home = f"{project}-{version}"
+    text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n{metadata}"
+    return f"{home}.tar.gz", tarball([(f"{home}/PKG-INFO", text.encode()), (f"{home}/setup.py", b"#" + extra)])
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda content: gzip.compress(content, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+def tarball(members: Iterable[tuple[str, bytes]], compression: str = "gz") -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return f"{project}-{version}-py3-none-any.whl", content.getvalue()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return COMPRESSIONS[compression](content.getvalue())
+
+
+def zipped(members: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
+    content = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(content, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that are there twice
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return content.getvalue()

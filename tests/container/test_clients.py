@@ -56,7 +56,9 @@ def twine(task: Task, *files: Path, account: tuple[str, str] = PUBLISHER) -> sub
     )
 
 
-def uv_publish(task: Task, file: Path, account: tuple[str, str] = PUBLISHER) -> subprocess.CompletedProcess[str]:
+def uv_publish(task: Task, file: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """With `check`, uv first looks in the listing."""
+    address = ["--check-url", f"{task.url}/simple/"] if check else []
     return run(
         sys.executable,
         "-m",
@@ -64,12 +66,11 @@ def uv_publish(task: Task, file: Path, account: tuple[str, str] = PUBLISHER) -> 
         "publish",
         "--publish-url",
         task.url,
-        "--check-url",
-        f"{task.url}/simple/",
+        *address,
         "--username",
-        account[0],
+        PUBLISHER[0],
         "--password",
-        account[1],
+        PUBLISHER[1],
         file,
     )
 
@@ -106,11 +107,14 @@ def test_twine_uploads_and_pip_installs_by_hash(task: Task, tmp_path: Path) -> N
     assert (tmp_path / "site" / "clientdemo.py").exists()
     wrong = pip_install(task, tmp_path / "other", f"clientdemo==1.0 --hash=sha256:{'0' * 64}")
     assert "DO NOT MATCH" in wrong.stderr
+    assert twine(task, file).returncode == 0
+    file.write_bytes(wheel("clientdemo", "1.0", b"other")[1])
     again = twine(task, file)
     assert again.returncode != 0
     assert "already exists" in again.stdout + again.stderr
     assert "403" in (result := twine(task, file, account=READER)).stdout + result.stderr
     assert "401" in (result := twine(task, file, account=(PUBLISHER[0], "wrong"))).stdout + result.stderr
+    assert (task.directory / NAME).read_bytes() == CONTENT
     refused = pip_install(task, tmp_path / "refused", "clientdemo", account=(READER[0], "wrong"))
     assert refused.returncode != 0
 
@@ -120,7 +124,11 @@ def test_uv_publishes_installs_and_excludes_newer(task: Task, tmp_path: Path) ->
     file.write_bytes(CONTENT)
     published = uv_publish(task, file)
     assert published.returncode == 0, published.stderr
-    assert "already exists" in (result := uv_publish(task, file)).stdout + result.stderr
+    # Without asking the index first, which tells uv that the file is there.
+    assert (again := uv_publish(task, file, check=False)).returncode == 0, again.stderr
+    file.write_bytes(wheel("clientdemo", "1.0", b"other")[1])
+    assert "already exists" in (again := uv_publish(task, file, check=False)).stdout + again.stderr
+    assert (task.directory / NAME).read_bytes() == CONTENT
     assert uv_publish(task, tmp_path / wheel("other", "1.0")[0]).returncode != 0
 
     def install(target: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .tasks import JSON_TYPE, PUBLISHER, Task, basic, sha256, status_of, wheel
+from .tasks import JSON_TYPE, PUBLISHER, Task, basic, sdist, sha256, status_of, wheel
 
 HTML_TYPE = "application/vnd.pypi.simple.v1+html"
 
@@ -79,9 +79,9 @@ def test_an_unchanged_listing_or_file_is_not_sent_again(populated: Task) -> None
 
 def test_a_listings_etag_changes_with_the_project_alone(populated: Task) -> None:
     before = populated.get("/simple/demo/").headers["ETag"]
-    populated.upload("unrelated-1.0.tar.gz", b"unrelated")
+    populated.upload(*sdist("unrelated", "1.0"))
     assert populated.get("/simple/demo/").headers["ETag"] == before
-    populated.upload("demo-1.1.tar.gz", b"new")
+    populated.upload(*sdist("demo", "1.1"))
     assert populated.get("/simple/demo/").headers["ETag"] != before
 
 
@@ -137,8 +137,8 @@ def test_an_upload_to_one_task_is_at_once_seen_by_the_other(start: StartTask, di
     tasks = [start(directory), start(directory, GUNICORN_WORKERS="2")]
     for n in range(40):
         writer, reader = tasks[n % 2], tasks[1 - n % 2]
-        content = os.urandom(100)
-        assert writer.upload(f"seen-1.{n}.tar.gz", content).status_code == 200
+        name, content = sdist("seen", f"1.{n}", os.urandom(100).hex().encode())
+        assert writer.upload(name, content).status_code == 200
         files = reader.project("seen")["files"]
         assert (len(files), files[-1]["hashes"]["sha256"]) == (n + 1, sha256(content))
         assert reader.get(f"/packages/seen-1.{n}.tar.gz").content == content
@@ -189,7 +189,7 @@ def test_a_trusted_index_sees_changes_at_once(start_newest: StartTask, directory
         if n:
             (directory / "sub" / "settled-1.1.tar.gz").touch()
         else:
-            writer.upload("settled-1.0.tar.gz", b"content")
+            writer.upload(*sdist("settled", "1.0"))
         assert len(reader.project("settled")["files"]) == n + 1
 
 

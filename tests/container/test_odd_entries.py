@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .tasks import READER, Task, sha256
+from .tasks import READER, Task, sdist, sha256
 from .test_uploads import wait_for
 
 
@@ -102,7 +102,7 @@ def test_an_odd_entry_is_passed_over(start_newest: StartTask, directory: Path, m
         assert task.get("/simple/").text.count("<a ") == 1
         assert task.get("/packages/odd-1.0.tar.gz").status_code == 404
         assert task.get("/simple/odd/").status_code == (503 if make is deep and _ else 404)
-        assert task.upload(f"added-1.{_}.tar.gz", b"content").status_code == 200
+        assert task.upload(*sdist("added", f"1.{_}")).status_code == 200
         assert task.get("/health", None).status_code == 200
         (directory / f"added-1.{_}.tar.gz").unlink()
         if not _:

@@ -18,7 +18,7 @@ from generator.parts.container import HEALTH_PATH
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sha256, staged, status_of, wheel
+from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, staged, status_of, wheel
 from .test_uploads import wait_for
 
 NAME, CONTENT = wheel("demo", "1.0", os.urandom(1000))
@@ -138,19 +138,20 @@ def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> Non
     content = os.urandom(30_000_000)
     (directory / "large-1.0.tar.gz").write_bytes(content)
     task = start(directory)
-    upload, tail = task.begin_upload("last-1.0.tar.gz", 1_000_000)
-    upload.sendall(bytes(500_000))
+    name, last = sdist("last", "1.0", os.urandom(500_000).hex().encode())
+    upload, tail = task.begin_upload(name, len(last))
+    upload.sendall(last[:200_000])
     response = task.get("/packages/large-1.0.tar.gz", stream=True)
     assert wait_for(lambda: staged(directory))
     task.terminate()
     assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
-    upload.sendall(bytes(500_000) + tail)
+    upload.sendall(last[200_000:] + tail)
     assert status_of(upload) == 200
     assert response.content == content
     upload.close()
     response.close()
     assert task.process.wait(30) == 0
-    assert (directory / "last-1.0.tar.gz").read_bytes() == bytes(1_000_000)
+    assert (directory / name).read_bytes() == last
 
 
 def listens(port: int) -> bool:
@@ -170,7 +171,7 @@ def test_nothing_answered_with_success_is_lost_when_tasks_are_killed(start: Star
 
         def load(number: int, victim: Task = victim, round_: int = round_) -> None:
             for n in range(200):
-                name, content = f"load{number}-{round_}.{n}.tar.gz", os.urandom(50_000)
+                name, content = sdist(f"load{number}", f"{round_}.{n}", os.urandom(25_000).hex().encode())
                 try:
                     if victim.upload(name, content).status_code != 200:
                         return

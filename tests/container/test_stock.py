@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, free_port, wheel
+from .tasks import PUBLISHER, free_port, sdist, wheel
 
 NAME, CONTENT = wheel("demo", "1.0")
 
@@ -33,6 +33,8 @@ DIFFERENCES: dict[str, tuple[str, int, int]] = {
     "upload of an over-long name": ("it cannot be stored", 500, 400),
     "upload of an empty file": ("it is no distribution", 200, 400),
     "upload with a wrong digest": ("what arrived is not what was sent", 200, 400),
+    "upload of no archive": ("it is no distribution", 200, 400),
+    "same upload again": ("the file is there, as asked", 409, 200),
     "removal": ("IMMUTABLE_PACKAGES=true", 200, 403),
     "removal without version": ("IMMUTABLE_PACKAGES=true", 400, 403),
     "removal of nothing": ("IMMUTABLE_PACKAGES=true", 404, 403),
@@ -43,6 +45,7 @@ DIFFERENCES: dict[str, tuple[str, int, int]] = {
 
 Request = tuple[str, str, dict[str, object]]
 UPLOAD = {":action": "file_upload"}
+NEW, SIGNED = sdist("new", "1.0"), sdist("s", "1.0")
 DOCUMENTATION = io.BytesIO()
 with zipfile.ZipFile(DOCUMENTATION, "w") as archive:
     archive.writestr("index.html", "documentation")
@@ -131,17 +134,19 @@ REQUESTS: dict[str, Request] = {
         "/",
         {"data": UPLOAD, "files": {"content": ("s-1.0.tar.gz", b"x"), "gpg_signature": ("t-1.0.tar.gz.asc", b"x")}},
     ),
-    "upload": ("POST", "/", {"data": UPLOAD, "files": {"content": ("new-1.0.tar.gz", b"new")}}),
-    "upload again": ("POST", "/", {"data": UPLOAD, "files": {"content": ("new-1.0.tar.gz", b"new")}}),
+    "upload": ("POST", "/", {"data": UPLOAD, "files": {"content": NEW}}),
+    "upload again": ("POST", "/", {"data": UPLOAD, "files": {"content": (NEW[0], b"other")}}),
+    "same upload again": ("POST", "/", {"data": UPLOAD, "files": {"content": NEW}}),
+    "upload of no archive": ("POST", "/", {"data": UPLOAD, "files": {"content": ("junk-1.0.tar.gz", b"junk")}}),
     "upload again by twine": (
         "POST",
         "/",
-        {"data": UPLOAD, "files": {"content": ("new-1.0.tar.gz", b"new")}, "headers": {"User-Agent": "twine/7"}},
+        {"data": UPLOAD, "files": {"content": (NEW[0], b"other")}, "headers": {"User-Agent": "twine/7"}},
     ),
     "upload with a signature": (
         "POST",
         "/",
-        {"data": UPLOAD, "files": {"content": ("s-1.0.tar.gz", b"x"), "gpg_signature": ("s-1.0.tar.gz.asc", b"y")}},
+        {"data": UPLOAD, "files": {"content": SIGNED, "gpg_signature": (f"{SIGNED[0]}.asc", b"y")}},
     ),
     "removal without version": ("POST", "/", {"data": {":action": "remove_pkg", "name": "demo"}}),
     "removal of nothing": ("POST", "/", {"data": {":action": "remove_pkg", "name": "none", "version": "1"}}),
@@ -234,7 +239,12 @@ def test_status_headers_and_links_are_those_of_the_stock_server(start: StartTask
             if name != "health" and value:
                 assert actual.headers.get(header) == value, (name, header)
         if name.startswith(("project", "index", "all")):
-            assert links(actual.text) == links(expected.text), name
+            # Ours sorts by PEP 440: 1.0 after its candidate, which pypiserver's order has the other way round.
+            theirs, ours_ = links(expected.text), links(actual.text)
+            if name in ("project with odd names", "all packages", "all packages without slash"):
+                theirs.sort()
+                ours_.sort()
+            assert ours_ == theirs, name
         elif name not in ("welcome", "json", "search"):
             assert actual.content == expected.content, name
         elif name != "welcome":

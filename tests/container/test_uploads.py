@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, sha256, staged, status_of, visible, wheel
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged, status_of, visible, wheel, zipped
 
 
 def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directory: Path) -> None:
@@ -145,27 +146,34 @@ def test_an_upload_sent_in_chunks_is_stored(shared: Task) -> None:
 
 
 def test_content_that_looks_like_boundaries_survives(shared: Task) -> None:
-    content = b"\r\n--B\r\n\r\n--" * 20_000 + b"\r\n-"
-    assert shared.upload("tricky-1.0.tar.gz", content).status_code == 200
-    assert (shared.directory / "tricky-1.0.tar.gz").read_bytes() == content
+    # Stored, so that the boundaries are there as they are.
+    content = zipped(
+        [
+            ("tricky-1.0/PKG-INFO", b"Name: tricky\nVersion: 1.0\n"),
+            ("tricky-1.0/boundaries", b"\r\n--B\r\n\r\n--" * 20_000 + b"\r\n-"),
+        ]
+    )
+    assert shared.upload("tricky-1.0.zip", content).status_code == 200
+    assert (shared.directory / "tricky-1.0.zip").read_bytes() == content
 
 
 def test_readers_never_see_part_of_an_upload(start: StartTask, directory: Path) -> None:
     writer, reader = start(directory), start(directory)
-    connection, tail = writer.begin_upload("slow-1.0.tar.gz", 1_000_000)
-    for _ in range(10):
-        connection.sendall(bytes(100_000))
+    name, content = sdist("slow", "1.0", os.urandom(500_000).hex().encode())
+    connection, tail = writer.begin_upload(name, len(content))
+    for at in range(0, len(content), 100_000):
+        connection.sendall(content[at : at + 100_000])
         assert reader.get("/simple/slow/").status_code == 404
         assert reader.get("/packages/slow-1.0.tar.gz").status_code == 404
     connection.sendall(tail)
     assert status_of(connection) == 200
-    assert reader.project("slow")["files"][0]["hashes"]["sha256"] == sha256(bytes(1_000_000))
+    assert reader.project("slow")["files"][0]["hashes"]["sha256"] == sha256(content)
 
 
 def test_racing_uploads_of_one_name_have_one_winner(start: StartTask, directory: Path) -> None:
     tasks = [start(directory), start(directory)]
     for round_ in range(8):
-        contents = [bytes([n]) * 500_000 for n in range(4)]
+        contents = [sdist("race", f"1.{round_}", os.urandom(250_000).hex().encode())[1] for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             uploads = [
                 pool.submit(tasks[n % 2].upload, f"race-1.{round_}.tar.gz", content)
@@ -187,8 +195,9 @@ def test_a_task_killed_in_an_upload_leaves_nothing_listed(start: StartTask, dire
     first.kill()
     assert (len(staged(directory)), visible(directory)) == (1, [])
     assert second.get("/simple/killed/").status_code == 404
-    assert second.upload("killed-1.0.tar.gz", b"retried").status_code == 200
-    assert second.get("/packages/killed-1.0.tar.gz").content == b"retried"
+    name, retried = sdist("killed", "1.0")
+    assert second.upload(name, retried).status_code == 200
+    assert second.get(f"/packages/{name}").content == retried
 
 
 def test_only_stale_leftovers_are_removed(start_newest: StartTask, directory: Path) -> None:
@@ -211,14 +220,22 @@ def test_a_full_disk_refuses_the_upload_and_keeps_serving(start: StartTask, smal
     assert (response.status_code, "full" in response.text) == (507, True)
     assert visible(small_disk) == [name]
     assert task.get(f"/packages/{name}").content == content
-    assert task.upload("small-1.0.tar.gz", b"content").status_code == 200
+    assert task.upload(*sdist("small", "1.0")).status_code == 200
 
 
 @pytest.mark.slow
-def test_memory_and_temporary_disk_do_not_grow_with_the_upload(start: StartTask, directory: Path) -> None:
+def test_memory_and_temporary_disk_do_not_grow_with_the_upload(
+    start: StartTask, directory: Path, tmp_path: Path
+) -> None:
     task = start(directory)
     size, block = 300_000_000, os.urandom(1_000_000)
-    task.upload("warm-1.0.tar.gz", block)
+    task.upload(*sdist("warm", "1.0", block))
+    file = tmp_path / "huge-1.0.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("huge-1.0/PKG-INFO", "Name: huge\nVersion: 1.0\n")
+        with archive.open("huge-1.0/data", "w", force_zip64=True) as member:
+            for _ in range(size // len(block)):
+                member.write(block)
     before, peak, temporary, done = resident(task), 0, 0, threading.Event()
 
     def watch() -> None:
@@ -230,11 +247,12 @@ def test_memory_and_temporary_disk_do_not_grow_with_the_upload(start: StartTask,
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    connection, tail = task.begin_upload("huge-1.0.tar.gz", size)
+    connection, tail = task.begin_upload(file.name, file.stat().st_size)
     digest = hashlib.sha256()
-    for _ in range(size // len(block)):
-        digest.update(block)
-        connection.sendall(block)
+    with file.open("rb") as opened:
+        while part := opened.read(len(block)):
+            digest.update(part)
+            connection.sendall(part)
     connection.sendall(tail)
     assert status_of(connection) == 200
     assert task.project("huge")["files"][0]["hashes"]["sha256"] == digest.hexdigest()

@@ -313,21 +313,21 @@ def test_interrupting_ends_only_the_watching(
 
 
 def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -> None:
-    """The hosted zone does not exist: the first to notice is a resource of Edge, and the service answers so itself."""
-    give(HostedZoneId="Z0000000000000", ServiceName="broken")
+    """The web ACL does not exist: the first to notice is a resource of Edge, and the service answers so itself."""
+    give(WebAclArn=f"arn:aws:wafv2:{REGION}:123456789012:regional/webacl/wall/0a-1b", ServiceName="broken")
     assert main([*DEPLOY, "--stack-name", "broken"]) == 1
     lines = capsys.readouterr().out
     cause = lines.partition("root cause: ")[2].splitlines()
     assert re.fullmatch(
-        r"Edge/CertificateAuthorityRecords \(AWS::Route53::RecordSetGroup\), CREATE_FAILED after \d+:\d\d", cause[0]
+        r"Edge/WebAclAssociation \(AWS::WAFv2::WebACLAssociation\), CREATE_FAILED after \d+:\d\d", cause[0]
     )
-    assert "NoSuchHostedZone" in cause[1]
+    assert "WAFNonexistentItem" in cause[1]
     assert cause[2].startswith("  to do: ")
     assert "broken is ROLLBACK_COMPLETE: mend it, then `python -m generator delete --stack-name broken`" in lines
 
     assert main([*DEPLOY, "--stack-name", "broken"]) == 2
     again = capsys.readouterr()
-    assert "root cause: Edge/CertificateAuthorityRecords" in again.out
+    assert "root cause: Edge/WebAclAssociation" in again.out
     assert "can only be deleted" in again.err
 
 

@@ -175,7 +175,7 @@ def test_required_settings_suffice(account: Account) -> None:
     assert not missing, f"{sorted(missing)} is not made by default: is it one of OPTIONAL?"
     assert not there, f"{sorted(there)} is made by default: take it out of OPTIONAL"
     assert outputs["PypiServerUrls"] == "https://pypi.example.com,https://packages.example.com"
-    assert outputs["CapacityInfo"] == "2 to 10 tasks of 512 MiB on 2 or more x t3.micro"
+    assert outputs["CapacityInfo"] == "2 to 10 tasks of 512 MiB on 2 or more x t3.small"
     assert outputs["TaskMinCount"] == "2"
     assert outputs["FileSystemId"] == account.physical["FileSystem"]
     assert outputs["PypiUserSecretArn"] in outputs["CredentialsCommand"]

@@ -56,12 +56,12 @@ def with_long_names(text: str) -> str:
 
 
 @pytest.mark.parametrize("title", ["TaskDefinition", "LogAgentTaskDefinition"])
-def test_task_definition_leaves_a_quarter_of_what_ecs_admits(editions: Editions, title: str) -> None:
+def test_task_definition_fits_ecs(editions: Editions, title: str) -> None:
     used = set(referred(editions.single_file["Resources"][title]))
     given = {**everything(), **{name: longest(name) for name in used}}
     request = editions.single(given).resources[title]["Properties"]
     assert request["Tags"]
-    assert len(with_long_names(json.dumps(request, indent=4)).encode()) <= TASK_DEFINITION_BYTES * 3 / 4
+    assert len(with_long_names(json.dumps(request, indent=4)).encode()) <= TASK_DEFINITION_BYTES
 
 
 def test_user_data_fits_ec2(editions: Editions) -> None:

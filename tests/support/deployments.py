@@ -63,6 +63,8 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "AsgMaxSize": "12",
         "OnDemandBaseCapacity": "2",
         "OnDemandPercentageAboveBaseCapacity": "50",
+        "EbsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/4e-5f",
+        "EnableContainerInsights": "false",
         "AmiId": "ami-0123456789abcdef0",
         "LatestX86AmiId": "/example/x86",
         "LatestArmAmiId": "/example/arm",

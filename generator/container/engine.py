@@ -1,0 +1,265 @@
+"""
+The HTTP server of one process: threads that take whichever connection has something to say.
+
+A connection that says nothing, or takes nothing, costs no thread: it waits in an epoll set, of which every idle thread
+takes the next event. A thread is held only by work on the storage, and by a body that an account may send.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import logging
+import math
+import resource
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from .application import Application, Work
+from .body import Body
+from .connection import Answer, Connection, FileBody
+from .gate import Gate
+from .http import Refusal, Response
+from .reading import HEAD_LIMIT_BYTES, Request, read_request
+
+log = logging.getLogger("gunicorn.error")
+
+# Longer than the load balancer keeps an idle connection (60 s), so that it never meets a closed one.
+IDLE_SECONDS = 75.0
+# From a head's first byte to its last.
+HEAD_SECONDS = 20.0
+# A refused client is heard on, so that it reads the answer before it learns that nobody listens.
+LINGER_SECONDS = 10.0
+LINGER_BYTES = 64 << 20
+RECEIVE_BYTES = 1 << 16
+# Each holds up to 32 KiB while it sends a head.
+CONNECTIONS_LIMIT = 4096
+ACCEPTS_AT_ONCE = 64
+
+# Of all threads, so many may be at a kind of work at once; the rest answer what needs neither storage nor body.
+SHARES = {"upload": 1 / 2, "storage": 5 / 16, "search": 1 / 32, "health": 1 / 32}
+_CLIENT_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF}
+
+Log = Callable[[Answer], None]
+
+
+class Engine:
+    """`stall_seconds` bounds how long a client that is sent to, or whose body is awaited, may be silent."""
+
+    def __init__(self, application: Application, write_log: Log, *, threads: int, stall_seconds: float) -> None:
+        self._application = application
+        self._write_log = write_log
+        self._threads = threads
+        self._stall_seconds = stall_seconds
+        self._gates = {kind: Gate(max(1, int(threads * share))) for kind, share in SHARES.items()}
+        self._epoll = select.epoll()
+        self._listeners: dict[int, socket.socket] = {}
+        self._connections: dict[int, Connection] = {}
+        self._stopping = False
+        _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+        # A connection may have a file or two open.
+        self._limit = min(CONNECTIONS_LIMIT, files // 4) if files > 0 else CONNECTIONS_LIMIT
+
+    def start(self, listeners: list[socket.socket]) -> None:
+        for listener in listeners:
+            listener.setblocking(False)
+            self._listeners[listener.fileno()] = listener
+            self._epoll.register(listener, select.EPOLLIN | select.EPOLLONESHOT)
+        for _ in range(self._threads):
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def sweep(self) -> None:
+        """Cut off whoever is overdue. To be called every second or so."""
+        now = time.monotonic()
+        for connection in list(self._connections.values()):
+            if connection.deadline < now:
+                self._cut_off(connection)
+
+    def stop(self) -> None:
+        """Take no more connections, and close each after the answer that it waits for."""
+        self._stopping = True
+        for listener in self._listeners.values():
+            self._epoll.unregister(listener)
+            listener.close()
+        self._listeners.clear()
+        for connection in list(self._connections.values()):
+            if connection.deadline < math.inf and connection.answer is None and not connection.received:
+                self._cut_off(connection)
+
+    @property
+    def idle(self) -> bool:
+        return not self._connections
+
+    def _cut_off(self, connection: Connection) -> None:
+        """What the shutdown makes of the connection is an event; only the thread that takes it may close."""
+        connection.overdue = True
+        answered = connection.answer is not None or connection.discards
+        with contextlib.suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR if answered else socket.SHUT_RD)
+
+    def _run(self) -> None:
+        while True:
+            for fd, _ in self._epoll.poll(maxevents=1):
+                if listener := self._listeners.get(fd):
+                    self._accept(listener)
+                elif connection := self._connections.get(fd):
+                    connection.deadline = math.inf
+                    self._guard(connection, partial(self._turn, connection))
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(ACCEPTS_AT_ONCE):
+                if len(self._connections) >= self._limit:
+                    self._make_room()
+                client, address = listener.accept()
+                client.setblocking(False)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection = Connection(client, str(address[0]))
+                connection.deadline = time.monotonic() + IDLE_SECONDS
+                self._connections[connection.fd] = connection
+                self._epoll.register(client, select.EPOLLIN | select.EPOLLONESHOT)
+        with contextlib.suppress(OSError, ValueError):
+            self._epoll.modify(listener, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def _make_room(self) -> None:
+        waiting = (c for c in list(self._connections.values()) if c.deadline < math.inf and not c.overdue)
+        for connection in heapq.nsmallest(ACCEPTS_AT_ONCE, waiting, key=lambda connection: connection.deadline):
+            self._cut_off(connection)
+
+    def _guard(self, connection: Connection, step: Callable[[], None]) -> None:
+        """A step of a connection that the calling thread has; it ends with giving it away, or with closing it."""
+        try:
+            step()
+        except OSError as error:
+            if error.errno not in _CLIENT_GONE:
+                log.error("An answer was broken off: %s", error)
+            self._close(connection)
+        except Exception:
+            log.exception("A connection failed")
+            self._close(connection)
+
+    def _through(self, kind: str, connection: Connection, step: Callable[[], None]) -> None:
+        """Take the step when its kind of work has a place, in this thread or in another."""
+        gate = self._gates[kind]
+        connection.step = step
+        entered = gate.enter(connection)
+        current = connection if entered else None
+        while current is not None:
+            self._guard(current, current.step)
+            current = gate.leave()
+
+    def _await(self, connection: Connection, events: int, deadline: float) -> None:
+        connection.deadline = deadline
+        self._epoll.modify(connection.fd, events | select.EPOLLONESHOT)
+
+    def _turn(self, connection: Connection) -> None:
+        if connection.answer is not None:
+            if connection.answer.file is None:
+                self._send(connection)
+            else:
+                self._through("storage", connection, partial(self._send, connection))
+        elif connection.discards:
+            self._discard(connection)
+        else:
+            self._receive(connection)
+
+    def _receive(self, connection: Connection) -> None:
+        """Read on until a head is complete, and have it answered."""
+        received = connection.received
+        end = received.find(b"\r\n\r\n")
+        if end < 0:
+            try:
+                data = connection.socket.recv(HEAD_LIMIT_BYTES)
+            except BlockingIOError:
+                return self._await(connection, select.EPOLLIN, connection.head_deadline)
+            if not received:
+                connection.head_deadline = time.monotonic() + HEAD_SECONDS
+                # An empty line before a request is tolerated (RFC 9112, section 2.2).
+                data = data.removeprefix(b"\r\n")
+            searched = max(0, len(received) - 3)
+            received += data
+            end = received.find(b"\r\n\r\n", searched)
+            if not data and end < 0:
+                if connection.overdue and received:
+                    return self._refuse(connection, Refusal(408, "The head of the request did not arrive in time."))
+                return self._close(connection)
+        if end > HEAD_LIMIT_BYTES or (end < 0 and len(received) > HEAD_LIMIT_BYTES):
+            return self._refuse(connection, Refusal(431, f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes."))
+        if end < 0:
+            return self._await(connection, select.EPOLLIN, connection.head_deadline)
+        head = bytes(received[: end + 2])
+        del received[: end + 4]
+        try:
+            request = read_request(head, connection.peer)
+        except Refusal as refusal:
+            return self._refuse(connection, refusal)
+        self._ask(connection, request)
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> None:
+        environ = {"REMOTE_ADDR": connection.peer}
+        connection.answer = Answer(environ, refusal.response, time.monotonic(), keeps_alive=False)
+        # What follows is no request.
+        connection.discards = LINGER_BYTES
+        self._send(connection)
+
+    def _ask(self, connection: Connection, request: Request) -> None:
+        began = time.monotonic()
+        patience = self._stall_seconds
+        body = Body(connection.socket, connection.received, request, patience)
+        environ = request.environ
+        environ["wsgi.input"] = body
+        environ["wsgi.file_wrapper"] = FileBody
+        asked = self._application.admit(environ)
+
+        def respond(response: Response) -> None:
+            if not body.complete:
+                connection.discards = LINGER_BYTES
+            keeps_alive = request.keeps_alive and body.complete and not self._stopping
+            connection.answer = Answer(environ, response, began, keeps_alive=keeps_alive)
+            self._send(connection)
+
+        if isinstance(asked, Work):
+            work = asked
+            self._through(work.kind, connection, lambda: respond(self._application.perform(work, environ)))
+        else:
+            respond(asked)
+
+    def _send(self, connection: Connection) -> None:
+        answer = connection.answer
+        assert answer is not None
+        if not answer.send(connection.socket):
+            return self._await(connection, select.EPOLLOUT, time.monotonic() + self._stall_seconds)
+        answer.close()
+        connection.answer = None
+        self._write_log(answer)
+        if connection.discards:
+            connection.socket.shutdown(socket.SHUT_WR)
+            connection.head_deadline = time.monotonic() + LINGER_SECONDS
+            self._discard(connection)
+        elif self._stopping or not answer.keeps_alive:
+            self._close(connection)
+        elif connection.received:
+            # The next request has begun to arrive, or is there already: its turn comes as soon as the client listens.
+            connection.head_deadline = time.monotonic() + HEAD_SECONDS
+            self._await(connection, select.EPOLLOUT, connection.head_deadline)
+        else:
+            self._await(connection, select.EPOLLIN, time.monotonic() + IDLE_SECONDS)
+
+    def _discard(self, connection: Connection) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while connection.discards > 0 and (data := connection.socket.recv(RECEIVE_BYTES)):
+                connection.discards -= len(data)
+            return self._close(connection)
+        self._await(connection, select.EPOLLIN, connection.head_deadline)
+
+    def _close(self, connection: Connection) -> None:
+        if connection.answer is not None:
+            self._write_log(connection.answer)
+        self._connections.pop(connection.fd, None)
+        connection.close()

@@ -1,0 +1,136 @@
+"""How a checked upload becomes public: a distribution and its signature, both or neither."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+
+from .backend import IndexedBackend
+from .http import Refusal
+from .releases import Released, same_file
+from .staging import Staged, Uncertain, settle
+
+log = logging.getLogger("gunicorn.error")
+
+
+class Publication:
+    """
+    Every method raises Refusal, whose text is true of what is stored then.
+
+    An answer is given before anything is visible, or after all is; what fails in between is taken back, or said.
+    The same upload again succeeds, whatever became of the first.
+    """
+
+    def __init__(self, backend: IndexedBackend, *, immutable: bool, taken_status: int) -> None:
+        """`taken_status` answers an upload of a file that exists."""
+        self._backend = backend
+        self._root = backend.index.root
+        self._immutable = immutable
+        self._taken_status = taken_status
+
+    def stored(self, content: Staged, released: Released) -> str | None:
+        """
+        The path at which this very file is stored, if it is.
+
+        Raises Refusal if another file is stored under its name, or any under another spelling of it; OSError.
+        """
+        index = self._backend.index
+        index.refresh()
+        found = None
+        for path in index.paths(released.project):
+            name = path.rpartition("/")[2]
+            if not same_file(released, name):
+                continue
+            if name != content.name:
+                raise self._taken(content.name, f"as {path}")
+            if self._immutable:
+                self._compare(path, content)
+                found = path
+        return found
+
+    def publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
+        """What `stored` refuses is refused here as well: another task may have published it since."""
+        files = [staged for staged in (signature, content) if staged is not None]
+        try:
+            path = self.stored(content, released)
+            if path is not None and "/" in path:
+                if signature:
+                    raise self._taken(content.name, f"as {path}, without the signature")
+                files = []
+            for staged in files:
+                staged.flush()
+        except OSError as error:
+            raise storage_refusal(error) from error
+        made: list[Staged] = []
+        try:
+            for staged in files:
+                # A signature without its file is left of an upload that was cut short.
+                if self._make_visible(staged, replace=not self._immutable or (path is None and staged is signature)):
+                    made.append(staged)
+            # Two spellings may have been published at once, by two tasks: neither saw the other before.
+            self.stored(content, released)
+        except (Refusal, OSError) as error:
+            self._take_back(made, error)
+            raise storage_refusal(error) if isinstance(error, OSError) else error from error
+        try:
+            for staged in made:
+                staged.settle()
+            if content not in made:
+                settle(self._root, path or content.name)
+        except OSError as error:
+            raise _unsettled(content.name, error) from error
+        for staged in made:
+            with contextlib.suppress(OSError):
+                self._backend.details.learn(staged.name, staged.file, staged.sha256)
+
+    def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
+        """False if the very content is stored under the name already. Raises Refusal and OSError."""
+        try:
+            self._backend.publish(staged, replace=replace)
+        except FileExistsError:
+            self._compare(staged.name, staged)
+            return False
+        except Uncertain as error:
+            raise _unsettled(staged.name, error) from error
+        return True
+
+    def _take_back(self, made: list[Staged], cause: Exception) -> None:
+        # What replaced another file cannot be taken back.
+        try:
+            if not self._immutable and made:
+                raise OSError(errno.EIO, str(cause))
+            for staged in reversed(made):
+                staged.withdraw()
+        except OSError as error:
+            names = " and ".join(staged.name for staged in made)
+            log.error("Stored in part: %s: %s", names, error)
+            raise Refusal(
+                503, f"Stored in part: {names} is public, and the package directory fails. Upload again."
+            ) from cause
+
+    def _compare(self, path: str, staged: Staged) -> None:
+        if self._backend.details.get(path).sha256 != staged.sha256:
+            raise self._taken(staged.name, "with other content")
+
+    def _taken(self, name: str, how: str) -> Refusal:
+        return Refusal(
+            self._taken_status,
+            f"File already exists: {name} is stored {how}. Released files are immutable: upload under a new version.",
+        )
+
+
+def storage_refusal(error: OSError) -> Refusal:
+    """For a failure before anything became visible."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal(507, "Nothing was stored: the package directory is full.")
+    return Refusal(503, f"Nothing was stored: the package directory fails: {error.strerror}. Upload again.")
+
+
+def _unsettled(name: str, error: OSError) -> Refusal:
+    log.error("%s may be stored: %s", name, error)
+    return Refusal(
+        503,
+        f"{name} may be public, but it is not certain to stay: the package directory fails: {error.strerror}. "
+        "Upload the same file again.",
+    )

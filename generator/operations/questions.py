@@ -1,0 +1,85 @@
+"""Parameters that are missing, asked for: what the account has is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
+from generator.operations.form import Parameter
+from generator.operations.network import Subnet, Zone, subnets, vpcs, zones
+from generator.operations.terminal import Terminal
+
+_ELSEWHERE = "a zone in another account"
+
+
+def ask(account: Account, terminal: Terminal, form: list[Parameter], lacking: list[Parameter]) -> dict[str, str]:
+    """Values for ``lacking``, and for the optional ones that follow from an answer.
+
+    Raises Problem where the account has nothing to choose from, and KeyboardInterrupt.
+    """
+    by_name = {it.name: it for it in form}
+    answers: dict[str, str] = {}
+    for parameter in lacking:
+        match parameter.name:
+            case "VpcId":
+                answers["VpcId"] = _vpc(account, terminal)
+            case "LoadBalancerSubnets":
+                answers["LoadBalancerSubnets"] = _subnets(account, terminal, parameter, answers, least=2)
+            case "AsgSubnets":
+                answers["AsgSubnets"] = _subnets(account, terminal, parameter, answers, least=1)
+            case "HostedZoneName":
+                answers |= _zone(account, terminal, by_name)
+            case _:
+                answers[parameter.name] = _text(terminal, parameter)
+    return answers
+
+
+def _text(terminal: Terminal, parameter: Parameter) -> str:
+    terminal.line(parameter.description, "dim")
+
+    def check(answer: str) -> bool | str:
+        return parameter.refusal(answer.strip()) or (bool(answer.strip()) or "must not be empty")
+
+    return terminal.text(parameter.label, check)
+
+
+def _vpc(account: Account, terminal: Terminal) -> str:
+    found = vpcs(account)
+    if not found:
+        raise Problem(f"{account.region} has no VPC: make one first, as README.md says")
+    return terminal.choice("VPC", {it.label: it.id for it in found})
+
+
+def _subnets(account: Account, terminal: Terminal, parameter: Parameter, answers: dict[str, str], *, least: int) -> str:
+    """Ticked at first: for the load balancer public ones, for the hosts private ones in the same zones."""
+    vpc = answers.get("VpcId") or _vpc(account, terminal)
+    found = subnets(account, vpc)
+    if len({it.zone for it in found}) < least:
+        raise Problem(f"{vpc} has subnets in fewer than {least} Availability Zones")
+    for_balancer = parameter.name == "LoadBalancerSubnets"
+    balancer = answers.get("LoadBalancerSubnets", "").split(",")
+    zones_of_balancer = {it.zone for it in found if it.id in balancer}
+    preferred = [it for it in found if it.public == for_balancer and (for_balancer or it.zone in zones_of_balancer)]
+    first_of_zone = {it.zone: it.label for it in reversed(preferred)}
+    offers = {it.label: it for it in found}
+    chosen = terminal.choices(parameter.label, offers, list(first_of_zone.values()), _check_zones(least))
+    return ",".join(it.id for it in chosen)
+
+
+def _check_zones(least: int) -> Callable[[list[Subnet]], bool | str]:
+    def check(chosen: list[Subnet]) -> bool | str:
+        different = {it.zone for it in chosen}
+        if len(different) < len(chosen):
+            return "one subnet in each Availability Zone"
+        return True if len(different) >= least else f"at least {least}, in different Availability Zones"
+
+    return check
+
+
+def _zone(account: Account, terminal: Terminal, form: dict[str, Parameter]) -> dict[str, str]:
+    offers: dict[str, Zone | None] = {f"{it.name}  {it.id}": it for it in zones(account)}
+    zone = terminal.choice("Hosted zone", {**offers, _ELSEWHERE: None})
+    if zone:
+        return {"HostedZoneName": zone.name, "HostedZoneId": zone.id}
+    return {name: _text(terminal, form[name]) for name in ("HostedZoneName", "CertificateArn")}

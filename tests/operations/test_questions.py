@@ -1,0 +1,146 @@
+"""``deploy`` without a file of parameters: what it offers, what it refuses, and where it leaves the operator."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calls import REGION, client
+from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from pseudo_terminal import DOWN, ENTER, session
+
+from generator.commands import main
+
+ROOT = Path(__file__).parents[2]
+GENERATOR = [sys.executable, "-m", "generator"]
+OWN_BUCKET = f"pypiserver-templates-{ACCOUNT}-{REGION}"
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with emulator() as url:
+        yield url
+
+
+@pytest.fixture
+def env(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(server, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return {**environment(server, tmp_path), "PYTHONPATH": str(ROOT)}
+
+
+def company_network() -> dict[str, str]:
+    """A VPC with a public and a private subnet in each of two zones, and a hosted zone; their IDs by name."""
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "company"}])
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    made = {"vpc": vpc}
+    for number, (name, zone) in enumerate((kind, zone) for kind in ("public", "private") for zone in "ab"):
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")
+        made[f"{name}-{zone}"] = identity = subnet["Subnet"]["SubnetId"]
+        ec2.create_tags(Resources=[identity], Tags=[{"Key": "Name", "Value": f"{name}-{zone}"}])
+        if name == "public":
+            ec2.associate_route_table(RouteTableId=table, SubnetId=identity)
+    zone = client("route53").create_hosted_zone(Name="company.example", CallerReference=os.urandom(4).hex())
+    return {**made, "zone": zone["HostedZone"]["Id"].removeprefix("/hostedzone/")}
+
+
+@pytest.mark.parametrize("columns", [80, pytest.param(160, marks=pytest.mark.slow)])
+def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: dict[str, str], tmp_path: Path) -> None:
+    has = company_network()
+    with session([*GENERATOR, "deploy", "--stack-name", "first"], columns, env, tmp_path) as terminal:
+        terminal.expect("VPC")
+        terminal.expect(f"company  {has['vpc']}")
+        # The second: an account comes with one of its own.
+        terminal.type(DOWN + ENTER)
+        terminal.expect("Subnets of the load balancer")
+        assert f"public-a  {has['public-a']}  {REGION}a  public" in terminal.text
+        terminal.type(ENTER)
+        terminal.expect("Subnets of the hosts")
+        terminal.type(ENTER)
+        terminal.expect("company.example")
+        terminal.type(ENTER)
+        terminal.expect("E-mail addresses for alarms")
+        terminal.type("nobody" + ENTER)
+        terminal.expect("must be 1 to 10 e-mail addresses" if columns == 160 else "e-mail addresses")
+        terminal.type("@company.example" + ENTER)
+        terminal.expect("parameters.json has these values")
+        terminal.expect(f"Make the bucket {OWN_BUCKET}")
+        terminal.type("y")
+        terminal.expect("Deploy first? (y/N)")
+        terminal.type("y")
+        assert terminal.end() == 0, terminal.text
+        assert "https://pypiserver.company.example/" in terminal.text
+        whole = terminal.text.replace("\n", "")
+        assert "python -m generator credentials --stack-name first" in whole
+        assert "PIP_CONFIG_FILE=pip.conf pip install PROJECT" in whole
+    given = dict(pair.split("=", 1) for pair in json.loads((tmp_path / "parameters.json").read_text()))
+    assert given["VpcId"] == has["vpc"]
+    assert given["LoadBalancerSubnets"] == f"{has['public-a']},{has['public-b']}"
+    assert given["AsgSubnets"] == f"{has['private-a']},{has['private-b']}"
+    assert given["HostedZoneName"] == "company.example"
+    assert given["AlarmEmails"] == "nobody@company.example"
+    blocked = client("s3").get_public_access_block(Bucket=OWN_BUCKET)["PublicAccessBlockConfiguration"]
+    assert set(blocked.values()) == {True}
+
+
+def refused(capsys: pytest.CaptureFixture[str], **given: str) -> list[str]:
+    """The lines with which a new stack is refused."""
+    values = {**network(), **given}
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
+    capsys.readouterr()
+    assert main(["deploy", "--bucket", BUCKET, "--stack-name", "refused", "--yes"]) == 2
+    return [line.removeprefix("error: ") for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.mark.usefixtures("env")
+def test_network_that_cannot_work_is_refused_before_anything_is_uploaded(capsys: pytest.CaptureFixture[str]) -> None:
+    has = company_network()
+    client("ec2").modify_vpc_attribute(VpcId=has["vpc"], EnableDnsHostnames={"Value": False})
+    client("ec2").modify_vpc_attribute(VpcId=has["vpc"], EnableDnsSupport={"Value": False})
+    lines = refused(
+        capsys,
+        VpcId=has["vpc"],
+        LoadBalancerSubnets=f"{has['public-a']},{has['private-a']}",
+        AsgSubnets=f"{has['private-b']},subnet-0123456789abcdef0",
+        HostedZoneId=has["zone"],
+    )
+    assert lines == [
+        f"VpcId: {has['vpc']} has no DNS support, by which hosts find the file system: "
+        f"`aws ec2 modify-vpc-attribute --vpc-id {has['vpc']} --enable-dns-support`",
+        f"VpcId: {has['vpc']} has no DNS hostnames, by which hosts find the file system: "
+        f"`aws ec2 modify-vpc-attribute --vpc-id {has['vpc']} --enable-dns-hostnames`",
+        f"AsgSubnets: subnet-0123456789abcdef0 is not a subnet of {has['vpc']}",
+        "LoadBalancerSubnets: a load balancer needs subnets in two Availability Zones or more",
+        f"LoadBalancerSubnets: 2 subnets are in {REGION}a, and only one may be",
+        f"AsgSubnets: {REGION}b has no subnet in LoadBalancerSubnets, so hosts there would get no requests",
+        f"HostedZoneName: {has['zone']} is company.example, not example.com",
+    ]
+    assert "Contents" not in client("s3").list_objects_v2(Bucket=BUCKET)
+
+
+@pytest.mark.usefixtures("env")
+def test_what_the_account_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = refused(capsys, VpcId="vpc-0123456789abcdef0", HostedZoneId="Z0000000000000")
+    assert lines == [
+        f"VpcId: there is no vpc-0123456789abcdef0 in {REGION}",
+        "HostedZoneId: this account has no Z0000000000000",
+    ]
+
+
+def test_a_dry_run_makes_no_bucket(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    values = network()
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
+    assert main(["deploy", "--dry-run"]) == 2
+    assert "a dry run makes no bucket" in capsys.readouterr().err
+    assert [it["Name"] for it in client("s3").list_buckets()["Buckets"]] == [BUCKET]

@@ -1,0 +1,16 @@
+"""The console form of every template that somebody deploys by hand."""
+
+from __future__ import annotations
+
+from generator.catalog.template import catalog
+from generator.parent import single, templates
+
+
+def test_every_parameter_has_its_place_and_label() -> None:
+    built = {**templates(), **catalog(single().templates()["pypiserver-single.yaml"])}
+    for name in ("pypiserver.yaml", "pypiserver-single.yaml", "dns.yaml", "service-catalog.yaml"):
+        template = built[name].to_dict()
+        form = template["Metadata"]["AWS::CloudFormation::Interface"]
+        shown = [parameter for group in form["ParameterGroups"] for parameter in group["Parameters"]]
+        assert shown == list(template["Parameters"]), f"{name}: every parameter once, in the form's order"
+        assert form["ParameterLabels"].keys() == template["Parameters"].keys(), name

@@ -139,7 +139,7 @@ TOLD_ON_THE_FORM = {
 """Replacements that cannot be had in one update; the parameter's description says how to go about it."""
 
 
-EXCLUSIVE = {
+EXCLUSIVE: dict[str, list[tuple[str, ...]]] = {
     # A group belongs to one provider: https://github.com/aws/containers-roadmap/issues/631
     "CapacityProvider": [("AutoScalingGroupProvider", "AutoScalingGroupArn")],
     # A port of a load balancer has one listener, a priority of a listener one rule.
@@ -163,7 +163,7 @@ def test_old_and_new_can_stand_side_by_side(editions: Editions, guard: Guard, ti
     properties = editions.single_file["Resources"][title]["Properties"]
     claims = set[str]()
     for first, *rest in EXCLUSIVE[title]:
-        claim = properties[first]
+        claim: Any = properties[first]
         for name in rest:
             claim = claim[name]
         claims |= guard.of(claim)

@@ -231,6 +231,7 @@ def test_every_option_at_once(account: Account) -> None:
         EnableExecuteCommand="true",
         ExtraInstanceProfilePermissions=policy,
         ExtraManagedPolicyArns="arn:aws:iam::aws:policy/ReadOnlyAccess",
+        HttpRedirect="true",
         LoadBalancerIpAddressType="dualstack",
         ManagedTerminationProtection="ENABLED",
         SecretKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],

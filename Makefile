@@ -21,21 +21,25 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 test-slow: .venv/tests ## Run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
+.PHONY: audit
+audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
+	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules
+
 .PHONY: live
 live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make live BUCKET=… PARAMETERS=parameters.json
 	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
 
 .PHONY: local
-local: .venv/tests ## Run the server on this machine: two tasks behind nginx with TLS
-	$(BIN)/python -m generator.local
+local: .venv/tests ## Run the server on this machine; two tasks behind TLS where nginx and openssl are installed
+	$(BIN)/python -m generator local
 
 .PHONY: publish deploy delete credentials status
 publish deploy delete credentials status: .venv/generator ## A command of README's "Deploy": make deploy ARGS="--bucket B"
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/cdk .venv/original ## Compare with an AWS CDK app, and the server with the original
-	$(BIN)/python -m bench.templates .venv/cdk
+bench: .venv/tests .venv/node .venv/original ## Compare with an AWS CDK app, and the server with the original
+	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.server --python .venv/original/bin/python
 
 .PHONY: lock
@@ -43,6 +47,7 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
 .venv/generator: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -53,8 +58,14 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet --require-hashes -r requirements-test.txt
 	@touch $@
 
-.venv/cdk: | .venv/generator
-	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2 constructs@10
+.venv/audit: requirements-audit.txt | .venv/generator
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --require-hashes -r requirements-audit.txt
+	@touch $@
+
+# Exact versions: a newer cdk-nag has other rules.
+.venv/node: | .venv/generator
+	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2.276.0 constructs@10.8.1 cdk-nag@2.38.2
 
 .venv/original: .venv/generator
 	$(PYTHON) -m venv $@

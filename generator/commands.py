@@ -6,6 +6,7 @@ Whatever needs boto3 or troposphere is imported by the command that uses it: hel
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
-PROGRAM = "python -m generator"
+PROGRAM = os.environ.get("GENERATOR_PROGRAM", "python -m generator")
+"""What the operator typed; `bin/pypiserver-aws` gives another name, as a shell completes only the name of a program."""
 EXIT_CODES = (
     f"Exit codes: {DONE} done, or nothing to do; {FAILED} AWS, the network or the templates say no, or `status` finds "
     f"something unwell; {REFUSED} refused, nothing was changed; {DECLINED} you said No, nothing was changed; "
@@ -120,6 +122,30 @@ def templates() -> int:
 
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
+
+
+@app.command()
+def local(
+    directory: Annotated[Path, typer.Option(help="The package files.")] = Path("packages"),
+    port: Annotated[int, typer.Option(help="Of the listener on localhost.")] = 8443,
+    python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
+        sys.executable
+    ),
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the task, as docs/server.md lists them. Repeatable."),
+    ] = None,
+) -> int:
+    """Run the server on this machine until Ctrl-C: two tasks behind TLS where nginx and openssl are installed, else one.
+
+    Example: `python -m generator local --directory packages`
+    """
+    from generator.local import run
+
+    if wrong := [it for it in environment or () if "=" not in it]:
+        raise Problem(f"--environment {wrong[0]}: it wants NAME=VALUE")
+    settings = dict(it.split("=", 1) for it in environment or ())
+    return run(directory.resolve(), port, str(python), settings)
 
 
 @app.command()

@@ -1,9 +1,7 @@
-"""The product on this machine: two tasks on one directory behind nginx with TLS, until Ctrl-C."""
+"""``local``: the product on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import secrets
 import shutil
@@ -18,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from generator.operations.exits import DONE
 from generator.parent import nested
 
 # The load balancer's stand-in: it terminates TLS, reuses connections, and buffers no upload.
@@ -59,13 +58,14 @@ USAGE = """
 publisher  {publisher}  {publisher_password}
 reader     {reader}  {reader_password}
 
-REQUESTS_CA_BUNDLE={certificate} twine upload --repository-url {url}/ -u {publisher} -p {publisher_password} dist/*
-SSL_CERT_FILE={certificate} uv publish --publish-url {url}/ -u {publisher} -p {publisher_password} dist/*
-REQUESTS_CA_BUNDLE={certificate} pip install --index-url {reader_url}/simple/ PROJECT
-SSL_CERT_FILE={certificate} uv pip install --index-url {reader_url}/simple/ PROJECT
+{requests}twine upload --repository-url {url}/ -u {publisher} -p {publisher_password} dist/*
+{ssl}uv publish --publish-url {url}/ -u {publisher} -p {publisher_password} dist/*
+{requests}pip install --index-url {reader_url}/simple/ PROJECT
+{ssl}uv pip install --index-url {reader_url}/simple/ PROJECT
 
-Ctrl-C stops everything. Access log: {home}/task1.log, {home}/task2.log
+Ctrl-C stops everything. Access log: {logs}
 """
+PLAIN = "One task without TLS, as {missing} is not installed; with nginx and openssl there are two, behind TLS."
 
 
 @contextmanager
@@ -145,54 +145,78 @@ def wait_for_listener(port: int, log: Path) -> None:
     sys.exit(f"Nothing listens on port {port}:\n{log.read_text()}")
 
 
-def serve(program: Sequence[str], environment: Mapping[str, str], directory: Path, port: int) -> None:
-    """Run two tasks of `program` and nginx until SIGINT or SIGTERM. `environment` is the task definition's."""
+def run(directory: Path, port: int, python: str, environment: Mapping[str, str]) -> int:
+    """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or else one without.
+
+    ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE.
+    """
+    # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if nginx is None or shutil.which("openssl") is None:
-        sys.exit("nginx and openssl are needed: apt-get install nginx-light openssl")
+    missing = [name for name, found in (("nginx", nginx), ("openssl", shutil.which("openssl"))) if not found]
     directory.mkdir(parents=True, exist_ok=True)
-    passwords = {
+    accounts = {
+        "PUBLISHER_USERNAME": "publisher",
         "PUBLISHER_PASSWORD": secrets.token_urlsafe(24),
+        "READER_USERNAME": "reader",
         "READER_PASSWORD": secrets.token_urlsafe(24),
     }
-    credentials = {"PUBLISHER_USERNAME": "publisher", "READER_USERNAME": "reader", **passwords}
+    settings = {**environment, **accounts, "PACKAGES_DIRECTORY": str(directory)}
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pypiserver-local-")))
-        servers = ""
-        for number in (1, 2):
-            task_port = free_port()
-            task_environment = {
-                "PATH": os.environ.get("PATH", os.defpath),
-                "TMPDIR": str(home),
-                **environment,
-                **credentials,
-                "PACKAGES_DIRECTORY": str(directory),
-                "PORT": str(task_port),
-            }
-            log = home / f"task{number}.log"
-            stack.enter_context(running(program, task_environment, stack.enter_context(log.open("wb"))))
-            wait_for_listener(task_port, log)
-            servers += f"server 127.0.0.1:{task_port}; "
-        certificate, key = certificate_in(home)
-        configuration = home / "nginx.conf"
-        configuration.write_text(NGINX.format(home=home, port=port, servers=servers, certificate=certificate, key=key))
-        log = home / "nginx.log"
-        nginx_command = [nginx, "-e", str(log), "-p", str(home), "-c", str(configuration)]
-        stack.enter_context(running(nginx_command, os.environ, stack.enter_context(log.open("wb"))))
-        wait_for_listener(port, log)
-        usage = USAGE.format(
-            url=f"https://localhost:{port}",
-            reader_url=f"https://reader:{passwords['READER_PASSWORD']}@localhost:{port}",
-            directory=directory,
-            publisher="publisher",
-            publisher_password=passwords["PUBLISHER_PASSWORD"],
-            reader="reader",
-            reader_password=passwords["READER_PASSWORD"],
-            certificate=certificate,
-            home=home,
-        )
-        print(usage, flush=True)
+        certificate: Path | None = None
+        if nginx and not missing:
+            ports = [free_port(), free_port()]
+            logs = [start(stack, home, python, settings, port) for port in ports]
+            certificate = proxy(stack, home, nginx, port, ports)
+        else:
+            print(PLAIN.format(missing=" and ".join(missing)))
+            logs = [start(stack, home, python, settings, port)]
+        print(usage(port, directory, accounts, certificate, logs), flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    return DONE
+
+
+def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str], port: int) -> Path:
+    """A task on ``port``, until ``stack`` ends; its access log."""
+    log = home / f"task-{port}.log"
+    inherited = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(home)}
+    environment = {**inherited, **settings, "PORT": str(port)}
+    stack.enter_context(running(task_program(python), environment, stack.enter_context(log.open("wb"))))
+    wait_for_listener(port, log)
+    return log
+
+
+def proxy(stack: ExitStack, home: Path, nginx: str, port: int, tasks: Sequence[int]) -> Path:
+    """nginx with TLS on ``port`` before the ports of the ``tasks``, until ``stack`` ends; its certificate."""
+    certificate, key = certificate_in(home)
+    servers = " ".join(f"server 127.0.0.1:{task};" for task in tasks)
+    configuration = home / "nginx.conf"
+    configuration.write_text(NGINX.format(home=home, port=port, servers=servers, certificate=certificate, key=key))
+    log = home / "nginx.log"
+    command = [nginx, "-e", str(log), "-p", str(home), "-c", str(configuration)]
+    stack.enter_context(running(command, os.environ, stack.enter_context(log.open("wb"))))
+    wait_for_listener(port, log)
+    return certificate
+
+
+def usage(
+    port: int, directory: Path, accounts: Mapping[str, str], certificate: Path | None, logs: Sequence[Path]
+) -> str:
+    """What to type in another terminal; ``certificate`` ``None``: without TLS."""
+    scheme = "https" if certificate else "http"
+    return USAGE.format(
+        url=f"{scheme}://localhost:{port}",
+        reader_url=f"{scheme}://reader:{accounts['READER_PASSWORD']}@localhost:{port}",
+        directory=directory,
+        publisher=accounts["PUBLISHER_USERNAME"],
+        publisher_password=accounts["PUBLISHER_PASSWORD"],
+        reader=accounts["READER_USERNAME"],
+        reader_password=accounts["READER_PASSWORD"],
+        requests=f"REQUESTS_CA_BUNDLE={certificate} " if certificate else "",
+        ssl=f"SSL_CERT_FILE={certificate} " if certificate else "",
+        logs=", ".join(str(log) for log in logs),
+    )
 
 
 def task_program(python: str) -> list[str]:
@@ -201,24 +225,3 @@ def task_program(python: str) -> list[str]:
     container = task.ContainerDefinitions[0]
     _, *arguments = container.EntryPoint
     return [python, *arguments, *container.Command]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--directory", type=Path, default=Path("packages"), help="the package files")
-    parser.add_argument("--port", type=int, default=8443, help="of the HTTPS listener on localhost")
-    parser.add_argument("--python", default=sys.executable, help="an interpreter with pypiserver and gunicorn")
-    parser.add_argument("--environment", type=json.loads, default={}, help="further settings, a JSON object")
-    options = parser.parse_args()
-    # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    serve(
-        task_program(options.python),
-        options.environment,
-        options.directory.resolve(),
-        options.port,
-    )
-
-
-if __name__ == "__main__":
-    main()

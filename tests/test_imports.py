@@ -27,8 +27,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "build": ("build", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("parent",),
-    "commands": ("build", "operations"),
+    "local": ("parent", "operations.exits"),
+    "commands": ("build", "operations", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

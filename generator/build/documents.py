@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters and outputs, the diagram of the wires."""
+"""The parts of the documents that are derived: tables of parameters, outputs and findings, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
+from generator.build import findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 
@@ -25,7 +26,12 @@ def update(document: Path, parts: dict[str, str]) -> None:
 def parts(nested: Nested) -> dict[str, str]:
     """Every derived part by name."""
     parent = nested.templates()["pypiserver.yaml"]
-    return {"parameters": parameters(), "outputs": outputs(parent), "diagram": diagram(nested)}
+    return {
+        "parameters": parameters(),
+        "outputs": outputs(parent),
+        "diagram": diagram(nested),
+        "findings": findings.table(),
+    }
 
 
 def parameters() -> str:

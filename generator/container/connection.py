@@ -15,6 +15,8 @@ from .http import Environ, Response
 
 # In one turn; then other connections have theirs.
 TURN_BYTES = 1 << 21
+# A refused client is heard on, so that it reads the answer before it learns that nobody listens.
+LINGER_SECONDS = 10.0
 # A body as short as this is sent together with the head.
 SHORT_BYTES = 1 << 14
 
@@ -118,8 +120,9 @@ class Connection:
         self.answer: Answer | None = None
         # What is to be done once there is a place for it.
         self.step: Callable[[], None] = self.close
-        # How many bytes are thrown away after the answer before the connection is closed.
+        # After the answer, so many bytes are thrown away, for so many seconds, before the connection is closed.
         self.discards = 0
+        self.lingers = LINGER_SECONDS
         # By the monotonic clock; `deadline` is infinite while a thread has the connection.
         self.deadline = self.head_deadline = math.inf
         self.overdue = False

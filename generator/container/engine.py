@@ -15,6 +15,7 @@ import math
 import resource
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,11 +34,10 @@ log = logging.getLogger("gunicorn.error")
 IDLE_SECONDS = 75.0
 # From a head's first byte to its last.
 HEAD_SECONDS = 20.0
-# A refused client is heard on, so that it reads the answer before it learns that nobody listens.
-LINGER_SECONDS = 10.0
+# What a stranger still sends after the answer.
 LINGER_BYTES = 64 << 20
 RECEIVE_BYTES = 1 << 16
-# Each holds up to 32 KiB while it sends a head.
+# Each holds up to 16 KiB while it sends a head.
 CONNECTIONS_LIMIT = 4096
 ACCEPTS_AT_ONCE = 64
 
@@ -64,7 +64,7 @@ class Engine:
         _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         # A connection may have a file or two open.
-        self._limit = min(CONNECTIONS_LIMIT, files // 4) if files > 0 else CONNECTIONS_LIMIT
+        self._limit = min(CONNECTIONS_LIMIT, files // 2) if files > 0 else CONNECTIONS_LIMIT
 
     def start(self, listeners: list[socket.socket]) -> None:
         for listener in listeners:
@@ -151,7 +151,9 @@ class Engine:
         entered = gate.enter(connection)
         current = connection if entered else None
         while current is not None:
-            self._guard(current, current.step)
+            # What is done is forgotten first: from the step's end on, the connection is another thread's.
+            step, current.step = current.step, current.close
+            self._guard(current, step)
             current = gate.leave()
 
     def _await(self, connection: Connection, events: int, deadline: float) -> None:
@@ -172,16 +174,17 @@ class Engine:
     def _receive(self, connection: Connection) -> None:
         """Read on until a head is complete, and have it answered."""
         received = connection.received
+        if received.startswith(b"\r\n"):
+            # An empty line before a request is tolerated (RFC 9112, section 2.2).
+            del received[:2]
+        if connection.head_deadline == math.inf:
+            connection.head_deadline = time.monotonic() + min(HEAD_SECONDS, self._stall_seconds)
         end = received.find(b"\r\n\r\n")
         if end < 0:
             try:
                 data = connection.socket.recv(HEAD_LIMIT_BYTES)
             except BlockingIOError:
                 return self._await(connection, select.EPOLLIN, connection.head_deadline)
-            if not received:
-                connection.head_deadline = time.monotonic() + HEAD_SECONDS
-                # An empty line before a request is tolerated (RFC 9112, section 2.2).
-                data = data.removeprefix(b"\r\n")
             searched = max(0, len(received) - 3)
             received += data
             end = received.find(b"\r\n\r\n", searched)
@@ -220,6 +223,9 @@ class Engine:
         def respond(response: Response) -> None:
             if not body.complete:
                 connection.discards = LINGER_BYTES
+                if isinstance(asked, Work):
+                    # An account's client sends a large file to its end before it reads that the file exists.
+                    connection.discards, connection.lingers = sys.maxsize, self._stall_seconds
             keeps_alive = request.keeps_alive and body.complete and not self._stopping
             connection.answer = Answer(environ, response, began, keeps_alive=keeps_alive)
             self._send(connection)
@@ -237,17 +243,17 @@ class Engine:
             return self._await(connection, select.EPOLLOUT, time.monotonic() + self._stall_seconds)
         answer.close()
         connection.answer = None
+        connection.head_deadline = math.inf
         self._write_log(answer)
         if connection.discards:
             connection.socket.shutdown(socket.SHUT_WR)
-            connection.head_deadline = time.monotonic() + LINGER_SECONDS
+            connection.head_deadline = time.monotonic() + connection.lingers
             self._discard(connection)
         elif self._stopping or not answer.keeps_alive:
             self._close(connection)
         elif connection.received:
             # The next request has begun to arrive, or is there already: its turn comes as soon as the client listens.
-            connection.head_deadline = time.monotonic() + HEAD_SECONDS
-            self._await(connection, select.EPOLLOUT, connection.head_deadline)
+            self._await(connection, select.EPOLLOUT, time.monotonic() + IDLE_SECONDS)
         else:
             self._await(connection, select.EPOLLIN, time.monotonic() + IDLE_SECONDS)
 

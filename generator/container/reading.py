@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from .http import Environ, Refusal
 
-HEAD_LIMIT_BYTES = 1 << 14
+HEAD_LIMIT_BYTES = 1 << 13
 FIELDS_LIMIT = 100
 
 # RFC 9112, sections 3 and 5, without what they let a server tolerate: bare line feeds, folded lines, blanks around names.

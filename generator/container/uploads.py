@@ -60,12 +60,8 @@ class Uploads:
         with Form() as form:
             try:
                 self._receive(form, body, environ.get("CONTENT_TYPE", ""))
-            except (Refusal, OSError) as error:
-                # A client reads the answer only when it has sent everything.
-                body.drain()
-                if isinstance(error, OSError):
-                    raise storage_refusal(error) from error
-                raise
+            except OSError as error:
+                raise storage_refusal(error) from error
             action = form.fields.get(":action")
             if action == "file_upload":
                 return self._publish(form, environ)

@@ -53,8 +53,9 @@ def refuse_web_pages(operation_model: Any, response_dict: dict[str, Any], **_eve
 
 
 def code(error: Any) -> str:
-    """The error code of a ClientError, e.g. ``AccessDenied``."""
-    return str(error.response["Error"]["Code"])
+    """The error code of a ClientError, e.g. ``AccessDenied``; the HTTP status where the answer had none."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "unknown")
+    return str(error.response.get("Error", {}).get("Code") or status)
 
 
 def explain(error: Exception) -> str:
@@ -73,7 +74,7 @@ def explain(error: Exception) -> str:
 
 
 def _explain_answer(error: Any) -> str:
-    message = " ".join(str(error.response["Error"].get("Message", "")).split())
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
     match code(error):
         case name if name in _EXPIRED:
             return f"the AWS credentials have expired ({error.operation_name}): get new ones, e.g. by `aws sso login`"
@@ -84,6 +85,6 @@ def _explain_answer(error: Any) -> str:
         case name if name in _DENIED:
             return f"these credentials may not {error.operation_name}: {message or 'access denied'}"
         case name if name in _GATEWAY:
-            return f"{error.operation_name} was answered by {name} {message}: {_NETWORK}"
+            return f"{error.operation_name} was answered by {name}{f' {message}' if message else ''}: {_NETWORK}"
         case name:
             return f"{error.operation_name}: {message or name}"

@@ -34,6 +34,8 @@ class Local:
     @property
     def trust(self) -> dict[str, str]:
         """Environment in which clients trust the self-signed certificate."""
+        if self.url.startswith("http:"):
+            return {}
         (line,) = [line for line in self.printed if " uv publish " in line]
         certificate = line.split()[0].partition("=")[2]
         return {"PIP_CERT": certificate, "REQUESTS_CA_BUNDLE": certificate, "SSL_CERT_FILE": certificate}
@@ -56,21 +58,27 @@ class Local:
         return ran.stdout + ran.stderr
 
 
-@pytest.fixture
-def local(newest_image: Path, tmp_path: Path) -> Iterator[Local]:
+@pytest.fixture(params=["https", "http"])
+def local(request: pytest.FixtureRequest, newest_image: Path, tmp_path: Path) -> Iterator[Local]:
+    """Where nginx and openssl are installed, and where Python alone is."""
     port = free_port()
     options = ["--python", str(newest_image), "--port", str(port), "--directory", "served"]
+    alone = {"PATH": str(Path(sys.executable).parent)} if request.param == "http" else {}
     process = subprocess.Popen(
-        [sys.executable, "-m", "generator.local", *options],
+        [sys.executable, "-m", "generator", "local", *options],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | alone,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline().strip() for _ in range(12)]
-        yield Local(tmp_path, f"https://localhost:{port}", lines)
+        lines: list[str] = []
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stdout.readline().strip())
+            assert process.poll() is None, lines
+        assert ("as openssl is not installed" in lines[0]) == (request.param == "http")
+        yield Local(tmp_path, f"{request.param}://localhost:{port}", lines)
     finally:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
@@ -81,7 +89,7 @@ def test_the_printed_commands_work_as_pasted(local: Local) -> None:
     for version, tool in (("1.0", "twine"), ("2.0", "uv publish")):
         local.dist("pasted", version)
         local.run(next(line for line in local.printed if f"{tool} " in line))
-    assert len(list((local.home / "served").iterdir())) == 2
+    assert len(list((local.home / "served").glob("*.whl"))) == 2
     for tool in ("pip install", "uv pip install"):
         line = next(line for line in local.printed if line.partition(" ")[2].startswith(tool) or line.startswith(tool))
         target = local.home / tool.replace(" ", "-")
@@ -94,15 +102,21 @@ def test_clients_read_what_credentials_writes(local: Local) -> None:
     for name, form in (("pip.conf", "pip"), ("index.toml", "uv"), ("reader.sh", "env")):
         (local.home / name).write_text(FORMATS[form](reader))
     (local.home / ".pypirc").write_text(FORMATS["pypirc"](publisher))
-    (local.home / "publisher.sh").write_text(FORMATS["env"](publisher))
+    for form in ("twine", "uv-publish", "poetry-publish"):
+        (local.home / f"{form}.sh").write_text(FORMATS[form](publisher))
 
     local.dist("formats", "1.0")
     local.run("twine upload --config-file .pypirc --repository private dist/*", **local.trust)
-    for version, command in (("2.0", "uv publish dist/*"), ("3.0", "twine upload dist/*")):
+    for version, form, command in (("2.0", "uv-publish", "uv publish dist/*"), ("3.0", "twine", "twine upload dist/*")):
         local.dist("formats", version)
-        local.run(f". ./publisher.sh && {command}", **local.trust)
+        local.run(f". ./{form}.sh && {command}", **local.trust)
+
+    local.dist("formats", "4.0")
+    (local.home / "pyproject.toml").write_text('[project]\nname = "formats"\nversion = "4.0"\n')
+    local.run(". ./poetry-publish.sh && poetry publish -r private -n", **local.trust)
 
     for version, command in (
+        ("4.0", "PIP_CONFIG_FILE=pip.conf pip install"),
         ("1.0", "PIP_CONFIG_FILE=pip.conf pip install"),
         ("2.0", "uv pip install --config-file index.toml"),
         ("3.0", ". ./reader.sh && uv pip install"),

@@ -277,18 +277,18 @@ def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, 
     )
     try:
         assert wait_for(lambda: listens(port)), (tmp_path / "stderr").read_text()
-        content = os.urandom(20_000_000)
+        name, content = wheel("large", "1.0", os.urandom(20_000_000).replace(b"\n", b" "))
         response = requests.post(
             f"http://127.0.0.1:{port}/",
             data={":action": "file_upload"},
-            files={"content": ("large-1.0.tar.gz", content)},
+            files={"content": (name, content)},
             auth=PUBLISHER,
             timeout=60,
         )
         assert response.status_code == 200, response.text
-        assert (directory / "large-1.0.tar.gz").read_bytes() == content
-        assert (directory / "large-1.0.tar.gz").stat().st_uid == 9898
-        response = requests.get(f"http://127.0.0.1:{port}/packages/large-1.0.tar.gz", auth=PUBLISHER, timeout=60)
+        assert (directory / name).read_bytes() == content
+        assert (directory / name).stat().st_uid == 9898
+        response = requests.get(f"http://127.0.0.1:{port}/packages/{name}", auth=PUBLISHER, timeout=60)
         assert response.content == content
     finally:
         os.killpg(process.pid, signal.SIGKILL)

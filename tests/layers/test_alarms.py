@@ -75,7 +75,10 @@ SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
     "the certificate has a fortnight left": ({"AWS/CertificateManager DaysToExpiry": (14, 14)}, set()),
     "and then a day less": ({"AWS/CertificateManager DaysToExpiry": (13, 13)}, {"CertificateExpiryAlarm"}),
     "somebody else's certificate has no metric": ({"AWS/CertificateManager DaysToExpiry": NOTHING}, set()),
-    "the file system is busy for long": ({f"{EFS} PercentIOLimit": (85,) * 5}, {"FileSystemIoLimitAlarm"}),
+    "the file system is busy for long": (
+        {f"{EFS} PercentIOLimit": (100, 100, 100, 100, 20)},
+        {"FileSystemIoLimitAlarm"},
+    ),
     "nine tenths of the throughput are used": (
         {f"{EFS} MeteredIOBytes": (60 * 90e6,) * 5},
         {"FileSystemThroughputAlarm"},

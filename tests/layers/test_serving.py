@@ -48,6 +48,13 @@ def gunicorn() -> dict[str, Any]:
     return options
 
 
+def _constant(module: str, name: str) -> float:
+    """A number of the program, from its source: the modules want packages of the image."""
+    match = re.search(rf"^{name} = ([\d.]+)$", SERVER.with_name(module).read_text(), re.MULTILINE)
+    assert match, f"generator/container/{module} has no {name}: which is it now that this test compares?"
+    return float(match[1])
+
+
 def _properties(resources: Data, title: str) -> Data:
     properties: Data = resources[title]["Properties"]
     return properties
@@ -66,14 +73,12 @@ def _draining(resources: Data) -> int:
     return int(attributes["deregistration_delay.timeout_seconds"])
 
 
-def test_the_server_keeps_idle_connections_for_longer_than_the_load_balancer(
-    resources: Data, gunicorn: dict[str, Any]
-) -> None:
+def test_the_server_keeps_idle_connections_for_longer_than_the_load_balancer(resources: Data) -> None:
     """Or the load balancer sends a request into a connection that is being closed, and answers 502.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
     """
-    assert int(_balancer(resources)["idle_timeout.timeout_seconds"]) < gunicorn["keepalive"]
+    assert int(_balancer(resources)["idle_timeout.timeout_seconds"]) < _constant("engine.py", "IDLE_SECONDS")
 
 
 def test_a_stopping_server_ends_its_transfers_before_it_is_killed(container: Data, gunicorn: dict[str, Any]) -> None:
@@ -120,13 +125,12 @@ def test_a_starting_task_is_not_judged_before_it_can_answer(resources: Data, con
 
 def test_health_checks_leave_the_server_the_time_that_its_answer_takes(resources: Data, container: Data) -> None:
     """It gives its storage two seconds, then answers that it is not healthy."""
-    probe = re.search(r"^PROBE_SECONDS = ([\d.]+)", SERVER.with_name("health.py").read_text(), re.MULTILINE)
-    assert probe
+    probe = _constant("health.py", "PROBE_SECONDS")
     check, group = container["HealthCheck"], _properties(resources, "TargetGroup")
     waits = re.search(r"timeout=(\d+)", json.dumps(check["Command"]))
     assert waits
-    assert float(probe[1]) < int(waits[1]) < check["Timeout"] < check["Interval"]
-    assert float(probe[1]) < group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+    assert probe < int(waits[1]) < check["Timeout"] < check["Interval"]
+    assert probe < group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
     assert check["Retries"] >= 2
     assert group["UnhealthyThresholdCount"] >= 2, "one lost packet is no illness"
 
@@ -275,6 +279,7 @@ def test_records_lead_to_the_load_balancer(editions: Editions) -> None:
     for record in records:
         assert record["AliasTarget"]["DNSName"].endswith("<LoadBalancer.DNSName>")
         assert record["AliasTarget"]["HostedZoneId"] == "<LoadBalancer.CanonicalHostedZoneID>"
+        assert record["AliasTarget"]["EvaluateTargetHealth"] is True
 
 
 @pytest.mark.parametrize("mode", settings.EFS_THROUGHPUT_MODE.values)
@@ -330,3 +335,61 @@ def test_hosts_start_from_the_newest_version_of_their_template(resources: Data) 
         "LaunchTemplateId": "<LaunchTemplate>",
         "Version": "<LaunchTemplate.LatestVersionNumber>",
     }
+
+
+def test_requests_go_to_the_task_with_the_fewest_under_way(resources: Data) -> None:
+    """Uploads and downloads last: in turn, one task would collect the slow ones. Any task serves any request."""
+    attributes = _attributes(resources, "TargetGroup", "TargetGroupAttributes")
+    assert attributes["load_balancing.algorithm.type"] == "least_outstanding_requests"
+    assert attributes["stickiness.enabled"] == "false"
+
+
+def test_hosts_are_filled_and_go_with_their_volumes(resources: Data) -> None:
+    scaling = _properties(resources, "CapacityProvider")["AutoScalingGroupProvider"]["ManagedScaling"]
+    assert 80 <= scaling["TargetCapacity"] <= 100, "below, hosts are paid for that run nothing"
+    for mapping in _properties(resources, "LaunchTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]:
+        assert mapping["Ebs"]["DeleteOnTermination"] is True
+
+
+def test_a_refresh_replaces_protected_hosts_too(resources: Data) -> None:
+    preferences = resources["AutoScalingGroup"]["UpdatePolicy"]["AutoScalingInstanceRefresh"]["Preferences"]
+    assert preferences["ScaleInProtectedInstances"] == "Refresh", "or an update waits for them until it fails"
+
+
+def test_a_cleaner_has_the_time_that_lambda_gives_and_cloudformation_waits_for_it(editions: Editions) -> None:
+    resources = editions.nested(everything()).resources
+    for title in ("AccessLogsCleaner", "VaultCleaner", "GroupCleaner"):
+        timeout = _properties(resources, f"{title}Function")["Timeout"]
+        assert timeout == 900, "the most there is"
+        assert int(_properties(resources, title)["ServiceTimeout"]) >= timeout
+
+
+def test_backups_can_be_made_and_restored(resources: Data) -> None:
+    policies = {it.rpartition("/")[2] for it in _properties(resources, "BackupRole")["ManagedPolicyArns"]}
+    assert policies == {"AWSBackupServiceRolePolicyForBackup", "AWSBackupServiceRolePolicyForRestores"}
+
+
+def test_passwords_need_no_quotes_and_secrets_are_never_public(editions: Editions) -> None:
+    """They stand in URLs, configuration files and environment variables."""
+    resources = editions.nested(everything()).resources
+    for secret in of_type(resources, "AWS::SecretsManager::Secret").values():
+        assert secret["GenerateSecretString"]["ExcludePunctuation"] is True
+    policies = of_type(resources, "AWS::SecretsManager::ResourcePolicy").values()
+    assert policies
+    assert all(policy["BlockPublicPolicy"] is True for policy in policies)
+
+
+def test_old_versions_of_logs_do_not_stay_for_ever_and_keys_rotate(resources: Data) -> None:
+    (rule,) = _properties(resources, "AccessLogs")["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] <= 30
+    assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 30
+    for key in of_type(resources, "AWS::KMS::Key").values():
+        assert key["EnableKeyRotation"] is True
+
+
+def test_what_the_dashboard_shows_of_the_cluster_is_measured(resources: Data) -> None:
+    """The metrics of ECS/ContainerInsights exist only where Container Insights is on."""
+    body = _properties(resources, "Dashboard")["DashboardBody"]
+    settings_of_cluster = {it["Name"]: it["Value"] for it in _properties(resources, "Cluster")["ClusterSettings"]}
+    if "ECS/ContainerInsights" in body:
+        assert settings_of_cluster["containerInsights"] in ("enabled", "enhanced")

@@ -1,0 +1,163 @@
+"""What security scanners report on our templates and we leave as it is, and why: the table of docs/security.md.
+
+``make audit`` compares: a finding that is not here fails, and so does an entry that explains nothing any more.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Explained(NamedTuple):
+    rules: tuple[str, ...]
+    """IDs of checkov and of cdk-nag, without the pack for what NIST and PCI DSS report alike."""
+    resources: tuple[str, ...]
+    """Logical IDs; ``*`` stands for any characters, where the reason holds for a resource still to come."""
+    reason: str
+
+
+EXPLAINED = (
+    Explained(
+        ("ALBWAFEnabled",),
+        ("LoadBalancer",),
+        "A web ACL is the operator's choice and costs by the request: `WebAclArn` puts one before the load balancer.",
+    ),
+    Explained(
+        ("ELBDeletionProtectionEnabled",),
+        ("LoadBalancer",),
+        "`DeletionProtection`, off by default: with it a failed first deployment cannot roll back. "
+        "No data is in the load balancer.",
+    ),
+    Explained(
+        ("ELBv2ACMCertificateRequired",),
+        ("HttpListener",),
+        "Port 80 answers with a redirect to HTTPS and forwards nothing; the listener on 443 has an ACM certificate.",
+    ),
+    Explained(
+        ("AwsSolutions-EC23", "CKV_AWS_260"),
+        ("LoadBalancerSecurityGroup",),
+        "`IngressCidrs` and `IngressIpv6Cidrs` say who may connect, anybody by default, as CI services have no fixed "
+        "addresses; every request but the health check needs a password. Port 80 only redirects.",
+    ),
+    Explained(
+        ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
+        ("PublisherSecret", "ReaderSecret"),
+        "The passwords are copied into `pip.conf` and CI settings, which a schedule would break at night. "
+        "Changing one is a decision of a person.",
+    ),
+    Explained(
+        ("CKV_AWS_149", "SecretsManagerUsingKMSKey"),
+        ("PublisherSecret", "ReaderSecret"),
+        "Encrypted under the AWS managed key of Secrets Manager; `SecretKmsKeyArn` takes a key of yours.",
+    ),
+    Explained(
+        ("CKV_AWS_158", "CloudWatchLogGroupEncrypted"),
+        ("*Logs",),
+        "CloudWatch Logs encrypts every log group under a key of its own; `LogKmsKeyArn` takes a key of yours.",
+    ),
+    Explained(
+        ("CKV_AWS_166",),
+        ("BackupVault",),
+        "Encrypted under the AWS managed key. A key is fixed for a vault's life, so a wrong one could not be changed "
+        "without losing the backups.",
+    ),
+    Explained(
+        ("AwsSolutions-S1", "CKV_AWS_18", "S3BucketLoggingEnabled"),
+        ("AccessLogs",),
+        "This bucket is where access logs go. Its own would need another bucket, and that one another.",
+    ),
+    Explained(
+        ("S3BucketReplicationEnabled",),
+        ("AccessLogs",),
+        "Access logs expire after `LogRetentionDays`, and nothing depends on them. "
+        "Where a copy must lie elsewhere, set up replication to a bucket of yours.",
+    ),
+    Explained(
+        ("S3DefaultEncryptionKMS",),
+        ("AccessLogs",),
+        "A load balancer can write its logs under SSE-S3 only.",
+    ),
+    Explained(
+        ("AwsSolutions-AS3",),
+        ("AutoScalingGroup",),
+        "Hosts start and stop as a matter of routine, which asks nobody to act. Alarms report what does.",
+    ),
+    Explained(
+        ("AwsSolutions-ECS2",),
+        ("TaskDefinition", "LogAgentTaskDefinition"),
+        "The variables are settings, to be read in a review. Passwords come from Secrets Manager, by `Secrets`.",
+    ),
+    Explained(
+        ("AwsSolutions-ECS4", "CKV_AWS_65"),
+        ("Cluster",),
+        "`EnableContainerInsights`: on by default, billed by the metric, and the operator's to switch off.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM4",),
+        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole"),
+        "AWS's own policies of the ECS agent, Session Manager, task start and AWS Backup: AWS extends them when those "
+        "services need more; a copy would break one day.",
+    ),
+    Explained(
+        ("IAMNoInlinePolicy",),
+        ("*Role",),
+        "An inline policy belongs to one role, is read beside it, and goes with it. A managed one could be attached "
+        "to other roles, and changed for all.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("TaskRole",),
+        "With `EnableExecuteCommand` only: the `ssmmessages` actions of ECS Exec have no resources to name.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("AccessLogsCleanerRole", "GroupCleanerRole"),
+        "All objects of the one bucket; the generated part of the one group's ARN. `autoscaling:DescribeAutoScalingGroups`, which "
+        "only reads, takes no resource.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("VaultCleanerRole",),
+        "With `BackupsForceDestroy` only. A recovery point's ARN does not name its vault, so this role, which the "
+        "cleaner's function alone has, could delete any that AWS Backup holds in the region. The function lists those "
+        "of its own vault. Without the parameter there is no such role.",
+    ),
+    Explained(
+        ("AwsSolutions-L1",),
+        ("*CleanerFunction",),
+        "Python 3.14 is supported for years. A newer runtime is taken once every partition has it.",
+    ),
+    Explained(
+        ("CKV_AWS_115", "LambdaConcurrency"),
+        ("*CleanerFunction",),
+        "Only CloudFormation calls it, when its data is to be deleted. A reservation would take from the account's "
+        "quota, and a new account has none to give.",
+    ),
+    Explained(
+        ("CKV_AWS_116", "LambdaDLQ"),
+        ("*CleanerFunction",),
+        "A failure is answered to CloudFormation, and the stack operation fails with the reason. "
+        "Nobody would look into a queue.",
+    ),
+    Explained(
+        ("CKV_AWS_117", "LambdaInsideVPC"),
+        ("*CleanerFunction",),
+        "It calls AWS's public APIs and nothing in the VPC. Inside it would need NAT or endpoints, and its network "
+        "interfaces hold up the deletion of the security groups.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5", "CKV_AWS_109", "CKV_AWS_111"),
+        ("Launch*",),
+        "Service Catalog's launch role, which only Service Catalog can assume, creates what does not exist yet. Where "
+        "the names that CloudFormation gives can be told, it is narrowed to them; many actions take no resource.",
+    ),
+)
+
+
+def table() -> str:
+    """For docs/security.md."""
+    rows = [
+        f"| {', '.join(it.rules)} | {', '.join(f'`{name}`' for name in it.resources)} | {it.reason} |"
+        for it in EXPLAINED
+    ]
+    return "\n".join(["| Rule | Resource | Why it stays |", "|---|---|---|", *rows])

@@ -1,0 +1,350 @@
+"""The engine: what it refuses, whom it waits for and how long, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from .conftest import StartTask
+from .tasks import PUBLISHER, READER, Task, basic, status_of, wheel
+from .test_requests import MULTIPART, ask, head
+from .test_uploads import wait_for
+
+NAME, CONTENT = wheel("demo", "1.0")
+WRONG = (PUBLISHER[0], "wrong")
+
+
+@pytest.fixture(scope="module")
+def task(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Task]:
+    home = tmp_path_factory.mktemp("engine")
+    directory = home / "packages"
+    directory.mkdir()
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    running = Task(image, directory, home / "task", {})
+    running.wait_until_ready()
+    yield running
+    running.kill()
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What arrives until the server closes."""
+    received = b""
+    try:
+        while data := connection.recv(1 << 16):
+            received += data
+    except ConnectionResetError:
+        pass
+    return received
+
+
+SMUGGLED = b"GET /simple/ HTTP/1.1\r\nHost: index\r\nAuthorization: %s\r\n\r\n" % basic(READER).encode()
+# The fields of a request that is followed by another, and the status of the one answer.
+AMBIGUOUS = {
+    b"Content-Length: 0\r\nContent-Length: %d" % len(SMUGGLED): 400,
+    b"Content-Length: %d\r\nContent-Length: %d" % (len(SMUGGLED), len(SMUGGLED)): 400,
+    b"Content-Length: %d, %d" % (len(SMUGGLED), len(SMUGGLED)): 400,
+    b"Content-Length: +%d" % len(SMUGGLED): 400,
+    b"Content-Length: -1": 400,
+    b"Content-Length: 0x10": 400,
+    b"Content-Length: 1_0": 400,
+    b"Content-Length: 1e1": 400,
+    b"Content-Length: \xb2": 400,
+    b"Content-Length: 99999999999999999999": 400,
+    b"Content-Length:": 400,
+    b"Content_Length: %d" % len(SMUGGLED): 400,
+    b"Content-Length : 5": 400,
+    b"Content-Length\t: 5": 400,
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked": 400,
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked": 400,
+    b"Transfer-Encoding: identity": 501,
+    b"Transfer-Encoding: gzip, chunked": 501,
+    b"Transfer-Encoding: chunked, identity": 501,
+    b"Transfer-Encoding: xchunked": 501,
+    b"Transfer-Encoding: \x0bchunked": 400,
+    b'Transfer-Encoding: "chunked"': 501,
+    b"Transfer-Encoding:": 501,
+    b"Transfer_Encoding: chunked": 400,
+    b" Transfer-Encoding: chunked": 400,
+    b"X: y\r\n Transfer-Encoding: chunked": 400,
+    b"X: y\nTransfer-Encoding: chunked": 400,
+    b"X: y\rTransfer-Encoding: chunked": 400,
+    b"X: y\x00z": 400,
+    b"X\x00: y": 400,
+    b"X": 400,
+    b": y": 400,
+    b"\xc3\xa9: y": 400,
+    b"Host: other": 400,
+    b"Script_Name: /x": 400,
+    b"SCRIPT_NAME: /x": 400,
+    b"Script-Name: /x": 400,
+    b"Path_Info: /x": 400,
+    b"Authorization: a\r\nAuthorization: b": 400,
+    b"Expect: 200-maybe": 417,
+    b"X: " + b"y" * 20_000: 431,
+    b"\r\n".join(b"X-%d: y" % n for n in range(200)): 431,
+}
+
+
+@pytest.mark.parametrize("method", [b"GET /health", b"POST /"])
+def test_an_ambiguous_request_is_refused_and_what_follows_is_not_read(task: Task, method: bytes) -> None:
+    found = {}
+    for fields in AMBIGUOUS:
+        connection = task.connect()
+        connection.sendall(method + b" HTTP/1.1\r\nHost: index\r\n" + fields + b"\r\n\r\n" + SMUGGLED)
+        answers = everything(connection)
+        statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
+        assert b"demo" not in answers
+        assert b"\r\nConnection: close\r\n" in answers, fields
+        found[fields] = int(statuses[0]) if len(statuses) == 1 else statuses
+    assert found == AMBIGUOUS
+
+
+LINES = {
+    b"GET /health": 400,
+    b"GET  /health HTTP/1.1": 400,
+    b"GET /health  HTTP/1.1": 400,
+    b"GET\t/health HTTP/1.1": 400,
+    b" GET /health HTTP/1.1": 400,
+    b"GET /health HTTP/1.1 ": 400,
+    b"GET /hea lth HTTP/1.1": 400,
+    b"GET /health HTTP/1.10": 400,
+    b"GET /health HTTP/11": 400,
+    b"GET /health http/1.1": 400,
+    b"GET /health HTTP/2.0": 505,
+    b"PRI * HTTP/2.0": 505,
+    b"GET /health HTTP/0.9": 505,
+    b"G\xc3T /health HTTP/1.1": 400,
+    b"\x16\x03\x01\x02": 400,
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1": 431,
+}
+
+
+def test_a_malformed_request_line_is_refused(task: Task) -> None:
+    found = {}
+    for line in LINES:
+        connection = task.connect()
+        connection.sendall(line + b"\r\nHost: index\r\n\r\n")
+        found[line] = status_of(connection)
+    assert found == LINES
+
+
+@pytest.mark.parametrize("host", ["", "a b", "a/b", "a@b", "a,b", "a:b", "a:123456", "[::1", "\xe9"])
+def test_a_malformed_host_is_refused(task: Task, host: str) -> None:
+    assert ask(task, f"GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1")).status == 400
+    assert ask(task, b"GET /health HTTP/1.1\r\n\r\n").status == 400
+
+
+def test_refused_requests_are_logged(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    for request in (
+        b"junk\r\n\r\n",
+        b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+        head("PUT / HTTP/1.1"),
+        head("GET /a/b HTTP/1.1"),
+    ):
+        ask(task, request)
+    assert wait_for(lambda: len(task.access_log()) == 4)
+    assert sorted(line["status"] for line in task.access_log()) == [400, 400, 401, 405]
+    assert all(
+        set(line) == {"time", "client", "user", "method", "path", "status", "bytes", "seconds", "agent", "trace"}
+        for line in task.access_log()
+    )
+
+
+def test_a_request_in_pieces_and_two_at_once(task: Task) -> None:
+    connection = task.connect()
+    request = head("GET /simple/demo/ HTTP/1.1", READER)
+    for byte in request:
+        connection.sendall(bytes([byte]))
+    assert status_of(connection) == 200
+    connection = task.connect()
+    last = head("GET /simple/absent/ HTTP/1.1", READER, "Connection: close")
+    connection.sendall(request + request + head("HEAD /simple/demo/ HTTP/1.1", READER) + b"\r\n" + last)
+    answers = everything(connection)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"200", b"200", b"404"]
+
+
+def test_a_body_of_a_read_is_never_the_next_request(task: Task) -> None:
+    connection = task.connect()
+    connection.sendall(head("GET /health HTTP/1.1", None, f"Content-Length: {len(SMUGGLED)}") + SMUGGLED)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", everything(connection)) == [b"200"]
+
+
+def form(name: str, content: bytes) -> bytes:
+    return (
+        b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--B\r\n'
+        b'Content-Disposition: form-data; name="content"; filename="%s"\r\n\r\n%s\r\n--B--\r\n'
+        % (name.encode(), content)
+    )
+
+
+def test_chunks_are_put_together(task: Task) -> None:
+    name, content = wheel("chunked", "1.0")
+    body = form(name, content)
+    lines = (f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked")
+    chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in (body[:1], body[1:99], body[99:]))
+    follower = head("GET /simple/demo/ HTTP/1.1", READER, "Connection: close")
+    connection = task.connect()
+    connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines) + chunks + b"0\r\nTrailer: x\r\n\r\n" + follower)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", everything(connection)) == [b"200", b"200"]
+    assert (task.directory / name).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"5\r\nabc\r\n0\r\n\r\n",
+        b"-1\r\n",
+        b"0x5\r\nabcde\r\n",
+        b"\r\n",
+        b"5 5\r\n",
+        b"5\n",
+        b"f" * 20,
+        b"1;\x00\r\na\r\n0\r\n\r\n",
+        b"5;" + b"a" * 2000,
+        b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n",
+        b"1\r\nab\r\n0\r\n\r\n",
+        b"1\r\na0\r\n\r\n",
+    ],
+)
+def test_malformed_chunks_are_refused(task: Task, chunks: bytes) -> None:
+    before = os.listdir(task.directory)
+    connection = task.connect()
+    lines = (f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked")
+    connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines) + chunks + SMUGGLED)
+    connection.shutdown(socket.SHUT_WR)
+    answers = everything(connection)
+    assert re.findall(rb"HTTP/1\.1 (\d)", answers) == [b"4"]
+    assert b"demo" not in answers
+    assert os.listdir(task.directory) == before
+
+
+def test_who_waits_for_a_continue_gets_it_or_the_refusal(task: Task) -> None:
+    name, content = wheel("continued", "1.0")
+    body = form(name, content)
+    lines = (f"Content-Type: {MULTIPART}", f"Content-Length: {len(body)}", "Expect: 100-continue")
+    connection = task.connect()
+    connection.sendall(head("POST / HTTP/1.1", READER, *lines))
+    assert status_of(connection) == 403
+    connection = task.connect()
+    connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines))
+    assert status_of(connection) == 100
+    connection.sendall(body)
+    assert status_of(connection) == 200
+
+
+def cut_off(connection: socket.socket, piece: bytes, times: int, pause: float = 0.0) -> bool:
+    """Whether the server closes before all is sent."""
+    try:
+        for _ in range(times):
+            connection.sendall(piece)
+            time.sleep(pause)
+    except OSError:
+        return True
+    return False
+
+
+def test_a_refused_upload_reads_its_answer_and_is_not_drained(task: Task) -> None:
+    for account, status in ((WRONG, 401), (READER, 403), (None, 401)):
+        connection = task.connect()
+        connection.sendall(
+            head("POST / HTTP/1.1", account, f"Content-Type: {MULTIPART}", "Content-Length: 1000000000000")
+        )
+        assert status_of(connection) == status
+    # A client that reads only when it has sent all.
+    assert task.upload("refused-1.0.tar.gz", bytes(20_000_000), account=WRONG).status_code == 401
+    # One that never stops sending is left.
+    connection = task.connect()
+    connection.sendall(head("POST / HTTP/1.1", WRONG, f"Content-Type: {MULTIPART}", "Content-Length: 1000000000000"))
+    assert cut_off(connection, bytes(1 << 20), 2000)
+
+
+def stall(task: Task, count: int) -> None:
+    """Clients that may do nothing: without or with a wrong password, slow at their head, body or answer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 1000)), hard))
+    upload = f"Content-Type: {MULTIPART}", "Content-Length: 1000000"
+    beginnings = [
+        b"",
+        b"G",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
+        head("POST / HTTP/1.1", None, *upload) + b"--B",
+        head("POST / HTTP/1.1", WRONG, *upload) + b"--B",
+        head("POST /RPC2 HTTP/1.1", WRONG, *upload),
+        head("GET /simple/ HTTP/1.1", WRONG),
+        head("POST / HTTP/1.1", None, f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked") + b"5\r\n",
+    ]
+    for n in range(count):
+        task.connect().sendall(beginnings[n % len(beginnings)])
+
+
+def use(task: Task) -> None:
+    for path, account in (
+        ("/health", None),
+        ("/simple/", READER),
+        ("/simple/demo/", READER),
+        (f"/packages/{NAME}", READER),
+    ):
+        for _ in range(5):
+            assert task.get(path, account).status_code == 200
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.slow)])
+def test_stalled_strangers_stop_nobody(start: StartTask, directory: Path, count: int) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start(directory)
+    stall(task, count)
+    use(task)
+    assert task.upload(*wheel("new", "1.0")).status_code == 200
+
+
+def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start(directory)
+    for _ in range(300):
+        task.connect().sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER))
+    use(task)
+    assert task.upload(*wheel("new", "1.0")).status_code == 200
+
+
+def test_a_stuck_storage_leaves_answers_that_need_none(start_newest: StartTask, directory: Path) -> None:
+    """A FIFO in the directory's place: opening it blocks, as everything does on a stuck NFS mount."""
+    task = start_newest(directory)
+    directory.rmdir()
+    os.mkfifo(directory)
+    for _ in range(200):
+        task.connect().sendall(head("GET /simple/ HTTP/1.1", READER))
+    assert task.get("/", None).status_code == 200
+    assert task.get("/simple/", None).status_code == 401
+    assert task.get("/health", None).status_code == 503
+
+
+@pytest.mark.slow
+def test_slow_clients_are_cut_off_whatever_they_trickle(start: StartTask, directory: Path) -> None:
+    task = start(directory, STALL_TIMEOUT="2")
+    upload = head("POST / HTTP/1.1", PUBLISHER, f"Content-Type: {MULTIPART}", "Content-Length: 1000000")
+    for request in (b"GET / HTTP/1.1\r\nX: ", upload, head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000")):
+        connection = task.connect()
+        connection.sendall(request)
+        assert cut_off(connection, b"-", 200, pause=0.1)
+    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408, 408])
+
+
+def test_idle_connections_do_not_hold_a_stopping_task(start: StartTask, directory: Path) -> None:
+    task = start(directory)
+    session = requests.Session()
+    assert session.get(f"{task.url}/health", timeout=30).status_code == 200
+    task.connect()
+    task.terminate()
+    assert task.process.wait(60) == 0
+    session.close()

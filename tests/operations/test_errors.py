@@ -1,0 +1,189 @@
+"""Whatever goes wrong between here and AWS is one line that says what to do, from real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from custom_resource import serving
+from emulator import environment
+
+ROOT = Path(__file__).parents[2]
+PAGE = b"<!DOCTYPE html><html><title>Guest network</title><body>Please log in</body></html>"
+
+
+def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "generator", *words],
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The error."""
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_line: object) -> None:
+            """Silent: the output is pytest's."""
+
+    with serving(Proxy) as url:
+        yield url
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 407])
+def test_web_page_instead_of_an_answer(status: int, tmp_path: Path) -> None:
+    with answering(status, PAGE) as url:
+        done = run("status", **environment(url, tmp_path))
+    assert done.returncode == 1
+    error = one_line(done)
+    assert "answered DescribeStacks with a web page" in error
+    assert "HTTPS_PROXY" in error
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"gibberish"), (400, b"<a><b></a>"), (418, b"")])
+def test_answer_that_is_none_of_awss(status: int, body: bytes, tmp_path: Path) -> None:
+    with answering(status, body) as url:
+        done = run("status", **environment(url, tmp_path))
+    assert done.returncode == 1
+    one_line(done)
+
+
+@pytest.mark.slow
+def test_gateway_without_a_server_behind_it(tmp_path: Path) -> None:
+    """Asked ten times."""
+    with answering(502, PAGE) as url:
+        done = run("status", **environment(url, tmp_path))
+    assert done.returncode == 1
+    assert "HTTPS_PROXY" in one_line(done)
+
+
+@pytest.mark.slow
+def test_nobody_listens(tmp_path: Path) -> None:
+    with answering(200, b"") as url:
+        pass
+    done = run("status", **environment(url, tmp_path))
+    assert done.returncode == 1
+    assert "--endpoint-url" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "code", "hint"),
+    [
+        (("--endpoint-url", "nonsense"), "", 2, "look at --endpoint-url"),
+        (("--region", "no where"), "", 2, "look at"),
+        (("--profile", "missing"), "", 1, "`aws configure list-profiles`"),
+        (("--profile", "half"), "[profile half]\naws_access_key_id = x\n", 1, "`aws configure`"),
+        (("--profile", "broken"), "[profile broken\n", 1, "mend that file"),
+        (("--profile", "sso"), "[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n"
+         "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n", 1, "`aws sso login`"),
+        (("--profile", "program"), "[profile program]\ncredential_process = /bin/false\n", 1, "`aws configure`"),
+    ],
+)  # fmt: skip
+def test_configuration_that_leads_nowhere(
+    words: tuple[str, ...], config: str, code: int, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "none").write_text(config)
+    env = environment("http://127.0.0.1:9", tmp_path)
+    if config:
+        del env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+    done = run("status", *words, **env, AWS_EC2_METADATA_DISABLED="true")
+    assert done.returncode == code, done.stderr
+    assert hint in one_line(done)
+
+
+def test_catalog_without_its_stack(tmp_path: Path) -> None:
+    absent = (
+        b"<ErrorResponse><Error><Code>ValidationError</Code>"
+        b"<Message>Stack with id pypi-catalog does not exist</Message></Error></ErrorResponse>"
+    )
+    with answering(400, absent) as url:
+        done = run("catalog", "publish", "--bucket", "b", "--version", "1", **environment(url, tmp_path))
+    assert done.returncode == 2
+    assert "deploy templates/service-catalog.yaml first, as docs/service-catalog.md says" in one_line(done)
+
+
+def test_interrupted_while_a_library_loads(tmp_path: Path) -> None:
+    """Long enough to be met for certain: a boto3 that never gets ready."""
+    (tmp_path / "boto3.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(600)\n")
+    env = {"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-m", "generator", "status"]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == ""
+
+
+def test_what_needs_no_aws_loads_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "boto3.py").write_text("raise SystemExit('boto3 was loaded')\n")
+    (tmp_path / "botocore.py").write_text("raise SystemExit('botocore was loaded')\n")
+    for words in (["--help"], ["--version"], ["deploy", "--help"], ["program", "--from", "templates/compute.yaml"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "generator", *words],
+            env={"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    written = [sys.executable, "-c", "import generator.build.write"]
+    subprocess.run(written, env={"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["deplyo"], "'deploy'"), (["catalog", "publsh"], "'publish'"), (["deploy", "--bukket", "x"], "--bucket")],
+)
+def test_misspelt_words_are_answered_with_what_was_meant(words: list[str], meant: str) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert meant in one_line(done)
+
+
+@pytest.mark.parametrize(
+    "command", ["templates", "local", "program", "publish", "deploy", "status", "credentials", "delete"]
+)
+def test_help_has_an_example_that_is_a_command(command: str) -> None:
+    done = run(command, "--help", COLUMNS="300")
+    assert done.returncode == 0
+    assert f"Example: python -m generator {command}" in done.stdout
+
+
+def test_completion_by_bash() -> None:
+    script = """
+    eval "$(pypiserver-aws --show-completion)"
+    COMP_WORDS=(pypiserver-aws de); COMP_CWORD=1
+    _pypiserver_aws_completion pypiserver-aws
+    echo "${COMPREPLY[@]}"
+    """
+    env = {"PATH": f"{ROOT / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["deploy", "delete"], done.stderr

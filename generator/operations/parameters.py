@@ -23,7 +23,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         match json.loads(path.read_text()):
             case {"Parameters": dict(values)}:
-                return {name: str(value) for name, value in values.items()}
+                return {name: _text(name, value) for name, value in values.items()}
             case [*items]:
                 pairs = [_item(item) for item in items]
                 twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
@@ -45,6 +45,18 @@ def _item(item: Any) -> tuple[str, str]:
         case {"ParameterKey": str(name), "ParameterValue": str(value)}:
             return name, value
     raise ValueError(f'{json.dumps(item)} is neither "Key=value" nor a ParameterKey with its ParameterValue')
+
+
+def _text(name: str, value: Any) -> str:
+    """As CloudFormation takes it. Raises ValueError."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case [*items] if all(isinstance(it, str | int) for it in items):
+            return ",".join(str(it) for it in items)
+    raise ValueError(f"{name} is {json.dumps(value)}, and has to be text, a number, true, false or a list of these")
 
 
 def write(path: Path, values: dict[str, str]) -> None:

@@ -302,7 +302,6 @@ def test_one_plan_backs_packages_up(resources: Data) -> None:
     assert rule["CompletionWindowMinutes"] > rule["StartWindowMinutes"]
 
 
-@pytest.mark.xfail(strict=True, reason="the completion window is still to be made long enough")
 def test_a_backup_of_a_large_file_system_may_take_days(editions: Editions) -> None:
     """10 TiB at 100 MB/s take 30 hours; what is not complete by then is cancelled.
 

@@ -120,8 +120,10 @@ def test_a_change_hidden_by_an_upload_is_found_in_time(
 ) -> None:
     task = start_newest(directory)
     assert task.upload(*sdist("first", "1.0")).status_code == 200
-    assert len(files_of(task, "first")) == 1
-    time.sleep(0.1)
+    for _ in range(2):
+        # Seen twice, clock ticks apart, the directory is trusted.
+        assert len(files_of(task, "first")) == 1
+        time.sleep(0.1)
     subprocess.run([newest_image, "-c", BESIDE, directory], check=True, cwd=Path(__file__).parents[2])
     assert files_of(task, "ours") == {"ours-1.0.tar.gz": sha256(b"ours")}
     deadline = time.monotonic() + 60

@@ -49,6 +49,8 @@ HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true"
 HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
 IS_CONTAINER_INSIGHTS = _is("IsContainerInsights", settings.ENABLE_CONTAINER_INSIGHTS, "true")
 HAS_DASHBOARD = _is("HasDashboard", settings.ENABLE_CLOUDWATCH_DASHBOARD, "true")
+HAS_HTTP = _is("HasHttp", settings.HTTP_REDIRECT, "true")
+IS_INTERNAL = _is("IsInternal", settings.LOAD_BALANCER_SCHEME, "internal")
 IS_ACCESS_LOG_DESTROYED = _is("IsAccessLogDestroyed", settings.ACCESS_LOG_FORCE_DESTROY, "true")
 
 IS_DUAL_STACK = _given("IsDualStack", settings.LOAD_BALANCER_IP_ADDRESS_TYPE, "ipv4")
@@ -71,5 +73,7 @@ def _not(name: str, condition: When) -> When:
 
 
 HAS_NEW_FILE_SYSTEM = _not("HasNewFileSystem", HAS_EXISTING_FILE_SYSTEM)
-HAS_NEW_CERTIFICATE = both("HasNewCertificate", HAS_HOSTED_ZONE, _is("HasNoCertificate", settings.CERTIFICATE_ARN, ""))
+HAS_NEW_CERTIFICATE = _is("HasNewCertificate", settings.CERTIFICATE_ARN, "")
+HAS_CERTIFICATE_ZONE = _given("HasCertificateZone", settings.CERTIFICATE_HOSTED_ZONE_ID)
+HAS_CAA = both("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"))
 IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

@@ -47,8 +47,8 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["", "10.0.0.0", "::/0", "10.0.0.0/8, 10.1.0.0/16", items("10.0.{}.0/24", settings.MAX_CIDRS + 1)],
     ),
     "IngressIpv6Cidrs": (
-        ["::/0", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS)],
-        ["", "0.0.0.0/0", "2001:DB8::/32", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS + 1)],
+        ["", "::/0", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS)],
+        ["0.0.0.0/0", "2001:DB8::/32", items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS + 1)],
     ),
     "CertificateArn": (
         [
@@ -58,6 +58,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["arn:aws:iam::123456789012:server-certificate/a", "x", "arn:aws:acm:eu-west-1:12345678901:certificate/0a"],
     ),
+    "CertificateHostedZoneId": (["", "Z0123456789ABC"], ["example.com", "/hostedzone/Z0123456789ABC", "z012"]),
     "WebAclArn": (
         ["", "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/wall/0a-1b"],
         ["arn:aws:wafv2:us-east-1:123456789012:global/webacl/wall/0a", "wall"],

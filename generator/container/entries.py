@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import Container
+from contextlib import suppress
 from typing import IO, NamedTuple
 
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
@@ -15,6 +16,8 @@ log = logging.getLogger("gunicorn.error")
 
 # This program's own files, in the package directory. A dot-name: pypiserver and former versions pass over it.
 HIDDEN = ".index"
+# In it: uploads under way.
+STAGING = "staging"
 # Where former versions wrote uploads aside: in the package directory itself.
 FORMER_PREFIX = ".upload-"
 
@@ -34,6 +37,16 @@ class Reading(NamedTuple):
     added: dict[str, str]
     children: set[str]
     leftovers: set[str]
+
+
+def make_hidden(root: str, name: str) -> str:
+    """The path of a hidden directory, which is there if the package directory is. Raises OSError."""
+    path = f"{root}/{HIDDEN}"
+    for directory in (path, f"{path}/{name}"):
+        # Not FileExistsError, which is said of a package's name.
+        with suppress(FileExistsError):
+            os.mkdir(directory)
+    return f"{path}/{name}"
 
 
 def read(descriptor: int, root: str, path: str, known: Container[str]) -> Reading:

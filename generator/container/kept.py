@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from .entries import HIDDEN, report
+from .entries import HIDDEN, STAGING, make_hidden, report
 
 # Names the form of the files, and what is computed: a version of this program that computes another thing
 # uses another name.
@@ -92,18 +92,18 @@ class Kept:
         content = json.dumps(document, separators=(",", ":")).encode()
         if len(content) > FILE_BYTES - 65:
             return
-        temporary = f"{self._root}/{HIDDEN}/staging/{secrets.token_hex(16)}"
+        temporary = None
         try:
-            for directory in (f"{self._root}/{HIDDEN}", os.path.dirname(temporary), self._directory):
-                with suppress(FileExistsError):
-                    os.mkdir(directory)
+            make_hidden(self._root, DIRECTORY)
+            temporary = f"{make_hidden(self._root, STAGING)}/{secrets.token_hex(16)}"
             with open(temporary, "xb") as file:
                 file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
             os.replace(temporary, self._path(project))
         except OSError as error:
             report(f"{HIDDEN}/{DIRECTORY}", str(error.strerror))
             with suppress(OSError):
-                os.unlink(temporary)
+                if temporary:
+                    os.unlink(temporary)
 
     def sweep(self, projects: Iterable[str]) -> None:
         """Remove what projects that are gone left behind. Raises OSError."""

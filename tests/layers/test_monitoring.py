@@ -206,7 +206,6 @@ def test_the_backups_schedule_is_a_cron_expression_that_aws_takes(editions: Edit
     assert (fields[2] == "?") != (fields[4] == "?")
     assert rule["TargetBackupVault"] == "<BackupVault>"
     assert rule["Lifecycle"] == {"DeleteAfterDays": "7"}
-    assert (rule["StartWindowMinutes"], rule["CompletionWindowMinutes"]) == (60, 180)
 
 
 @pytest.mark.parametrize("adopted", ["", "fs-0123456789abcdef0"])

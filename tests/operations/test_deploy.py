@@ -207,7 +207,7 @@ def test_wrong_parameters_are_named_all_at_once_and_before_an_upload(
 def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     Path("parameters.json").write_text('["VpcId=vpc-1"]')
     assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
-    assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, AlarmEmails" in capsys.readouterr().err
+    assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
         ["x", ROLE, f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
     ),
+    "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY], ["alias/aws/ebs", KEY + ","]),
     "LogKmsKeyArn": (["", KEY], ["alias/a", KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),

@@ -82,6 +82,11 @@ def _alarm(name: str, p: Json) -> Made:
     return Made(name, lambda: call("cloudwatch", "delete_alarms", AlarmNames=[name]), {"Arn": alarm["AlarmArn"]})
 
 
+def _composite_alarm(name: str, p: Json) -> Made:
+    call("cloudwatch", "put_composite_alarm", AlarmName=name, **p)
+    return Made(name, lambda: call("cloudwatch", "delete_alarms", AlarmNames=[name]))
+
+
 def _topic(name: str, p: Json) -> Made:
     """moto's own makes another topic when a subscription changes."""
     attributes = {key: p[key] for key in ("DisplayName", "KmsMasterKeyId")}
@@ -350,6 +355,7 @@ TYPES = {
         "CloudFormation::CustomResource": _custom_resource,
         "CloudFormation::Stack": _nested_stack,
         "CloudWatch::Alarm": _alarm,
+        "CloudWatch::CompositeAlarm": _composite_alarm,
         "ECS::CapacityProvider": _capacity_provider,
         "ECS::Cluster": _cluster,
         "ECS::ClusterCapacityProviderAssociations": _association,

@@ -319,5 +319,5 @@ def test_version_that_service_catalog_refuses(stubbed: tuple[Stubbed, Stubber]) 
 
 def test_stack_without_a_product(stubbed: tuple[Stubbed, Stubber]) -> None:
     account, _ = stubbed
-    with pytest.raises(Problem, match="there is no stack elsewhere"):
+    with pytest.raises(Problem, match="elsewhere does not exist in us-east-1: deploy templates/service-catalog.yaml first"):
         publish_version(account, TEMPLATES, BUCKET, "pypiserver", "elsewhere", "2.0.0")

@@ -86,7 +86,7 @@ class Index(Names):
         Meant for a thread of its own: it reads the whole directory, and requests do not wait for it.
         """
         began = time.monotonic()
-        if began < self._verify_after or self._explained_at < self._verified:
+        if began < self._verify_after or self._explained_at <= self._verified:
             return
         directory = self._directories[""]
         descriptor = self._open("")

@@ -75,9 +75,8 @@ class Computed:
             )
             for name, it in self.metrics.items()
         ]
-        expression: Expression = self.expression
-        if self.inserted:
-            expression = Sub(self.expression, **{name: values[name] for name in self.inserted})
+        inserted: dict[str, Any] = {name: values[name] for name in self.inserted}
+        expression = Sub(self.expression, **inserted) if inserted else self.expression
         result = cloudwatch.MetricDataQuery(Id=self.name, Label=self.label, Expression=expression)
         return {"Metrics": [*queries, result]}
 

@@ -19,6 +19,7 @@ from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import container, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, role
@@ -66,7 +67,8 @@ def compute(
     ``target_group``: where the load balancer looks for the tasks.
     """
     cluster = _cluster(stack)
-    task_logs = log_group(stack, "TaskLogs", "tasks")
+    # Who uploaded what is asked after the stack is gone, too.
+    task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
     host_logs = log_group(stack, "HostLogs", "hosts")
 
     template = hosts.launch_template(

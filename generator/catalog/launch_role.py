@@ -39,6 +39,8 @@ _WITHOUT_HANDLERS = {
     ),
 }
 """Actions for the types whose schema declares none."""
+_REFUSED = {"iam:DeleteRolePermissionsBoundary"}
+"""Actions of handlers for what no update of the product may do."""
 _REGION = "us-east-1"
 """Where the schemas are complete; others lack what is not there yet."""
 _KNOWN: dict[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
@@ -60,8 +62,13 @@ class Scope:
     condition: dict[str, Any] | None = None
 
 
-def _scopes(template: Template) -> list[Scope]:
-    """The first that matches an action is its scope."""
+def _scopes(template: Template, boundary: object) -> list[Scope]:
+    """The first that matches an action is its scope.
+
+    What gives a role permissions needs the ``boundary``, an ARN, on that role:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary}}
     secrets = [it.title for it in template.resources.values() if it.resource_type == "AWS::SecretsManager::Secret"]
     bucket = "arn:${AWS::Partition}:s3:::sc-${AWS::AccountId}-pp-*"
     attached = {"ArnLike": {"iam:PolicyARN": [Sub(arn) for arn in managed_policies(template)]}}
@@ -72,7 +79,8 @@ def _scopes(template: Template) -> list[Scope]:
             "iam:.*InstanceProfile",
             (Sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:instance-profile/{_STACK}"), _ROLES),
         ),
-        Scope("iam:AttachRolePolicy", (_ROLES,), attached),
+        Scope("iam:AttachRolePolicy", (_ROLES,), {**attached, **bounded}),
+        Scope("iam:(CreateRole|PutRolePolicy|PutRolePermissionsBoundary)$", (_ROLES,), bounded),
         Scope("iam:PassRole", (_ROLES,), passed),
         Scope("iam:", (_ROLES,)),
         # These name something else than a function, and change nothing.
@@ -88,11 +96,11 @@ def _scopes(template: Template) -> list[Scope]:
     ]
 
 
-def statements(template: Template, services: Iterable[str]) -> list[dict[str, Any]]:
-    """The ``actions`` of ``services`` as statements of a policy."""
+def statements(template: Template, services: Iterable[str], boundary: object) -> list[dict[str, Any]]:
+    """The ``actions`` of ``services`` as statements of a policy; roles get permissions within ``boundary``, an ARN."""
     wanted = sorted(it for it in actions(template) if it.split(":")[0] in services)
     by_scope: dict[int, list[str]] = {}
-    scopes = _scopes(template)
+    scopes = _scopes(template, boundary)
     for action in wanted:
         index = next(index for index, scope in enumerate(scopes) if re.match(scope.pattern, action))
         by_scope.setdefault(index, []).append(action)
@@ -112,7 +120,8 @@ def actions(template: Template) -> set[str]:
     kinds = {str(resource.resource_type) for resource in template.resources.values()}
     known = {service for services in SERVICES.values() for service in services}
     asked = {action.partition(":") for kind in kinds for action in _handlers(kind)}
-    return {f"{service}:{name}" for service, _, name in asked if service in known and _exists(service, name)}
+    found = {f"{service}:{name}" for service, _, name in asked if service in known and _exists(service, name)}
+    return found - _REFUSED
 
 
 def _exists(service: str, name: str) -> bool:

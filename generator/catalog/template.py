@@ -22,6 +22,7 @@ from troposphere.servicecatalog import (
     TagOptionAssociation,
 )
 
+from generator.catalog import boundary as limits
 from generator.catalog.launch_role import SERVICES, statements
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
@@ -67,8 +68,16 @@ _COST_CENTERS = Setting(
 _FORM = Form(
     groups=(Group("Product", (_PROVIDER, _VERSION, _TEMPLATE_URL)), Group("Use", (_PRINCIPAL_ARNS, _COST_CENTERS)))
 )
-_ESCALATING = ("ExtraManagedPolicyArns", "ExtraInstanceProfilePermissions")
-"""Parameters through which whoever launches could give the hosts permissions beyond their own."""
+_EMPTY = {
+    "ExtraManagedPolicyArns": "permissions of the hosts",
+    "ExtraInstanceProfilePermissions": "permissions of the hosts",
+    "Users": "root on the hosts",
+    "ExtraFiles": "root on the hosts",
+    "CloudinitExtraCommands": "root on the hosts",
+    "AmiId": "root on the hosts",
+    "ExistingFileSystemId": "another team's files",
+}
+"""Parameters that whoever launches could use for more than their own packages, and what for."""
 
 
 def catalog(product: Template) -> dict[str, Template]:
@@ -86,14 +95,26 @@ def catalog(product: Template) -> dict[str, Template]:
     )
     place: dict[str, Any] = {"PortfolioId": Ref(portfolio), "ProductId": Ref(offer)}
     association = stack.add(PortfolioProductAssociation("PortfolioProduct", **place))
-    role = _launch_role(stack, product)
+    boundary = stack.add(
+        ManagedPolicy(
+            "RoleBoundary",
+            Description="The most that roles of a private PyPI may do",
+            PolicyDocument=limits.boundary(),
+        )
+    )
+    role = _launch_role(stack, product, Ref(boundary))
     stack.add(LaunchRoleConstraint("LaunchConstraint", **place, RoleArn=role, DependsOn=[association.title]))
-    stack.add(LaunchTemplateConstraint("TemplateConstraint", **place, Rules=_rules(), DependsOn=[association.title]))
+    stack.add(
+        LaunchTemplateConstraint(
+            "TemplateConstraint", **place, Rules=_rules(Ref(boundary)), DependsOn=[association.title]
+        )
+    )
     _principals(stack, portfolio)
     _cost_centers(stack, portfolio)
     product_id: Wire[Kind] = stack.offer("ProductId", Ref(offer), "The product, for `catalog publish`.")
     portfolio_id: Wire[Kind] = stack.offer("PortfolioId", Ref(portfolio), "The portfolio.")
-    edition.expose(product_id, portfolio_id)
+    boundary_arn: Wire[Kind] = stack.offer("RoleBoundaryArn", Ref(boundary), "PermissionsBoundaryArn of every launch.")
+    edition.expose(product_id, portfolio_id, boundary_arn)
     return edition.templates()
 
 
@@ -143,17 +164,24 @@ def _cost_centers(stack: Stack, portfolio: Portfolio) -> None:
         )
 
 
-def _rules() -> str:
-    """https://docs.aws.amazon.com/servicecatalog/latest/adminguide/reference-template_constraint_rules.html"""
+def _rules(boundary: Ref) -> Sub:
+    """The roles' ``boundary`` is given, and nothing of ``_EMPTY`` is.
+
+    https://docs.aws.amazon.com/servicecatalog/latest/adminguide/reference-template_constraint_rules.html
+    """
     assertions = [
-        {"Assert": {"Fn::Equals": [{"Ref": name}, ""]}, "AssertDescription": f"{name} must be empty here."}
-        for name in _ESCALATING
+        {"Assert": {"Fn::Equals": [{"Ref": name}, ""]}, "AssertDescription": f"{name} must be empty here: {use}."}
+        for name, use in _EMPTY.items()
     ]
-    return json.dumps({"HostPermissions": {"Assertions": assertions}})
+    bounded = {
+        "Assert": {"Fn::Equals": [{"Ref": "PermissionsBoundaryArn"}, "${Boundary}"]},
+        "AssertDescription": "PermissionsBoundaryArn must be ${Boundary}.",
+    }
+    return Sub(json.dumps({"HostPermissions": {"Assertions": [bounded, *assertions]}}), Boundary=boundary)
 
 
-def _launch_role(stack: Stack, product: Template) -> Any:
-    """ARN of the role that Service Catalog launches the product with.
+def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
+    """ARN of the role that Service Catalog launches the product with; it makes roles with ``boundary`` alone.
 
     https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
     """
@@ -162,7 +190,7 @@ def _launch_role(stack: Stack, product: Template) -> Any:
         stack.add(
             ManagedPolicy(
                 f"Launch{name}",
-                PolicyDocument={"Version": "2012-10-17", "Statement": statements(product, services)},
+                PolicyDocument={"Version": "2012-10-17", "Statement": statements(product, services, boundary)},
             )
         )
         for name, services in SERVICES.items()

@@ -12,6 +12,7 @@ import re
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from calls import REGION, Json, Made, call, client
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from emulator import ACCOUNT, BUCKET, emulator, environment
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto_bridge import Loader
 
 from generator.catalog.launch_role import SERVICES, actions
@@ -43,6 +45,7 @@ with warnings.catch_warnings():
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 DOCUMENT = (ROOT / "docs" / "service-catalog.md").read_text()
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/pypi-catalog-RoleBoundary-1"
 ROLES = f"arn:aws:iam::{ACCOUNT}:role/developers,arn:aws:iam::{ACCOUNT}:role/operators"
 
 
@@ -59,6 +62,8 @@ def resolved(value: Any) -> Any:
         if value.keys() == {"Fn::Sub"}:
             names = {"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
             return re.sub(r"\$\{([\w:]+)\}", lambda match: names[match[1]], value["Fn::Sub"])
+        if value == {"Ref": "RoleBoundary"}:
+            return BOUNDARY
         return {key: resolved(item) for key, item in value.items()}
     return [resolved(item) for item in value] if isinstance(value, list) else value
 
@@ -69,7 +74,7 @@ def policies(template: Json) -> dict[str, Json]:
     managed = {
         title: it["Properties"]["PolicyDocument"]
         for title, it in template["Resources"].items()
-        if it["Type"] == "AWS::IAM::ManagedPolicy"
+        if it["Type"] == "AWS::IAM::ManagedPolicy" and title != "RoleBoundary"
     }
     (inline,) = template["Resources"]["LaunchRole"]["Properties"]["Policies"]
     everything: dict[str, Json] = resolved({**managed, inline["PolicyName"]: inline["PolicyDocument"]})
@@ -140,15 +145,90 @@ def test_roles_go_to_the_templates_services_only(policies: dict[str, Json]) -> N
 
 
 def test_who_launches_cannot_widen_the_hosts_permissions(template: Json, policies: dict[str, Json]) -> None:
-    rules = json.loads(template["Resources"]["TemplateConstraint"]["Properties"]["Rules"])
-    asserted = [it["Assert"] for it in rules["HostPermissions"]["Assertions"]]
-    assert asserted == [
-        {"Fn::Equals": [{"Ref": name}, ""]} for name in ("ExtraManagedPolicyArns", "ExtraInstanceProfilePermissions")
-    ]
+    text, values = template["Resources"]["TemplateConstraint"]["Properties"]["Rules"]["Fn::Sub"]
+    assert values == {"Boundary": {"Ref": "RoleBoundary"}}
+    asserted = [it["Assert"]["Fn::Equals"] for it in json.loads(text)["HostPermissions"]["Assertions"]]
+    assert {it["Ref"]: value for it, value in asserted} == {
+        "PermissionsBoundaryArn": "${Boundary}",
+        **dict.fromkeys(
+            ["AmiId", "CloudinitExtraCommands", "ExistingFileSystemId", "ExtraFiles", "ExtraInstanceProfilePermissions", "ExtraManagedPolicyArns", "Users"],
+            "",
+        ),
+    }
+    assert {it["Ref"] for it, _ in asserted} <= single().templates()["pypiserver-single.yaml"].parameters.keys()
     (attaching,) = [it for it in statements(policies) if "iam:AttachRolePolicy" in it["Action"]]
     assert all(
         ":iam::aws:policy/" in arn and "*" not in arn for arn in attaching["Condition"]["ArnLike"]["iam:PolicyARN"]
     )
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/SC-{ACCOUNT}-pp-1-HostRole-2"
+
+
+def may(policies: dict[str, Json], action: str, resource: str, context: dict[str, str]) -> bool:
+    """Whether IAM would allow it: equality and ArnLike over the ``context``, of which a missing key matches none."""
+
+    def holds(condition: Json) -> bool:
+        assert condition.keys() <= {"StringEquals", "ArnEquals", "ArnLike", "Null"}
+        return all(
+            any(fnmatchcase(context.get(key, ""), it) for it in ([wanted] if isinstance(wanted, str) else wanted))
+            for keys in condition.values()
+            for key, wanted in keys.items()
+        )
+
+    return any(
+        any(fnmatchcase(action, it) for it in statement["Action"])
+        and any(fnmatchcase(resource, it) for it in statement["Resource"])
+        and holds(statement.get("Condition", {}))
+        for statement in statements(policies)
+    )
+
+
+@pytest.mark.parametrize("action", ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"])
+def test_roles_get_permissions_within_the_boundary_alone(policies: dict[str, Json], action: str) -> None:
+    attached = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}
+    within = {**attached, "iam:PermissionsBoundary": BOUNDARY}
+    assert may(policies, f"iam:{action}", ROLE, within)
+    assert not may(policies, f"iam:{action}", ROLE, attached), "without a boundary"
+    assert not may(policies, f"iam:{action}", ROLE, {**within, "iam:PermissionsBoundary": f"{BOUNDARY}0"})
+    assert not may(policies, f"iam:{action}", f"arn:aws:iam::{ACCOUNT}:role/admin", within)
+    assert not may(policies, "iam:DeleteRolePermissionsBoundary", ROLE, within)
+    if action == "AttachRolePolicy":
+        administrator = {**within, "iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
+        assert not may(policies, "iam:AttachRolePolicy", ROLE, administrator)
+
+
+def _asked(policies: Any) -> set[str]:
+    found = [it["Action"] for policy in policies for it in policy["Statement"]]
+    return {action for it in found for action in ([it] if isinstance(it, str) else it)}
+
+
+def test_the_boundary_leaves_the_roles_what_they_need_and_nothing_of_iam(template: Json) -> None:
+    product = single().templates()["pypiserver-single.yaml"].to_dict()["Resources"].values()
+    inline = [
+        (policy["Fn::If"][1] if "Fn::If" in policy else policy)["PolicyDocument"]
+        for it in product
+        if it["Type"] == "AWS::IAM::Role"
+        for policy in it["Properties"].get("Policies", [])
+    ]
+    inline += [it["Properties"]["PolicyDocument"] for it in product if it["Type"] == "AWS::IAM::RolePolicy"]
+    known = json.loads(aws_managed_policies_data)
+    managed = set(re.findall(r"iam::aws:policy/(?:service-role/)?(\w+)", json.dumps(list(product))))
+    assert managed
+    aws = {name: _asked([known[name]["Document"]]) for name in managed}
+    # AWS Backup's are for everything that it backs up; here it is EFS.
+    needed = {
+        action
+        for name, actions in aws.items()
+        for action in actions
+        if "Backup" not in name or action.split(":")[0] in ("backup", "elasticfilesystem", "kms", "tag")
+    }
+    allowed = template["Resources"]["RoleBoundary"]["Properties"]["PolicyDocument"]["Statement"][0]["Action"]
+    inline_actions = _asked(policy for policy in inline if isinstance(policy, dict) and "Statement" in policy)
+    assert inline_actions
+    for action in needed | inline_actions:
+        assert any(fnmatchcase(action, it) for it in allowed), action
+    assert not {it.split(":")[0] for it in allowed} & {"*", "iam", "sts", "organizations", "cloudformation", "lambda"}
 
 
 def validated(operation: str, names: Callable[[Json], Json]) -> Any:

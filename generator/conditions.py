@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from troposphere import And, Condition, Equals, FindInMap, Not, Select, Split
+from troposphere import And, Condition, Equals, FindInMap, Join, Not, Or, Select, Split
 
 from generator import settings
 from generator.language.wiring import Setting, When
-from generator.sizing import instance_table
+from generator.sizing import BURSTABLE, instance_table
 
 
 def _given(name: str, setting: Setting, nothing: str = "") -> When:
@@ -38,6 +38,7 @@ HAS_EXISTING_FILE_SYSTEM = _given("HasExistingFileSystem", settings.EXISTING_FIL
 HAS_LIFECYCLE = _given("HasLifecycle", settings.EFS_LIFECYCLE_POLICY, "none")
 HAS_ARCHIVE = _given("HasArchive", settings.EFS_ARCHIVE_POLICY, "none")
 HAS_ALARM_TOPICS = _given("HasAlarmTopics", settings.ALARM_TOPIC_ARNS)
+HAS_PAGER = _given("HasPager", settings.PAGER_TOPIC_ARN)
 HAS_ALWAYS_TASKS = _given("HasAlwaysTasks", settings.TASK_MIN_COUNT, "0")
 
 IS_EXECUTE_COMMAND = _is("IsExecuteCommand", settings.ENABLE_EXECUTE_COMMAND, "true")
@@ -60,6 +61,29 @@ IS_ARM = When(
     lambda stack: Equals(
         FindInMap(stack.mapping("Instances", instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Architecture"),
         "arm64",
+    ),
+)
+IS_BURSTABLE = When(
+    "IsBurstable",
+    # Of the override, else of the listed type: without an override the family is the second part.
+    lambda stack: Or(
+        *(
+            Equals(
+                Select(
+                    part,
+                    Split(
+                        ".",
+                        Join(
+                            ".",
+                            [stack.take(settings.ASG_INSTANCE_TYPE_OVERRIDE), stack.take(settings.ASG_INSTANCE_TYPE)],
+                        ),
+                    ),
+                ),
+                family,
+            )
+            for part in (0, 1)
+            for family in BURSTABLE
+        )
     ),
 )
 

@@ -220,7 +220,8 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),
     "bursting": ({"EfsThroughputMode": "bursting"}, {"FileSystemBurstCreditAlarm"}, set()),
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
-    "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm"}),
+    "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
+    "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),
 }
 
 

@@ -156,6 +156,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
         ["x", ROLE, f"{TOPIC}.fifo", f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
     ),
+    "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
     "LogKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),

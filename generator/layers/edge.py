@@ -167,10 +167,12 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
             Protocol="HTTP",
             Port=stack.if_(conditions.IS_INTERNAL, 81, 80),
             HealthCheckPath=container.HEALTH_PATH,
-            HealthCheckIntervalSeconds=10,
-            HealthCheckTimeoutSeconds=5,
+            # A task that is unhealthy is replaced, and all are at once in a stall of the file system, which the next
+            # ones would not survive either: five minutes of patience.
+            HealthCheckIntervalSeconds=30,
+            HealthCheckTimeoutSeconds=10,
             HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
+            UnhealthyThresholdCount=10,
             Matcher=elb.Matcher(HttpCode="200"),
             TargetGroupAttributes=[
                 elb.TargetGroupAttribute(Key=key, Value=value)

@@ -70,6 +70,8 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         terminal.type(ENTER)
         terminal.expect("company.example")
         terminal.type(ENTER)
+        terminal.expect("IPv4 ranges that may connect")
+        terminal.type("203.0.113.0/24" + ENTER)
         terminal.expect("E-mail addresses for alarms")
         terminal.type("nobody" + ENTER)
         terminal.expect("must be up to 10 e-mail addresses" if columns == 160 else "e-mail addresses")

@@ -88,6 +88,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "BackupRetentionDays": "30",
         "BackupsForceDestroy": "true",
         "AlarmTopicArns": items(arn + ":sns:eu-west-1:123456789012:alarms{}", settings.MAX_ALARM_TOPICS),
+        "PagerTopicArn": f"{arn}:sns:eu-west-1:123456789012:pager",
         "EfsBurstCreditThreshold": "5",
         "EnableCloudwatchDashboard": "false",
         "LogRetentionDays": "7",

@@ -222,6 +222,12 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
     "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
     "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),
+    "override without credits": ({"AsgInstanceTypeOverride": "m7gd.medium"}, set(), {"CpuCreditAlarm"}),
+    "override with credits": (
+        {"AsgInstanceType": "m7g.large", "AsgInstanceTypeOverride": "t4g.nano"},
+        {"CpuCreditAlarm"},
+        set(),
+    ),
 }
 
 

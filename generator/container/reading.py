@@ -25,7 +25,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# Fields that somebody reads; others are nobody's, so none can be read in two ways. Of these several are a list ...
+# The fields that are handed on; no other reaches a handler. A field of these may come several times, which makes a list ...
 _LISTS = {
     "accept": "HTTP_ACCEPT",
     "accept-encoding": "HTTP_ACCEPT_ENCODING",
@@ -33,7 +33,7 @@ _LISTS = {
     "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     "connection": "connection",
 }
-# ... and of these there must be one.
+# ... and a field of these at most once.
 _SINGLES = {
     "authorization": "HTTP_AUTHORIZATION",
     "content-length": "CONTENT_LENGTH",
@@ -48,7 +48,7 @@ _SINGLES = {
     "x-amzn-trace-id": "HTTP_X_AMZN_TRACE_ID",
     "x-forwarded-proto": "wsgi.url_scheme",
 }
-# Servers take these for parts of the path; no honest client sends them.
+# WSGI servers let these headers replace parts of the path, which would then not be the one that was authorised.
 _REFUSED = {"script-name", "path-info"}
 _CONSTANT = {
     "SCRIPT_NAME": "",
@@ -106,10 +106,10 @@ def read_request(head: bytes, peer: str) -> Request:
     return Request(environ, length, keeps_alive, expected != "" and minor != "0")
 
 
-# Lines come again and again, of one client and of many.
-@lru_cache(maxsize=512)
+# Lines come again and again, of one client and of many. Each may be as long as a head, which bounds how many are kept.
+@lru_cache(maxsize=256)
 def _read_request_line(line: str) -> tuple[str, str, str, str]:
-    """Method, decoded path as WSGI carries it (bytes as Latin-1), query, and the minor version of HTTP/1."""
+    """Method, decoded path as WSGI carries it, query, and the minor version of HTTP/1."""
     matched = _REQUEST_LINE.fullmatch(line)
     if matched is None:
         raise Refusal(400, "The request line is malformed.")
@@ -117,6 +117,7 @@ def _read_request_line(line: str) -> tuple[str, str, str, str]:
     if major != "1":
         raise Refusal(505, "Only HTTP/1 is spoken here.")
     path, query = read_target(target)
+    # PEP 3333: a WSGI string carries one byte in each character, which is Latin-1.
     return method, path if path.isascii() else path.encode().decode("latin-1"), query, minor
 
 
@@ -137,7 +138,7 @@ def _read_fields(lines: list[str]) -> Environ:
     return fields
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _read_field(line: str) -> tuple[str, str | None, str]:
     """The name in lower case, what it is called in the environment, unless nobody reads it, and the value."""
     matched = _FIELD.fullmatch(line)
@@ -146,7 +147,7 @@ def _read_field(line: str) -> tuple[str, str | None, str]:
     name, value = matched[1].lower(), matched[2].strip("\t ")
     key = _SINGLES.get(name) or _LISTS.get(name)
     if key is None and ((dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES)):
-        # A proxy and a server may differ about whose header that is.
+        # Some servers read `_` in a header's name as `-`: a proxy would have checked another header than they obey.
         raise Refusal(400, f"The header {name} is refused.")
     return name, key, value
 
@@ -183,7 +184,7 @@ def read_target(target: str) -> tuple[str, str]:
         if _BAD_ESCAPE.search(path) or "%2f" in path.lower():
             raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
         try:
-            # Decoded once: what still looks escaped is part of a name.
+            # Decoded once only. An escape that this yields, `%25` then `2f`, stays part of the name.
             path = unquote_to_bytes(path.encode("latin-1")).decode()
         except UnicodeDecodeError:
             raise Refusal(400, "The path is not UTF-8.") from None

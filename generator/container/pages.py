@@ -44,30 +44,27 @@ _MISLEADING = re.compile(
 _INSTALLABLE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 _STYLE = """
-:root{color-scheme:light dark;--line:#8884;--faint:#8881;--link:#0a58ca}
-@media(prefers-color-scheme:dark){:root{--link:#8ab4f8}}
+:root{color-scheme:light dark}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:52rem;padding:0 1rem 3rem;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-a{color:var(--link)}
-header{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;padding:1rem 0;border-bottom:1px solid var(--line)}
-header>a{font-weight:600;text-decoration:none}
+header{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;padding:1rem 0}
+header a{font-weight:600;text-decoration:none}
 form{display:flex;flex:1 1 16rem;gap:.5rem}
-input,button{font:inherit;padding:.35rem .7rem;border:1px solid var(--line);border-radius:.4rem}
+input,button,pre{font:inherit;padding:.35rem .7rem;border:1px solid #8886;border-radius:.4rem}
 input{flex:1;min-width:0}
-h1{margin:1.5rem 0 .25rem;line-height:1.2}
+h1{margin:1rem 0 .25rem;line-height:1.2}
 h2{margin:2rem 0 .75rem;font-size:1.2rem}
-pre{margin:.75rem 0;padding:.75rem 1rem;white-space:pre-wrap;background:var(--faint);border:1px solid var(--line);border-radius:.4rem}
+pre{padding:.75rem 1rem;white-space:pre-wrap;background:#8881}
 pre,code{font:.875rem/1.5 ui-monospace,monospace}
-.names{columns:15rem;padding:0;list-style:none}
-.names li{padding:.15rem 0}
-.faint,code{opacity:.75}
-details{border-bottom:1px solid var(--line)}
+ul{columns:15rem;padding:0;list-style:none}
+header,details{border-bottom:1px solid #8886}
 summary{display:flex;flex-wrap:wrap;gap:0 1rem;padding:.5rem 0;cursor:pointer}
-summary b{flex:1 1 8rem}
-summary b::before{content:"\\25b8\\a0"}
-[open]>summary b::before{content:"\\25be\\a0"}
+b{flex:1 1 8rem}
+b::before{content:"\25b8\a0"}
+[open] b::before{content:"\25be\a0"}
 details p{margin:0 0 1rem 1.1rem;font-size:.9rem}
-details code{display:block;font-size:.75rem}
+code{display:block;font-size:.75rem}
+code,small{opacity:.75}
 """
 _HEADERS = (
     (
@@ -116,12 +113,11 @@ class Pages:
             note = f"<p>There are more than these {NAMES_SHOWN}: type more of the name."
         elif not found:
             note = "<p>No project has this in its name."
-        count = f"{len(names):,} project{'' if len(names) == 1 else 's'}"
         return _respond(
             environ,
             "Package index",
-            f'<h1>Package index</h1><p class="faint">{count}. The index for pip and uv is at '
-            f'<a href="/simple/">simple/</a>.<ul class="names">{"".join(links)}</ul>{note}',
+            f'<h1>Projects</h1><p>{_count(len(names), "project")}. The index for pip and uv is at <a href="/simple/">simple/</a>.'
+            f"<ul>{''.join(links)}</ul>{note}",
             asked,
         )
 
@@ -155,14 +151,14 @@ class Pages:
         if _INSTALLABLE.fullmatch(name):
             url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}/simple/"
             command = f"pip install --index-url {shell_quote(url)} {name}"
-            yield f'<pre>{_text(command)}</pre><p class="faint">pip asks for the user name and the password.'
+            yield f"<pre>{_text(command)}</pre><small>pip asks for the user name and the password.</small>"
         yield "<h2>Versions</h2>"
         for version, found in versions.items():
             is_open = " open" if version == latest else ""
             first = min(uploaded(details) for _, details in found)
             yield (
-                f'<details{is_open}><summary><b>{_text(version)}</b><span class="faint">{first:%Y-%m-%d} · '
-                f"{len(found)} file{'' if len(found) == 1 else 's'}</span></summary>"
+                f"<details{is_open}><summary><b>{_text(version)}</b><small>{first:%Y-%m-%d} · "
+                f"{_count(len(found), 'file')}</small></summary>"
             )
             yield from map(_file, reversed(found))
             yield "</details>"
@@ -202,6 +198,10 @@ def _size(size: float) -> str:
         if size < 1000 or unit == "GiB":
             break
     return f"{size:.1f} {unit}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _is_final(version: str) -> bool:

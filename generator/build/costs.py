@@ -97,10 +97,10 @@ def standing(templates: dict[str, Template], hosts: int = 2, instance: str = "t3
         ("secrets", "AWS::SecretsManager::Secret", SECRET),
         ("key of the topic", "AWS::KMS::Key", KEY),
         ("dashboard", "AWS::CloudWatch::Dashboard", DASHBOARD),
-        ("composite alarms", "AWS::CloudWatch::CompositeAlarm", COMPOSITE),
+        ("composite alarm", "AWS::CloudWatch::CompositeAlarm", COMPOSITE),
     ):
         if number := kinds.count(kind):
-            yield Line(what if number == 1 else f"{number} {what}", number, price)
+            yield Line(what if number == 1 else f"{number} {what}{'' if what.endswith('s') else 's'}", number, price)
     metrics = sum(_metrics(it.to_dict()) for template in templates.values() for it in template.resources.values())
     yield Line(f"metrics of the alarms, at most {metrics}", metrics, ALARM)
 

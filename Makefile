@@ -48,6 +48,10 @@ bench: .venv/tests .venv/node .venv/original ## Compare with an AWS CDK app, and
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.server --python .venv/original/bin/python
 
+.PHONY: bench-short
+bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: under a minute
+	$(BIN)/python -m bench.latency --seconds 5 --files 300
+
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv

@@ -75,10 +75,12 @@ def main(words: list[str] | None = None) -> int:
     except Exception as error:
         # AWS's errors are known only where a command has loaded boto3.
         if "botocore" in sys.modules:
-            from generator.operations.errors import AWS_ERRORS, explain
+            from generator.operations.errors import explain, is_of_aws
 
-            if isinstance(error, AWS_ERRORS):
+            if is_of_aws(error):
                 return _error(explain(error), FAILED)
+        if isinstance(error, OSError) and error.strerror:
+            return _error(f"{error.filename}: {error.strerror}", FAILED)
         raise
 
 

@@ -66,8 +66,16 @@ def _rule(*assertions: tuple[Test, str]) -> dict[str, Any]:
     return {"Assertions": [{"Assert": test, "AssertDescription": text} for test, text in assertions]}
 
 
+def _value_of(subnets: Setting, attribute: str) -> Test:
+    """The attribute of each subnet; ``VpcId`` and ``AvailabilityZone`` are supported.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html
+    """
+    return {"Fn::ValueOf": [subnets.name, attribute]}
+
+
 def _in_vpc(subnets: Setting) -> Test:
-    return {"Fn::EachMemberEquals": [{"Fn::ValueOf": [subnets.name, "VpcId"]}, _ref(settings.VPC_ID)]}
+    return {"Fn::EachMemberEquals": [_value_of(subnets, "VpcId"), _ref(settings.VPC_ID)]}
 
 
 def _fits_memory() -> Iterable[tuple[Test, str]]:
@@ -98,6 +106,8 @@ def _fits_cpu() -> Iterable[tuple[Test, str]]:
 _PROVISIONED = _is(settings.EFS_THROUGHPUT_MODE, "provisioned")
 _ARCHIVE_OFF = _is(settings.EFS_ARCHIVE_POLICY, "none")
 _NO_ZONE = _is(settings.HOSTED_ZONE_ID, "")
+_NO_CERTIFICATE_ZONE = _is(settings.CERTIFICATE_HOSTED_ZONE_ID, "")
+_NOBODY = [_is(settings.ALARM_EMAILS, ""), _is(settings.ALARM_TOPIC_ARNS, "")]
 _DAYS = [int(days) for days in settings.EFS_ARCHIVE_POLICY.values if days != "none"]
 
 RULES: dict[str, dict[str, Any]] = {
@@ -105,12 +115,31 @@ RULES: dict[str, dict[str, Any]] = {
         (_in_vpc(settings.LOAD_BALANCER_SUBNETS), "Every subnet of LoadBalancerSubnets must be in VpcId."),
         (_in_vpc(settings.ASG_SUBNETS), "Every subnet of AsgSubnets must be in VpcId."),
     ),
+    "HostsInZonesOfLoadBalancer": _rule(
+        (
+            {
+                "Fn::EachMemberIn": [
+                    _value_of(settings.ASG_SUBNETS, "AvailabilityZone"),
+                    _value_of(settings.LOAD_BALANCER_SUBNETS, "AvailabilityZone"),
+                ]
+            },
+            "Every Availability Zone of AsgSubnets needs a subnet in LoadBalancerSubnets: the load balancer sends no "
+            "request to hosts in other zones.",
+        )
+    ),
+    "AlarmReceivers": _rule(
+        (_not(_and(_NOBODY)), "Give AlarmEmails or AlarmTopicArns: alarms are for somebody who gets them.")
+    ),
     "CertificateForForeignZone": _rule(
         (
-            _if(_NO_ZONE, _not(_is(settings.CERTIFICATE_ARN, ""))),
-            "Give HostedZoneId; or, if the zone is in another account, give CertificateArn, and create the records "
-            "there with dns.yaml.",
-        )
+            _or(_not(_NO_ZONE), _not(_is(settings.CERTIFICATE_ARN, "")), _not(_NO_CERTIFICATE_ZONE)),
+            "Give HostedZoneId; or, if the zone is in another account, give CertificateArn or CertificateHostedZoneId, "
+            "and create the records there with dns.yaml.",
+        ),
+        (
+            _or(_NO_CERTIFICATE_ZONE, _is(settings.CERTIFICATE_ARN, "")),
+            "CertificateHostedZoneId is for a new certificate: leave it or CertificateArn empty.",
+        ),
     ),
     "InternalLoadBalancer": _rule(
         (

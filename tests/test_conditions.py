@@ -111,7 +111,7 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
 def test_the_dns_template_resolves_alone(editions: Editions) -> None:
     balancer = {"LoadBalancerDnsName": "lb.example.net", "LoadBalancerHostedZoneId": "Z1"}
     zone = {name: REQUIRED[name] for name in ("HostedZoneName", "HostedZoneId")}
-    given = balancer | zone | {"LoadBalancerIpAddressType": "dualstack"}
+    given = balancer | zone | {"LoadBalancerIpAddressType": "dualstack", "CaaRecords": "true"}
     for count in range(1, settings.MAX_DNS_NAMES + 1):
         values = given | {"DnsNames": items("name{}", count)}
         resources = Evaluation(editions.templates["dns.yaml"], values).resources
@@ -128,6 +128,7 @@ def test_both_ways_of_the_records_are_the_same(editions: Editions) -> None:
             "HostedZoneName": REQUIRED["HostedZoneName"],
             "HostedZoneId": REQUIRED["HostedZoneId"],
             "DnsNames": "a,b",
+            "CaaRecords": "true",
             "LoadBalancerDnsName": "<LoadBalancer.DNSName>",
             "LoadBalancerHostedZoneId": "<LoadBalancer.CanonicalHostedZoneID>",
         },
@@ -163,7 +164,18 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         | {"AccessLogsCleaner", "GroupCleaner", *VAULT_CLEANER},
     ),
     "zone elsewhere": ({"HostedZoneId": "", **OWN_CERTIFICATE}, {"HttpsListener"}, {"Certificate", *RECORDS}),
-    "own certificate, zone here": (OWN_CERTIFICATE, RECORDS, {"Certificate"}),
+    # Its authority must go on issuing: only a certificate of ours brings the records that admit Amazon alone.
+    "own certificate, zone here": (OWN_CERTIFICATE, {"Records"}, {"Certificate", "CertificateAuthorityRecords"}),
+    "CAA records of somebody else": ({"CaaRecords": "false"}, {"Certificate"}, {"CertificateAuthorityRecords"}),
+    # They would bind every name of the zone that has none of its own.
+    "the zone itself": ({"DnsNames": "pypi,@"}, {"Certificate", "Records"}, {"CertificateAuthorityRecords"}),
+    "a wildcard": ({"DnsNames": "pypi,*.dev"}, {"Certificate", "Records"}, {"CertificateAuthorityRecords"}),
+    "two labels": ({"DnsNames": "pypi.dev"}, {"Certificate", *RECORDS}, set()),
+    "validated elsewhere": (
+        {"HostedZoneId": "", "CertificateHostedZoneId": "Z9"},
+        {"Certificate", "CertificateAuthorityRecords"},
+        {"Records"},
+    ),
     "adopted file system": (
         {"ExistingFileSystemId": "fs-0123456789abcdef0"},
         {"AccessPoint", "MountTarget1", "MountTarget2", *BACKUP},
@@ -208,7 +220,14 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),
     "bursting": ({"EfsThroughputMode": "bursting"}, {"FileSystemBurstCreditAlarm"}, set()),
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
-    "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm"}),
+    "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
+    "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),
+    "override without credits": ({"AsgInstanceTypeOverride": "m7gd.medium"}, set(), {"CpuCreditAlarm"}),
+    "override with credits": (
+        {"AsgInstanceType": "m7g.large", "AsgInstanceTypeOverride": "t4g.nano"},
+        {"CpuCreditAlarm"},
+        set(),
+    ),
 }
 
 
@@ -236,12 +255,20 @@ def _records(resources: Data) -> list[tuple[str, str]]:
     return [(record["Type"], record["Name"]) for record in resources["Records"]["Properties"]["RecordSets"]]
 
 
-@pytest.mark.parametrize("count", range(1, settings.MAX_DNS_NAMES + 1))
-def test_names_keep_their_order_everywhere(editions: Editions, count: int) -> None:
-    given = [f"name{n}" for n in range(count, 0, -1)]
+@pytest.mark.parametrize(
+    "given",
+    [
+        *([f"name{n}" for n in range(count, 0, -1)] for count in range(1, settings.MAX_DNS_NAMES + 1)),
+        ["@"],
+        ["pypi.tools", "@", "*.dev", "tools"],
+        ["n1", "n2", "n3", "n4", "n5", "@", "*.a.b"],
+    ],
+    ids=",".join,
+)
+def test_names_keep_their_order_everywhere(editions: Editions, given: list[str]) -> None:
     evaluation = editions.nested({"DnsNames": ",".join(given)})
     resources = evaluation.resources
-    names = [f"{name}.example.com" for name in given]
+    names = ["example.com" if name == "@" else f"{name}.example.com" for name in given]
     certificate = resources["Certificate"]["Properties"]
     assert [certificate["DomainName"], *certificate.get("SubjectAlternativeNames", [])] == names
     assert [option["DomainName"] for option in certificate["DomainValidationOptions"]] == names
@@ -262,17 +289,22 @@ def _ingress(resources: Data, key: str) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("kind", settings.LOAD_BALANCER_IP_ADDRESS_TYPE.values)
 def test_ipv6_comes_with_a_dual_stack_load_balancer_only(editions: Editions, kind: str) -> None:
-    resources = editions.nested({"LoadBalancerIpAddressType": kind}).resources
+    values = {"LoadBalancerIpAddressType": kind, "IngressIpv6Cidrs": "2001:db8::/32"}
+    resources = editions.nested(values).resources
     dual = kind != "ipv4"
     both = [("A", "pypiserver.example.com"), ("AAAA", "pypiserver.example.com")]
     assert _records(resources) == (both if dual else both[:1])
-    assert _ingress(resources, "CidrIpv6") == ([(80, "::/0"), (443, "::/0")] if dual else [])
-    assert _ingress(resources, "CidrIp") == [(80, "0.0.0.0/0"), (443, "0.0.0.0/0")]
+    assert _ingress(resources, "CidrIpv6") == ([(443, "2001:db8::/32")] if dual else [])
+    assert _ingress(resources, "CidrIp") == [(443, REQUIRED["IngressCidrs"])]
+
+
+def test_no_ipv6_range_is_the_default(editions: Editions) -> None:
+    assert _ingress(editions.nested({"LoadBalancerIpAddressType": "dualstack"}).resources, "CidrIpv6") == []
 
 
 def test_every_range_may_connect_and_no_other(editions: Editions) -> None:
     cidrs = [f"10.{n}.0.0/16" for n in range(settings.MAX_CIDRS)]
-    resources = editions.nested({"IngressCidrs": ",".join(cidrs)}).resources
+    resources = editions.nested({"IngressCidrs": ",".join(cidrs), "HttpRedirect": "true"}).resources
     assert _ingress(resources, "CidrIp") == [(port, cidr) for cidr in cidrs for port in (80, 443)]
 
 

@@ -12,6 +12,7 @@ from replacement import Guard, replacing_properties
 from resolve import Data
 
 from generator.parts.data_bearing import DATA_BEARING
+from generator.sizing import MAX_SUBNETS
 
 DATA_TYPES = {
     "AWS::Backup::BackupVault",
@@ -30,7 +31,10 @@ def guard(editions: Editions) -> Guard:
 
 def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
     found = {title for title, it in editions.single_file["Resources"].items() if it["Type"] in DATA_TYPES}
-    assert found == set(DATA_BEARING), "what holds data is listed in DATA_BEARING, and DeletionPolicy retains it"
+    # Of the logs, the one that says who uploaded what.
+    assert found | {"TaskLogs"} == set(DATA_BEARING), (
+        "what holds data is listed in DATA_BEARING, and DeletionPolicy retains it"
+    )
 
 
 @pytest.mark.parametrize("title", DATA_BEARING)
@@ -46,6 +50,7 @@ def test_no_parameter_replaces_data(guard: Guard, title: str) -> None:
         ("PublisherSecret", set()),
         ("ReaderSecret", set()),
         ("AccessLogs", set()),
+        ("TaskLogs", set()),
     ],
 )
 def test_what_a_parameter_removes_is_kept(editions: Editions, guard: Guard, title: str, parameters: set[str]) -> None:
@@ -78,7 +83,8 @@ def test_the_children_are_never_replaced_or_removed(editions: Editions) -> None:
         ("LoadBalancer", {"LoadBalancerScheme"}),
         ("MountTarget1", {"AsgSubnets", "ExistingFileSystemId"}),
         ("AutoScalingGroup", {"AsgSubnets"}),
-        ("TargetGroup", {"VpcId"}),
+        ("TargetGroup", {"VpcId", "LoadBalancerScheme"}),
+        ("TaskRolePackages", {"ExistingFileSystemId", "PackagesPath"}),
         ("Service", set()),
         ("Cluster", set()),
     ],
@@ -88,6 +94,100 @@ def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: 
     assert parameters <= guard.replaced[title]
     if not parameters:
         assert not guard.replaced[title], "its name is what alarms, dashboards and operators refer to"
+
+
+_MOUNT_TARGETS = {f"MountTarget{index}" for index in range(1, MAX_SUBNETS + 2)}
+REPLACES = {
+    # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
+    # says where to add and remove.
+    "AsgSubnets": {"AutoScalingGroup", "CapacityProvider", *_MOUNT_TARGETS},
+    "CertificateHostedZoneId": {"Certificate", "CertificateAuthorityRecords"},
+    "CloudWatchAgentImage": {"LogAgentTaskDefinition"},
+    "ContainerCpu": {"TaskDefinition"},
+    "ContainerImage": {"TaskDefinition"},
+    "ContainerMemory": {"TaskDefinition"},
+    "ContainerMemoryReservation": {"TaskDefinition"},
+    "DnsNames": {"Certificate"},
+    "DockerImageTag": {"TaskDefinition"},
+    "EnableExecuteCommand": {"TaskDefinition"},
+    "ExistingFileSystemId": {
+        *("AccessPoint", "BackupSelection", "TaskDefinition", "TaskRolePackages"),
+        *_MOUNT_TARGETS,
+    },
+    "FallbackUrl": {"TaskDefinition"},
+    "GunicornWorkers": {"TaskDefinition"},
+    "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
+    "HostedZoneName": {"Certificate"},
+    "ImmutablePackages": {"TaskDefinition"},
+    "LoadBalancerScheme": {
+        *("ForwardMoreRule", "ForwardRule", "HttpListener", "HttpsListener", "LoadBalancer", "TargetGroup"),
+        "WebAclAssociation",
+    },
+    "OnDemandBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
+    "OnDemandPercentageAboveBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
+    "PackageBackend": {"TaskDefinition"},
+    "PackagesPath": {"AccessPoint", "TaskDefinition", "TaskRolePackages"},
+    "ReaderAccount": {"TaskDefinition"},
+    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
+    "VpcId": {
+        *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
+    },
+    "WebAclArn": {"WebAclAssociation"},
+}
+"""What a change of each parameter replaces, or may replace; a change of any other is made in place."""
+TOLD_ON_THE_FORM = {
+    # Deleting the old association takes the new one off the load balancer:
+    # https://github.com/pulumi/pulumi-aws/issues/4782
+    ("WebAclAssociation", "WebAclArn"),
+}
+"""Replacements that cannot be had in one update; the parameter's description says how to go about it."""
+
+
+EXCLUSIVE: dict[str, list[tuple[str, ...]]] = {
+    # A group belongs to one provider: https://github.com/aws/containers-roadmap/issues/631
+    "CapacityProvider": [("AutoScalingGroupProvider", "AutoScalingGroupArn")],
+    # A port of a load balancer has one listener, a priority of a listener one rule.
+    "HttpListener": [("LoadBalancerArn",), ("Port",)],
+    "HttpsListener": [("LoadBalancerArn",), ("Port",)],
+    "ForwardRule": [("ListenerArn",), ("Priority",)],
+    "ForwardMoreRule": [("ListenerArn",), ("Priority",)],
+    # A load balancer has one web ACL.
+    "WebAclAssociation": [("ResourceArn",)],
+    # A name of a policy within its role, of a dashboard or vault within the account.
+    "TaskRolePackages": [("RoleName",), ("PolicyName",)],
+    "Dashboard": [("DashboardName",)],
+    "BackupVault": [("BackupVaultName",)],
+}
+"""What the old and the new of a replaced resource, which are there side by side, must not have in common."""
+
+
+@pytest.mark.parametrize("title", EXCLUSIVE)
+def test_old_and_new_can_stand_side_by_side(editions: Editions, guard: Guard, title: str) -> None:
+    """CloudFormation makes the new resource before it deletes the old one: what both claim, the new one is refused."""
+    properties = editions.single_file["Resources"][title]["Properties"]
+    claims = set[str]()
+    for first, *rest in EXCLUSIVE[title]:
+        claim: Any = properties[first]
+        for name in rest:
+            claim = claim[name]
+        claims |= guard.of(claim)
+    clashing = guard.replaced[title] - claims - {name for it, name in TOLD_ON_THE_FORM if it == title}
+    assert not clashing, f"a change of {sorted(clashing)} makes a second {title} that claims the same as the first"
+
+
+def test_a_target_group_never_has_to_serve_two_load_balancers(guard: Guard) -> None:
+    """The listeners of the new load balancer would be refused one that the old one's still forward to."""
+    assert guard.replaced["LoadBalancer"] <= guard.replaced["TargetGroup"]
+
+
+def test_what_the_change_of_every_parameter_replaces(guard: Guard) -> None:
+    """A new entry here is a decision: can old and new stand side by side (above), and what do users see meanwhile?"""
+    found: dict[str, set[str]] = {}
+    for title, parameters in guard.replaced.items():
+        for parameter in parameters:
+            found.setdefault(parameter, set()).add(title)
+    assert {name: it for name, it in found.items() if it != REPLACES.get(name)} == {}, "differs from REPLACES"
+    assert REPLACES.keys() == found.keys()
 
 
 def test_the_schemas_still_say_what_replaces_a_file_system() -> None:

@@ -15,13 +15,18 @@ from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUB
 
 VPC = REQUIRED["VpcId"]
 CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
+TOPICS = {"AlarmTopicArns": "arn:aws:sns:eu-west-1:123456789012:alarms"}
 FOREIGN = "subnet-0f000000000000001"
+BOTH_ZONES = "subnet-0a000000000000001,subnet-0a000000000000002"
 
 
-class _Subnets(dict[str, str]):
-    """The VpcId of a subnet: all but one are in the operator's VPC."""
+class _Subnets(dict[tuple[str, str], str]):
+    """All subnets but one are in the operator's VPC; their zone is that of their last character."""
 
-    def __missing__(self, subnet: str) -> str:
+    def __missing__(self, key: tuple[str, str]) -> str:
+        subnet, attribute = key
+        if attribute == "AvailabilityZone":
+            return f"zone-{subnet[-1]}"
         return "vpc-elsewhere" if subnet == FOREIGN else VPC
 
 
@@ -38,8 +43,28 @@ def test_sensible_values_are_accepted(editions: Editions, values: Values) -> Non
 
 EXAMPLES: list[tuple[str, Values, Values, str]] = [
     # Rule, accepted, refused, and a parameter to change that the message names.
-    ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a,{FOREIGN}"}, "LoadBalancerSubnets"),
-    ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0a"}, "AsgSubnets"),
+    ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a000000000000002,{FOREIGN}"}, "LoadBalancerSubnets"),
+    ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0b000000000000002"}, "AsgSubnets"),
+    (
+        "HostsInZonesOfLoadBalancer",
+        {"LoadBalancerSubnets": BOTH_ZONES, "AsgSubnets": "subnet-0b000000000000002"},
+        {"LoadBalancerSubnets": BOTH_ZONES, "AsgSubnets": "subnet-0b000000000000002,subnet-0b000000000000003"},
+        "LoadBalancerSubnets",
+    ),
+    ("AlarmReceivers", {"AlarmEmails": "", **TOPICS}, {"AlarmEmails": ""}, "AlarmTopicArns"),
+    ("AlarmReceivers", TOPICS, {"AlarmEmails": "", "AlarmTopicArns": ""}, "AlarmEmails"),
+    (
+        "CertificateForForeignZone",
+        {"HostedZoneId": "", "CertificateHostedZoneId": "Z9"},
+        {"HostedZoneId": ""},
+        "Certif",
+    ),
+    (
+        "CertificateForForeignZone",
+        {"CertificateHostedZoneId": "Z9"},
+        {"CertificateHostedZoneId": "Z9", **CERTIFICATE},
+        "CertificateArn",
+    ),
     ("CertificateForForeignZone", {"HostedZoneId": "", **CERTIFICATE}, {"HostedZoneId": ""}, "CertificateArn"),
     ("CertificateForForeignZone", CERTIFICATE, {"HostedZoneId": ""}, "HostedZoneId"),
     (

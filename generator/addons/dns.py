@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from troposphere import Template
+from troposphere import Equals, Template
 
-from generator import settings
+from generator import conditions, settings
 from generator.language.editions import Form, Single
-from generator.language.wiring import Group, Setting
+from generator.language.wiring import Group, Setting, When
 from generator.parts.records import aliases, certificate_authority
 
 LOAD_BALANCER_DNS_NAME = Setting(
@@ -33,6 +33,11 @@ _ZONE_ID = replace(
     pattern=None,
     constraint=None,
 )
+_CAA_RECORDS = replace(
+    settings.CAA_RECORDS,
+    description="true: only Amazon may issue for the names. Leave false if CertificateArn was imported from another authority, or the names have CAA records already.",
+    default="false",
+)
 _FORM = Form(
     groups=(
         Group(
@@ -40,7 +45,7 @@ _FORM = Form(
             (settings.HOSTED_ZONE_NAME, _ZONE_ID, LOAD_BALANCER_DNS_NAME, LOAD_BALANCER_ZONE_ID),
         ),
         Group(settings.NAMING.label, (settings.DNS_NAMES,)),
-        Group(settings.ACCESS.label, (settings.LOAD_BALANCER_IP_ADDRESS_TYPE,)),
+        Group(settings.ACCESS.label, (settings.LOAD_BALANCER_IP_ADDRESS_TYPE, _CAA_RECORDS)),
     )
 )
 
@@ -52,6 +57,8 @@ def dns() -> dict[str, Template]:
     )
     stack = edition.stack("Dns", "")
     zone = stack.take(_ZONE_ID)
-    certificate_authority(stack, zone)
+    has_caa = When("HasCaaRecords", lambda stack: Equals(stack.take(_CAA_RECORDS), "true"))
+    has_records = conditions.every("HasCaa", has_caa, conditions.HAS_PLAIN_NAMES)
+    certificate_authority(stack, zone, Condition=stack.when(has_records))
     aliases(stack, zone, stack.take(LOAD_BALANCER_DNS_NAME), stack.take(LOAD_BALANCER_ZONE_ID))
     return edition.templates()

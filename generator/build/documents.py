@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters, outputs and findings, the diagram of the wires."""
+"""The parts of the documents that are derived: tables of parameters, outputs, alarms and findings, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from generator import settings
 from generator.build import findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
+from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -29,6 +30,7 @@ def parts(nested: Nested) -> dict[str, str]:
     return {
         "parameters": parameters(),
         "outputs": outputs(parent),
+        "alarms": alarms(),
         "diagram": diagram(nested),
         "findings": findings.table(),
     }
@@ -56,6 +58,12 @@ def _row(setting: Setting) -> str:
 def outputs(parent: Template) -> str:
     rows = [f"| `{name}` | {output.Description} |" for name, output in parent.outputs.items()]
     return "\n".join(["| Output | |", "|---|---|", *rows])
+
+
+def alarms() -> str:
+    """Each alarm with its description, first the one that wakes."""
+    rows = [f"| `{it.title}` | {it.description} |" for it in ALARMS]
+    return "\n".join(["| Alarm | |", "|---|---|", f"| `PackagesUnavailableAlarm` | {OUTAGE_DESCRIPTION} |", *rows])
 
 
 def diagram(nested: Nested) -> str:

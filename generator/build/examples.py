@@ -10,6 +10,7 @@ PARAMETERS = {
     "AsgSubnets": "subnet-0123456789abcdef2,subnet-0123456789abcdef3",
     "HostedZoneName": "example.com",
     "HostedZoneId": "Z1234567890ABC",
+    "IngressCidrs": "203.0.113.0/24",
     "AlarmEmails": "ops@example.com",
     "Environment": "production",
     "DnsNames": "pypi",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import IO
 
@@ -62,6 +64,8 @@ def _read(name: str, source: _Source) -> bytes:
     raise Unfit("it is no wheel or source distribution")
 
 
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_ENCRYPTED = 1
 _PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
 
 
@@ -76,13 +80,30 @@ def _from_zip(source: _Source, wanted: re.Pattern[str], project: str | None = No
         ]
         if len(found) != 1:
             raise _not_one(len(found), "METADATA" if project else "PKG-INFO")
-        # Readers of other methods inflate whole blocks, whatever they are asked for.
-        if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Unfit("its core metadata is compressed by another method than DEFLATE")
-        with archive.open(found[0]) as stream:
-            # What is really read counts: the declared size may lie.
-            content = stream.read(METADATA_LIMIT_BYTES + 1)
-    return _bounded(content)
+    return _member(source, found[0])
+
+
+def _member(source: _Source, member: zipfile.ZipInfo) -> bytes:
+    """zipfile itself would cut off what inflates to more than it declares, which others do not."""
+    source.seek(member.header_offset)
+    header = source.read(_LOCAL_HEADER.size)
+    signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+    if signature != b"PK\3\4" or member.flag_bits & _ENCRYPTED:
+        raise Unfit("its core metadata is encrypted or damaged")
+    source.seek(name_length + extra_length, os.SEEK_CUR)
+    packed = source.read(member.compress_size)
+    if member.compress_type == zipfile.ZIP_STORED:
+        content, complete = packed, True
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        content = inflater.decompress(packed, METADATA_LIMIT_BYTES + 1)
+        complete = inflater.eof
+    else:
+        raise Unfit("its core metadata is compressed by another method than DEFLATE")
+    _bounded(content)
+    if not complete or len(content) != member.file_size or zlib.crc32(content) != member.CRC:
+        raise Unfit("its core metadata is not what the archive declares")
+    return content
 
 
 def _from_tar(source: _Source, decompressor: Callable[[], object]) -> bytes:

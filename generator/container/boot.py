@@ -1,6 +1,6 @@
 # What the command carries: a program, as a bzip2-compressed tar archive in base64. This unpacks it into a private
 # directory and runs it. `python -m generator program --from FILE` prints its sources, for any template or task
-# definition that carries it; so does `base64 -d | tar xjO`.
+# definition that carries it; so does `base64 -d | tar xjO`. Their comments are in the repository that made the template.
 
 import base64
 import io

@@ -9,6 +9,7 @@ that a change is not explained, and the directory is read.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from .entries import HIDDEN, project_of, report
+from .entries import HIDDEN, make_hidden, project_of, report
 from .stamps import Stamp, Watch, open_directory
 
 # Names the form of the lines: other versions of this program use another, and pass over this one.
@@ -36,13 +37,10 @@ FILES_FOLLOWED = 1000
 READ_BYTES = 1 << 20
 # An upload that is under way is waited for this long before the directory is read instead.
 WAIT_SECONDS = 0.25
-# An upload takes at most this long from its announcement to its answer, or it is asked about anew at the next change.
+# An announced upload is taken to be under way for at most this long: its process may have died.
 PENDING_SECONDS = 120.0
 BRACKETS_REMEMBERED = 10_000
-
-
-def directory_of(root: str) -> str:
-    return f"{root}/{HIDDEN}/changes"
+DIRECTORY = "changes"
 
 
 class Announcement:
@@ -75,7 +73,6 @@ class Announcer:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._directory = directory_of(root)
         self._numbers = itertools.count()
         self._path: str | None = None
         self._size = 0
@@ -91,7 +88,7 @@ class Announcer:
         try:
             yield announcement
         finally:
-            # Without this line the others read the directory.
+            # If this line cannot be written the link stays unexplained, and the other processes read the directory.
             with suppress(OSError):
                 self._append({"number": number, "name": name, **announcement.outcome()})
 
@@ -100,33 +97,39 @@ class Announcer:
         with self._lock:
             now = time.monotonic()
             if self._path is None or self._size > FILE_BYTES or now - self._written > IDLE_SECONDS:
-                self._begin()
-            assert self._path is not None
+                self._path = self._begin()
             try:
-                # Closing is what makes it visible to other hosts.
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-                try:
-                    written = os.pwrite(descriptor, line, self._size)
-                finally:
-                    os.close(descriptor)
-                if written != len(line):
-                    raise OSError(f"{written} of {len(line)} bytes were written")
-            except OSError:
-                # Nobody knows what of it is there.
-                self._path = None
-                raise
-            self._size += len(line)
+                self._write(self._path, line)
+            except FileNotFoundError:
+                self._path = self._begin()
+                self._write(self._path, line)
             self._written = now
 
-    def _begin(self) -> None:
-        path = f"{self._directory}/{secrets.token_hex(8)}{SUFFIX}"
-        os.makedirs(self._directory, exist_ok=True)
+    def _write(self, path: str, line: bytes) -> None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                written = os.pwrite(descriptor, line, self._size)
+            finally:
+                # NFS sends what was written to the server when the file is closed: only then other hosts see it.
+                os.close(descriptor)
+            if written != len(line):
+                raise OSError(errno.EIO, f"{written} of {len(line)} bytes were written")
+        except OSError:
+            # Part of the line may be there. A line after it would be torn, so the next one begins a new file.
+            self._path = None
+            raise
+        self._size += len(line)
+
+    def _begin(self) -> str:
+        path = f"{make_hidden(self._root, DIRECTORY)}/{secrets.token_hex(8)}{SUFFIX}"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
-        self._path, self._size = path, 0
+        self._size = 0
+        return path
 
 
 class Bracket(NamedTuple):
-    """Between these two change times of the directory, in ns, lies a link that is known."""
+    """All that changed in the directory between these two of its change times, in ns, is one link that is known."""
 
     inode: int
     before_ns: int
@@ -143,7 +146,7 @@ class Changes:
     """Reads all processes' files. One thread uses it at a time."""
 
     def __init__(self, root: str) -> None:
-        self._directory = directory_of(root)
+        self._directory = f"{root}/{HIDDEN}/{DIRECTORY}"
         self._watch = Watch()
         self._followed: dict[str, _Followed] = {}
         self._left: set[str] = set()
@@ -168,14 +171,14 @@ class Changes:
             self._forget(list(self._followed))
             return names
         except OSError as error:
-            self._doubt(f"{HIDDEN}/changes", error)
+            self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
             return names
         try:
             self._find(descriptor, now)
             for file in list(self._followed):
                 self._read(descriptor, file, now, names)
         except OSError as error:
-            self._doubt(f"{HIDDEN}/changes", error)
+            self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
         finally:
             os.close(descriptor)
         for name, _ in self._pending.values():
@@ -238,7 +241,7 @@ class Changes:
                 try:
                     self._take(file, line, now, names)
                 except (ValueError, KeyError, TypeError):
-                    self._doubt(f"{HIDDEN}/changes/{file}", "it was damaged")
+                    self._doubt(f"{HIDDEN}/{DIRECTORY}/{file}", "it was damaged")
         elif len(data) == READ_BYTES:
             self.doubted = True
         if now - followed.grown_at > FOLLOW_SECONDS:

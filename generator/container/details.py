@@ -47,9 +47,8 @@ class DetailsCache:
             status = os.fstat(file.fileno())
             if details := self._current(path, status):
                 return details
-            details = kept.get(path) if kept else None
-            if details is not None and details.identity == Identity.of(status):
-                return self._remember(path, details)
+            if details := self._believed(path, status, kept or {}):
+                return details
             digest = hashlib.sha256()
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
@@ -71,8 +70,10 @@ class DetailsCache:
                 continue
             details = self._current(path, status)
             if details is None:
-                if kept is None:
-                    kept = self._kept.load(project)
+                kept = self._kept.load(project) if kept is None else kept
+                details = self._believed(path, status, kept)
+            if details is None:
+                assert kept is not None
                 try:
                     details = self.get(path, kept)
                 except FileNotFoundError:
@@ -108,6 +109,12 @@ class DetailsCache:
     def _current(self, path: str, status: os.stat_result) -> Details | None:
         details = self._known.get(path)
         return details if details is not None and details.identity == Identity.of(status) else None
+
+    def _believed(self, path: str, status: os.stat_result, kept: Mapping[str, Details]) -> Details | None:
+        details = kept.get(path)
+        if details is None or details.identity != Identity.of(status):
+            return None
+        return self._remember(path, details)
 
     def _describe(self, path: str, file: IO[bytes], sha256: str) -> Details:
         identity = Identity.of(os.fstat(file.fileno()))

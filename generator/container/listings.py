@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -21,6 +22,9 @@ from .kept import Details
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
+# Larger ones are compressed.
+LARGE_BYTES = 16 << 10
+GZIP_LEVEL = 6
 # A file rewritten in place leaves its directory as it was: listings check their files this often.
 RECHECK_SECONDS = 1.0
 # Of the time, at most: thousands of files take seconds to ask for.
@@ -44,14 +48,28 @@ _RANGES = {
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
-class Body(NamedTuple):
-    content: bytes
-    etag: str
+class Body:
+    """One form of a listing; a large one is compressed once, when a client first accepts that."""
 
-    @classmethod
-    def of(cls, text: str) -> Body:
-        content = text.encode()
-        return cls(content, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    def __init__(self, text: str) -> None:
+        self.content = text.encode()
+        self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+        self.gzip_etag = f'{self.etag[:-1]}-gzip"'
+        self.is_large = len(self.content) >= LARGE_BYTES
+        self._gzipped = b""
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """The most that it takes of memory, in bytes."""
+        return len(self.content) * (2 if self.is_large else 1)
+
+    @property
+    def gzipped(self) -> bytes:
+        with self._lock:
+            if not self._gzipped:
+                self._gzipped = gzip.compress(self.content, GZIP_LEVEL, mtime=0)
+        return self._gzipped
 
 
 class Listing(NamedTuple):
@@ -65,7 +83,7 @@ class Listing(NamedTuple):
 
     @property
     def size(self) -> int:
-        return len(self.html.content) + len(self.json.content)
+        return self.html.size + self.json.size
 
 
 class Listings:
@@ -104,7 +122,7 @@ class Listings:
                     generation,
                     float("inf"),
                     [],
-                    Body.of(_html("Simple Index", links)),
+                    Body(_html("Simple Index", links)),
                     _json({"projects": [{"name": name} for name in names]}),
                 )
                 self._keep("", listing)
@@ -141,7 +159,7 @@ class Listings:
             "files": [_file(path, known) for path, known in distributions],
         }
         links = (_link(path, known) for path, known in files)
-        return Listing(0, 0.0, details, Body.of(_html(f"Links for {name}", links)), _json(document))
+        return Listing(0, 0.0, details, Body(_html(f"Links for {name}", links)), _json(document))
 
     def _version(self, path: str) -> str:
         version = self._backend.package(path).version
@@ -152,10 +170,28 @@ class Listings:
 def _respond(listing: Listing, environ: Environ) -> Response:
     content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
     body = listing.json if content_type == JSON_TYPE else listing.html
-    headers = (("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache"))
-    if has_etag(environ, body.etag):
-        return Response(304, [*headers], [])
+    headers = [("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache")]
+    compressed = False
+    if body.is_large:
+        headers[1] = ("Vary", "Accept, Accept-Encoding")
+        if compressed := _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+            headers[0] = ("ETag", body.gzip_etag)
+    if has_etag(environ, headers[0][1]):
+        return Response(304, headers, [])
+    if compressed:
+        return whole(200, content_type, body.gzipped, ("Content-Encoding", "gzip"), *headers)
     return whole(200, content_type, body.content, *headers)
+
+
+@lru_cache(maxsize=256)
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """RFC 9110, section 12.5.3."""
+    qualities: dict[str, bool] = {}
+    for coding in accept_encoding.lower().split(","):
+        name, *parameters = (part.strip() for part in coding.split(";"))
+        found = [_QUALITY.fullmatch(parameter) for parameter in parameters]
+        qualities[name] = all(it and float(it[1]) > 0 for it in found)
+    return qualities.get("gzip", qualities.get("*", False))
 
 
 @lru_cache(maxsize=256)
@@ -215,4 +251,4 @@ def _html(title: str, links: Iterable[str]) -> str:
 
 
 def _json(document: dict[str, object]) -> Body:
-    return Body.of(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))
+    return Body(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))

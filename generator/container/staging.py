@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .entries import HIDDEN
+from .entries import HIDDEN, STAGING, make_hidden
 from .stamps import open_directory
 
 BUFFER_BYTES = 1 << 20
@@ -42,13 +42,11 @@ class Staged:
         self.size = 0
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
-        self._path = directory_of(directory) / secrets.token_hex(16)
+        self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
         try:
             self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
         except FileNotFoundError:
-            # Not even that if the package directory is missing.
-            for parent in (self._path.parent.parent, self._path.parent):
-                parent.mkdir(exist_ok=True)
+            make_hidden(str(directory), STAGING)
             self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # as above
 
     def write(self, chunk: bytes) -> None:
@@ -127,10 +125,6 @@ def settle(root: Path, path: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def directory_of(root: Path) -> Path:
-    return root / HIDDEN / "staging"
 
 
 def sweep(directory: Path, names: Iterable[str] | None = None) -> None:

@@ -145,9 +145,9 @@ def members(stream: Inflated) -> Iterator[tarfile.TarInfo]:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         begin = stream.position
         if member.type == tarfile.GNUTYPE_LONGNAME:
-            name = stream.read(min(member.size, EXTENSION_LIMIT_BYTES)).partition(b"\0")[0]
+            name = _extension(stream, member).partition(b"\0")[0]
         elif member.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-            records = _records(stream.read(min(member.size, EXTENSION_LIMIT_BYTES)))
+            records = _records(_extension(stream, member))
             name, size = records.get(b"path", name), records.get(b"size", size)
         else:
             if name is not None:
@@ -160,6 +160,12 @@ def members(stream: Inflated) -> Iterator[tarfile.TarInfo]:
             blocks = -(-member.size // tarfile.BLOCKSIZE)
             stream.skip_to(begin + blocks * tarfile.BLOCKSIZE)
     raise Unfit("it has too many members")
+
+
+def _extension(stream: Inflated, member: tarfile.TarInfo) -> bytes:
+    if member.size > EXTENSION_LIMIT_BYTES:
+        raise Unfit("it has a header that is too long")
+    return stream.read(member.size)
 
 
 def _records(extension: bytes) -> dict[bytes, bytes]:

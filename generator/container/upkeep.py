@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from pathlib import Path
 
 from .backend import IndexedBackend
-from .changes import directory_of as changes_of
-from .staging import directory_of as staging_of
+from .changes import DIRECTORY
+from .entries import HIDDEN, STAGING
 from .staging import sweep
 from .stamps import TICK_SECONDS
 
@@ -41,9 +40,9 @@ def keep_up(backend: IndexedBackend) -> None:
 
 def _sweep(backend: IndexedBackend) -> None:
     root = backend.index.root
-    with contextlib.suppress(FileNotFoundError):
-        sweep(staging_of(root))
-        sweep(Path(changes_of(str(root))))
+    for name in (STAGING, DIRECTORY):
+        with contextlib.suppress(FileNotFoundError):
+            sweep(root / HIDDEN / name)
     if backend.index.leftovers:
         sweep(root, backend.index.leftovers)
     backend.details.sweep(backend.index.projects())

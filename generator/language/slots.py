@@ -25,15 +25,16 @@ class Slot:
 
 @dataclass(frozen=True)
 class Slots:
-    """The ``most`` places of the comma-separated ``setting``, of which the first is always filled."""
+    """The ``most`` places of the comma-separated ``setting``, of which the first ``least`` (0 or 1) are always filled."""
 
     setting: Setting
     noun: str
     most: int
+    least: int = 1
 
     def of(self, stack: Stack) -> Iterator[Slot]:
         for index in range(1, self.most + 1):
-            filled = stack.when(self.has(index)) if index > 1 else None
+            filled = stack.when(self.has(index)) if index > self.least else None
             yield Slot(index, self._item(stack, index), filled)
 
     def has(self, index: int) -> When:
@@ -44,7 +45,7 @@ class Slots:
         """Item ``index``, or ``""``: empty items appended to the list keep ``Select`` inside it."""
         value = stack.take(self.setting)
         joined = Join(",", value) if self.setting.is_list else value
-        padded = Join(",", [joined, *[""] * (index - 1)]) if index > 1 else joined
+        padded = Join(",", [joined, *[""] * (index - self.least)]) if index > self.least else joined
         return Select(index - 1, Split(",", padded))
 
 

@@ -14,7 +14,7 @@ from generator.language.wiring import Expression, Stack, Wire, after, layer, onl
 from generator.parts import container
 from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
-from generator.parts.records import aliases, certificate_authority, host_names
+from generator.parts.records import aliases, certificate_authority, full_name, host_names
 from generator.parts.tags import tags
 
 IDLE_TIMEOUT = 60
@@ -62,7 +62,9 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
         )
     )
     return Edge(
-        urls=stack.offer("PypiServerUrls", _urls(stack), "URLs of the server, separated by commas."),
+        urls=stack.offer(
+            "PypiServerUrls", _urls(stack), "URLs of the server, separated by commas; * stands for any name."
+        ),
         certificate=stack.offer("ServerCertificateArn", certificate, "Certificate of the server."),
         load_balancer=stack.offer("PypiLoadBalancerArn", Ref(balancer), "ARN of the load balancer."),
         load_balancer_name=stack.offer(
@@ -91,24 +93,29 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
 
 
 def _certificate(stack: Stack) -> Expression:
-    """ARN of the operator's certificate, or of a new one for all the names, validated in this account's hosted zone.
+    """ARN of the operator's certificate, or of a new one for all the names, validated in a public zone of this account.
 
-    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait.
+    ACM looks for its records in public DNS only: where the names are in a private zone, another validates.
+    https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
+
+    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait. They
+    are left out beside the operator's own certificate, whose authority they would forbid to renew it (RFC 8659).
     """
     there = stack.when(conditions.HAS_NEW_CERTIFICATE)
-    zone, zone_id = stack.take(settings.HOSTED_ZONE_NAME), stack.take(settings.HOSTED_ZONE_ID)
-    authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_HOSTED_ZONE))
+    zone_id = stack.if_(conditions.HAS_CERTIFICATE_ZONE, settings.CERTIFICATE_HOSTED_ZONE_ID, settings.HOSTED_ZONE_ID)
+    authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_CAA))
+    slots = list(DNS_NAMES.of(stack))
+    names = [full_name(stack, slot.value) for slot in slots]
     requested = stack.add(
         Certificate(
             "Certificate",
             Condition=there,
-            DependsOn=[authority.title],
-            DomainName=host_names(stack, 1, 1)[0],
+            DomainName=after(names[0], stack.if_(conditions.HAS_CAA, Ref(authority), "")),
             SubjectAlternativeNames=stack.if_(DNS_NAMES.has(2), host_names(stack, 2, settings.MAX_DNS_NAMES)),
             ValidationMethod="DNS",
             DomainValidationOptions=[
-                slot.only(DomainValidationOption(DomainName=Join(".", [slot.value, zone]), HostedZoneId=zone_id))
-                for slot in DNS_NAMES.of(stack)
+                slot.only(DomainValidationOption(DomainName=name, HostedZoneId=zone_id))
+                for slot, name in zip(slots, names, strict=True)
             ],
             Tags=tags(stack, "certificate"),
         )
@@ -146,19 +153,26 @@ def _load_balancer(
 
 
 def _target_group(stack: Stack) -> elb.TargetGroup:
-    """The tasks, each on the port that Docker chose; those that answer its health check get requests."""
+    """The tasks, each on the port that Docker chose; those that answer its health check get requests.
+
+    The group's own port serves no request. Like the scheme of the load balancer it cannot be changed: they differ
+    together, as a target group cannot move to the new load balancer while the old one has it.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
+    """
     return stack.add(
         elb.TargetGroup(
             "TargetGroup",
             VpcId=stack.take(settings.VPC_ID),
             TargetType="instance",
             Protocol="HTTP",
-            Port=80,
+            Port=stack.if_(conditions.IS_INTERNAL, 81, 80),
             HealthCheckPath=container.HEALTH_PATH,
-            HealthCheckIntervalSeconds=10,
-            HealthCheckTimeoutSeconds=5,
+            # A task that is unhealthy is replaced, and all are at once in a stall of the file system, which the next
+            # ones would not survive either: five minutes of patience.
+            HealthCheckIntervalSeconds=30,
+            HealthCheckTimeoutSeconds=10,
             HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
+            UnhealthyThresholdCount=10,
             Matcher=elb.Matcher(HttpCode="200"),
             TargetGroupAttributes=[
                 elb.TargetGroupAttribute(Key=key, Value=value)
@@ -176,10 +190,11 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
 def _listeners(
     stack: Stack, balancer: elb.LoadBalancer, target_group: elb.TargetGroup, certificate: Expression
 ) -> elb.ListenerRule:
-    """HTTP redirects to HTTPS; HTTPS forwards our names and refuses others. Gives a rule that forwards."""
+    """HTTPS forwards our names and refuses others; HTTP, if there, redirects to it. Gives a rule that forwards."""
     stack.add(
         elb.Listener(
             "HttpListener",
+            Condition=stack.when(conditions.HAS_HTTP),
             LoadBalancerArn=Ref(balancer),
             Protocol="HTTP",
             Port=80,
@@ -235,9 +250,8 @@ def _listeners(
 
 def _urls(stack: Stack) -> Expression:
     """``https://NAME.ZONE`` of every name, joined by commas."""
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     urls = []
     for slot in DNS_NAMES.of(stack):
         separator = "," if slot.index > 1 else ""
-        urls.append(slot.only(Sub(f"{separator}https://${{Name}}.${{Zone}}", Name=slot.value, Zone=zone), ""))
+        urls.append(slot.only(Sub(f"{separator}https://${{Name}}", Name=full_name(stack, slot.value)), ""))
     return Join("", urls)

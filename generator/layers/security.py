@@ -117,25 +117,27 @@ def _tcp(ports: tuple[int, int], description: str, **peer: object) -> dict[str, 
 
 
 def _public_ingress(stack: Stack) -> list[object]:
-    """HTTP (redirected) and HTTPS from the operator's ranges, and the ICMP that path MTU discovery needs.
+    """HTTPS, and HTTP where it is redirected, from the operator's ranges, and the ICMP that path MTU discovery needs.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html
     """
     dual_stack = conditions.IS_DUAL_STACK
-    ports = ((80, "redirect to HTTPS"), (443, "HTTPS"))
     too_big_v6 = {"FromPort": 2, "ToPort": 0, "Description": "packet too big, from any router"}
     too_big = {"FromPort": 3, "ToPort": 4, "Description": "fragmentation needed, from any router"}
     icmp: list[object] = [
         {"IpProtocol": "icmp", "CidrIp": "0.0.0.0/0", **too_big},
         stack.if_(dual_stack, {"IpProtocol": "icmpv6", "CidrIpv6": "::/0", **too_big_v6}),
     ]
-    ipv4 = [
-        slot.only(_tcp((port, port), purpose, CidrIp=slot.value)) for slot in CIDRS.of(stack) for port, purpose in ports
-    ]
+
+    def both_ports(**peer: object) -> tuple[object, object]:
+        http = _tcp((80, 80), "redirect to HTTPS", **peer)
+        return stack.if_(conditions.HAS_HTTP, http), _tcp((443, 443), "HTTPS", **peer)
+
+    ipv4 = [slot.only(rule) for slot in CIDRS.of(stack) for rule in both_ports(CidrIp=slot.value)]
     ipv6 = [
-        stack.if_(dual_stack, slot.only(_tcp((port, port), purpose, CidrIpv6=slot.value)))
+        stack.if_(dual_stack, slot.only(rule))
         for slot in IPV6_CIDRS.of(stack)
-        for port, purpose in ports
+        for rule in both_ports(CidrIpv6=slot.value)
     ]
     return [*ipv4, *ipv6, *icmp]
 

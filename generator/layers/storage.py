@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from awacs import elasticfilesystem, ssmmessages
 from awacs.aws import Allow, Bool, Condition, Statement, StringEquals
-from troposphere import GetAtt, Ref
+from troposphere import GetAtt, Join, Ref
 from troposphere.efs import AccessPoint, CreationInfo, MountTarget, PosixUser, RootDirectory
-from troposphere.iam import Policy, Role
+from troposphere.iam import Policy, Role, RolePolicy
 
 from generator import conditions, kinds, settings
 from generator.language.wiring import Expression, Stack, Wire, after, layer
@@ -37,7 +37,8 @@ def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> 
     arn = file_system_arn(file_system)
     mount_targets = _mount_targets(stack, file_system, stack.take(file_system_group))
     access_point = _access_point(stack, file_system)
-    task_role = _task_role(stack, arn, GetAtt(access_point, "Arn"))
+    task_role = _task_role(stack)
+    may_mount = _may_mount(stack, task_role, arn, access_point)
     backups.daily(stack, arn)
     return Storage(
         file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
@@ -47,7 +48,9 @@ def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> 
             after(Ref(access_point), *mount_targets),
             "Access point of the packages' directory.",
         ),
-        task_role=stack.offer("TaskRoleArn", GetAtt(task_role, "Arn"), "Role of the pypiserver tasks."),
+        task_role=stack.offer(
+            "TaskRoleArn", after(GetAtt(task_role, "Arn"), Ref(may_mount)), "Role of the pypiserver tasks."
+        ),
     )
 
 
@@ -57,7 +60,7 @@ def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> 
     for slot in SUBNETS.of(stack):
         here = conditions.HAS_MOUNT_TARGETS
         if slot.index > 1:
-            here = conditions.both(f"HasMountTarget{slot.index}", here, SUBNETS.has(slot.index))
+            here = conditions.every(f"HasMountTarget{slot.index}", here, SUBNETS.has(slot.index))
         target = stack.add(
             MountTarget(
                 f"MountTarget{slot.index}",
@@ -88,19 +91,36 @@ def _access_point(stack: Stack, file_system: Expression) -> AccessPoint:
     )
 
 
-def _task_role(stack: Stack, file_system_arn: Expression, access_point_arn: Expression) -> Role:
-    """May read and write files through the access point, over TLS, and nothing else; no root access."""
+def _may_mount(stack: Stack, task_role: Role, file_system_arn: Expression, access_point: AccessPoint) -> RolePolicy:
+    """Lets the tasks read and write files through the access point, over TLS, and nothing else; no root access.
+
+    Its name changes with the access point. So CloudFormation makes a new policy beside the old one, which old tasks
+    need until the new ones have taken over, and removes the old one in the update's clean-up.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
+    """
     mount = Statement(
         Effect=Allow,
         Action=[elasticfilesystem.ClientMount, elasticfilesystem.ClientWrite],
         Resource=[file_system_arn],
         Condition=Condition(
             [
-                StringEquals("elasticfilesystem:AccessPointArn", access_point_arn),
+                StringEquals("elasticfilesystem:AccessPointArn", GetAtt(access_point, "Arn")),
                 Bool("aws:SecureTransport", "true"),
             ]
         ),
     )
+    return stack.add(
+        RolePolicy(
+            "TaskRolePackages",
+            RoleName=Ref(task_role),
+            PolicyName=Join("-", ["packages", Ref(access_point)]),
+            PolicyDocument=document(mount),
+        )
+    )
+
+
+def _task_role(stack: Stack) -> Role:
+    """The role of the tasks, to which ``_may_mount`` adds the packages."""
     # These four actions cannot be limited to a resource:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     channels = Statement(
@@ -119,7 +139,6 @@ def _task_role(stack: Stack, file_system_arn: Expression, access_point_arn: Expr
         "tasks",
         trusted=ECS_TASKS,
         policies=[
-            Policy(PolicyName="packages", PolicyDocument=document(mount)),
             stack.if_(
                 conditions.IS_EXECUTE_COMMAND, Policy(PolicyName="execute-command", PolicyDocument=document(channels))
             ),

@@ -24,8 +24,15 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
     if not given.get(_SECRETS[user]):
         raise Problem(f"{stack_name} has no {user}: add --account publisher, or deploy with ReaderAccount=true")
     secret = account.client("secretsmanager").get_secret_value(SecretId=given[_SECRETS[user]])
-    values = json.loads(secret["SecretString"])
-    return Credentials(given["PypiServerUrls"].split(",")[0].rstrip("/"), values["username"], values["password"])
+    try:
+        values = json.loads(secret["SecretString"])
+        username, password = str(values["username"]), str(values["password"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(
+            f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/operations.md says how to "
+            "give it a new value"
+        ) from error
+    return Credentials(given["PypiServerUrls"].split(",")[0].rstrip("/"), username, password)
 
 
 def write(text: str, path: Path) -> None:

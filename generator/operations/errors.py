@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from botocore import exceptions  # type: ignore[import-untyped] # botocore has no types
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped] # see above
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped] # see above
 
-__all__ = ["AWS_ERRORS", "ClientError", "NotAWS", "code", "explain", "refuse_web_pages"]
+__all__ = ["AWS_ERRORS", "ClientError", "NotAWS", "code", "explain", "is_of_aws", "refuse_web_pages"]
 
 AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """What boto3 raises because of an account, an answer or the network."""
@@ -38,6 +39,15 @@ _TO_DO = {
 }
 
 
+def is_of_aws(error: BaseException) -> bool:
+    """Whether boto3 raised it: AWS_ERRORS, or what it lets through of a setting that it does not check."""
+    frames = traceback.walk_tb(error.__traceback__)
+    libraries = ("boto3", "botocore", "urllib3")
+    return isinstance(error, AWS_ERRORS) or any(
+        frame.f_globals.get("__name__", "").split(".")[0] in libraries for frame, _ in frames
+    )
+
+
 class NotAWS(BotoCoreError):  # type: ignore[misc] # see above
     """A web page came where a service's answer should be, as of a proxy or a hotel's login."""
 
@@ -59,7 +69,7 @@ def code(error: Any) -> str:
 
 
 def explain(error: Exception) -> str:
-    """One line for one of AWS_ERRORS: what failed, and what to do."""
+    """One line for an error that ``is_of_aws``: what failed, and what to do."""
     if isinstance(error, exceptions.NoCredentialsError):
         return f"no AWS credentials: {_LOG_IN}"
     if isinstance(error, exceptions.NoRegionError):
@@ -69,6 +79,8 @@ def explain(error: Exception) -> str:
         return f"{said}: {_NETWORK}"
     if not isinstance(error, ClientError):
         to_do = next((f": {known}" for kind, known in _TO_DO.items() if isinstance(error, kind)), "")
+        if not isinstance(error, BotoCoreError):
+            to_do = ": look at the profile, AWS's environment variables, --region and --endpoint-url"
         return " ".join(str(error).split()).rstrip(".") + to_do
     return _explain_answer(error)
 

@@ -23,7 +23,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         match json.loads(path.read_text()):
             case {"Parameters": dict(values)}:
-                return {name: str(value) for name, value in values.items()}
+                return {name: _text(name, value) for name, value in values.items()}
             case [*items]:
                 pairs = [_item(item) for item in items]
                 twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
@@ -47,6 +47,18 @@ def _item(item: Any) -> tuple[str, str]:
     raise ValueError(f'{json.dumps(item)} is neither "Key=value" nor a ParameterKey with its ParameterValue')
 
 
+def _text(name: str, value: Any) -> str:
+    """As CloudFormation takes it. Raises ValueError."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return str(value)
+        case [*items] if all(isinstance(it, str | int) for it in items):
+            return ",".join(str(it) for it in items)
+    raise ValueError(f"{name} is {json.dumps(value)}, and has to be text, a number, true, false or a list of these")
+
+
 def write(path: Path, values: dict[str, str]) -> None:
     """The first of the three forms; what was in the file is replaced at once or stays. Raises Problem."""
     new = path.with_name(f"{path.name}.new")
@@ -57,9 +69,15 @@ def write(path: Path, values: dict[str, str]) -> None:
         raise Problem(f"{path}: {error.strerror}") from error
 
 
+_INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
+"""Parameters that may be empty where another is given, which a Rule of the template insists on."""
+
+
 def missing(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[Parameter]:
     """The required ones that are neither given nor ``previous``, the names that the stack has a value for."""
-    return [it for it in form if it.default is None and it.name not in {*given, *previous}]
+    known = {*given, *previous}
+    required = (it for it in form if it.default is None or it.name in _INSTEAD)
+    return [it for it in required if it.name not in known and _INSTEAD.get(it.name) not in known]
 
 
 def check(form: list[Parameter], given: dict[str, str]) -> None:

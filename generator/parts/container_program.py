@@ -1,6 +1,7 @@
 """The container's entry point and command: the program of `generator/container/`, handed over as text.
 
-ECS admits 64 KiB of task definition, which the sources alone would fill; so they travel as one archive.
+ECS admits 64 KiB of task definition, which the sources alone would fill; so they travel as one archive, without their
+comments and docstrings.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import io
 import tarfile
 from functools import cache
 from pathlib import Path
+
+from generator.parts.bare_source import bare_source
 
 HOME = Path(__file__).parent.parent / "container"
 _WIDTH = 100
@@ -33,7 +36,7 @@ def archive() -> bytes:
         for path in sorted(HOME.glob("*.py")):
             if path.name == "boot.py":
                 continue
-            source = path.read_bytes()
+            source = bare_source(path.read_text(encoding="utf-8")).encode()
             member = tarfile.TarInfo(f"container/{path.name}")
             member.size = len(source)
             members.addfile(member, io.BytesIO(source))

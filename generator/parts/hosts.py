@@ -28,7 +28,7 @@ def launch_template(
             "LaunchTemplate",
             LaunchTemplateData=ec2.LaunchTemplateData(
                 ImageId=stack.if_(conditions.HAS_AMI, settings.AMI_ID, newest),
-                InstanceType=stack.take(settings.ASG_INSTANCE_TYPE),
+                InstanceType=instance_type(stack),
                 IamInstanceProfile=ec2.IamInstanceProfile(Arn=profile),
                 SecurityGroupIds=[security_group],
                 MetadataOptions=ec2.MetadataOptions(
@@ -52,6 +52,17 @@ def launch_template(
             ),
             TagSpecifications=[ec2.TagSpecifications(ResourceType="launch-template", Tags=tags(stack, "hosts"))],
         )
+    )
+
+
+def instance_type(stack: Stack) -> Expression:
+    """The type that hosts are of; what a host holds is always looked up by ``AsgInstanceType``.
+
+    A Mapping without the type would fail the deployment: only the LanguageExtensions transform knows defaults.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html
+    """
+    return stack.if_(
+        conditions.HAS_INSTANCE_TYPE_OVERRIDE, settings.ASG_INSTANCE_TYPE_OVERRIDE, settings.ASG_INSTANCE_TYPE
     )
 
 
@@ -111,6 +122,11 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
             ),
             CapacityRebalance=True,
             MaxInstanceLifetime=MAX_INSTANCE_LIFETIME,
+            # Without it a host that has reached that age ends before the next one starts:
+            # https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-maintenance-policy-overview-and-considerations.html
+            InstanceMaintenancePolicy=autoscaling.InstanceMaintenancePolicy(
+                MinHealthyPercentage=100, MaxHealthyPercentage=200
+            ),
             NewInstancesProtectedFromScaleIn=stack.if_(protected, True, False),
             MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
             Tags=[
@@ -127,8 +143,9 @@ def capacity_provider(stack: Stack, cluster: ecs.Cluster, group: autoscaling.Aut
         ecs.CapacityProvider(
             "CapacityProvider",
             DependsOn=[cluster.title],
-            # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate.
-            Name=Join("-", [stack.take(settings.SERVICE_NAME), Ref(group)]),
+            # A generated name starts with the stack's, and ECS refuses those that start with aws, ecs or fargate. It
+            # changes with the group alone: ECS admits one provider for a group, and a new name makes a second one.
+            Name=Join("-", ["pypiserver", Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
                 # ECS must let go of the group before the cleaner deletes it.
                 AutoScalingGroupArn=after(Ref(group), _group_cleaner(stack, group)),

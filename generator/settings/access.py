@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import KEY_ARN, OCTET, ROLE_ARN, SWITCH, items, optional
+from generator.settings.values import KEY_OR_ALIAS_ARN, PRINCIPAL_ARN, SWITCH, items, optional
 
-MAX_CIDRS = 10
 MAX_IPV6_CIDRS = 5
 
 LOAD_BALANCER_SCHEME = Setting(
     name="LoadBalancerScheme",
     label="Load balancer scheme",
-    description="internal: reachable from the VPC and what is connected to it.",
+    description="internal: reachable from the VPC and what is connected to it. A change makes a new load balancer, with another address.",
     default="internet-facing",
     values=("internet-facing", "internal"),
 )
@@ -22,21 +21,20 @@ LOAD_BALANCER_IP_ADDRESS_TYPE = Setting(
     default="ipv4",
     values=("ipv4", "dualstack", "dualstack-without-public-ipv4"),
 )
-INGRESS_CIDRS = Setting(
-    name="IngressCidrs",
-    label="IPv4 ranges that may connect",
-    description=f"1 to {MAX_CIDRS}, separated by commas.",
-    default="0.0.0.0/0",
-    pattern=items(rf"{OCTET}(\.{OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])", MAX_CIDRS),
-    constraint=f"must be 1 to {MAX_CIDRS} IPv4 CIDR blocks separated by commas, e.g. 10.0.0.0/8",
+HTTP_REDIRECT = Setting(
+    name="HttpRedirect",
+    label="Redirect HTTP to HTTPS",
+    description="false: port 80 is closed. true: it redirects; a client with an http:// URL has then sent its password unencrypted before.",
+    default="false",
+    values=SWITCH,
 )
 INGRESS_IPV6_CIDRS = Setting(
     name="IngressIpv6Cidrs",
     label="IPv6 ranges that may connect",
-    description=f"1 to {MAX_IPV6_CIDRS}, separated by commas; used by a dual-stack load balancer.",
-    default="::/0",
-    pattern=items("[0-9a-f:]+/[0-9]{1,3}", MAX_IPV6_CIDRS),
-    constraint=f"must be 1 to {MAX_IPV6_CIDRS} IPv6 CIDR blocks separated by commas, e.g. 2001:db8::/32",
+    description=f"Up to {MAX_IPV6_CIDRS}, separated by commas; used by a dual-stack load balancer. Empty: none.",
+    default="",
+    pattern=items("[0-9a-f:]+/[0-9]{1,3}", MAX_IPV6_CIDRS, least=0),
+    constraint=f"must be up to {MAX_IPV6_CIDRS} IPv6 CIDR blocks separated by commas, e.g. 2001:db8::/32, or empty",
 )
 CERTIFICATE_ARN = Setting(
     name="CertificateArn",
@@ -46,21 +44,36 @@ CERTIFICATE_ARN = Setting(
     pattern=optional("arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[a-zA-Z0-9-]+"),
     constraint="must be the ARN of an ACM certificate, or empty",
 )
+CERTIFICATE_HOSTED_ZONE_ID = Setting(
+    name="CertificateHostedZoneId",
+    label="Hosted zone that validates the certificate",
+    description="Public Route 53 zone in this account that a new certificate is validated in. Empty: HostedZoneId, which must be public then.",
+    default="",
+    pattern=optional("Z[A-Z0-9]+"),
+    constraint="must be a Route 53 hosted zone ID, e.g. Z1234567890ABC, or empty",
+)
+CAA_RECORDS = Setting(
+    name="CaaRecords",
+    label="CAA records",
+    description="true: beside a new certificate, records say that only Amazon may issue for the names; not with @ or a wildcard in DnsNames, where they would bind other names too. false where the names have CAA records already.",
+    default="true",
+    values=SWITCH,
+)
 WEB_ACL_ARN = Setting(
     name="WebAclArn",
     label="Web ACL (AWS WAF)",
-    description="Regional web ACL to put before the load balancer. Empty: none.",
+    description="Regional web ACL to put before the load balancer. Empty: none. To change it, empty it in one update and give the other in the next.",
     default="",
     pattern=optional("arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/.+"),
     constraint="must be the ARN of a regional AWS WAF web ACL, or empty",
 )
 SECRET_READERS = Setting(
     name="SecretReaders",
-    label="Roles that may read the credentials",
-    description="Up to 10 IAM role ARNs, separated by commas.",
+    label="Who may read the credentials",
+    description="Up to 10 ARNs of roles, users, or accounts (…:root) whose own policies then decide, separated by commas; of a role, not of its sessions.",
     default="",
-    pattern=items(ROLE_ARN, 10, least=0),
-    constraint="must be up to 10 IAM role ARNs separated by commas, or empty",
+    pattern=items(PRINCIPAL_ARN, 10, least=0),
+    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas, without wildcards, or empty",
 )
 READER_ACCOUNT = Setting(
     name="ReaderAccount",
@@ -74,8 +87,8 @@ SECRET_KMS_KEY_ARN = Setting(
     label="KMS key of the credentials",
     description="Readers in other accounts need one whose policy admits them. Empty: the AWS managed key.",
     default="",
-    pattern=optional(KEY_ARN),
-    constraint="must be the ARN of a KMS key, or empty",
+    pattern=optional(KEY_OR_ALIAS_ARN),
+    constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
 
 ACCESS = Group(
@@ -83,9 +96,11 @@ ACCESS = Group(
     (
         LOAD_BALANCER_SCHEME,
         LOAD_BALANCER_IP_ADDRESS_TYPE,
-        INGRESS_CIDRS,
         INGRESS_IPV6_CIDRS,
+        HTTP_REDIRECT,
         CERTIFICATE_ARN,
+        CERTIFICATE_HOSTED_ZONE_ID,
+        CAA_RECORDS,
         WEB_ACL_ARN,
         SECRET_READERS,
         READER_ACCOUNT,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import items, optional
+from generator.settings.values import LABEL, OCTET, items, optional
 from generator.sizing import MAX_SUBNETS
 
+MAX_CIDRS = 10
 MAX_EMAILS = 10
 
 VPC_ID = Setting(
@@ -24,31 +25,40 @@ ASG_SUBNETS = Setting(
     name="AsgSubnets",
     label="Subnets of the hosts and the file system",
     type="List<AWS::EC2::Subnet::Id>",
-    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, private, with NAT or VPC endpoints. Add and remove at the end.",
+    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, only in zones of the load balancer's subnets, private, with NAT or VPC endpoints. Add and remove at the end.",
 )
 HOSTED_ZONE_NAME = Setting(
     name="HostedZoneName",
     label="Name of the hosted zone",
     description="Domain of the server's names, without a dot at the end, e.g. example.com.",
-    pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$",
+    pattern=rf"^(?=.{{2,253}}$)({LABEL}\.)*[a-z][a-z0-9-]{{0,61}}[a-z0-9]$",
     constraint="must be a lower-case domain name without a dot at the end, e.g. example.com",
 )
 HOSTED_ZONE_ID = Setting(
     name="HostedZoneId",
     label="ID of the hosted zone",
-    description="Route 53 zone of that name in this account. Empty if the zone is elsewhere: give CertificateArn, and create the records with dns.yaml.",
+    description="Route 53 zone of that name in this account, public unless the certificate comes from elsewhere (group Access). Empty if the zone is in another account: give CertificateArn, and create the records with dns.yaml.",
     default="",
     pattern=optional("Z[A-Z0-9]+"),
     constraint="must be a Route 53 hosted zone ID, e.g. Z1234567890ABC, or empty",
 )
+INGRESS_CIDRS = Setting(
+    name="IngressCidrs",
+    label="IPv4 ranges that may connect",
+    description=f"1 to {MAX_CIDRS}, separated by commas, e.g. those of your offices and VPCs. 0.0.0.0/0 lets everybody try passwords.",
+    pattern=items(rf"{OCTET}(\.{OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])", MAX_CIDRS),
+    constraint=f"must be 1 to {MAX_CIDRS} IPv4 CIDR blocks separated by commas, e.g. 10.0.0.0/8",
+)
 ALARM_EMAILS = Setting(
     name="AlarmEmails",
     label="E-mail addresses for alarms",
-    description=f"1 to {MAX_EMAILS}, separated by commas. AWS asks each to confirm.",
-    pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS),
-    constraint=f"must be 1 to {MAX_EMAILS} e-mail addresses separated by commas, without spaces",
+    description=f"Up to {MAX_EMAILS}, separated by commas. AWS asks each to confirm. Empty: give AlarmTopicArns.",
+    default="",
+    pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS, least=0),
+    constraint=f"must be up to {MAX_EMAILS} e-mail addresses separated by commas, without spaces, or empty",
 )
 
 REQUIRED = Group(
-    "Required", (VPC_ID, LOAD_BALANCER_SUBNETS, ASG_SUBNETS, HOSTED_ZONE_NAME, HOSTED_ZONE_ID, ALARM_EMAILS)
+    "Required",
+    (VPC_ID, LOAD_BALANCER_SUBNETS, ASG_SUBNETS, HOSTED_ZONE_NAME, HOSTED_ZONE_ID, INGRESS_CIDRS, ALARM_EMAILS),
 )

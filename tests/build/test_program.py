@@ -17,14 +17,14 @@ import pytest
 from deployments import DEFAULTS, Editions
 
 from generator.commands import main
+from generator.parts.bare_source import bare_source
 from generator.parts.container_program import command, entry_point
 
 CONTAINER = Path(__file__).parents[2] / "generator" / "container"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SOURCES = {
-    ("boot.py" if path.name == "boot.py" else f"container/{path.name}"): path.read_text()
-    for path in CONTAINER.glob("*.py")
-}
+    f"container/{path.name}": bare_source(path.read_text()) for path in CONTAINER.glob("*.py") if path.name != "boot.py"
+} | {"boot.py": (CONTAINER / "boot.py").read_text()}
 
 
 def written_below(directory: Path) -> dict[str, str]:

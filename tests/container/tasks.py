@@ -209,6 +209,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gz": lambda content: gzip.compress(content, mtime=0),
     "bz2": bz2.compress,
     "xz": lzma.compress,
+    "none": bytes,
 }
 
 

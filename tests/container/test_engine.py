@@ -318,16 +318,12 @@ def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: 
     assert task.upload(*wheel("new", "1.0")).status_code == 200
 
 
-def test_a_stuck_storage_leaves_answers_that_need_none(start_newest: StartTask, directory: Path) -> None:
-    """A FIFO in the directory's place: opening it blocks, as everything does on a stuck NFS mount."""
-    task = start_newest(directory)
-    directory.rmdir()
-    os.mkfifo(directory)
-    for _ in range(200):
-        task.connect().sendall(head("GET /simple/ HTTP/1.1", READER))
-    assert task.get("/", None).status_code == 200
-    assert task.get("/simple/", None).status_code == 401
-    assert task.get("/health", None).status_code == 503
+def test_stalled_uploads_of_the_publisher_stop_no_reader(start: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start(directory)
+    for number in range(200):
+        task.begin_upload(f"stalled-1.{number}.tar.gz", 1_000_000)
+    use(task)
 
 
 @pytest.mark.slow

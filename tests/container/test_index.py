@@ -77,6 +77,38 @@ def test_an_unchanged_listing_or_file_is_not_sent_again(populated: Task) -> None
         assert populated.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("br;q=1, GZIP;q=0.5", True),
+        ("*", True),
+        ("*, gzip;q=0", False),
+        ("", False),
+        ("gzip;q=x", False),
+    ],
+)
+def test_a_large_listing_is_compressed_for_those_who_accept_it(
+    populated: Task, accepted: str, compressed: bool
+) -> None:
+    for number in range(200):
+        (populated.directory / f"large-1.{number}.tar.gz").write_bytes(b"content")
+    plain = populated.get("/simple/large/", headers={"Accept-Encoding": "identity"})
+    answer = populated.get("/simple/large/", headers={"Accept-Encoding": accepted}, stream=True)
+    assert (answer.headers.get("Content-Encoding") == "gzip") == compressed
+    assert (int(answer.headers["Content-Length"]) < len(plain.content)) == compressed
+    assert answer.content == plain.content
+    # The two forms differ by the byte, and so do their tags.
+    assert (answer.headers["ETag"] != plain.headers["ETag"]) == compressed
+    assert answer.headers["Vary"] == plain.headers["Vary"] == "Accept, Accept-Encoding"
+    again = populated.get(
+        "/simple/large/", headers={"Accept-Encoding": accepted, "If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    small = populated.get("/simple/demo/", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in small.headers
+
+
 def test_a_listings_etag_changes_with_the_project_alone(populated: Task) -> None:
     before = populated.get("/simple/demo/").headers["ETag"]
     populated.upload(*sdist("unrelated", "1.0"))

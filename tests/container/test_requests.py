@@ -20,10 +20,11 @@ from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, wh
 
 NAME, CONTENT = wheel("demo", "1.0")
 SECRET_NAME, SECRET_CONTENT = wheel("secret_project", "1.0")
+INTRUDER_NAME, INTRUDER = wheel("intruder", "1.0")
 FORM = (
     b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n'
     b'--B\r\nContent-Disposition: form-data; name="content"; filename="%s"\r\n\r\n%s\r\n--B--\r\n'
-    % (NAME.encode(), b"evil")
+    % (INTRUDER_NAME.encode(), INTRUDER)
 )
 REMOVAL = b":action=remove_pkg&name=demo&version=1.0"
 MULTIPART = "multipart/form-data; boundary=B"
@@ -124,7 +125,8 @@ def test_a_reader_and_a_stranger_change_nothing(task: Task, method: str) -> None
 def test_the_empty_path_is_the_root(task: Task) -> None:
     lines = (f"Content-Type: {MULTIPART}", f"Content-Length: {len(FORM)}")
     assert ask(task, head("POST http://x HTTP/1.1", READER, *lines), FORM).status == 403
-    assert ask(task, head("POST http://x HTTP/1.1", PUBLISHER, *lines), FORM).status in (400, 409)
+    assert ask(task, head("POST http://x HTTP/1.1", PUBLISHER, *lines), FORM).status == 200
+    assert (task.directory / INTRUDER_NAME).read_bytes() == INTRUDER
     assert ask(task, head("GET http://x HTTP/1.1")).status == 200
 
 

@@ -36,14 +36,16 @@ def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
 
 
 def _identity_policies(resources: Data) -> dict[str, Data]:
-    """The documents of ours that say what a role may do, by the role's logical ID and the policy's name."""
-    return {
+    """The documents of ours that say what a role may do: by the role's logical ID and the policy's name, or its own."""
+    inline = {
         f"{title}.{policy['PolicyName']}": policy["PolicyDocument"]
         for title, role in of_type(resources, "AWS::IAM::Role").items()
         for policy in role.get("Policies", [])
         # The one document that the operator writes.
         if policy["PolicyName"] != "extra-permissions"
     }
+    attached = of_type(resources, "AWS::IAM::RolePolicy")
+    return inline | {title: policy["PolicyDocument"] for title, policy in attached.items()}
 
 
 def _statements(node: Any) -> Iterator[Data]:
@@ -119,7 +121,7 @@ ARNS = {
 EXPECTED = {
     # AWS's own examples compare this ARN, which has no wildcard, with StringEquals:
     # https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
-    ("TaskRole.packages", "MISMATCHED_TYPE_BUT_USABLE"),
+    ("TaskRolePackages", "MISMATCHED_TYPE_BUT_USABLE"),
 }
 
 
@@ -161,9 +163,11 @@ def test_the_execution_role_alone_reads_the_accounts_secrets(resources: Data) ->
 
 
 def test_the_task_mounts_and_writes_through_the_access_point_over_tls_and_does_nothing_else(editions: Editions) -> None:
-    role = editions.nested().resources["TaskRole"]["Properties"]
+    resources = editions.nested().resources
+    role, policy = (resources[title]["Properties"] for title in ("TaskRole", "TaskRolePackages"))
     assert "ManagedPolicyArns" not in role
-    (policy,) = role["Policies"]
+    assert not role.get("Policies")
+    assert policy["RoleName"] == "<TaskRole>"
     ((actions, on, condition),) = _allowed(policy["PolicyDocument"])
     assert actions == ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     assert on == ["arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/<FileSystem>"]
@@ -175,7 +179,7 @@ def test_the_task_mounts_and_writes_through_the_access_point_over_tls_and_does_n
 
 def test_the_task_of_an_adopted_file_system_mounts_that_one(editions: Editions) -> None:
     resources = editions.nested({"ExistingFileSystemId": "fs-0123456789abcdef0"}).resources
-    (policy,) = resources["TaskRole"]["Properties"]["Policies"]
+    policy = resources["TaskRolePackages"]["Properties"]
     ((_, on, _),) = _allowed(policy["PolicyDocument"])
     assert on == ["arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-0123456789abcdef0"]
 
@@ -204,6 +208,22 @@ def test_the_secrets_key_is_used_by_the_secrets_and_the_execution_role(editions:
         if any(action.startswith("kms:") for action in actions)
     }
     assert users == {"ExecutionRole.decrypt-secrets": (["kms:Decrypt"], [key])}
+
+
+def test_an_alias_admits_the_keys_that_have_it(editions: Editions) -> None:
+    """A Resource cannot name it: the policy would apply to the alias and not to its key."""
+    place = "arn:aws:kms:eu-west-1:123456789012"
+    resources = editions.nested({"SecretKmsKeyArn": f"{place}:alias/team/pypi"}).resources
+    keys = {secret["KmsKeyId"] for secret in of_type(resources, "AWS::SecretsManager::Secret").values()}
+    assert keys == {f"{place}:alias/team/pypi"}
+    decrypt = list(_allowed(_identity_policies(resources)["ExecutionRole.decrypt-secrets"]))
+    assert decrypt == [
+        (
+            ["kms:Decrypt"],
+            [f"{place}:key/*"],
+            {"ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/team/pypi"]}},
+        )
+    ]
 
 
 def test_each_role_is_for_one_service_and_task_roles_for_this_account(resources: Data) -> None:

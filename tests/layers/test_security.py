@@ -225,13 +225,25 @@ def test_the_log_bucket_is_private_versioned_encrypted_and_forgets(resources: Da
     assert set(deny["Resource"]) == {"<AccessLogs.Arn>", "<AccessLogs.Arn>/*"}
 
 
+def test_port_80_is_closed_unless_it_redirects(editions: Editions) -> None:
+    """A client with an http:// URL has sent its password before it sees the redirect."""
+    closed, redirecting = (editions.nested({"HttpRedirect": it}).resources for it in ("false", "true"))
+    assert "HttpListener" not in closed
+    (redirect,) = _properties(redirecting, "HttpListener")["DefaultActions"]
+    assert redirect["RedirectConfig"] == {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    admitted = [
+        {rule["FromPort"] for rule in _properties(it, "LoadBalancerSecurityGroup")["SecurityGroupIngress"]}
+        for it in (closed, redirecting)
+    ]
+    assert [80 in ports for ports in admitted] == [False, True]
+    assert all(443 in ports for ports in admitted)
+
+
 def test_clients_speak_tls_1_2_or_newer_to_names_of_ours(resources: Data) -> None:
-    http, https = _properties(resources, "HttpListener"), _properties(resources, "HttpsListener")
+    https = _properties(resources, "HttpsListener")
     assert https["Protocol"] == "HTTPS"
     assert https["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-Res-")
     assert [action["Type"] for action in https["DefaultActions"]] == ["fixed-response"]
-    (redirect,) = http["DefaultActions"]
-    assert redirect["RedirectConfig"] == {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     for rule in of_type(resources, "AWS::ElasticLoadBalancingV2::ListenerRule").values():
         assert rule["ListenerArn"] == "<HttpsListener>", "nothing is forwarded in clear text"
 

@@ -22,6 +22,7 @@ from generator.commands import main
 from generator.operations.aws import Account
 from generator.operations.deploy import Wish, deploy
 from generator.operations.exits import Problem
+from generator.operations.parameters import read
 from generator.operations.terminal import terminal
 from generator.parent import single
 from generator.parts.data_bearing import DATA_BEARING
@@ -206,7 +207,7 @@ def test_wrong_parameters_are_named_all_at_once_and_before_an_upload(
 def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     Path("parameters.json").write_text('["VpcId=vpc-1"]')
     assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
-    assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, AlarmEmails" in capsys.readouterr().err
+    assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,8 @@ def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> No
         ("{", "parameters.json: Expecting"),
         ('["VpcId"]', '"VpcId" is neither "Key=value"'),
         ("{}", "neither a list"),
+        ('["VpcId=a", "VpcId=b"]', "VpcId given more than once"),
+        ('{"Parameters": {"AsgSubnets": {"a": 1}}}', "AsgSubnets is {"),
     ],
 )
 def test_unreadable_parameters(text: str | None, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,6 +226,11 @@ def test_unreadable_parameters(text: str | None, message: str, capsys: pytest.Ca
         Path("parameters.json").write_text(text)
     assert main([*DEPLOY]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_values_of_json_become_cloudformations() -> None:
+    Path("parameters.json").write_text('{"Parameters": {"EnableEfsBackup": true, "TaskMinCount": 3, "L": ["a", "b"]}}')
+    assert read(Path("parameters.json")) == {"EnableEfsBackup": "true", "TaskMinCount": "3", "L": "a,b"}
 
 
 def test_nobody_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
@@ -435,6 +443,15 @@ def test_credentials_that_need_quoting(deployed: Deployment, capsys: pytest.Capt
     client("secretsmanager").put_secret_value(SecretId=stack()["PublisherSecret"], SecretString=json.dumps(before))
     assert password == odd["password"]
     assert index == "https://publisher:a%2Fb%27c%40d%20%25%22%24x@pypiserver.example.com/simple/"
+
+
+def test_secret_of_another_form_is_named(deployed: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    before = secret()
+    for text in ("hunter2", '{"user": "publisher"}', "[]"):
+        client("secretsmanager").put_secret_value(SecretId=stack()["PublisherSecret"], SecretString=text)
+        assert main(["credentials", "--account", "publisher"]) == 2
+        assert "is not JSON with username and password: docs/operations.md" in capsys.readouterr().err
+    client("secretsmanager").put_secret_value(SecretId=stack()["PublisherSecret"], SecretString=json.dumps(before))
 
 
 def test_credentials_file_is_its_owners_alone(deployed: Deployment, capsys: pytest.CaptureFixture[str]) -> None:

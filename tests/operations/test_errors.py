@@ -116,6 +116,32 @@ def test_configuration_that_leads_nowhere(
     assert hint in one_line(done)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:99999"},
+        {"AWS_ENDPOINT_URL": "http://"},
+        {"AWS_DEFAULT_REGION": ""},
+        {
+            "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+        },
+    ],
+)
+def test_settings_that_boto3_does_not_check(setting: dict[str, str], tmp_path: Path) -> None:
+    done = run("status", **{**environment("http://127.0.0.1:9", tmp_path), **setting})
+    assert done.returncode in (1, 2)
+    assert "look at" in one_line(done) or "--region" in done.stderr
+
+
+def test_file_that_cannot_be_written(tmp_path: Path) -> None:
+    done = run("local", "--directory", "/dev/null/packages")
+    assert done.returncode == 1
+    assert "/dev/null" in one_line(done)
+
+
 def test_catalog_without_its_stack(tmp_path: Path) -> None:
     absent = (
         b"<ErrorResponse><Error><Code>ValidationError</Code>"

@@ -21,7 +21,7 @@ from moto_bridge import Loader, bridged
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LAYERS = ("security", "storage", "edge", "compute", "monitoring")
 BUCKET = "templates"
-ALARMS = 8
+ALARMS = 14
 """Without the one for bursting."""
 
 
@@ -41,6 +41,7 @@ OPTIONAL = {
     "FileSystemBurstCreditAlarm",
     "ForwardMoreRule",
     "HostExtraPermissions",
+    "HttpListener",
     "PublisherSecretReaders",
     "ReaderSecretReaders",
     "SecretKeyPermissions",
@@ -128,6 +129,7 @@ def account(aws: None, request: pytest.FixtureRequest) -> Account:
             "AsgSubnets": ",".join(subnets[:2]),
             "HostedZoneName": "example.com",
             "HostedZoneId": hosted_zone(),
+            "IngressCidrs": "203.0.113.0/24",
             "AlarmEmails": "ann@example.com,bob@example.com",
             "DnsNames": "pypi,packages",
         },
@@ -229,6 +231,7 @@ def test_every_option_at_once(account: Account) -> None:
         EnableExecuteCommand="true",
         ExtraInstanceProfilePermissions=policy,
         ExtraManagedPolicyArns="arn:aws:iam::aws:policy/ReadOnlyAccess",
+        HttpRedirect="true",
         LoadBalancerIpAddressType="dualstack",
         ManagedTerminationProtection="ENABLED",
         SecretKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
@@ -256,7 +259,7 @@ def test_foreign_zone_and_existing_file_system(account: Account) -> None:
     assert set(account.physical) == account.declared() - OPTIONAL - elsewhere
     assert server["FileSystemId"] == packages
     listeners = client("elbv2").describe_listeners(LoadBalancerArn=server["PypiLoadBalancerArn"])["Listeners"]
-    assert [it["CertificateArn"] for it in listeners[1]["Certificates"]] == [certificate]
+    assert [it["CertificateArn"] for it in listeners[0]["Certificates"]] == [certificate]
     assert records(zone) == set()
 
     names = {key: account.settings[key] for key in ("HostedZoneName", "DnsNames")}
@@ -267,7 +270,7 @@ def test_foreign_zone_and_existing_file_system(account: Account) -> None:
         TemplateURL=url("dns.yaml"),
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value}
-            for key, value in {**names, **handed_over, "HostedZoneId": zone}.items()
+            for key, value in {**names, **handed_over, "HostedZoneId": zone, "CaaRecords": "true"}.items()
         ],
     )
     hosts = ("pypi.example.com", "packages.example.com")
@@ -327,7 +330,8 @@ def test_packages_credentials_backups_and_logs_survive_the_stack_and_nothing_els
     clusters = client("ecs").describe_clusters(clusters=client("ecs").list_clusters()["clusterArns"])
     assert {it["status"] for it in clusters["clusters"]} <= {"INACTIVE"}
     assert client("iam").list_roles()["Roles"] == []
-    assert client("logs").describe_log_groups()["logGroups"] == []
+    groups_of_logs = client("logs").describe_log_groups()["logGroups"]
+    assert [it["logGroupName"] for it in groups_of_logs] == [account.physical["TaskLogs"]]
     assert client("sns").list_topics()["Topics"] == []
     assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert client("events").list_rules()["Rules"] == []

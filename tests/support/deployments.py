@@ -16,6 +16,7 @@ REQUIRED = {
     "AsgSubnets": "subnet-0b000000000000001,subnet-0b000000000000002",
     "HostedZoneName": "example.com",
     "HostedZoneId": "Z0123456789ABC",
+    "IngressCidrs": "203.0.113.0/24",
     "AlarmEmails": "ops@example.com",
 }
 """The least that can be deployed with automatic certificate and records."""
@@ -36,6 +37,9 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "LoadBalancerScheme": "internal",
         "LoadBalancerIpAddressType": "dualstack",
         "IngressCidrs": items("10.{}.0.0/16", settings.MAX_CIDRS),
+        "HttpRedirect": "true",
+        "CertificateHostedZoneId": "Z9876543210DEF",
+        "CaaRecords": "false",
         "IngressIpv6Cidrs": items("2001:db8:{}::/48", settings.MAX_IPV6_CIDRS),
         "CertificateArn": f"{arn}:acm:eu-west-1:123456789012:certificate/0a-1b",
         "WebAclArn": f"{arn}:wafv2:eu-west-1:123456789012:regional/webacl/wall/0a-1b",
@@ -55,6 +59,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
         "AsgInstanceType": "m7g.large",
+        "AsgInstanceTypeOverride": "r8gd.medium",
         "AsgMinSize": "3",
         "AsgMaxSize": "12",
         "OnDemandBaseCapacity": "2",
@@ -83,6 +88,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "BackupRetentionDays": "30",
         "BackupsForceDestroy": "true",
         "AlarmTopicArns": items(arn + ":sns:eu-west-1:123456789012:alarms{}", settings.MAX_ALARM_TOPICS),
+        "PagerTopicArn": f"{arn}:sns:eu-west-1:123456789012:pager",
         "EfsBurstCreditThreshold": "5",
         "EnableCloudwatchDashboard": "false",
         "LogRetentionDays": "7",
@@ -97,7 +103,7 @@ def everything(partition: str = "aws") -> dict[str, str]:
     """Values that the Rules accept together and that create every resource there can be."""
     without = {"CertificateArn", "EfsArchivePolicy", "EfsProvisionedThroughputInMibps", "ExistingFileSystemId"}
     switches = dict.fromkeys(
-        ("CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
+        ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
     )
     given = {name: value for name, value in extras(partition).items() if name not in without}
     return {
@@ -105,6 +111,7 @@ def everything(partition: str = "aws") -> dict[str, str]:
         **switches,
         "AlarmEmails": items("ops{}@example.com", settings.MAX_EMAILS),
         "AsgSubnets": items("subnet-0b00000000000000{}", MAX_SUBNETS),
+        "LoadBalancerSubnets": items("subnet-0a00000000000000{}", MAX_SUBNETS),
     }
 
 

@@ -291,6 +291,7 @@ def network() -> dict[str, str]:
         "AsgSubnets": ",".join(subnets[:2]),
         "HostedZoneName": "example.com",
         "HostedZoneId": zone["Id"].removeprefix("/hostedzone/"),
+        "IngressCidrs": "203.0.113.0/24",
         "AlarmEmails": "ops@example.com",
     }
 

@@ -31,14 +31,15 @@ def _is_allowed(parameter: Data, value: str) -> bool:
     return "AllowedPattern" not in parameter or bool(re.fullmatch(parameter["AllowedPattern"], value))
 
 
-def refusals(template: Data, given: Values, attributes: Mapping[str, str]) -> list[str]:
-    """The AssertDescriptions of the Rules that fail; ``attributes`` is what Fn::ValueOf finds: a subnet's VpcId."""
+def refusals(template: Data, given: Values, attributes: Mapping[tuple[str, str], str]) -> list[str]:
+    """The AssertDescriptions of the Rules that fail; ``attributes`` is what Fn::ValueOf finds, by subnet and attribute."""
     values = parameter_values(template, given)
 
     def members(node: Any) -> list[str]:
         if isinstance(node, dict) and "Fn::ValueOf" in node:
-            name = node["Fn::ValueOf"][0]
-            return [attributes[item] for item in (values[name] if isinstance(values[name], list) else [values[name]])]
+            name, attribute = node["Fn::ValueOf"]
+            subnets = values[name] if isinstance(values[name], list) else [values[name]]
+            return [attributes[subnet, attribute] for subnet in subnets]
         found = evaluate(node)
         return found if isinstance(found, list) else [found]
 

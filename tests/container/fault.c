@@ -1,0 +1,89 @@
+/* Preloaded into a task: calls that concern FAULT_DIRECTORY fail as the file FAULT_CONTROL says.
+ *
+ * It holds a call's name and the number of an error. "linkdone" links, and reports the error all the same.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REAL(type, name, ...) ((type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name))
+
+static int wanted(const char *call) {
+    char text[64], name[32];
+    int number = 0, file = REAL(int, "open64", const char *, int, ...)(getenv("FAULT_CONTROL"), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t length = REAL(ssize_t, "read", int, void *, size_t)(file, text, sizeof text - 1);
+    REAL(int, "close", int)(file);
+    text[length > 0 ? length : 0] = 0;
+    return sscanf(text, "%31s %d", name, &number) == 2 && !strcmp(name, call) ? number : 0;
+}
+
+static int below(const char *path) {
+    const char *directory = getenv("FAULT_DIRECTORY");
+    return directory && !strncmp(path, directory, strlen(directory));
+}
+
+static int concerns(int file) {
+    char link[32], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = 0;
+    return below(path);
+}
+
+#define FAIL(condition, call) \
+    do { \
+        int number = (condition) ? wanted(call) : 0; \
+        if (number) { \
+            errno = number; \
+            return -1; \
+        } \
+    } while (0)
+
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int mode = va_arg(rest, int);
+    va_end(rest);
+    FAIL(below(path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
+    return REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+}
+
+int link(const char *from, const char *to) {
+    FAIL(below(to), "link");
+    FAIL(below(to) && strstr(to, ".asc"), "linkasc");
+    int result = REAL(int, "link", const char *, const char *)(from, to);
+    if (result)
+        return result;
+    FAIL(below(to), "linkdone");
+    return 0;
+}
+
+int unlink(const char *path) {
+    FAIL(below(path), "unlink");
+    return REAL(int, "unlink", const char *)(path);
+}
+
+int fsync(int file) {
+    struct stat status;
+    FAIL(concerns(file), !fstat(file, &status) && S_ISDIR(status.st_mode) ? "dirfsync" : "fsync");
+    return REAL(int, "fsync", int)(file);
+}
+
+ssize_t write(int file, const void *data, size_t size) {
+    FAIL(file > 2 && concerns(file), "write");
+    return REAL(ssize_t, "write", int, const void *, size_t)(file, data, size);
+}
+
+ssize_t read(int file, void *data, size_t size) {
+    FAIL(concerns(file), "read");
+    return REAL(ssize_t, "read", int, void *, size_t)(file, data, size);
+}

@@ -1,0 +1,250 @@
+/* A file system over a directory that behaves roughly like one host's NFS mount of it.
+ *
+ * network BACKING MOUNTPOINT -f -o allow_other,default_permissions
+ *
+ * Each call that would reach the file server takes as long as the environment says, in microseconds: META_US, OPEN_US,
+ * WRITE_US, READDIR_US for every thousand entries. Directories are asked about whenever they are opened. A file's
+ * attributes and names are kept for 30 seconds, unless this host opens the file or finds its directory changed:
+ * close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is added to the file LOG for each such
+ * call. Needs FUSE 3.
+ */
+#define FUSE_USE_VERSION 31
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEPT_SECONDS 30.0
+#define SLOTS 4096
+
+static char backing[PATH_MAX];
+static long meta_us, open_us, write_us, readdir_us;
+
+/* Attributes of files as last asked for, each good for one state of the mount's root directory. */
+static struct {
+    char path[256];
+    struct stat status;
+    double at;
+    long state;
+} kept[SLOTS];
+static long state;
+static struct timespec changed;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void wait_us(long us) {
+    struct timespec time = {us / 1000000, us % 1000000 * 1000};
+    nanosleep(&time, NULL);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void note(const char *call, const char *path) {
+    static int log = -2;
+    if (log == -2)
+        log = getenv("LOG") ? open(getenv("LOG"), O_WRONLY | O_APPEND | O_CREAT, 0644) : -1;
+    if (log >= 0)
+        dprintf(log, "%s %s\n", call, path);
+}
+
+static unsigned slot(const char *path) {
+    unsigned hash = 5381;
+    while (*path)
+        hash = hash * 33 + (unsigned char)*path++;
+    return hash % SLOTS;
+}
+
+static void forget(const char *path) {
+    pthread_mutex_lock(&lock);
+    kept[slot(path)].at = -KEPT_SECONDS;
+    pthread_mutex_unlock(&lock);
+}
+
+static const char *real(char *buffer, const char *path) {
+    snprintf(buffer, 2 * PATH_MAX, "%s%s", backing, path);
+    return buffer;
+}
+
+#define REAL(path) real((char[2 * PATH_MAX]){0}, path)
+#define RESULT(call) ((call) < 0 ? -errno : 0)
+
+static int do_getattr(const char *path, struct stat *status, struct fuse_file_info *info) {
+    unsigned at = slot(path);
+    pthread_mutex_lock(&lock);
+    int hit = !strcmp(kept[at].path, path) && now() - kept[at].at < KEPT_SECONDS && kept[at].state == state;
+    if (hit)
+        *status = kept[at].status;
+    pthread_mutex_unlock(&lock);
+    if (hit)
+        return 0;
+    int result = RESULT(lstat(REAL(path), status));
+    wait_us(meta_us);
+    if (result)
+        return result;
+    pthread_mutex_lock(&lock);
+    if (S_ISDIR(status->st_mode)) {
+        if (!strcmp(path, "/") && memcmp(&changed, &status->st_mtim, sizeof changed)) {
+            state++;
+            changed = status->st_mtim;
+        }
+    } else if (strlen(path) < sizeof kept[at].path) {
+        strcpy(kept[at].path, path);
+        kept[at].status = *status;
+        kept[at].at = now();
+        kept[at].state = state;
+    }
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+static int do_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *info,
+                      enum fuse_readdir_flags flags) {
+    note("readdir", path);
+    DIR *directory = opendir(REAL(path));
+    if (!directory)
+        return -errno;
+    struct dirent *entry;
+    for (long count = 1; (entry = readdir(directory)); count++) {
+        struct stat status = {.st_ino = entry->d_ino, .st_mode = entry->d_type << 12};
+        if (count % 1000 == 0)
+            wait_us(readdir_us);
+        if (fill(buffer, entry->d_name, &status, 0, 0))
+            break;
+    }
+    wait_us(meta_us);
+    closedir(directory);
+    return 0;
+}
+
+static int do_open(const char *path, struct fuse_file_info *info) {
+    forget(path);
+    wait_us(open_us);
+    int descriptor = open(REAL(path), info->flags);
+    info->fh = descriptor;
+    return RESULT(descriptor);
+}
+
+static int do_create(const char *path, mode_t mode, struct fuse_file_info *info) {
+    forget(path);
+    wait_us(write_us);
+    int descriptor = open(REAL(path), info->flags | O_CREAT, mode);
+    info->fh = descriptor;
+    return RESULT(descriptor);
+}
+
+static int do_read(const char *path, char *buffer, size_t size, off_t offset, struct fuse_file_info *info) {
+    note("read", path);
+    /* 300 MB a second. */
+    wait_us(meta_us + size / 300);
+    ssize_t got = pread(info->fh, buffer, size, offset);
+    return got < 0 ? -errno : got;
+}
+
+static int do_write(const char *path, const char *buffer, size_t size, off_t offset, struct fuse_file_info *info) {
+    forget(path);
+    wait_us(size / 300);
+    ssize_t put = pwrite(info->fh, buffer, size, offset);
+    return put < 0 ? -errno : put;
+}
+
+static int do_flush(const char *path, struct fuse_file_info *info) {
+    wait_us(open_us);
+    return 0;
+}
+
+static int do_release(const char *path, struct fuse_file_info *info) { return RESULT(close(info->fh)); }
+
+static int do_fsync(const char *path, int data, struct fuse_file_info *info) {
+    wait_us(write_us);
+    return RESULT(fsync(info->fh));
+}
+
+static int do_unlink(const char *path) {
+    forget(path);
+    wait_us(write_us);
+    return RESULT(unlink(REAL(path)));
+}
+
+static int do_mkdir(const char *path, mode_t mode) {
+    wait_us(write_us);
+    return RESULT(mkdir(REAL(path), mode));
+}
+
+static int do_rmdir(const char *path) {
+    wait_us(write_us);
+    return RESULT(rmdir(REAL(path)));
+}
+
+static int do_link(const char *from, const char *to) {
+    forget(from);
+    forget(to);
+    wait_us(write_us);
+    return RESULT(link(REAL(from), REAL(to)));
+}
+
+static int do_rename(const char *from, const char *to, unsigned flags) {
+    forget(from);
+    forget(to);
+    wait_us(write_us);
+    return RESULT(renameat2(AT_FDCWD, REAL(from), AT_FDCWD, REAL(to), flags));
+}
+
+static int do_truncate(const char *path, off_t size, struct fuse_file_info *info) {
+    forget(path);
+    wait_us(write_us);
+    return RESULT(truncate(REAL(path), size));
+}
+
+static int do_chmod(const char *path, mode_t mode, struct fuse_file_info *info) {
+    forget(path);
+    return RESULT(chmod(REAL(path), mode));
+}
+
+static int do_utimens(const char *path, const struct timespec times[2], struct fuse_file_info *info) {
+    forget(path);
+    return RESULT(utimensat(AT_FDCWD, REAL(path), times, AT_SYMLINK_NOFOLLOW));
+}
+
+static void *do_init(struct fuse_conn_info *connection, struct fuse_config *config) {
+    config->attr_timeout = 0;
+    config->entry_timeout = KEPT_SECONDS;
+    config->negative_timeout = 0;
+    config->auto_cache = 1;
+    config->use_ino = 1;
+    return NULL;
+}
+
+static const struct fuse_operations operations = {
+    .init = do_init,       .getattr = do_getattr, .readdir = do_readdir,   .open = do_open,   .create = do_create,
+    .read = do_read,       .write = do_write,     .flush = do_flush,       .release = do_release, .fsync = do_fsync,
+    .unlink = do_unlink,   .mkdir = do_mkdir,     .rmdir = do_rmdir,       .link = do_link,   .rename = do_rename,
+    .truncate = do_truncate, .chmod = do_chmod,   .utimens = do_utimens,
+};
+
+static long setting(const char *name, long otherwise) {
+    const char *value = getenv(name);
+    return value ? atol(value) : otherwise;
+}
+
+int main(int count, char **arguments) {
+    if (count < 3 || !realpath(arguments[1], backing))
+        return 2;
+    meta_us = setting("META_US", 1000);
+    open_us = setting("OPEN_US", 1500);
+    write_us = setting("WRITE_US", 3000);
+    readdir_us = setting("READDIR_US", 3000);
+    arguments[1] = arguments[0];
+    return fuse_main(count - 1, arguments + 1, &operations, NULL);
+}

@@ -1,0 +1,51 @@
+"""What is left of a module without its comments does the same."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from generator.parts.bare_source import bare_source
+
+MODULES = sorted((Path(__file__).parents[2] / "generator").rglob("*.py"))
+ODD = {
+    "text with a hash": 'a = "# no comment"  # comment\n',
+    "text with empty lines": 'a = """x\n\n# no comment\n   \ny"""\n',
+    "docstring alone": 'class A:\n    """Docstring."""\n\n\nclass B(A): ...\n',
+    "docstring of lines": 'def f() -> int:\n    """Docstring\n\n    of lines.\n    """\n\n    return 1\n',
+    "nested": 'class A:\n    """Docstring."""\n\n    def f(self) -> None:\n        """Docstring."""\n',
+    "formatted text": 'b = 1\na = f"""{b}\n\n#"""\n',
+    "text that is no docstring": 'a = 1\n"""Of a."""\n',
+    "comments alone": "# a\n# b\n",
+    "beyond ASCII": 'a = "é"  # é\nb = a\n',
+    "in brackets": "a = [\n    1,  # one\n\n    # two\n    2,\n]\n",
+}
+
+
+def _without_docstrings(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+            if not node.body and not isinstance(node, ast.Module):
+                node.body = [ast.Pass()]
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("source", ODD.values(), ids=ODD)
+def test_odd_sources(source: str) -> None:
+    bare = bare_source(source)
+    assert _without_docstrings(bare) == _without_docstrings(source)
+    assert "Docstring" not in bare
+    assert "  #" not in bare.replace('"# no comment"', "")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_our_modules(module: Path) -> None:
+    source = module.read_text()
+    bare = bare_source(source)
+    assert _without_docstrings(bare) == _without_docstrings(source)
+    assert bare_source(bare) == bare

@@ -21,6 +21,12 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 test-slow: .venv/tests ## Run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
+SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
+	PYTHONPATH=.:tests $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules

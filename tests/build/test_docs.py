@@ -50,10 +50,15 @@ def test_readme_is_read_to_its_end() -> None:
 
 def test_names_in_the_documents_exist() -> None:
     """CamelCase names in backticks are parameters, outputs, logical IDs or AWS's own words listed here."""
-    aws = {"CloudWatch"} | set(
-        "AccessDenied CannotPullContainerError OutOfMemoryError PendingConfirmation ResourceInitializationError "
-        "VcpuLimitExceeded".split()
-    )
+    aws = {
+        "AccessDenied",
+        "CannotPullContainerError",
+        "CloudWatch",
+        "OutOfMemoryError",
+        "PendingConfirmation",
+        "ResourceInitializationError",
+        "VcpuLimitExceeded",
+    }
     known = {setting.name for setting in settings.ALL} | aws
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():

@@ -44,7 +44,10 @@ UPLOAD = textwrap.dedent("""
         setattr(os, name, counted(getattr(os, name)))
     staged = Staged(Path(sys.argv[2]), sys.argv[3])
     staged.write(sys.stdin.buffer.read())
-    backend.publish(staged)
+    staged.flush()
+    backend.publish(staged, replace=False)
+    staged.settle()
+    backend.details.learn(staged.name, staged.file, staged.sha256)
     staged.discard()
     os.write(1, b"answered")
 """)
@@ -95,6 +98,38 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
     assert killed.stdout == b"answered"
     assert step > 10
     assert visible(directory) == ["first-1.0.tar.gz"]
+
+
+# Another program writes between the two looks at the directory that bracket a link.
+BESIDE = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from generator.container.changes import Announcer
+
+    root = Path(sys.argv[1])
+    with Announcer(str(root)).announced("ours-1.0.tar.gz") as announcement:
+        (root / "theirs-1.0.tar.gz").write_bytes(b"theirs")
+        (root / "ours-1.0.tar.gz").write_bytes(b"ours")
+        announcement.done()
+""")
+
+
+@pytest.mark.slow
+def test_a_change_hidden_by_an_upload_is_found_in_time(
+    start_newest: StartTask, newest_image: Path, directory: Path
+) -> None:
+    task = start_newest(directory)
+    assert task.upload(*sdist("first", "1.0")).status_code == 200
+    for _ in range(2):
+        # Seen twice, clock ticks apart, the directory is trusted.
+        assert len(files_of(task, "first")) == 1
+        time.sleep(0.1)
+    subprocess.run([newest_image, "-c", BESIDE, directory], check=True, cwd=Path(__file__).parents[2])
+    assert files_of(task, "ours") == {"ours-1.0.tar.gz": sha256(b"ours")}
+    deadline = time.monotonic() + 60
+    while not (found := files_of(task, "theirs")) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert found == {"theirs-1.0.tar.gz": sha256(b"theirs")}
 
 
 def journals(directory: Path) -> list[Path]:

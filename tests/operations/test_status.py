@@ -171,3 +171,25 @@ def test_no_stack(well: Deployed) -> None:
     done = well.run("status", "--stack-name", "absent")
     assert done.returncode == 2
     assert "absent" in done.stderr
+
+
+def test_as_json(well: Deployed) -> None:
+    """One object, and nothing else on standard output, also while drift is looked for."""
+    _fewer_tasks(well)
+    done = well.run("status", "--json", "--detect-drift")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert (found["stack"], found["good"]) == ("pypi", False)
+    assert found["urls"] == well.outputs["PypiServerUrls"].split(",")
+    assert [it["subject"] for it in found["facts"] if it["good"] is False] == ["tasks"]
+    assert {"last backup", "last restore"} == {it["subject"] for it in found["facts"] if it["good"] is None}
+
+
+def test_ends_with_addresses_and_next_steps(well: Deployed) -> None:
+    lines = well.run("status").stdout.splitlines()
+    assert f"{well.outputs['PypiServerUrls'].split(',')[0]}/" in lines
+    for account in ("pip", "pypirc"):
+        (line,) = [line for line in lines if f"--format {account} " in line]
+        done = well.run(*line.split()[3:-2])
+        assert done.returncode == 0, done.stderr
+        assert ("publisher" if account == "pypirc" else "reader") in done.stdout

@@ -175,6 +175,8 @@ def read_target(target: str) -> tuple[str, str]:
     """
     if absolute := _ABSOLUTE_FORM.match(target):
         target = target[absolute.end() :]
+        if target and target[0] not in "/?":
+            raise Refusal(400, "The request target has more than a host before its path.")
         if not target.startswith("/"):
             target = f"/{target}"
     path, _, query = target.partition("?")

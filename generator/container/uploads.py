@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from .archives import read_metadata
 from .backend import IndexedBackend
+from .body import MalformedBody
 from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
@@ -158,12 +159,14 @@ class _Body:
         self._stream = environ["wsgi.input"]
 
     def read(self, size: int) -> bytes:
-        """Raises Refusal if the client stalls or goes away."""
+        """Raises Refusal if the client stalls, goes away, or sends chunks that are none."""
         try:
             data: bytes = self._stream.read(size)
         except OSError as error:
             # A client that stalled once would stall again: later reads, `drain`'s among them, find the body at its end.
             self._stream = BytesIO()
+            if isinstance(error, MalformedBody):
+                raise Refusal(400, f"Nothing was stored: {error}.") from error
             raise Refusal(408, "Nothing was stored: the upload stalled. Upload again.") from error
         self.received += len(data)
         return data

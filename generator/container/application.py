@@ -20,7 +20,7 @@ from .downloads import download, metadata
 from .health import Health
 from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
-from .settings import Account, Settings
+from .settings import HEALTH_PATH, Account, Settings
 from .stock import Stock
 from .upkeep import keep_up
 from .uploads import Uploads
@@ -103,7 +103,7 @@ class Application:
         method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"].encode("latin-1").decode()
         if method in ("GET", "HEAD"):
-            if path == "/health":
+            if path == HEALTH_PATH:
                 return Work("health", self._health.respond)
             if path == "/":
                 return whole(200, "text/html; charset=UTF-8", WELCOME)

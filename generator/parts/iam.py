@@ -17,6 +17,7 @@ from generator.language.wiring import Expression, Stack, When
 from generator.parts.tags import tags
 
 ECS_TASKS = "ecs-tasks.amazonaws.com"
+FLOW_LOGS = "vpc-flow-logs.amazonaws.com"
 
 
 def document(*statements: Statement) -> dict[str, Any]:
@@ -57,15 +58,16 @@ def role(
 ) -> Role:
     """A role that the service ``trusted`` may assume, added to ``stack``; there only if ``condition`` holds.
 
-    A task role is assumable only for tasks of this account, which closes the confused deputy:
+    A role of tasks or flow logs is assumable only for those of this account, which closes the confused deputy:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
     """
     own_account = Condition(StringEquals("aws:SourceAccount", Ref("AWS::AccountId")))
     trust = Statement(
         Effect=Allow,
         Principal=Principal("Service", trusted),
         Action=[AssumeRole],
-        **({"Condition": own_account} if trusted == ECS_TASKS else {}),
+        **({"Condition": own_account} if trusted in (ECS_TASKS, FLOW_LOGS) else {}),
     )
     properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": document(trust),

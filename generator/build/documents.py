@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters, outputs, alarms and findings, the diagram of the wires."""
+"""The derived parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from troposphere import Template
 
 from generator import settings
 from generator.addons.network import ENDPOINTS
-from generator.build import findings
+from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+
+BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -27,7 +29,8 @@ def update(document: Path, parts: dict[str, str]) -> None:
 
 def parts(nested: Nested) -> dict[str, str]:
     """Every derived part by name."""
-    parent = nested.templates()["pypiserver.yaml"]
+    templates = nested.templates()
+    parent = templates["pypiserver.yaml"]
     return {
         "parameters": parameters(),
         "outputs": outputs(parent),
@@ -35,6 +38,8 @@ def parts(nested: Nested) -> dict[str, str]:
         "diagram": diagram(nested),
         "findings": findings.table(),
         "endpoints": endpoints(),
+        "costs": costs.table(templates),
+        "profiles": costs.profiles(templates, BENCHMARK),
     }
 
 

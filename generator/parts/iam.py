@@ -8,7 +8,7 @@ from typing import Any
 from awacs import kms
 from awacs.aws import Allow, Condition, ForAnyValueStringEquals, PolicyDocument, Principal, Statement, StringEquals
 from awacs.sts import AssumeRole
-from troposphere import If, Join, Ref, Select, Split, Sub
+from troposphere import If, Ref, Select, Split, Sub
 from troposphere.iam import Policy, Role
 
 from generator import settings
@@ -37,13 +37,13 @@ def may_decrypt_secrets(stack: Stack) -> If:
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
     """
     key = stack.take(settings.SECRET_KMS_KEY_ARN)
-    place, name = (Select(index, Split(":alias/", Join("", [key, ":alias/"]))) for index in (0, 1))
-    of_alias = Condition(ForAnyValueStringEquals("kms:ResourceAliases", [Join("", ["alias/", name])]))
+    place, name = (Select(index, Split(":alias/", Sub("${Key}:alias/", Key=key))) for index in (0, 1))
+    of_alias = Condition(ForAnyValueStringEquals("kms:ResourceAliases", [Sub("alias/${Name}", Name=name)]))
 
     def decrypt(resource: Expression, **condition: Condition) -> dict[str, Any]:
         return document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[resource], **condition))
 
-    return stack.if_(IS_SECRET_KEY_ALIAS, decrypt(Join("", [place, ":key/*"]), Condition=of_alias), decrypt(key))
+    return stack.if_(IS_SECRET_KEY_ALIAS, decrypt(Sub("${Place}:key/*", Place=place), Condition=of_alias), decrypt(key))
 
 
 def role(

@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from urllib.parse import quote
 
 from .backend import IndexedBackend
 from .health import require_complete
-from .http import Environ, Response, has_etag, whole
+from .http import Environ, Response, has_etag, moment, whole
 from .kept import Details
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
@@ -155,16 +154,11 @@ class Listings:
         distributions = [(path, known) for path, known in files if not path.endswith(".asc")]
         document: dict[str, object] = {
             "name": name,
-            "versions": list(dict.fromkeys(self._version(path) for path, _ in distributions)),
+            "versions": list(dict.fromkeys(self._backend.package(path).version for path, _ in distributions)),
             "files": [_file(path, known) for path, known in distributions],
         }
         links = (_link(path, known) for path, known in files)
         return Listing(0, 0.0, details, Body(_html(f"Links for {name}", links)), _json(document))
-
-    def _version(self, path: str) -> str:
-        version = self._backend.package(path).version
-        # pypiserver appends a wheel's build tag (PEP 427) to the version.
-        return version.partition("-")[0] if path.endswith(".whl") else version
 
 
 def _respond(listing: Listing, environ: Environ) -> Response:
@@ -225,7 +219,7 @@ def _link(path: str, details: Details) -> str:
 
 
 def _file(path: str, details: Details) -> dict[str, object]:
-    uploaded = datetime.fromtimestamp(details.identity.mtime_ns // 1000 / 1_000_000, timezone.utc)
+    uploaded = moment(details.identity.mtime_ns)
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
         "url": _url(path),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from troposphere import And, Condition, Equals, FindInMap, Not
+from troposphere import And, Condition, Equals, FindInMap, Join, Not, Or, Select, Split
 
 from generator import settings
 from generator.language.wiring import Setting, When
-from generator.sizing import instance_table
+from generator.sizing import BURSTABLE, instance_table
 
 
 def _given(name: str, setting: Setting, nothing: str = "") -> When:
@@ -30,6 +30,7 @@ HAS_GUNICORN_WORKERS = _given("HasGunicornWorkers", settings.GUNICORN_WORKERS, "
 HAS_GROUP_MIN = _given("HasGroupMin", settings.ASG_MIN_SIZE, "0")
 HAS_GROUP_MAX = _given("HasGroupMax", settings.ASG_MAX_SIZE, "0")
 HAS_EBS_KEY = _given("HasEbsKey", settings.EBS_KMS_KEY_ARN)
+HAS_INSTANCE_TYPE_OVERRIDE = _given("HasInstanceTypeOverride", settings.ASG_INSTANCE_TYPE_OVERRIDE)
 HAS_AMI = _given("HasAmi", settings.AMI_ID)
 HAS_EXTRA_PERMISSIONS = _given("HasExtraPermissions", settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS)
 HAS_EXTRA_POLICIES = _given("HasExtraPolicies", settings.EXTRA_MANAGED_POLICY_ARNS)
@@ -37,6 +38,7 @@ HAS_EXISTING_FILE_SYSTEM = _given("HasExistingFileSystem", settings.EXISTING_FIL
 HAS_LIFECYCLE = _given("HasLifecycle", settings.EFS_LIFECYCLE_POLICY, "none")
 HAS_ARCHIVE = _given("HasArchive", settings.EFS_ARCHIVE_POLICY, "none")
 HAS_ALARM_TOPICS = _given("HasAlarmTopics", settings.ALARM_TOPIC_ARNS)
+HAS_PAGER = _given("HasPager", settings.PAGER_TOPIC_ARN)
 HAS_ALWAYS_TASKS = _given("HasAlwaysTasks", settings.TASK_MIN_COUNT, "0")
 
 IS_EXECUTE_COMMAND = _is("IsExecuteCommand", settings.ENABLE_EXECUTE_COMMAND, "true")
@@ -61,19 +63,58 @@ IS_ARM = When(
         "arm64",
     ),
 )
+IS_BURSTABLE = When(
+    "IsBurstable",
+    # Of the override, else of the listed type: without an override the family is the second part.
+    lambda stack: Or(
+        *(
+            Equals(
+                Select(
+                    part,
+                    Split(
+                        ".",
+                        Join(
+                            ".",
+                            [stack.take(settings.ASG_INSTANCE_TYPE_OVERRIDE), stack.take(settings.ASG_INSTANCE_TYPE)],
+                        ),
+                    ),
+                ),
+                family,
+            )
+            for part in (0, 1)
+            for family in BURSTABLE
+        )
+    ),
+)
 
 
-def both(name: str, first: When, second: When) -> When:
-    """Whether both conditions hold."""
-    return When(name, lambda stack: And(Condition(stack.when(first)), Condition(stack.when(second))))
+def every(name: str, *conditions: When) -> When:
+    """Whether all conditions hold, two or more."""
+    return When(name, lambda stack: And(*(Condition(stack.when(it)) for it in conditions)))
 
 
 def _not(name: str, condition: When) -> When:
     return When(name, lambda stack: Not(Condition(stack.when(condition))))
 
 
+IS_SECRET_KEY_ALIAS = When(
+    "IsSecretKeyAlias",
+    lambda stack: Not(
+        Equals(
+            Select(0, Split(":alias/", stack.take(settings.SECRET_KMS_KEY_ARN))),
+            stack.take(settings.SECRET_KMS_KEY_ARN),
+        )
+    ),
+)
 HAS_NEW_FILE_SYSTEM = _not("HasNewFileSystem", HAS_EXISTING_FILE_SYSTEM)
 HAS_NEW_CERTIFICATE = _is("HasNewCertificate", settings.CERTIFICATE_ARN, "")
 HAS_CERTIFICATE_ZONE = _given("HasCertificateZone", settings.CERTIFICATE_HOSTED_ZONE_ID)
-HAS_CAA = both("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"))
+HAS_PLAIN_NAMES = When(
+    "HasPlainNames",
+    lambda stack: Equals(
+        Select(0, Split("@", Select(0, Split("*", stack.take(settings.DNS_NAMES))))), stack.take(settings.DNS_NAMES)
+    ),
+)
+"""Neither the zone itself nor a wildcard is among the names: CAA records there would bind names of others (RFC 8659)."""
+HAS_CAA = every("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"), HAS_PLAIN_NAMES)
 IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

@@ -58,6 +58,7 @@ def architecture(edition: E) -> E:
         cluster=from_compute.cluster,
         service=from_compute.service,
         service_arn=from_compute.service_arn,
+        log_agent=from_compute.log_agent,
         auto_scaling_group=from_compute.auto_scaling_group,
     )
 

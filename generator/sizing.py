@@ -24,6 +24,8 @@ _BURSTABLE = {
     "xlarge": (4, 16),
     "2xlarge": (8, 32),
 }
+BURSTABLE = ("t3", "t3a", "t4g")
+"""Families that spend CPU credits."""
 _COMPUTE = {"large": (2, 4), "xlarge": (4, 8), "2xlarge": (8, 16), "4xlarge": (16, 32)}
 _GENERAL = {"large": (2, 8), "xlarge": (4, 16), "2xlarge": (8, 32), "4xlarge": (16, 64)}
 _X86 = "x86_64"
@@ -33,18 +35,24 @@ _FAMILIES = {
     "t3": (_X86, _BURSTABLE),
     "t3a": (_X86, _BURSTABLE),
     "t4g": (_ARM, _BURSTABLE),
+    "m5": (_X86, _GENERAL),
     "m6a": (_X86, _GENERAL),
     "m6g": (_ARM, _GENERAL),
     "m6i": (_X86, _GENERAL),
+    "m7a": (_X86, _GENERAL),
     "m7g": (_ARM, _GENERAL),
     "m7i": (_X86, _GENERAL),
     "m8g": (_ARM, _GENERAL),
+    "m8i": (_X86, _GENERAL),
+    "c5": (_X86, _COMPUTE),
     "c6a": (_X86, _COMPUTE),
     "c6g": (_ARM, _COMPUTE),
     "c6i": (_X86, _COMPUTE),
+    "c7a": (_X86, _COMPUTE),
     "c7g": (_ARM, _COMPUTE),
     "c7i": (_X86, _COMPUTE),
     "c8g": (_ARM, _COMPUTE),
+    "c8i": (_X86, _COMPUTE),
 }
 
 INSTANCES: dict[str, Instance] = {

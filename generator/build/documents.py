@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters, outputs and findings, the diagram of the wires."""
+"""The derived parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
-from generator.build import findings
+from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
+from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+
+BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -25,12 +28,16 @@ def update(document: Path, parts: dict[str, str]) -> None:
 
 def parts(nested: Nested) -> dict[str, str]:
     """Every derived part by name."""
-    parent = nested.templates()["pypiserver.yaml"]
+    templates = nested.templates()
+    parent = templates["pypiserver.yaml"]
     return {
         "parameters": parameters(),
         "outputs": outputs(parent),
+        "alarms": alarms(),
         "diagram": diagram(nested),
         "findings": findings.table(),
+        "costs": costs.table(templates),
+        "profiles": costs.profiles(templates, BENCHMARK),
     }
 
 
@@ -56,6 +63,12 @@ def _row(setting: Setting) -> str:
 def outputs(parent: Template) -> str:
     rows = [f"| `{name}` | {output.Description} |" for name, output in parent.outputs.items()]
     return "\n".join(["| Output | |", "|---|---|", *rows])
+
+
+def alarms() -> str:
+    """Each alarm with its description, first the one that wakes."""
+    rows = [f"| `{it.title}` | {it.description} |" for it in ALARMS]
+    return "\n".join(["| Alarm | |", "|---|---|", f"| `PackagesUnavailableAlarm` | {OUTAGE_DESCRIPTION} |", *rows])
 
 
 def diagram(nested: Nested) -> str:

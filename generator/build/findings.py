@@ -118,9 +118,9 @@ EXPLAINED = (
     Explained(
         ("AwsSolutions-IAM5",),
         ("VaultCleanerRole",),
-        "With `BackupsForceDestroy` only. A recovery point's ARN does not name its vault, so this role, which the "
-        "cleaner's function alone has, could delete any that AWS Backup holds in the region. The function lists those "
-        "of its own vault. Without the parameter there is no such role.",
+        "With `BackupsForceDestroy` only. A recovery point's ARN does not name its vault, nor does a condition of IAM: "
+        "this role, which the cleaner's function alone has, may delete those that carry the tag `backup-vault` with "
+        "the name of its own vault. Without the parameter there is no such role.",
     ),
     Explained(
         ("AwsSolutions-L1",),

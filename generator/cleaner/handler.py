@@ -19,6 +19,8 @@ import cfnresponse
 from botocore.exceptions import ClientError
 
 FORCE_DESTROY = "force-destroy"
+VAULT = "backup-vault"
+"""Tag of the recovery points that the function's role may delete; its value is their vault's name."""
 MARGIN = 60
 """Seconds before the function's timeout at which it gives up waiting and says so."""
 
@@ -46,10 +48,18 @@ def delete_vault(name, remaining):
     if backup.list_tags(ResourceArn=vault["BackupVaultArn"])["Tags"].get(FORCE_DESTROY) != "true":
         return
     pages = backup.get_paginator("list_recovery_points_by_backup_vault")
+    foreign = set()
     while points := list(pages.paginate(BackupVaultName=name).search("RecoveryPoints[]")):
-        for point in points:
-            if point["Status"] != "DELETING":
-                backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point["RecoveryPointArn"])
+        for arn in [it["RecoveryPointArn"] for it in points if it["Status"] != "DELETING"]:
+            if arn in foreign or backup.list_tags(ResourceArn=arn)["Tags"].get(VAULT) != name:
+                foreign.add(arn)
+            else:
+                backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=arn)
+        if foreign >= {it["RecoveryPointArn"] for it in points}:
+            raise RuntimeError(
+                f"{len(foreign)} recovery points of {name} lack the tag {VAULT}={name}, such as {min(foreign)}: "
+                "tag or delete them, then delete the stack again"
+            )
         if remaining() < MARGIN:
             raise TimeoutError(
                 f"{len(points)} recovery points of {name} are still being deleted: delete the stack again"

@@ -24,7 +24,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# Fields that somebody reads; others are nobody's, so none can be read in two ways. Of these several are a list ...
+# The fields that are handed on; no other reaches a handler. A field of these may come several times, which makes a list ...
 _LISTS = {
     "accept": "HTTP_ACCEPT",
     "accept-encoding": "HTTP_ACCEPT_ENCODING",
@@ -32,7 +32,7 @@ _LISTS = {
     "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     "connection": "connection",
 }
-# ... and of these there must be one.
+# ... and a field of these at most once.
 _SINGLES = {
     "authorization": "HTTP_AUTHORIZATION",
     "content-length": "CONTENT_LENGTH",
@@ -47,7 +47,7 @@ _SINGLES = {
     "x-amzn-trace-id": "HTTP_X_AMZN_TRACE_ID",
     "x-forwarded-proto": "wsgi.url_scheme",
 }
-# Servers take these for parts of the path; no honest client sends them.
+# WSGI servers let these headers replace parts of the path, which would then not be the one that was authorised.
 _REFUSED = {"script-name", "path-info"}
 _CONSTANT = {
     "SCRIPT_NAME": "",
@@ -103,7 +103,7 @@ def read_request(head: bytes, peer: str) -> Request:
         **_CONSTANT,
         **fields,
         "REQUEST_METHOD": method,
-        # WSGI carries bytes as Latin-1.
+        # PEP 3333: a WSGI string carries one byte in each character, which is Latin-1.
         "PATH_INFO": path if path.isascii() else path.encode().decode("latin-1"),
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": f"HTTP/1.{minor}",
@@ -129,7 +129,7 @@ def _read_fields(block: str) -> Environ:
         elif key := _LISTS.get(name):
             fields[key] = f"{fields[key]}, {value}" if key in fields else value
         elif (dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES):
-            # A proxy and a server may differ about whose header that is.
+            # Some servers read `_` in a header's name as `-`: a proxy would have checked another header than they obey.
             raise Refusal(400, f"The header {name} is refused.")
     return fields
 
@@ -157,6 +157,8 @@ def read_target(target: str) -> tuple[str, str]:
     """
     if absolute := _ABSOLUTE_FORM.match(target):
         target = target[absolute.end() :]
+        if target and target[0] not in "/?":
+            raise Refusal(400, "The request target has more than a host before its path.")
         if not target.startswith("/"):
             target = f"/{target}"
     path, _, query = target.partition("?")
@@ -166,7 +168,7 @@ def read_target(target: str) -> tuple[str, str]:
         if _BAD_ESCAPE.search(path) or "%2f" in path.lower():
             raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
         try:
-            # Decoded once: what still looks escaped is part of a name.
+            # Decoded once only. An escape that this yields, `%25` then `2f`, stays part of the name.
             path = unquote_to_bytes(path.encode("latin-1")).decode()
         except UnicodeDecodeError:
             raise Refusal(400, "The path is not UTF-8.") from None

@@ -25,7 +25,7 @@ FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
-# The others, a project's description of megabytes among them, are passed over.
+# The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
 _FILES = {"content", "gpg_signature"}
 _FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest"}
 
@@ -136,7 +136,7 @@ class Uploads:
         publication = Publication(self._backend, immutable=self._immutable, taken_status=taken_status)
         try:
             _check_agreement("the form", form.fields.get("name"), form.fields.get("version"), file)
-            # What was stored before these checks were made is acknowledged without them.
+            # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
             if publication.stored(content, file) is None:
                 _check_content(content, file)
         except Unfit as error:
@@ -187,6 +187,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_digests(form: Form, content: Staged) -> None:
+    """Raises Refusal if a digest in the form is not that of the bytes that arrived."""
     for field, digest in content.digests.items():
         announced = form.fields.get(field, "").strip().lower()
         if announced and announced != digest.hexdigest():
@@ -198,7 +199,7 @@ def _check_digests(form: Form, content: Staged) -> None:
 
 
 def _check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit and OSError."""
+    """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
     metadata = parse(read_metadata(content.name, content.file))
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from awacs import kms, secretsmanager
+from awacs import secretsmanager
 from awacs.aws import Allow, Statement
 from troposphere import (
     GetAtt,
@@ -19,9 +19,10 @@ from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
+from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import container, hosts, tasks
-from generator.parts.iam import ECS_TASKS, document, managed, role
+from generator.parts.iam import ECS_TASKS, document, managed, may_decrypt_secrets, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
@@ -36,6 +37,7 @@ class Compute:
     cluster: Wire[kinds.ClusterName]
     service: Wire[kinds.ServiceName]
     service_arn: Wire[kinds.Arn]
+    log_agent: Wire[kinds.ServiceName]
     auto_scaling_group: Wire[kinds.AutoScalingGroupName]
     logs: Wire[kinds.LogGroupName]
     task_min_count: Wire[kinds.Text]
@@ -65,7 +67,8 @@ def compute(
     ``target_group``: where the load balancer looks for the tasks.
     """
     cluster = _cluster(stack)
-    task_logs = log_group(stack, "TaskLogs", "tasks")
+    # Who uploaded what is asked after the stack is gone, too.
+    task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
     host_logs = log_group(stack, "HostLogs", "hosts")
 
     template = hosts.launch_template(
@@ -87,11 +90,14 @@ def compute(
     )
     service = _service(stack, cluster, provider, association, task, stack.take(target_group))
     _scaling(stack, cluster, service)
-    _log_agent(stack, cluster, association, host_logs)
+    agent = _log_agent(stack, cluster, association, host_logs)
     return Compute(
         cluster=stack.offer("EcsClusterName", Ref(cluster), "Name of the ECS cluster."),
         service=stack.offer("EcsServiceName", GetAtt(service, "Name"), "Name of the ECS service."),
         service_arn=stack.offer("EcsServiceArn", Ref(service), "ARN of the ECS service."),
+        log_agent=stack.offer(
+            "LogAgentServiceName", GetAtt(agent, "Name"), "Name of the ECS service of the hosts' log agent."
+        ),
         auto_scaling_group=stack.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
         logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
         task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
@@ -165,14 +171,13 @@ def _capacity(stack: Stack) -> Sub:
         TaskMax=stack.take(settings.TASK_MAX_COUNT),
         Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
         HostMin=hosts.group_min(stack),
-        Type=stack.take(settings.ASG_INSTANCE_TYPE),
+        Type=hosts.instance_type(stack),
     )
 
 
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
     """May pull the image, write the tasks' log and read the accounts' secrets."""
     read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
-    decrypt = Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[stack.take(settings.SECRET_KMS_KEY_ARN)])
     return role(
         stack,
         "ExecutionRole",
@@ -183,7 +188,7 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
             Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
-                Policy(PolicyName="decrypt-secrets", PolicyDocument=document(decrypt)),
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=may_decrypt_secrets(stack)),
             ),
         ],
     )
@@ -221,7 +226,7 @@ def _scaling(stack: Stack, cluster: ecs.Cluster, service: ecs.Service) -> None:
 
 def _log_agent(
     stack: Stack, cluster: ecs.Cluster, association: ecs.ClusterCapacityProviderAssociations, log: LogGroup
-) -> None:
+) -> ecs.Service:
     """The CloudWatch agent on every host."""
     agent = _log_writer(stack, "LogAgentRole", "log-agent", "host-logs", log)
     execution = _log_writer(
@@ -234,7 +239,7 @@ def _log_agent(
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
     )
     task = tasks.log_agent(stack, log, execution_role=GetAtt(execution, "Arn"), task_role=GetAtt(agent, "Arn"))
-    stack.add(
+    return stack.add(
         ecs.Service(
             "LogAgentService",
             DependsOn=[association.title],

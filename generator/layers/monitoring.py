@@ -12,6 +12,7 @@ from generator.language.wiring import Stack, Wire, layer
 from generator.parts import dashboard
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
+from generator.parts.tasks import memory_reservation
 from generator.parts.topic import encrypted_topic
 
 
@@ -33,6 +34,7 @@ def monitoring(
     cluster: Wire[kinds.ClusterName],
     service: Wire[kinds.ServiceName],
     service_arn: Wire[kinds.Arn],
+    log_agent: Wire[kinds.ServiceName],
     auto_scaling_group: Wire[kinds.AutoScalingGroupName],
 ) -> Monitoring:
     """Alarms and failures, sent to a topic, and a dashboard; all about resources of the other layers.
@@ -42,6 +44,7 @@ def monitoring(
     ``load_balancer_name``, ``target_group_name``: as the dimensions of their metrics have them.
     ``cluster``, ``service``: as the dimensions of the tasks' metrics have them.
     ``service_arn``: as events of the tasks' deployments have it.
+    ``log_agent``: as the dimensions of the metrics of the hosts' log agent have it.
     ``auto_scaling_group``: the group of the hosts.
     """
     topic = encrypted_topic(stack)
@@ -51,9 +54,22 @@ def monitoring(
         "LoadBalancer": stack.take(load_balancer_name),
         "TargetGroup": stack.take(target_group_name),
         "AutoScalingGroupName": stack.take(auto_scaling_group),
+        "ClusterName": stack.take(cluster),
+        "ServiceName": stack.take(service),
+        "LogAgent.ServiceName": stack.take(log_agent),
+        "Reservation": memory_reservation(stack),
+        "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     arns = alarms(stack, Ref(topic), dimensions)
-    failures(stack, Ref(topic), service_arn=stack.take(service_arn), file_system=stack.take(file_system))
+    failures(
+        stack,
+        Ref(topic),
+        cluster=stack.take(cluster),
+        service=stack.take(service),
+        service_arn=stack.take(service_arn),
+        auto_scaling_group=stack.take(auto_scaling_group),
+        file_system=stack.take(file_system),
+    )
     stack.add(
         cloudwatch.Dashboard(
             "Dashboard",

@@ -23,6 +23,7 @@ _REMOVE = {
     "AWS::EFS::FileSystem": "aws efs delete-file-system --file-system-id {}",
     "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {}  # once it is empty",
     "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {}",
+    "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {}",
     "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {}  # once it has no object versions",
 }
 _ADOPT = {"AWS::EFS::FileSystem": "deploy with ExistingFileSystemId={}"}

@@ -16,15 +16,15 @@ from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
 from generator.parts.tags import tags
 
-ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
+ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"
 
 Dimensions = dict[str, Expression]
-"""Values of dimensions by their name."""
+"""Values of dimensions by their name; where two resources have one of the same name, with a noun and a dot before it."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """``statistic`` of a metric over ``period`` seconds, of the series with the ``dimensions`` of these names."""
+    """``statistic`` (or a percentile, ``p99``) over ``period`` seconds, of the series with these ``dimensions``."""
 
     namespace: str
     name: str
@@ -33,7 +33,9 @@ class Metric:
     dimensions: tuple[str, ...]
 
     def series(self, values: Dimensions) -> list[cloudwatch.MetricDimension]:
-        return [cloudwatch.MetricDimension(Name=name, Value=values[name]) for name in self.dimensions]
+        return [
+            cloudwatch.MetricDimension(Name=name.rpartition(".")[2], Value=values[name]) for name in self.dimensions
+        ]
 
     def properties(self, values: Dimensions) -> dict[str, Any]:
         """What an alarm on this metric has besides the alarm's own properties."""
@@ -41,19 +43,23 @@ class Metric:
             "Namespace": self.namespace,
             "MetricName": self.name,
             "Dimensions": self.series(values),
-            "Statistic": self.statistic,
+            "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic": self.statistic,
             "Period": self.period,
         }
 
 
 @dataclass(frozen=True)
 class Computed:
-    """``expression`` in metric math over the ``metrics``, which are named by their key."""
+    """``expression`` in metric math over the ``metrics``, which are named by their key.
+
+    ``inserted`` are the values of ``${…}`` in it, which are known when the stack is deployed.
+    """
 
     name: str
     label: str
     expression: str
     metrics: dict[str, Metric]
+    inserted: tuple[str, ...] = ()
 
     def properties(self, values: Dimensions) -> dict[str, Any]:
         """What an alarm on the result has besides the alarm's own properties."""
@@ -69,7 +75,9 @@ class Computed:
             )
             for name, it in self.metrics.items()
         ]
-        result = cloudwatch.MetricDataQuery(Id=self.name, Label=self.label, Expression=self.expression)
+        inserted: dict[str, Any] = {name: values[name] for name in self.inserted}
+        expression = Sub(self.expression, **inserted) if inserted else self.expression
+        result = cloudwatch.MetricDataQuery(Id=self.name, Label=self.label, Expression=expression)
         return {"Metrics": [*queries, result]}
 
 
@@ -77,7 +85,8 @@ class Computed:
 class Alarm:
     """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``periods`` periods on end; if ``condition`` holds.
 
-    ``title`` is the logical ID, ``description`` what whoever is woken reads: what is wrong, and what to do.
+    ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do. ``silence``
+    is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
     """
 
     title: str
@@ -87,11 +96,35 @@ class Alarm:
     threshold: int | Setting
     periods: int = 2
     condition: When | None = None
+    silence: str = "notBreaching"
 
 
 _FILE_SYSTEM = ("FileSystemId",)
 _LOAD_BALANCER = ("LoadBalancer",)
 _TASKS = ("LoadBalancer", "TargetGroup")
+_SERVICE = ("ClusterName", "ServiceName")
+_HOSTS = ("AutoScalingGroupName",)
+
+
+def _successes(period: int, least: int) -> Computed:
+    """Percentage of the requests of ``period`` seconds that did not fail with 5xx; 100 where there are fewer than ``least``.
+
+    RequestCount has only requests for which there was a target. For the others the load balancer answers 503.
+    """
+    asked = "(FILL(requests,0)+FILL(refused,0))"
+    names = {
+        "requests": "RequestCount",
+        "refused": "HTTPCode_ELB_503_Count",
+        "target": "HTTPCode_Target_5XX_Count",
+        "elb": "HTTPCode_ELB_5XX_Count",
+    }
+    return Computed(
+        "success",
+        "Success rate (%)",
+        f"IF({asked}>={least},100*(1-(FILL(target,0)+FILL(elb,0))/IF({asked}>0,{asked},1)),100)",
+        {key: Metric("AWS/ApplicationELB", name, "Sum", period, _LOAD_BALANCER) for key, name in names.items()},
+    )
+
 
 ALARMS = (
     Alarm(
@@ -133,39 +166,123 @@ ALARMS = (
     ),
     Alarm(
         title="NoHealthyTargetsAlarm",
-        description="No task answers: the server is down. See the service's events, then the tasks' log.",
+        description="No task answers: the server is down. See the service's events, then the tasks' log, then the hosts.",
         metric=Metric("AWS/ApplicationELB", "HealthyHostCount", "Maximum", 60, _TASKS),
         comparison=BELOW,
         threshold=1,
+        periods=3,
+        condition=conditions.HAS_ALWAYS_TASKS,
+        # Without any registered target there is no datapoint.
+        silence="breaching",
+    ),
+    Alarm(
+        title="FailingRequestsAlarm",
+        description="More than half of the requests failed with 5xx for five minutes: see the tasks' log, then the file "
+        "system's metrics on the dashboard.",
+        # One failure of two requests is no outage.
+        metric=_successes(60, 10),
+        comparison=BELOW,
+        threshold=50,
+        periods=5,
         condition=conditions.HAS_ALWAYS_TASKS,
     ),
     Alarm(
-        title="ResponseTimeAlarm",
-        description="The average answer takes more than 48 seconds: see the dashboard for what is exhausted.",
-        metric=Metric("AWS/ApplicationELB", "TargetResponseTime", "Average", 60, _LOAD_BALANCER),
+        title="HalfOfTargetsAlarm",
+        description="Half of the tasks or more fail their health check, and the others carry their load: see the tasks' "
+        "log, and whether the tasks that fail share a host or a zone.",
+        metric=Computed(
+            "failing",
+            "Tasks that fail (%)",
+            "100*unhealthy/(healthy+unhealthy)",
+            {
+                "healthy": Metric("AWS/ApplicationELB", "HealthyHostCount", "Average", 60, _TASKS),
+                "unhealthy": Metric("AWS/ApplicationELB", "UnHealthyHostCount", "Average", 60, _TASKS),
+            },
+        ),
+        comparison=AT_LEAST,
+        threshold=50,
+        periods=5,
+    ),
+    Alarm(
+        title="MissingTasksAlarm",
+        description="Fewer tasks run than TaskMinCount for 15 minutes: see the service's events, whether tasks fail to "
+        "start or hosts are missing.",
+        # Each running task sends one sample a minute, and without Container Insights nothing else counts them:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service_utilization.html
+        metric=Metric("AWS/ECS", "CPUUtilization", "SampleCount", 60, _SERVICE),
+        comparison=BELOW,
+        threshold=settings.TASK_MIN_COUNT,
+        periods=15,
+        condition=conditions.HAS_ALWAYS_TASKS,
+        silence="breaching",
+    ),
+    Alarm(
+        title="TaskMemoryAlarm",
+        description="A task uses more than 90 % of its memory limit, at which it is ended: raise ContainerMemory, or lower "
+        "GunicornWorkers.",
+        # ECS measures against the reservation, and the limit is what ends a task.
+        metric=Computed(
+            "limited",
+            "Memory used (% of the limit)",
+            "used*${Reservation}/${Limit}",
+            {"used": Metric("AWS/ECS", "MemoryUtilization", "Maximum", 300, _SERVICE)},
+            inserted=("Reservation", "Limit"),
+        ),
         comparison=ABOVE,
-        threshold=48,
+        threshold=90,
+    ),
+    Alarm(
+        title="LostHostsAlarm",
+        description="A host runs no log agent for 15 minutes: its ECS agent is gone or never joined the cluster. "
+        "Terminate the host, and another starts; if that one is lost too, see its log and its way to ECS.",
+        # The agent's figures come through the ECS agent of the host.
+        metric=Computed(
+            "lost",
+            "Hosts without an agent",
+            "hosts-FILL(agents,0)",
+            {
+                "hosts": Metric("AWS/AutoScaling", "GroupInServiceInstances", "Minimum", 60, _HOSTS),
+                "agents": Metric(
+                    "AWS/ECS", "CPUUtilization", "SampleCount", 60, ("ClusterName", "LogAgent.ServiceName")
+                ),
+            },
+        ),
+        comparison=ABOVE,
+        threshold=0,
+        periods=15,
+    ),
+    Alarm(
+        title="CpuCreditAlarm",
+        description="A host has spent its CPU credits for two hours, and what it uses beyond is billed: choose a larger "
+        "AsgInstanceType, or one that is not of t3, t3a or t4g.",
+        # A new host has none yet.
+        metric=Metric("AWS/EC2", "CPUCreditBalance", "Minimum", 300, _HOSTS),
+        comparison=BELOW,
+        threshold=10,
+        periods=24,
+        condition=conditions.IS_BURSTABLE,
+    ),
+    Alarm(
+        title="ResponseTimeAlarm",
+        description="One answer in a hundred takes more than 5 seconds, for 15 minutes: see on the dashboard which of "
+        "CPU, memory and file system is exhausted. Large uploads take as long as their client sends.",
+        metric=Metric("AWS/ApplicationELB", "TargetResponseTime", "p99", 300, _LOAD_BALANCER),
+        comparison=ABOVE,
+        threshold=5,
+        periods=3,
     ),
     Alarm(
         title="SuccessRateAlarm",
         description="More than 1 % of the requests failed with 5xx: see the tasks' log.",
-        metric=Computed(
-            "success",
-            "Success rate (%)",
-            "100*(1-(FILL(target,0)+FILL(elb,0))/requests)",
-            {
-                "requests": Metric("AWS/ApplicationELB", "RequestCount", "Sum", 300, _LOAD_BALANCER),
-                "target": Metric("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", 300, _LOAD_BALANCER),
-                "elb": Metric("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", 300, _LOAD_BALANCER),
-            },
-        ),
+        metric=_successes(300, 1),
         comparison=BELOW,
         threshold=99,
+        condition=conditions.HAS_ALWAYS_TASKS,
     ),
     Alarm(
         title="HostCpuAlarm",
         description="The hosts' CPUs are busy for ten minutes: choose a larger instance type or more tasks.",
-        metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, ("AutoScalingGroupName",)),
+        metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, _HOSTS),
         comparison=ABOVE,
         threshold=90,
     ),
@@ -180,8 +297,18 @@ ALARMS = (
 )
 
 
+OUTAGE = ("NoHealthyTargetsAlarm", "FailingRequestsAlarm")
+"""Each of these alone means that nobody gets packages."""
+OUTAGE_DESCRIPTION = (
+    "Packages cannot be had: no task answers, or most requests fail. See which of the two alarms rings."
+)
+
+
 def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
-    """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas."""
+    """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas.
+
+    The outage is told to the operator's pager instead, if there is one.
+    """
     actions = appended(stack, [topic], settings.ALARM_TOPIC_ARNS, conditions.HAS_ALARM_TOPICS)
     arns: list[object] = []
     for it in ALARMS:
@@ -193,7 +320,7 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
                 AlarmDescription=it.description,
                 ComparisonOperator=it.comparison,
                 Threshold=threshold,
-                TreatMissingData="notBreaching",
+                TreatMissingData=it.silence,
                 AlarmActions=actions,
                 OKActions=actions,
                 Tags=tags(stack, "alarm"),
@@ -204,4 +331,21 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
         arn = GetAtt(alarm, "Arn")
         separated = Sub(",${Arn}", Arn=arn) if arns else arn
         arns.append(stack.if_(it.condition, separated, "") if it.condition else separated)
+    _outage(stack, actions)
     return Join("", arns)
+
+
+def _outage(stack: Stack, actions: Expression) -> None:
+    """The one alarm to be woken by; not in the list of the others, which are its causes."""
+    pager = stack.if_(conditions.HAS_PAGER, [stack.take(settings.PAGER_TOPIC_ARN)], actions)
+    stack.add(
+        cloudwatch.CompositeAlarm(
+            "PackagesUnavailableAlarm",
+            Condition=stack.when(conditions.HAS_ALWAYS_TASKS),
+            AlarmDescription=OUTAGE_DESCRIPTION,
+            AlarmRule=Join(" OR ", [Sub('ALARM("${Arn}")', Arn=GetAtt(title, "Arn")) for title in OUTAGE]),
+            AlarmActions=pager,
+            OKActions=pager,
+            Tags=tags(stack, "alarm"),
+        )
+    )

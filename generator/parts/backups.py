@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awacs import backup as backup_actions
-from awacs.aws import Allow, Statement
+from awacs.aws import Allow, Condition, Statement, StringEquals
 from troposphere import GetAtt, Join, Ref, Select, Split, Sub
 from troposphere.backup import (
     BackupPlan,
@@ -19,7 +19,7 @@ from troposphere.iam import Role
 from generator import conditions, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, after
-from generator.parts.cleaners import FORCE_DESTROY, cleaner
+from generator.parts.cleaners import FORCE_DESTROY, VAULT_TAG, cleaner
 from generator.parts.iam import managed, role
 from generator.parts.tags import tag_map
 
@@ -62,17 +62,27 @@ def daily(stack: Stack, file_system_arn: Expression) -> None:
     )
 
 
-def _vault(stack: Stack) -> BackupVault:
-    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name.
+def _vault_name() -> Join:
+    """Unique to the stack, and the same for all of its life: a new name would be a new vault."""
+    return Join("-", ["packages", Select(2, Split("/", Ref("AWS::StackId")))])
 
-    The name is unique to the stack, and the same for all of its life: a new name would be a new vault.
+
+def vault_tag() -> dict[str, Expression]:
+    """The tag of recovery points that the cleaner may delete, which neither their ARN nor a condition of IAM ties to a vault.
+
+    On the file system too: recovery points take over its tags, those of a job that somebody starts by hand as well.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/recovery-points.html
     """
-    stack_uuid = Select(2, Split("/", Ref("AWS::StackId")))
+    return {VAULT_TAG: _vault_name()}
+
+
+def _vault(stack: Stack) -> BackupVault:
+    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name."""
     return stack.add(
         BackupVault(
             "BackupVault",
             **RETAIN_EXCEPT_ON_CREATE,
-            BackupVaultName=Join("-", ["packages", stack_uuid]),
+            BackupVaultName=_vault_name(),
             BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
         )
     )
@@ -96,7 +106,13 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
             ],
             Resource=[GetAtt(vault, "BackupVaultArn")],
         ),
-        Statement(Effect=Allow, Action=[backup_actions.DeleteRecoveryPoint], Resource=[recovery_points]),
+        Statement(Effect=Allow, Action=[backup_actions.ListTags], Resource=[recovery_points]),
+        Statement(
+            Effect=Allow,
+            Action=[backup_actions.DeleteRecoveryPoint],
+            Resource=[recovery_points],
+            Condition=Condition(StringEquals(f"aws:ResourceTag/{VAULT_TAG}", _vault_name())),
+        ),
     )
 
 
@@ -120,7 +136,7 @@ def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
                         StartWindowMinutes=START_WINDOW,
                         CompletionWindowMinutes=COMPLETION_WINDOW,
                         Lifecycle=LifecycleResourceType(DeleteAfterDays=stack.take(settings.BACKUP_RETENTION_DAYS)),
-                        RecoveryPointTags=tag_map(stack, "backups"),
+                        RecoveryPointTags={**tag_map(stack, "backups"), **vault_tag()},
                     )
                 ],
             ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "ReaderSecret", "AccessLogs")
+DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "ReaderSecret", "AccessLogs", "TaskLogs")
 """Logical IDs of what holds data, in either edition."""
-_DATA_LAYERS = ("Security", "Storage", "Edge")
+_DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""
 
 

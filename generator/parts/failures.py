@@ -1,8 +1,8 @@
-"""Failures that leave no metric, sent to the topic as events: of a deployment, of a backup."""
+"""Failures that leave no metric, sent to the topic as events: of a deployment, of tasks, of hosts, of a backup."""
 
 from __future__ import annotations
 
-from troposphere import events
+from troposphere import Join, Sub, events
 
 from generator import conditions
 from generator.language.wiring import Expression, Stack
@@ -10,8 +10,21 @@ from generator.parts.file_system import file_system_arn
 from generator.parts.tags import tags
 
 
-def failures(stack: Stack, topic: Expression, *, service_arn: Expression, file_system: Expression) -> None:
-    """Rules that tell ``topic`` when a deployment of the service, or a backup of the file system, has failed."""
+def failures(
+    stack: Stack,
+    topic: Expression,
+    *,
+    cluster: Expression,
+    service: Expression,
+    service_arn: Expression,
+    auto_scaling_group: Expression,
+    file_system: Expression,
+) -> None:
+    """Rules that tell ``topic`` of failures, each with what is known of the reason.
+
+    Of the service ``service``, ARN ``service_arn``, in the cluster ``cluster`` (names); of the hosts in
+    ``auto_scaling_group``; of backups of ``file_system``.
+    """
     stack.add(
         events.Rule(
             "FailedDeployment",
@@ -31,6 +44,8 @@ def failures(stack: Stack, topic: Expression, *, service_arn: Expression, file_s
             Tags=tags(stack, "failed-deployment"),
         )
     )
+    _tasks(stack, topic, cluster, service, service_arn)
+    _hosts(stack, topic, auto_scaling_group)
     arn = file_system_arn(file_system)
     stack.add(
         events.Rule(
@@ -49,6 +64,91 @@ def failures(stack: Stack, topic: Expression, *, service_arn: Expression, file_s
                 state="$.detail.state",
             ),
             Tags=tags(stack, "failed-backup"),
+        )
+    )
+
+
+def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expression, service_arn: Expression) -> None:
+    """Tasks that fail to start or end by themselves, and those for which there is no host.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html
+    """
+    cluster_arn = Sub("arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}", Cluster=cluster)
+    stack.add(
+        events.Rule(
+            "FailedTask",
+            Description="A task of the service failed to start, or ended by itself",
+            EventPattern={
+                "source": ["aws.ecs"],
+                "detail-type": ["ECS Task State Change"],
+                "detail": {
+                    "clusterArn": [cluster_arn],
+                    "group": [Join(":", ["service", service])],
+                    "lastStatus": ["STOPPED"],
+                    "stopCode": ["TaskFailedToStart", "EssentialContainerExited"],
+                },
+            },
+            Targets=_tell(
+                topic,
+                "The task <task> stopped (<code>): <reason>. See its log",
+                task="$.detail.taskArn",
+                code="$.detail.stopCode",
+                reason="$.detail.stoppedReason",
+            ),
+            Tags=tags(stack, "failed-task"),
+        )
+    )
+    stack.add(
+        events.Rule(
+            "UnplacedTask",
+            Description="A task of the service found no host, or does not start again and again",
+            EventPattern={
+                "source": ["aws.ecs"],
+                "detail-type": ["ECS Service Action"],
+                "resources": [service_arn],
+                "detail": {
+                    "eventName": [
+                        "SERVICE_TASK_PLACEMENT_FAILURE",
+                        "SERVICE_TASK_START_IMPAIRED",
+                        "SERVICE_TASK_CONFIGURATION_FAILURE",
+                    ]
+                },
+            },
+            Targets=_tell(
+                topic,
+                "<service>: <event>. See the service's events, and whether AsgMaxSize leaves room",
+                service="$.resources[0]",
+                event="$.detail.eventName",
+            ),
+            Tags=tags(stack, "unplaced-task"),
+        )
+    )
+
+
+def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> None:
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/automating-ec2-auto-scaling-with-eventbridge.html"""
+    stack.add(
+        events.Rule(
+            "FailedHosts",
+            Description="Hosts could not be launched, ended or replaced",
+            EventPattern={
+                "source": ["aws.autoscaling"],
+                "detail-type": [
+                    "EC2 Instance Launch Unsuccessful",
+                    "EC2 Instance Terminate Unsuccessful",
+                    "EC2 Auto Scaling Instance Refresh Failed",
+                    "EC2 Auto Scaling Instance Refresh Cancelled",
+                ],
+                "detail": {"AutoScalingGroupName": [auto_scaling_group]},
+            },
+            Targets=_tell(
+                topic,
+                "<what> in <group>: see the group's activity history",
+                what="$.detail-type",
+                group="$.detail.AutoScalingGroupName",
+            ),
+            Tags=tags(stack, "failed-hosts"),
         )
     )
 

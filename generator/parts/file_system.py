@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from awacs.aws import Action, Bool, Condition, Deny, Principal, Statement
-from troposphere import Sub
+from troposphere import Sub, Tags
 from troposphere.efs import BackupPolicy, FileSystem, LifecyclePolicy
 
 from generator import conditions, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack
+from generator.parts.backups import vault_tag
 from generator.parts.iam import document
 from generator.parts.tags import tags
 
@@ -58,6 +59,6 @@ def new_file_system(stack: Stack) -> FileSystem:
             # The plan of parts/backups.py backs it up; EFS's own would be a second one that cannot be deleted.
             BackupPolicy=BackupPolicy(Status="DISABLED"),
             FileSystemPolicy=document(only_tls),
-            FileSystemTags=tags(stack, "packages"),
+            FileSystemTags=tags(stack, "packages") + Tags(vault_tag()),
         )
     )

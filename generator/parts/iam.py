@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
+from awacs import kms
+from awacs.aws import Allow, Condition, ForAnyValueStringEquals, PolicyDocument, Principal, Statement, StringEquals
 from awacs.sts import AssumeRole
-from troposphere import If, Ref, Sub
+from troposphere import If, Join, Ref, Select, Split, Sub
 from troposphere.iam import Policy, Role
 
 from generator import settings
-from generator.conditions import HAS_PERMISSIONS_BOUNDARY
+from generator.conditions import HAS_PERMISSIONS_BOUNDARY, IS_SECRET_KEY_ALIAS
 from generator.language.wiring import Expression, Stack, When
 from generator.parts.tags import tags
 
@@ -27,6 +28,21 @@ def document(*statements: Statement) -> dict[str, Any]:
 def managed(path: str) -> Sub:
     """The ARN of the AWS managed policy at ``path``, in any partition."""
     return Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{path}")
+
+
+def may_decrypt_secrets(stack: Stack) -> If:
+    """A policy for the key of the credentials. An alias names no key in a policy: a condition on the key's aliases does.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+    """
+    key = stack.take(settings.SECRET_KMS_KEY_ARN)
+    place, name = (Select(index, Split(":alias/", Join("", [key, ":alias/"]))) for index in (0, 1))
+    of_alias = Condition(ForAnyValueStringEquals("kms:ResourceAliases", [Join("", ["alias/", name])]))
+
+    def decrypt(resource: Expression, **condition: Condition) -> dict[str, Any]:
+        return document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[resource], **condition))
+
+    return stack.if_(IS_SECRET_KEY_ALIAS, decrypt(Join("", [place, ":key/*"]), Condition=of_alias), decrypt(key))
 
 
 def role(

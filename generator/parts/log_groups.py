@@ -16,12 +16,17 @@ from generator.language.wiring import Stack
 from generator.parts.tags import tags
 
 
-def log_group(stack: Stack, title: str, noun: str, **attributes: Any) -> LogGroup:
-    """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``."""
+def log_group(
+    stack: Stack, title: str, noun: str, *, retention: dict[str, Any] = DELETE, **attributes: Any
+) -> LogGroup:
+    """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``.
+
+    ``retention`` is one of generator/language/retention.py: what becomes of the group when the stack is deleted.
+    """
     return stack.add(
         LogGroup(
             title,
-            **DELETE,
+            **retention,
             RetentionInDays=stack.take(settings.LOG_RETENTION_DAYS),
             KmsKeyId=stack.if_(HAS_LOG_KEY, settings.LOG_KMS_KEY_ARN),
             Tags=tags(stack, noun),

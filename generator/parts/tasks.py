@@ -25,11 +25,7 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
         Image=_image(stack),
         Essential=True,
         Memory=memory,
-        MemoryReservation=stack.if_(
-            conditions.HAS_MEMORY_RESERVATION,
-            settings.CONTAINER_MEMORY_RESERVATION,
-            _automatic(stack, "Reservation"),
-        ),
+        MemoryReservation=memory_reservation(stack),
         Cpu=stack.if_(conditions.HAS_CONTAINER_CPU, settings.CONTAINER_CPU_UNITS, _automatic(stack, "Cpu")),
         User=f"{container.USER_ID}:{container.USER_ID}",
         Privileged=False,
@@ -50,10 +46,19 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
             *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
         ],
         HealthCheck=ecs.HealthCheck(
-            Command=["CMD", "python3", "-c", _HEALTH_CHECK], Interval=30, Timeout=10, Retries=3, StartPeriod=60
+            Command=["CMD", "python3", "-c", _HEALTH_CHECK], Interval=30, Timeout=10, Retries=10, StartPeriod=60
         ),
         StopTimeout=STOP_TIMEOUT,
         LogConfiguration=_awslogs(log, "pypiserver"),
+    )
+
+
+def memory_reservation(stack: Stack) -> If:
+    """MiB that are kept for a task; it may use more, up to its limit."""
+    return stack.if_(
+        conditions.HAS_MEMORY_RESERVATION,
+        settings.CONTAINER_MEMORY_RESERVATION,
+        _automatic(stack, "Reservation"),
     )
 
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from cloudwatch import metrics
+from deployments import Editions, of_type
 
 from generator import settings
 from generator.build import documents
@@ -17,7 +19,7 @@ from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "README.md"
-DOCUMENTS = [ROOT / "README.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -28,10 +30,10 @@ def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
     assert copy.read_text() == document.read_text(), "run make templates"
 
 
-def test_readme_lists_every_parameter_and_output() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_parameter_and_output_is_listed() -> None:
+    page = (ROOT / "docs" / "parameters.md").read_text()
     parent = templates()["pypiserver.yaml"]
-    rows = set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert rows == {setting.name for setting in settings.ALL} | set(parent.outputs)
 
 
@@ -42,9 +44,21 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_readme_is_read_to_its_end() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def test_names_in_the_documents_exist() -> None:
     """CamelCase names in backticks are parameters, outputs, logical IDs or AWS's own words listed here."""
-    aws = {"CloudWatch"}
+    aws = {
+        "AccessDenied",
+        "CannotPullContainerError",
+        "CloudWatch",
+        "OutOfMemoryError",
+        "PendingConfirmation",
+        "ResourceInitializationError",
+        "VcpuLimitExceeded",
+    }
     known = {setting.name for setting in settings.ALL} | aws
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():
@@ -103,3 +117,16 @@ def test_stack_policy_guards_what_holds_data_in_both_editions() -> None:
     assert titles == {*holders, *DATA_BEARING}
     assert set(DATA_BEARING) <= set(built["pypiserver-single.yaml"].resources)
     assert (ROOT / "templates" / "stack-policy.json").read_text() == stack_policy()
+
+
+def test_the_number_of_alarms_and_of_their_metrics_is_the_documented_one(editions: Editions) -> None:
+    """Which AWS bills."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(r"There are (\d+) alarms .* \((\d+) at most\).*?(\d+) with the defaults", text, re.DOTALL)
+    assert found
+    alarms = [
+        of_type(editions.nested(values).resources, "AWS::CloudWatch::Alarm")
+        for values in ({}, {"EfsThroughputMode": "bursting"})
+    ]
+    watched = sum(len(metrics(alarm)) for alarm in alarms[0].values())
+    assert [int(it) for it in found.groups()] == [len(alarms[0]), len(alarms[1]), watched]

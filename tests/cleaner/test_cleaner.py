@@ -73,6 +73,8 @@ class Vault:
     denied: str = ""
     """Start of the path, with its method, that is denied."""
     exists: bool = True
+    untagged: set[str] = field(default_factory=set)
+    """Recovery points of somebody else's."""
     requests: list[str] = field(default_factory=list)
 
     def answer(self, method: str, target: str) -> tuple[int, dict[str, Any]]:
@@ -85,6 +87,8 @@ class Vault:
                     "BackupVaultName": name,
                     "BackupVaultArn": f"arn:aws:backup:us-east-1:1:backup-vault:{name}",
                 }
+            case ["GET", "tags", arn] if ":recovery-point:" in arn:
+                return 200, {"Tags": {} if arn in self.untagged else {"backup-vault": VAULT}}
             case ["GET", "tags", _]:
                 return 200, {"Tags": self.tags}
             case ["GET", "backup-vaults", _, "recovery-points"] if self.exists:
@@ -100,9 +104,9 @@ class Vault:
         return 400, {"Code": "ResourceNotFoundException", "Message": "no such vault"}
 
     def _page(self, start: int) -> dict[str, Any]:
-        if start == 0 and "COMPLETED" not in self.points.values():
+        if start == 0 and all(arn in self.untagged for arn, it in self.points.items() if it == "COMPLETED"):
             if self.linger == 0:
-                self.points.clear()
+                self.points = {arn: it for arn, it in self.points.items() if it == "COMPLETED"}
             self.linger -= 1
         arns = sorted(self.points)
         points = [{"RecoveryPointArn": arn, "Status": self.points[arn]} for arn in arns[start : start + 2]]
@@ -231,6 +235,18 @@ def test_keeps_a_vault_without_the_mark(
 
     assert vault.exists
     assert set(vault.points.values()) == {"COMPLETED"}
+
+
+def test_says_which_recovery_points_are_not_of_its_plan(
+    service: CloudFormation, index: ModuleType, vault: Vault
+) -> None:
+    """The role may not delete them; AWS Backup would answer that it does, and let them expire."""
+    vault.untagged = {"arn:aws:ec2:us-east-1::recovery-point:1", "arn:aws:ec2:us-east-1::recovery-point:3"}
+
+    answer = service.ask(index, "Delete", {"BackupVaultName": VAULT})
+
+    assert_answer(answer, "FAILED", "2 recovery points of packages lack the tag backup-vault=packages")
+    assert vault.points == dict.fromkeys(vault.untagged, "COMPLETED"), "all others are gone"
 
 
 def test_says_so_before_its_time_is_up(service: CloudFormation, index: ModuleType, vault: Vault) -> None:

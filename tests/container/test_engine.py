@@ -209,6 +209,7 @@ def test_chunks_are_put_together(task: Task) -> None:
         b"0x5\r\nabcde\r\n",
         b"\r\n",
         b"5 5\r\n",
+        b"5 \r\nabcde\r\n0\r\n\r\n",
         b"5\n",
         b"f" * 20,
         b"1;\x00\r\na\r\n0\r\n\r\n",

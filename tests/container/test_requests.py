@@ -134,6 +134,7 @@ TARGETS = {
     "/simple/": 200,
     "//simple/": 200,
     "http://elsewhere/simple/": 200,
+    "http://a@elsewhere/simple/": 400,
     "/s%69mple/": 200,
     "/simple/demo/": 200,
     "/simple/d%65mo/": 200,

@@ -90,6 +90,103 @@ def test_deployments(editions: Editions, name: str, is_told: bool) -> None:
     assert not messages(editions, deployment(name, OTHER_SERVICE)), "of a service that is not ours"
 
 
+CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/<Cluster>"
+
+
+def stopped(code: str, group: str = "service:<Service.Name>", cluster: str = CLUSTER) -> Data:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html"""
+    task = cluster.replace(":cluster/", ":task/") + "/158d1c8083dd49d6b527399fd6414f5c"
+    return {
+        "version": "0",
+        "detail-type": "ECS Task State Change",
+        "source": "aws.ecs",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "resources": [task],
+        "detail": {
+            "clusterArn": cluster,
+            "taskArn": task,
+            "group": group,
+            "lastStatus": "STOPPED",
+            "desiredStatus": "STOPPED",
+            "stopCode": code,
+            "stoppedReason": "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"),
+    [
+        ("TaskFailedToStart", True),
+        ("EssentialContainerExited", True),
+        ("ServiceSchedulerInitiated", False),  # a deployment, or a health check, which alarms see
+        ("UserInitiated", False),
+        ("SpotInterruption", False),
+    ],
+)
+def test_tasks(editions: Editions, code: str, is_told: bool) -> None:
+    found = messages(editions, stopped(code))
+    assert len(found) == is_told
+    assert all(code in message and "CannotPullContainerError" in message for message in found)
+    assert not messages(editions, stopped(code, group="service:other"))
+    assert not messages(editions, stopped(code, cluster=CLUSTER.replace("<Cluster>", "other")))
+    running = stopped(code)
+    running["detail"]["lastStatus"] = "DEPROVISIONING"
+    assert not messages(editions, running), "each task is told once"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("SERVICE_TASK_PLACEMENT_FAILURE", True),
+        ("SERVICE_TASK_START_IMPAIRED", True),
+        ("SERVICE_TASK_CONFIGURATION_FAILURE", True),
+        ("SERVICE_STEADY_STATE", False),
+        ("SERVICE_DESIRED_COUNT_UPDATED", False),
+    ],
+)
+def test_placement(editions: Editions, name: str, is_told: bool) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html"""
+
+    def event(service: str) -> Data:
+        detail = {"eventType": "ERROR", "eventName": name, "clusterArn": CLUSTER, "reason": "RESOURCE:MEMORY"}
+        return {
+            "detail-type": "ECS Service Action",
+            "source": "aws.ecs",
+            "resources": [service],
+            "detail": detail,
+        }
+
+    found = messages(editions, event(SERVICE))
+    assert len(found) == is_told
+    assert all(name in message and SERVICE in message for message in found)
+    assert not messages(editions, event(OTHER_SERVICE))
+
+
+@pytest.mark.parametrize(
+    ("what", "is_told"),
+    [
+        ("EC2 Instance Launch Unsuccessful", True),
+        ("EC2 Instance Terminate Unsuccessful", True),
+        ("EC2 Auto Scaling Instance Refresh Failed", True),
+        ("EC2 Auto Scaling Instance Refresh Cancelled", True),
+        ("EC2 Auto Scaling Instance Refresh Succeeded", False),
+        ("EC2 Instance Launch Successful", False),
+    ],
+)
+def test_hosts(editions: Editions, what: str, is_told: bool) -> None:
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/automating-ec2-auto-scaling-with-eventbridge.html"""
+
+    def event(group: str) -> Data:
+        return {"detail-type": what, "source": "aws.autoscaling", "detail": {"AutoScalingGroupName": group}}
+
+    found = messages(editions, event("<AutoScalingGroup>"))
+    assert len(found) == is_told
+    assert all(what in message and "<AutoScalingGroup>" in message for message in found)
+    assert not messages(editions, event("other"))
+
+
 def _backup_states() -> list[str]:
     model = boto3.client("backup", region_name="eu-west-1").meta.service_model
     states: list[str] = model.shape_for("BackupJobState").enum

@@ -33,7 +33,6 @@ def test_every_alarm_tells_every_topic_when_it_starts_and_when_it_ends(editions:
         assert alarm["AlarmActions"] == alarm["OKActions"] == expected, title
         assert len(expected) <= 5, "an alarm's quota of actions"
         assert alarm.get("ActionsEnabled", True) is True
-        assert alarm["TreatMissingData"] == "notBreaching", title
         assert alarm["AlarmDescription"]
 
 
@@ -50,7 +49,6 @@ def test_thresholds_of_the_terraform_module_are_kept(editions: Editions) -> None
         "FileSystemBurstCreditAlarm": ("LessThanThreshold", 1e12, 300),
         "FileSystemIoLimitAlarm": ("GreaterThanThreshold", 80, 300),
         "UnhealthyTargetsAlarm": ("GreaterThanThreshold", 1, 60),
-        "ResponseTimeAlarm": ("GreaterThanThreshold", 48, 60),
         "HostCpuAlarm": ("GreaterThanThreshold", 90, 300),
     }
     for title, (comparison, threshold, period) in thresholds.items():
@@ -86,7 +84,8 @@ def test_every_alarm_watches_a_resource_of_the_deployment(resources: Data) -> No
             assert metric["Dimensions"], title
             for it in metric["Dimensions"]:
                 assert it["Name"] in DIMENSIONS, f"{title}: give DIMENSIONS the resource that {it['Name']} names"
-                assert DIMENSIONS[it["Name"]] == it["Value"], title
+                of_agent = title == "LostHostsAlarm" and it["Name"] == "ServiceName"
+                assert it["Value"] == ("<LogAgentService.Name>" if of_agent else DIMENSIONS[it["Name"]]), title
 
 
 def test_every_expression_uses_the_metrics_beside_it(resources: Data) -> None:
@@ -102,7 +101,7 @@ def test_every_expression_uses_the_metrics_beside_it(resources: Data) -> None:
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_failures_without_a_metric_reach_the_topic(editions: Editions, place: Place) -> None:
     rules = of_type(editions.nested(place=place).resources, "AWS::Events::Rule")
-    assert rules.keys() == {"FailedDeployment", "FailedBackup"}
+    assert rules.keys() == {"FailedDeployment", "FailedTask", "UnplacedTask", "FailedHosts", "FailedBackup"}
     for rule in rules.values():
         assert [target["Arn"] for target in rule["Targets"]] == ["<Topic>"]
         template = rule["Targets"][0]["InputTransformer"]
@@ -117,6 +116,15 @@ def test_every_address_is_subscribed_once(editions: Editions) -> None:
     resources = editions.nested({"AlarmEmails": addresses}).resources
     subscriptions = resources["Topic"]["Properties"]["Subscription"]
     assert subscriptions == [{"Protocol": "email", "Endpoint": address} for address in addresses.split(",")]
+
+
+def test_alarms_need_no_address_where_topics_are_given(editions: Editions) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:pager"
+    resources = editions.nested({"AlarmEmails": "", "AlarmTopicArns": topic}).resources
+    assert resources["Topic"]["Properties"]["Subscription"] == []
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert alarms
+    assert all(topic in alarm["AlarmActions"] for alarm in alarms.values())
 
 
 def _dashboard(editions: Editions, mode: str, place: Place) -> Data:

@@ -135,6 +135,25 @@ def test_health_checks_leave_the_server_the_time_that_its_answer_takes(resources
     assert group["UnhealthyThresholdCount"] >= 2, "one lost packet is no illness"
 
 
+STALL = 180
+"""How long a file system may hang before tasks are replaced for it, which all would be at once."""
+
+
+def test_a_stall_of_the_file_system_replaces_no_task(resources: Data, container: Data) -> None:
+    """Both checks ask for it, ECS ends a task that fails either, and a new one would find the same file system.
+
+    A check that began just before the stall counts, so one interval less than the failures that it takes.
+    """
+    check, group = container["HealthCheck"], _properties(resources, "TargetGroup")
+    for interval, failures in (
+        (check["Interval"], check["Retries"]),
+        (group["HealthCheckIntervalSeconds"], group["UnhealthyThresholdCount"]),
+    ):
+        assert interval * (failures - 1) > STALL
+        assert interval * failures <= 600, "and a task that hangs by itself is replaced"
+    assert group["HealthCheckIntervalSeconds"] * group["HealthyThresholdCount"] <= 60, "a new one is not kept waiting"
+
+
 def test_only_the_servers_ok_is_healthy(resources: Data) -> None:
     """It answers 503 where it cannot read the packages, and 401 to whoever asks for anything else without a password."""
     group = _properties(resources, "TargetGroup")

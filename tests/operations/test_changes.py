@@ -115,9 +115,9 @@ def test_what_loses_data_is_refused(deploy: Deploy, within: Callable[[list[Chang
 
 
 def test_a_nested_stack_with_data_is_not_lost_either(deploy: Deploy) -> None:
-    changes = [{"LogicalResourceId": name, "ResourceType": STACK} for name in ("Storage", "Compute", "Edge")]
+    changes = [{"LogicalResourceId": name, "ResourceType": STACK} for name in ("Storage", "Monitoring", "Edge")]
     done = deploy([{**it, **how} for it, how in zip(changes, LOSES, strict=False)])
-    # Compute has none.
+    # Monitoring has none.
     assert refused(done) == {"Storage", "Edge"}
 
 

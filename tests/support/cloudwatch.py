@@ -71,7 +71,9 @@ def metrics(alarm: Data) -> dict[str, Data]:
 
 
 def name_of(metric: Data) -> str:
-    return f"{metric['Namespace']} {metric['MetricName']}"
+    """Namespace and name; of a metric that several services of a cluster have, the service as well."""
+    services = [it["Value"] for it in metric.get("Dimensions", []) if it["Name"] == "ServiceName"]
+    return " ".join([metric["Namespace"], metric["MetricName"], *services])
 
 
 def datapoint(metric: Data, samples: Samples) -> Value:

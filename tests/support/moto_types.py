@@ -15,7 +15,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from calls import REGION, Json, Made, call
+from botocore.validate import validate_parameters  # type: ignore[import-untyped] # botocore has no types
+from calls import REGION, Json, Made, call, client
 from custom_resource import cloudformation, module
 from moto.awslambda.models import lambda_backends
 from moto.backup.models import backup_backends
@@ -80,6 +81,13 @@ def _alarm(name: str, p: Json) -> Made:
     call("cloudwatch", "put_metric_alarm", AlarmName=name, **p)
     (alarm,) = call("cloudwatch", "describe_alarms", AlarmNames=[name])["MetricAlarms"]
     return Made(name, lambda: call("cloudwatch", "delete_alarms", AlarmNames=[name]), {"Arn": alarm["AlarmArn"]})
+
+
+def _composite_alarm(name: str, p: Json) -> Made:
+    """moto has none: that it would be asked for rightly is checked by botocore's model."""
+    shape = client("cloudwatch").meta.service_model.operation_model("PutCompositeAlarm").input_shape
+    validate_parameters({"AlarmName": name, **p}, shape)
+    return Made(name, lambda: None)
 
 
 def _topic(name: str, p: Json) -> Made:
@@ -350,6 +358,7 @@ TYPES = {
         "CloudFormation::CustomResource": _custom_resource,
         "CloudFormation::Stack": _nested_stack,
         "CloudWatch::Alarm": _alarm,
+        "CloudWatch::CompositeAlarm": _composite_alarm,
         "ECS::CapacityProvider": _capacity_provider,
         "ECS::Cluster": _cluster,
         "ECS::ClusterCapacityProviderAssociations": _association,

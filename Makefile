@@ -55,9 +55,9 @@ bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: u
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
 .venv/generator: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters, outputs, alarms and findings, the diagram of the wires."""
+"""The derived parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
-from generator.build import findings
+from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+
+BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -26,13 +28,16 @@ def update(document: Path, parts: dict[str, str]) -> None:
 
 def parts(nested: Nested) -> dict[str, str]:
     """Every derived part by name."""
-    parent = nested.templates()["pypiserver.yaml"]
+    templates = nested.templates()
+    parent = templates["pypiserver.yaml"]
     return {
         "parameters": parameters(),
         "outputs": outputs(parent),
         "alarms": alarms(),
         "diagram": diagram(nested),
         "findings": findings.table(),
+        "costs": costs.table(templates),
+        "profiles": costs.profiles(templates, BENCHMARK),
     }
 
 

@@ -58,10 +58,10 @@ pre{padding:.75rem 1rem;white-space:pre-wrap;background:#8881}
 pre,code{font:.875rem/1.5 ui-monospace,monospace}
 ul{columns:15rem;padding:0;list-style:none}
 header,details{border-bottom:1px solid #8886}
-summary{display:flex;flex-wrap:wrap;gap:0 1rem;padding:.5rem 0;cursor:pointer}
+summary{display:flex;flex-wrap:wrap;align-items:baseline;gap:0 1rem;padding:.5rem 0;cursor:pointer}
 b{flex:1 1 8rem}
-b::before{content:"\25b8\a0"}
-[open] b::before{content:"\25be\a0"}
+b::before{content:"▸ "}
+[open] b::before{content:"▾ "}
 details p{margin:0 0 1rem 1.1rem;font-size:.9rem}
 code{display:block;font-size:.75rem}
 code,small{opacity:.75}

@@ -69,6 +69,7 @@ def test_a_person_logs_in_finds_a_project_and_reads_about_it(task: Task, browser
         browser.follow("document.querySelector('li a').click()")
         assert browser.value("location.pathname") == "/project/acme-invoices/"
         assert browser.value("document.querySelector('[open] b').innerText").strip().endswith("1.10")
+        assert browser.value("getComputedStyle(document.querySelector('[open] b'), '::before').content") == '"▾ "'
         # Others are folded, and open without scripts.
         old = "[...document.querySelectorAll('details')].at(-1)"
         assert browser.value(f"{old}.querySelector('code').checkVisibility()") is False

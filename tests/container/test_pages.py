@@ -314,6 +314,7 @@ def test_a_hostile_package_is_text(start: StartTask, directory: Path) -> None:
         assert not {name for name in shown.attributes if name.startswith("on")} | shown.attributes & {"style", "src"}
         assert all(link.startswith("/") and not link.startswith("//") for link in shown.links)
         assert not set(DISGUISES) & set(response.text) - set("gnp.exe[31m")
+        assert all(character.isprintable() or character == "\n" for character in response.text)
         assert len(response.content) < 500_000
         policy = dict(part.split(" ", 1) for part in response.headers["Content-Security-Policy"].split("; "))
         assert policy.pop("style-src").startswith("'sha256-")

@@ -21,6 +21,12 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 test-slow: .venv/tests ## Run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
+SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
+	PYTHONPATH=.:tests $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules
@@ -49,9 +55,9 @@ bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: u
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
 .venv/generator: requirements.txt
 	$(PYTHON) -m venv .venv

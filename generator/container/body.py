@@ -16,7 +16,7 @@ RECEIVE_BYTES = 1 << 16
 LINE_LIMIT_BYTES = 1 << 10
 TRAILERS_LIMIT = 20
 # RFC 9112, section 7.1; extensions mean nothing to anybody.
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class StalledBody(OSError):

@@ -34,8 +34,13 @@ class DetailsCache:
         self._pool = ThreadPoolExecutor(ASKING_THREADS)
 
     def get(self, path: str, kept: Mapping[str, Details] | None = None) -> Details:
-        """`path` is relative to the root, `kept` what may be believed of it. Raises OSError."""
-        if details := self._current(path, os.stat(f"{self._root}/{path}")):
+        """
+        `path` is relative to the root, `kept` what may be believed of it.
+
+        Raises OSError; FileNotFoundError if there is no file, whatever else may be there.
+        """
+        status = self._status(path)
+        if status is not None and (details := self._current(path, status)):
             return details
         with self._locks[hash(path) % len(self._locks)], open_file(self._root, path) as file:
             # Opening has asked the file server; attributes without it may be old.

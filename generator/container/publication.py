@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 
 from .backend import IndexedBackend
 from .http import Refusal
@@ -113,7 +114,13 @@ class Publication:
             ) from cause
 
     def _compare(self, path: str, staged: Staged) -> None:
-        if self._backend.details.get(path).sha256 != staged.sha256:
+        try:
+            sha256 = self._backend.details.get(path).sha256
+        except FileNotFoundError:
+            if os.path.lexists(self._root / path):
+                raise self._taken(staged.name, "as something that is no file, and is not served") from None
+            raise
+        if sha256 != staged.sha256:
             raise self._taken(staged.name, "with other content")
 
     def _taken(self, name: str, how: str) -> Refusal:

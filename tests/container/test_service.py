@@ -211,6 +211,41 @@ def test_the_access_log_is_json_without_secrets(task: Task) -> None:
     assert not any(secret in text for secret in ("query-secret", "wrong-secret", READER[1], basic(READER)[6:]))
 
 
+def test_a_client_forges_no_log_line_and_hides_no_address(task: Task) -> None:
+    """The load balancer appends the address that it saw to what the client sent."""
+    for forged in ('", "user": "admin', "\x85\x80", "10.0.0.1, " * 400):
+        task.get(f"/packages/{NAME}", READER, headers={"X-Forwarded-For": f"{forged}, 203.0.113.9".encode("latin-1")})
+    assert wait_for(lambda: len(task.access_log()) == 3)
+    for line in task.access_log():
+        assert (line["user"], line["client"].rpartition(", ")[2]) == (READER[0], "203.0.113.9")
+        assert len(line["client"]) <= 256
+
+
+def test_a_fault_of_ours_is_answered_and_logged_and_tells_the_client_nothing(
+    start_newest: StartTask, directory: Path, tmp_path: Path
+) -> None:
+    # A library of the image that fails as nobody foresaw.
+    (tmp_path / "sitecustomize.py").write_text(
+        "from defusedxml import ElementTree\n"
+        "def fail(*arguments, **options): raise RuntimeError('the secret of the library')\n"
+        "ElementTree.fromstring = fail\n"
+    )
+    task = start_newest(directory, PYTHONPATH=str(tmp_path))
+    session = requests.Session()
+    session.auth = READER
+    answers = [session.post(f"{task.url}/RPC2", b"<a/>", timeout=30) for _ in range(2)]
+    for answer in answers:
+        assert (answer.status_code, answer.text) == (500, "The server failed; its log has the reason.\n")
+        assert "secret" not in f"{answer.reason}{answer.headers}"
+    assert task.get("/simple/").status_code == 200
+    assert wait_for(lambda: len(task.access_log()) == 3)
+    line = task.access_log()[0]
+    assert (line["status"], line["path"], line["user"]) == (500, "/RPC2", READER[0])
+    errors = task.errors.read_text()
+    assert "RuntimeError: the secret of the library" in errors
+    assert "POST '/RPC2'" in errors
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
+from generator.addons.network import ENDPOINTS
 from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
@@ -36,6 +37,7 @@ def parts(nested: Nested) -> dict[str, str]:
         "alarms": alarms(),
         "diagram": diagram(nested),
         "findings": findings.table(),
+        "endpoints": endpoints(),
         "costs": costs.table(templates),
         "profiles": costs.profiles(templates, BENCHMARK),
     }
@@ -58,6 +60,12 @@ def _row(setting: Setting) -> str:
         values = f" One of {', '.join(f'`{value}`' for value in setting.values)}." if setting.values else ""
     text = f"{setting.label}. {setting.description}{values}".replace("|", "\\|")
     return f"| `{setting.name}` | {default} | {text} |"
+
+
+def endpoints() -> str:
+    """The interface endpoints of a network without a way to the internet."""
+    rows = [f"| `{service}` | {reason} |" for service, (_, reason) in ENDPOINTS.items()]
+    return "\n".join(["| Name | For |", "|---|---|", *rows])
 
 
 def outputs(parent: Template) -> str:

@@ -23,7 +23,7 @@ from functools import partial
 
 from .application import Application, Work
 from .body import Body
-from .connection import Answer, Connection, FileBody
+from .connection import TURN_BYTES, Answer, Connection, FileBody
 from .gate import Gate
 from .http import Refusal, Response
 from .reading import HEAD_LIMIT_BYTES, Request, read_request
@@ -267,9 +267,15 @@ class Engine:
             self._await(connection, select.EPOLLIN, time.monotonic() + IDLE_SECONDS)
 
     def _discard(self, connection: Connection) -> None:
+        turn = connection.discards - TURN_BYTES
         with contextlib.suppress(BlockingIOError):
-            while connection.discards > 0 and (data := connection.socket.recv(RECEIVE_BYTES)):
+            while connection.discards > max(0, turn):
+                data = connection.socket.recv(RECEIVE_BYTES)
+                if not data:
+                    return self._close(connection)
                 connection.discards -= len(data)
+        # Who sends without a pause is never found waiting.
+        if connection.discards <= 0 or time.monotonic() > connection.head_deadline:
             return self._close(connection)
         self._await(connection, select.EPOLLIN, connection.head_deadline)
 

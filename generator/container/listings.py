@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .backend import IndexedBackend
 from .health import require_complete
-from .http import Environ, Response, has_etag, whole
+from .http import Environ, Response, has_etag, moment, whole
 from .kept import Details
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
@@ -170,9 +170,8 @@ class Listings:
 
     def version(self, path: str) -> str:
         """`path` is one of the index."""
-        version = self._backend.package(path).version
-        # pypiserver appends a wheel's build tag (PEP 427) to the version.
-        return version.partition("-")[0] if path.endswith(".whl") else version
+        version: str = self._backend.package(path).version
+        return version
 
 
 def _respond(listing: Listing, environ: Environ) -> Response:
@@ -237,7 +236,7 @@ def _link(path: str, details: Details) -> str:
 
 
 def uploaded(details: Details) -> datetime:
-    return datetime.fromtimestamp(details.identity.mtime_ns // 1000 / 1_000_000, timezone.utc)
+    return moment(details.identity.mtime_ns)
 
 
 def _file(path: str, details: Details) -> dict[str, object]:

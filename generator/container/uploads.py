@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from contextlib import ExitStack
 from io import BytesIO
@@ -92,7 +91,6 @@ class Uploads:
                     self._take(form, part)
             except Malformed as error:
                 raise Refusal(400, f"Nothing was stored: the form is malformed: {error}.") from error
-            body.drain()
         if body.expected is not None and body.received != body.expected:
             raise Refusal(
                 400,
@@ -159,23 +157,15 @@ class _Body:
         self._stream = environ["wsgi.input"]
 
     def read(self, size: int) -> bytes:
-        """Raises Refusal if the client stalls, goes away, or sends chunks that are none."""
+        """Raises Refusal if the client stalls, goes away, or sends malformed chunks."""
         try:
             data: bytes = self._stream.read(size)
+        except MalformedBody as error:
+            raise Refusal(400, f"Nothing was stored: {error}.") from error
         except OSError as error:
-            # A client that stalled once would stall again: later reads, `drain`'s among them, find the body at its end.
-            self._stream = BytesIO()
-            if isinstance(error, MalformedBody):
-                raise Refusal(400, f"Nothing was stored: {error}.") from error
             raise Refusal(408, "Nothing was stored: the upload stalled. Upload again.") from error
         self.received += len(data)
         return data
-
-    def drain(self) -> None:
-        """Read what is left, so that the connection can carry the next request; a stall ends it without an error."""
-        with contextlib.suppress(Refusal):
-            while self.read(READ_BYTES):
-                pass
 
 
 def _check_name(name: str) -> None:

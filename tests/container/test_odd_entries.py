@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +219,18 @@ def test_health_tells_whether_listings_can_be_served(start_newest: StartTask, di
     moved.rename(directory)
     for path in ("/health", "/simple/demo/"):
         assert task.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [1 << 40, -(1 << 40)])
+def test_a_time_that_no_date_can_say_stops_no_listing(start_newest: StartTask, seconds: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as home:
+        directory = Path(home)
+        name, content = sdist("dated", "1.0")
+        (directory / name).write_bytes(content)
+        os.utime(directory / name, (seconds, seconds))
+        task = start_newest(directory)
+        (file,) = task.project("dated")["files"]
+        assert file["upload-time"].startswith("9999" if seconds > 0 else "1000")
+        downloaded = task.get(f"/packages/{name}")
+        assert downloaded.content == content
+        task.kill()

@@ -248,6 +248,8 @@ def test_searches(task: Task) -> None:
         search % (b"search", b""),
         search % (b"search", b"<string/>"),
         search % (b"system.exit", b"<string>a</string>"),
+        b"<!DOCTYPE methodCall>" + search % (b"search", b"<string>dem</string>"),
+        b'<!DOCTYPE methodCall SYSTEM "file:///etc/passwd">' + search % (b"search", b"<string>dem</string>"),
         b"<!DOCTYPE a [" + entities + b"]>" + search % (b"search", b"<string>&e8;</string>"),
         b'<?xml version="1.0" encoding="none"?><a/>',
         b'<?xml version="1.0" encoding="utf-7"?><a/>',

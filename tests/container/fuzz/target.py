@@ -76,6 +76,7 @@ class Server:
         self.task = task
         self.statuses = statuses
         self._log = task.log.open("rb")
+        self._begun = b""
         self._errors = task.errors.open("rb")
         self.workers = self._workers()
         self._peaks_from_now()
@@ -132,7 +133,9 @@ class Server:
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of the access log since the last call, without those of failed probes."""
-        lines = [json.loads(line) for line in self._log.read().splitlines()]
+        # The last line may be half written.
+        whole, _, self._begun = (self._begun + self._log.read()).rpartition(b"\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["path"] != "/health" or line["status"] != 503]
 
     def check_errors(self) -> None:

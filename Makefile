@@ -44,9 +44,10 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/node .venv/original ## Compare with an AWS CDK app, and the server with the original
+bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with the original
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.server --python .venv/original/bin/python
+	$(BIN)/python -m bench.others --original .venv/original/bin/python --others .venv/others/bin/python
 
 .PHONY: bench-short
 bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: under a minute
@@ -79,4 +80,8 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 .venv/original: .venv/generator
 	$(PYTHON) -m venv $@
-	$@/bin/pip install --quiet "pypiserver==2.4.1" "gunicorn==20.0.4" "gevent==24.11.1" "passlib==1.7.4" "bcrypt<4" "setuptools<81"
+	$@/bin/pip install --quiet "pypiserver==2.4.1" "gunicorn==20.0.4" "gevent==24.11.1" "passlib==1.7.4" "bcrypt<4" "setuptools<81" "watchdog<7"
+
+.venv/others: .venv/generator
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet "simple-repository-server==0.10.0"

@@ -21,7 +21,7 @@ from .health import Health
 from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
 from .pages import WELCOME, Pages, asked_by_people
-from .settings import Account, Settings
+from .settings import HEALTH_PATH, Account, Settings
 from .stock import Stock
 from .upkeep import keep_up
 from .uploads import Uploads
@@ -99,7 +99,7 @@ class Application:
         method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"].encode("latin-1").decode()
         if method in ("GET", "HEAD"):
-            if path == "/health":
+            if path == HEALTH_PATH:
                 return Work("health", self._health.respond)
             if path == "/":
                 return self._front(environ)

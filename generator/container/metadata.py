@@ -54,7 +54,11 @@ def describe(name: str, file: IO[bytes]) -> Description:
     Depends on nothing but the name and the content, so that it may be kept as long as both stay.
     Raises OSError if, and only if, the storage fails.
     """
-    content = core_metadata(name, file)
+    return describe_metadata(name, core_metadata(name, file))
+
+
+def describe_metadata(name: str, content: bytes | None) -> Description:
+    """As `describe`, of a file whose core metadata is `content`, as archives.core_metadata gives it."""
     if content is None:
         return Description(None, None)
     digest = hashlib.sha256(content).hexdigest() if name.endswith(".whl") else None

@@ -85,7 +85,7 @@ class Publication:
             raise _unsettled(content.name, error) from error
         for staged in made:
             with contextlib.suppress(OSError):
-                self._backend.details.learn(staged.name, staged.file, staged.sha256)
+                self._backend.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
 
     def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
         """False if the very content is stored under the name already. Raises Refusal and OSError."""

@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 from .application import Application
 from .connection import Answer
 from .engine import Engine
-from .settings import Settings, SettingsError
+from .settings import HEALTH_PATH, Settings, SettingsError
 
 AGENT_LIMIT = 256
 PATH_LIMIT = 1024
@@ -29,7 +29,7 @@ def write_access_log(answer: Answer) -> None:
     path: str = environ.get("PATH_INFO", "")
     # The load balancer appends what it saw; what precedes that is the client's word.
     client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
-    if path == "/health" and answer.status == 200:
+    if path == HEALTH_PATH and answer.status == 200:
         return
     now = time.time()
     line = (

@@ -200,7 +200,8 @@ def _check_digests(form: Form, content: Staged) -> None:
 
 def _check_content(content: Staged, file: Released) -> None:
     """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
-    metadata = parse(read_metadata(content.name, content.file))
+    content.metadata = read_metadata(content.name, content.file)
+    metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")
     _check_agreement("its core metadata", metadata.name, metadata.version, file)

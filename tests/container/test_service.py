@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from generator.parts.container import HEALTH_PATH
+from generator.parts.container import HEALTH_PATH, USER_ID
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
@@ -277,10 +277,10 @@ def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: 
 
 @pytest.mark.slow
 def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, tmp_path: Path) -> None:
-    """As ECS runs it: uid 9898, everything read-only but the packages and a small /tmp in memory."""
+    """As ECS runs it: the image's user, everything read-only but the packages and a small /tmp in memory."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("a mount namespace needs root")
-    os.chown(directory, 9898, 9898)
+    os.chown(directory, int(USER_ID), int(USER_ID))
     port = free_port()
     base = Path(subprocess.check_output([image, "-c", "import sys; print(sys.base_prefix)"], text=True).strip())
     # The interpreter may lie below /tmp or the home directory of root, which are covered here.

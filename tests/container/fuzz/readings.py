@@ -113,6 +113,9 @@ def _bottle() -> Any:
 
 def _check_route(reading: Reading) -> None:
     """Raises Finding if pypiserver would change the package directory for a request that is no upload to us."""
+    if reading.method not in ("GET", "HEAD", "POST"):
+        # Refused before pypiserver is asked, whose framework would take "Post" for POST.
+        return
     environ = {"REQUEST_METHOD": reading.method, "PATH_INFO": reading.path}
     try:
         route, _ = _bottle().router.match(environ)

@@ -22,6 +22,7 @@ NETWORK = "network.yaml"
 
 ACCEPTED: dict[tuple[str, str], str] = {
     ("W1001", "*"): "an Output refers to a conditional resource within an If on that condition",
+    ("W2001", "monitoring.yaml"): "a reference within the Split of a Condition is not seen",
     ("W2509", "*"): "these parameters hold ARNs of secrets and keys, not passwords",
     ("W3002", "pypiserver.yaml"): "TemplateURL is relative in the repository; publishing makes it absolute",
     ("F3031", SINGLE): "an empty default is looked at in the branch of an If that it does not take",

@@ -215,6 +215,7 @@ def test_chunks_are_put_together(task: Task) -> None:
         b"1;\x00\r\na\r\n0\r\n\r\n",
         b"5;" + b"a" * 2000,
         b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n",
+        b"0\r\nGET / HTTP/1.1\r\n\r\n",
         b"1\r\nab\r\n0\r\n\r\n",
         b"1\r\na0\r\n\r\n",
     ],

@@ -21,6 +21,12 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 test-slow: .venv/tests ## Run the slow tests
 	$(BIN)/pytest -n 2 -m slow
 
+SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
+	PYTHONPATH=.:tests $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules
@@ -38,9 +44,10 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/node .venv/original ## Compare with an AWS CDK app, and the server with the original
+bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with the original
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.server --python .venv/original/bin/python
+	$(BIN)/python -m bench.others --original .venv/original/bin/python --others .venv/others/bin/python
 
 .PHONY: bench-short
 bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: under a minute
@@ -49,9 +56,9 @@ bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: u
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
 .venv/generator: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -73,4 +80,8 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 .venv/original: .venv/generator
 	$(PYTHON) -m venv $@
-	$@/bin/pip install --quiet "pypiserver==2.4.1" "gunicorn==20.0.4" "gevent==24.11.1" "passlib==1.7.4" "bcrypt<4" "setuptools<81"
+	$@/bin/pip install --quiet "pypiserver==2.4.1" "gunicorn==20.0.4" "gevent==24.11.1" "passlib==1.7.4" "bcrypt<4" "setuptools<81" "watchdog<7"
+
+.venv/others: .venv/generator
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet "simple-repository-server==0.10.0"

@@ -88,7 +88,8 @@ def serving(server: Server, directory: Path, python: str) -> Iterator[tuple[int,
         try:
             for _ in range(600):
                 try:
-                    if get(port, "/health") == 200:
+                    # Not every server has this path; whoever answers is there.
+                    if get(port, "/health") in (200, 404):
                         break
                 except OSError:
                     pass
@@ -106,24 +107,16 @@ def original(directory: Path, home: Path, python: str) -> tuple[list[str], int, 
     make = "import bcrypt, sys; print(sys.argv[1] + ':' + bcrypt.hashpw(sys.argv[2].encode(), bcrypt.gensalt(10)).decode())"
     (home / "htpasswd").write_text(subprocess.check_output([python, "-c", make, *PUBLISHER], text=True))
     (home / "gunicorn.conf.py").write_text(ORIGINAL_GUNICORN)
+    return stock_program(directory, home, python, "simple-dir")
+
+
+def stock_program(directory: Path, home: Path, python: str, backend: str) -> tuple[list[str], int, dict[str, str]]:
+    """pypiserver as it is, with the accounts and the gunicorn configuration that are in `home`."""
     port = free_port()
-    program = [
-        python,
-        "-m",
-        "pypiserver",
-        "run",
-        "-p",
-        str(port),
-        "--server",
-        "gunicorn",
-        "--backend",
-        "simple-dir",
-        "--authenticate",
-        "download,list,update",
-        "-P",
-        str(home / "htpasswd"),
-        str(directory),
-    ]
+    options = (
+        f"run -p {port} --server gunicorn --backend {backend} --authenticate download,list,update -P {home}/htpasswd"
+    )
+    program = [python, "-m", "pypiserver", *options.split(), str(directory)]
     return program, port, {"GUNICORN_CMD_ARGS": f"-c {home}/gunicorn.conf.py"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import And, Condition, Equals, FindInMap, Not, Or, Select, Split
+from troposphere import And, Condition, Equals, FindInMap, Join, Not, Or, Select, Split
 
 from generator import settings
 from generator.language.wiring import Setting, When
@@ -30,6 +30,7 @@ HAS_GUNICORN_WORKERS = _given("HasGunicornWorkers", settings.GUNICORN_WORKERS, "
 HAS_GROUP_MIN = _given("HasGroupMin", settings.ASG_MIN_SIZE, "0")
 HAS_GROUP_MAX = _given("HasGroupMax", settings.ASG_MAX_SIZE, "0")
 HAS_EBS_KEY = _given("HasEbsKey", settings.EBS_KMS_KEY_ARN)
+HAS_INSTANCE_TYPE_OVERRIDE = _given("HasInstanceTypeOverride", settings.ASG_INSTANCE_TYPE_OVERRIDE)
 HAS_AMI = _given("HasAmi", settings.AMI_ID)
 HAS_EXTRA_PERMISSIONS = _given("HasExtraPermissions", settings.EXTRA_INSTANCE_PROFILE_PERMISSIONS)
 HAS_EXTRA_POLICIES = _given("HasExtraPolicies", settings.EXTRA_MANAGED_POLICY_ARNS)
@@ -64,23 +65,56 @@ IS_ARM = When(
 )
 IS_BURSTABLE = When(
     "IsBurstable",
+    # Of the override, else of the listed type: without an override the family is the second part.
     lambda stack: Or(
-        *(Equals(Select(0, Split(".", stack.take(settings.ASG_INSTANCE_TYPE))), family) for family in BURSTABLE)
+        *(
+            Equals(
+                Select(
+                    part,
+                    Split(
+                        ".",
+                        Join(
+                            ".",
+                            [stack.take(settings.ASG_INSTANCE_TYPE_OVERRIDE), stack.take(settings.ASG_INSTANCE_TYPE)],
+                        ),
+                    ),
+                ),
+                family,
+            )
+            for part in (0, 1)
+            for family in BURSTABLE
+        )
     ),
 )
 
 
-def both(name: str, first: When, second: When) -> When:
-    """Whether both conditions hold."""
-    return When(name, lambda stack: And(Condition(stack.when(first)), Condition(stack.when(second))))
+def every(name: str, *conditions: When) -> When:
+    """Whether all conditions hold, two or more."""
+    return When(name, lambda stack: And(*(Condition(stack.when(it)) for it in conditions)))
 
 
 def _not(name: str, condition: When) -> When:
     return When(name, lambda stack: Not(Condition(stack.when(condition))))
 
 
+IS_SECRET_KEY_ALIAS = When(
+    "IsSecretKeyAlias",
+    lambda stack: Not(
+        Equals(
+            Select(0, Split(":alias/", stack.take(settings.SECRET_KMS_KEY_ARN))),
+            stack.take(settings.SECRET_KMS_KEY_ARN),
+        )
+    ),
+)
 HAS_NEW_FILE_SYSTEM = _not("HasNewFileSystem", HAS_EXISTING_FILE_SYSTEM)
 HAS_NEW_CERTIFICATE = _is("HasNewCertificate", settings.CERTIFICATE_ARN, "")
 HAS_CERTIFICATE_ZONE = _given("HasCertificateZone", settings.CERTIFICATE_HOSTED_ZONE_ID)
-HAS_CAA = both("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"))
+HAS_PLAIN_NAMES = When(
+    "HasPlainNames",
+    lambda stack: Equals(
+        Select(0, Split("@", Select(0, Split("*", stack.take(settings.DNS_NAMES))))), stack.take(settings.DNS_NAMES)
+    ),
+)
+"""Neither the zone itself nor a wildcard is among the names: CAA records there would bind names of others (RFC 8659)."""
+HAS_CAA = every("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"), HAS_PLAIN_NAMES)
 IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

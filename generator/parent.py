@@ -8,6 +8,7 @@ from troposphere import Template
 
 from generator import settings
 from generator.addons.dns import dns
+from generator.addons.network import network
 from generator.language.editions import Edition, Form, Nested, Single
 from generator.layers.compute import compute
 from generator.layers.edge import edge
@@ -102,4 +103,4 @@ def single() -> Single:
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), **dns()}
+    return {**nested().templates(), **single().templates(), **dns(), **network()}

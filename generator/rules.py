@@ -107,6 +107,7 @@ _PROVISIONED = _is(settings.EFS_THROUGHPUT_MODE, "provisioned")
 _ARCHIVE_OFF = _is(settings.EFS_ARCHIVE_POLICY, "none")
 _NO_ZONE = _is(settings.HOSTED_ZONE_ID, "")
 _NO_CERTIFICATE_ZONE = _is(settings.CERTIFICATE_HOSTED_ZONE_ID, "")
+_NOBODY = [_is(settings.ALARM_EMAILS, ""), _is(settings.ALARM_TOPIC_ARNS, "")]
 _DAYS = [int(days) for days in settings.EFS_ARCHIVE_POLICY.values if days != "none"]
 
 RULES: dict[str, dict[str, Any]] = {
@@ -125,6 +126,9 @@ RULES: dict[str, dict[str, Any]] = {
             "Every Availability Zone of AsgSubnets needs a subnet in LoadBalancerSubnets: the load balancer sends no "
             "request to hosts in other zones.",
         )
+    ),
+    "AlarmReceivers": _rule(
+        (_not(_and(_NOBODY)), "Give AlarmEmails or AlarmTopicArns: alarms are for somebody who gets them.")
     ),
     "CertificateForForeignZone": _rule(
         (

@@ -167,6 +167,10 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     # Its authority must go on issuing: only a certificate of ours brings the records that admit Amazon alone.
     "own certificate, zone here": (OWN_CERTIFICATE, {"Records"}, {"Certificate", "CertificateAuthorityRecords"}),
     "CAA records of somebody else": ({"CaaRecords": "false"}, {"Certificate"}, {"CertificateAuthorityRecords"}),
+    # They would bind every name of the zone that has none of its own.
+    "the zone itself": ({"DnsNames": "pypi,@"}, {"Certificate", "Records"}, {"CertificateAuthorityRecords"}),
+    "a wildcard": ({"DnsNames": "pypi,*.dev"}, {"Certificate", "Records"}, {"CertificateAuthorityRecords"}),
+    "two labels": ({"DnsNames": "pypi.dev"}, {"Certificate", *RECORDS}, set()),
     "validated elsewhere": (
         {"HostedZoneId": "", "CertificateHostedZoneId": "Z9"},
         {"Certificate", "CertificateAuthorityRecords"},
@@ -218,6 +222,12 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
     "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
     "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),
+    "override without credits": ({"AsgInstanceTypeOverride": "m7gd.medium"}, set(), {"CpuCreditAlarm"}),
+    "override with credits": (
+        {"AsgInstanceType": "m7g.large", "AsgInstanceTypeOverride": "t4g.nano"},
+        {"CpuCreditAlarm"},
+        set(),
+    ),
 }
 
 
@@ -245,12 +255,20 @@ def _records(resources: Data) -> list[tuple[str, str]]:
     return [(record["Type"], record["Name"]) for record in resources["Records"]["Properties"]["RecordSets"]]
 
 
-@pytest.mark.parametrize("count", range(1, settings.MAX_DNS_NAMES + 1))
-def test_names_keep_their_order_everywhere(editions: Editions, count: int) -> None:
-    given = [f"name{n}" for n in range(count, 0, -1)]
+@pytest.mark.parametrize(
+    "given",
+    [
+        *([f"name{n}" for n in range(count, 0, -1)] for count in range(1, settings.MAX_DNS_NAMES + 1)),
+        ["@"],
+        ["pypi.tools", "@", "*.dev", "tools"],
+        ["n1", "n2", "n3", "n4", "n5", "@", "*.a.b"],
+    ],
+    ids=",".join,
+)
+def test_names_keep_their_order_everywhere(editions: Editions, given: list[str]) -> None:
     evaluation = editions.nested({"DnsNames": ",".join(given)})
     resources = evaluation.resources
-    names = [f"{name}.example.com" for name in given]
+    names = ["example.com" if name == "@" else f"{name}.example.com" for name in given]
     certificate = resources["Certificate"]["Properties"]
     assert [certificate["DomainName"], *certificate.get("SubjectAlternativeNames", [])] == names
     assert [option["DomainName"] for option in certificate["DomainValidationOptions"]] == names

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_imports import wrong_imports
+
+from generator.operations.exits import DONE, REFUSED
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -35,21 +38,53 @@ def test_every_entry_of_the_generator_is_in_the_tree() -> None:
     assert not missing, f"give {missing} a line in CONTRIBUTING.md's table"
 
 
-def _follow(directory: Path, steps: list[tuple[str, str, str]]) -> Any:
-    """The templates of a copy of the project, after ``new`` has replaced ``old`` once in each ``path``."""
+def _follow(directory: Path, steps: list[tuple[str, str, str]]) -> None:
+    """Make a copy of the generator in ``directory``, after ``new`` has replaced ``old`` once in each ``path``."""
     shutil.copytree(ROOT / "generator", directory / "generator", ignore=shutil.ignore_patterns("__pycache__"))
     for path, old, new in steps:
         file = directory / "generator" / path
         text = file.read_text()
         assert text.count(old) == 1, f"this test looks for {old!r} in {path}: choose another place for the recipe"
         file.write_text(text.replace(old, new))
+
+
+def _templates(directory: Path, steps: list[tuple[str, str, str]]) -> Any:
+    """What such a copy builds, by file name."""
+    _follow(directory, steps)
     built = subprocess.run([sys.executable, "-c", _BUILD], cwd=directory, check=True, capture_output=True, text=True)
     return json.loads(built.stdout)
 
 
+_OPERATION = """
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
+
+
+def region(account: Account, *, upper: bool) -> str:
+    if account.region.startswith("cn-"):
+        raise Problem("not for China: give another --region")
+    return account.region.upper() if upper else account.region
+"""
+_COMMAND = '''@app.command()
+def region(
+    upper: Annotated[bool, typer.Option("--upper", help="In capitals.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Print the region that the commands work in."""
+    from generator.operations import region as operation
+
+    print(operation.region(_account(profile, region, endpoint_url), upper=upper))
+    return DONE
+
+
+@catalog.command("publish")'''
+
+
 def test_a_new_parameter_reaches_a_resource(tmp_path: Path) -> None:
     setting = 'VOLUME = Setting(name="VolumeSize", label="Volume (GiB)", description="Of a host.", default="30")\n'
-    templates = _follow(
+    templates = _templates(
         tmp_path,
         [
             ("settings/hosts.py", "HOSTS = Group(", f"{setting}HOSTS = Group("),
@@ -66,12 +101,12 @@ def test_a_new_parameter_reaches_a_resource(tmp_path: Path) -> None:
 
 def test_a_parameter_in_no_group_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        _follow(tmp_path, [("settings/backup.py", "(ENABLE_EFS_BACKUP, BACKUP_SCHEDULE, ", "(ENABLE_EFS_BACKUP, ")])
+        _templates(tmp_path, [("settings/backup.py", "(ENABLE_EFS_BACKUP, BACKUP_SCHEDULE, ", "(ENABLE_EFS_BACKUP, ")])
     assert "put the setting into its module's Group" in failed.value.stderr
 
 
 def test_a_new_output_reaches_another_layer(tmp_path: Path) -> None:
-    templates = _follow(
+    templates = _templates(
         tmp_path,
         [
             ("layers/storage.py", "class Storage:\n", "class Storage:\n    place: Wire[kinds.Arn]\n"),
@@ -93,3 +128,19 @@ def test_a_new_output_reaches_another_layer(tmp_path: Path) -> None:
     assert passed["Place"] == {"Fn::GetAtt": ["Storage", "Outputs.Place"]}
     assert templates["monitoring.yaml"]["Parameters"]["Place"] == {"Type": "String"}
     assert "Place" in templates["storage.yaml"]["Outputs"]
+
+
+def test_a_new_command_runs_refuses_and_is_in_the_help(tmp_path: Path) -> None:
+    _follow(tmp_path, [("commands.py", '@catalog.command("publish")', _COMMAND)])
+    (tmp_path / "generator" / "operations" / "region.py").write_text(_OPERATION)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "generator", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    done = run("region", "--upper", "--region", "eu-north-1")
+    assert (done.returncode, done.stdout) == (DONE, "EU-NORTH-1\n"), done.stderr
+    refused = run("region", "--region", "cn-north-1")
+    assert (refused.returncode, refused.stderr) == (REFUSED, "error: not for China: give another --region\n")
+    assert "Print the region that the commands work in." in run("--help").stdout
+    assert wrong_imports(tmp_path / "generator") == []

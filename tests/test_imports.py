@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "addons": ("parts", *DESIGN),
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
-    "build": ("build", "catalog", "parent", "parts", *DESIGN),
+    "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),

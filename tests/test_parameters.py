@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+
 import pytest
+from cfnlint.data.schemas.extensions import aws_ec2_instance
 from deployments import REQUIRED, Editions, extras, items
 from refuse import constraint_violations
 
 from generator import settings
-from generator.sizing import MAX_TASKS
+from generator.sizing import INSTANCES, MAX_TASKS
 
+IAM = "arn:aws:iam::123456789012"
 ROLE, POLICY = "arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::aws:policy/job-function/Billing"
 TOPIC, KEY = "arn:aws-cn:sns:cn-north-1:123456789012:a_b-C", "arn:aws:kms:eu-west-1:123456789012:key/mrk-0a1b"
 ECR = [
     "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/pypiserver:v2.4.2",
     "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a_b/c@sha256:" + "0" * 64,
 ]
+ALIAS = "arn:aws-cn:kms:cn-north-1:123456789012:alias/team/pypi_1"
+LONG = "a" * 63
 CARRIED_JSON = [r'["\u00e9 \uffff \n\t\"\\"]', "[" + "a" * 4094 + "]"]
 NOT_CARRIED_JSON = [
     '["caf\u00e9"]',
@@ -27,11 +34,15 @@ NOT_CARRIED_JSON = [
 ]
 
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
-    "HostedZoneName": (["example.com", "a.b-c.example.co"], ["", "example", "example.com.", "Example.com", "-a.com"]),
+    # One label: a private zone. Underscores: a zone may have them, a certificate's names may not.
+    "HostedZoneName": (
+        ["example.com", "a.b-c.example.co", "corp", "xn--bcher-kva.example", f"{LONG}.example.com", "0.example.com"],
+        ["", "example.com.", "Example.com", "-a.com", "a_b.com", "a..com", f"{LONG}a.example.com", "a." * 126 + "com"],
+    ),
     "HostedZoneId": (["", "Z1", "Z0123456789ABC"], ["z1", "/hostedzone/Z1", "Z", " Z1"]),
     "AlarmEmails": (
-        ["a@b.co", "a.b+c@d-e.example.com,f@g.io", items("a{}@b.co", settings.MAX_EMAILS)],
-        ["", "a", "a@b", "a@b.co,", "a@b.co, c@d.co", "a@@b.co", items("a{}@b.co", settings.MAX_EMAILS + 1)],
+        ["", "a@b.co", "a.b+c@d-e.example.com,f@g.io", items("a{}@b.co", settings.MAX_EMAILS)],
+        ["a", "a@b", "a@b.co,", "a@b.co, c@d.co", "a@@b.co", items("a{}@b.co", settings.MAX_EMAILS + 1)],
     ),
     "ServiceName": (
         ["ab", "pypi-2", "a" * 32],
@@ -39,8 +50,16 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "Environment": (["dev", "eu-1"], ["", "Dev", "a b", "a_b"]),
     "DnsNames": (
-        ["a", "0", "pypi,a-b", items("n{}", settings.MAX_DNS_NAMES)],
-        ["", "A", "a_b", "a.b", "-a", "a-", "a,", ",a", "a, b", items("n{}", settings.MAX_DNS_NAMES + 1)],
+        [
+            *("a", "0", "pypi,a-b", LONG, items("n{}", settings.MAX_DNS_NAMES)),
+            *("pypi.tools", "a.b.c,b", "pypi.tools,tools", "@", "@,pypi", "pypi,@", "@,*.dev"),
+            *("a,*", "a,*.b,*.a.b", "pypi,*.pypi.dev", "ab,*.b"),
+        ],
+        [
+            *("", "A", "a_b", "-a", "a-", "a,", ",a", "a, b", LONG + "a", items("n{}", settings.MAX_DNS_NAMES + 1)),
+            *("a..b", ".a", "a.", "@.a", "a.@", "pypi.example.com.", "a.*", "a,*a", "a,a*", "a,*.", "a,**", "a,?"),
+            *("a,a", "a,b,a", "@,@", "*", "*.a", "*,a", "a,*.a", "a,*.b,b", "a,b,*.b", "@,*", "a,*,@", "a,*,*"),
+        ],
     ),
     "IngressCidrs": (
         ["0.0.0.0/0", items("10.0.{}.0/24", settings.MAX_CIDRS)],
@@ -64,10 +83,15 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["arn:aws:wafv2:us-east-1:123456789012:global/webacl/wall/0a", "wall"],
     ),
     "SecretReaders": (
-        ["", ROLE, ",".join([ROLE] * 10)],
-        ["*", f"{ROLE},", "arn:aws:iam::123456789012:root", ",".join([ROLE] * 11)],
+        ["", ROLE, f"{IAM}:root,{IAM}:user/ann@example.com,{IAM}:user/a/b/c", ",".join([ROLE] * 10)],
+        [
+            *("*", f"{ROLE},", ",".join([ROLE] * 11), "123456789012", f"{IAM}:role/", f"{IAM}:root/a", f"{ROLE}?"),
+            # What a policy's Principal does not take, and what does not last.
+            *(f"{IAM}:role/*", f"{IAM}:role/*/a", f"{IAM}:group/a", f"{IAM}:federated-user/a"),
+            *("arn:aws:sts::123456789012:assumed-role/a/session", "arn:aws:iam::*:root"),
+        ],
     ),
-    "SecretKmsKeyArn": (["", KEY], ["alias/a", "arn:aws:kms:eu-west-1:123456789012:alias/a"]),
+    "SecretKmsKeyArn": (["", KEY, ALIAS], ["alias/a", "mrk-0a1b", f"{ALIAS}*", f"{ALIAS},{ALIAS}"]),
     "DockerImageTag": (
         ["v2.4.2", "v2.4.10", "v2.10.0", "v3.0.0", "10.0", "v2", "latest", "_a", "a" * 128],
         [
@@ -95,6 +119,10 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "TaskMaxCount": (["1", "9", "10", str(MAX_TASKS)], ["", "0", str(MAX_TASKS + 1), "01", "1000"]),
     "AsgMinSize": (["0", "9", str(settings.MAX_GROUP_MIN)], ["", str(settings.MAX_GROUP_MIN + 1), "-1", "007"]),
     "AsgMaxSize": (["0", "99", "100"], ["", "101", "1000", "-1", "007"]),
+    "AsgInstanceTypeOverride": (
+        ["", "r8gd.medium", "u-6tb1.metal", "m7i-flex.large", "x2gd.metal", "c8gn.metal-24xl"],
+        ["t3", "t3.", ".large", "T3.large", "t3.large,t3.small", "t3 .large", "*.large", "t3.large.x"],
+    ),
     "AmiId": (
         ["", "ami-01234567", "ami-0123456789abcdef0"],
         ["ami-", "ami-0123456", "ami-0123456789abcdef01", "AMI-01234567"],
@@ -126,11 +154,11 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "AlarmTopicArns": (
         ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
-        ["x", ROLE, f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
+        ["x", ROLE, f"{TOPIC}.fifo", f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
     ),
-    "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC},{TOPIC}"]),
-    "EbsKmsKeyArn": (["", KEY], ["alias/aws/ebs", KEY + ","]),
-    "LogKmsKeyArn": (["", KEY], ["alias/a", KEY + ","]),
+    "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
+    "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
+    "LogKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),
 }
 
@@ -179,3 +207,35 @@ def test_every_parameter_is_bounded(editions: Editions) -> None:
     }
     assert not free
     assert not constraint_violations(editions.parent, REQUIRED | extras())
+
+
+def test_every_instance_type_that_cloudformation_knows_can_be_had(editions: Editions) -> None:
+    """Listed with its size, or as an override. The types are those of cfn-lint's copy of the service's."""
+    extension = json.loads(resources.files(aws_ec2_instance).joinpath("instancetype_enum.json").read_text())
+    known = {name for it in extension.values() if isinstance(it, dict) for name in it["enum"]}
+    assert len(known) > 1000
+    assert set(INSTANCES) <= known
+    refused = [
+        it
+        for it in known
+        if "AsgInstanceTypeOverride" in constraint_violations(editions.parent, {"AsgInstanceTypeOverride": it})
+    ]
+    assert not refused
+
+
+def test_nobody_has_to_open_the_last_group(editions: Editions) -> None:
+    """Its parameters are those that an automatic value decides: empty, 0, or an SSM parameter of AWS's."""
+    groups = editions.parent["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert groups[-1]["Label"]["default"].startswith("Automatic")
+    automatic = {name: editions.parent["Parameters"][name].get("Default") for name in groups[-1]["Parameters"]}
+    assert all(it in ("", "0") or it.startswith("/aws/service/") for it in automatic.values()), automatic
+
+
+def test_the_first_group_asks_for_nothing_that_has_an_answer(editions: Editions) -> None:
+    """Of its parameters only those have a default, which is empty, that another may be given for."""
+    groups = editions.parent["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    defaults = {name: editions.parent["Parameters"][name].get("Default") for name in groups[0]["Parameters"]}
+    optional = {name: default for name, default in defaults.items() if default is not None}
+    assert optional == {"HostedZoneId": "", "AlarmEmails": ""}
+    required = {name for name, it in editions.parent["Parameters"].items() if "Default" not in it}
+    assert required == defaults.keys() - optional.keys()

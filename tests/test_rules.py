@@ -15,6 +15,7 @@ from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUB
 
 VPC = REQUIRED["VpcId"]
 CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
+TOPICS = {"AlarmTopicArns": "arn:aws:sns:eu-west-1:123456789012:alarms"}
 FOREIGN = "subnet-0f000000000000001"
 BOTH_ZONES = "subnet-0a000000000000001,subnet-0a000000000000002"
 
@@ -50,6 +51,8 @@ EXAMPLES: list[tuple[str, Values, Values, str]] = [
         {"LoadBalancerSubnets": BOTH_ZONES, "AsgSubnets": "subnet-0b000000000000002,subnet-0b000000000000003"},
         "LoadBalancerSubnets",
     ),
+    ("AlarmReceivers", {"AlarmEmails": "", **TOPICS}, {"AlarmEmails": ""}, "AlarmTopicArns"),
+    ("AlarmReceivers", TOPICS, {"AlarmEmails": "", "AlarmTopicArns": ""}, "AlarmEmails"),
     (
         "CertificateForForeignZone",
         {"HostedZoneId": "", "CertificateHostedZoneId": "Z9"},

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from troposphere import Equals, Template
 
-from generator import settings
+from generator import conditions, settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, When
 from generator.parts.records import aliases, certificate_authority
@@ -58,6 +58,7 @@ def dns() -> dict[str, Template]:
     stack = edition.stack("Dns", "")
     zone = stack.take(_ZONE_ID)
     has_caa = When("HasCaaRecords", lambda stack: Equals(stack.take(_CAA_RECORDS), "true"))
-    certificate_authority(stack, zone, Condition=stack.when(has_caa))
+    has_records = conditions.every("HasCaa", has_caa, conditions.HAS_PLAIN_NAMES)
+    certificate_authority(stack, zone, Condition=stack.when(has_records))
     aliases(stack, zone, stack.take(LOAD_BALANCER_DNS_NAME), stack.take(LOAD_BALANCER_ZONE_ID))
     return edition.templates()

@@ -1,4 +1,4 @@
-"""The parts of the documents that are derived: tables of parameters, outputs, alarms and findings, the diagram of the wires."""
+"""The derived parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
-from generator.build import findings
+from generator.addons.network import ENDPOINTS
+from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+
+BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -26,13 +29,17 @@ def update(document: Path, parts: dict[str, str]) -> None:
 
 def parts(nested: Nested) -> dict[str, str]:
     """Every derived part by name."""
-    parent = nested.templates()["pypiserver.yaml"]
+    templates = nested.templates()
+    parent = templates["pypiserver.yaml"]
     return {
         "parameters": parameters(),
         "outputs": outputs(parent),
         "alarms": alarms(),
         "diagram": diagram(nested),
         "findings": findings.table(),
+        "endpoints": endpoints(),
+        "costs": costs.table(templates),
+        "profiles": costs.profiles(templates, BENCHMARK),
     }
 
 
@@ -53,6 +60,12 @@ def _row(setting: Setting) -> str:
         values = f" One of {', '.join(f'`{value}`' for value in setting.values)}." if setting.values else ""
     text = f"{setting.label}. {setting.description}{values}".replace("|", "\\|")
     return f"| `{setting.name}` | {default} | {text} |"
+
+
+def endpoints() -> str:
+    """The interface endpoints of a network without a way to the internet."""
+    rows = [f"| `{service}` | {reason} |" for service, (_, reason) in ENDPOINTS.items()]
+    return "\n".join(["| Name | For |", "|---|---|", *rows])
 
 
 def outputs(parent: Template) -> str:

@@ -53,7 +53,7 @@ EXPLAINED = (
     Explained(
         ("CKV_AWS_158", "CloudWatchLogGroupEncrypted"),
         ("*Logs",),
-        "CloudWatch Logs encrypts every log group under a key of its own; `LogKmsKeyArn` takes a key of yours.",
+        "CloudWatch Logs encrypts every log group under a key of its own; `LogKmsKeyArn` takes a key of yours, except for `network.yaml`'s flow logs.",
     ),
     Explained(
         ("CKV_AWS_166",),
@@ -144,6 +144,27 @@ EXPLAINED = (
         ("*CleanerFunction",),
         "It calls AWS's public APIs and nothing in the VPC. Inside it would need NAT or endpoints, and its network "
         "interfaces hold up the deletion of the security groups.",
+    ),
+    Explained(
+        ("AwsSolutions-VPC7", "VPCFlowLogsEnabled"),
+        ("Vpc",),
+        "`FlowLogs` of `network.yaml`, off by default: they are billed by the GB, and the load balancer logs every request.",
+    ),
+    Explained(
+        ("VPCDefaultSecurityGroupClosed",),
+        ("Vpc",),
+        "No resource of ours is in the VPC's default security group, which CloudFormation cannot change.",
+    ),
+    Explained(
+        ("VPCNoUnrestrictedRouteToIGW",),
+        ("InternetRoute",),
+        "The route of the load balancer's subnets, in which nothing gets a public address of its own accord. Hosts have none.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("FlowLogRole",),
+        "Flow logs look for their group by `logs:DescribeLogGroups` and `logs:DescribeLogStreams`, which only read; they "
+        "write to the one group.",
     ),
     Explained(
         ("AwsSolutions-IAM5", "CKV_AWS_109", "CKV_AWS_111"),

@@ -18,13 +18,16 @@ from cloudformation_validate import CompositeEngine, PseudoParameterOverrides, S
 REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
 SINGLE = "pypiserver-single.yaml"
 CATALOG = "service-catalog.yaml"
+NETWORK = "network.yaml"
 
 ACCEPTED: dict[tuple[str, str], str] = {
     ("W1001", "*"): "an Output refers to a conditional resource within an If on that condition",
+    ("W2001", "monitoring.yaml"): "a reference within the Split of a Condition is not seen",
     ("W2509", "*"): "these parameters hold ARNs of secrets and keys, not passwords",
     ("W3002", "pypiserver.yaml"): "TemplateURL is relative in the repository; publishing makes it absolute",
     ("F3031", SINGLE): "an empty default is looked at in the branch of an If that it does not take",
     ("W1030", SINGLE): "an empty default is looked at in the branch of an If that it does not take",
+    ("W1030", NETWORK): "an empty default is looked at in the branch of an If that it does not take",
     ("W1031", SINGLE): "the value none is looked at in the branch of an If that it does not take",
     ("W1035", CATALOG): "the empty value of a slot is looked at where the slot's condition is false",
     ("W9052", SINGLE): "all conditions in one file are beyond the engine's budget; the layers' own files are not",

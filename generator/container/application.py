@@ -20,18 +20,13 @@ from .downloads import download, metadata
 from .health import Health
 from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
-from .settings import Account, Settings
+from .pages import WELCOME, Pages, asked_by_people
+from .settings import HEALTH_PATH, Account, Settings
 from .stock import Stock
 from .upkeep import keep_up
 from .uploads import Uploads
 
 log = logging.getLogger("gunicorn.error")
-
-WELCOME = b"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Package index</title></head>
-<body><h1>Package index</h1><p>The index for pip and uv is at <a href="simple/">simple/</a>.</p></body></html>
-"""
-
 
 Answered = TypeVar("Answered")
 
@@ -66,6 +61,7 @@ class Application:
             config.backend = BackendProxy(backend)
             self._index = backend.index
             self._listings = Listings(backend)
+            self._pages = Pages(backend, self._listings)
             self._uploads = Uploads(backend, immutable=settings.immutable)
             self._health = Health(self._directory, backend.index)
             Thread(target=keep_up, args=(backend,), daemon=True).start()
@@ -103,10 +99,10 @@ class Application:
         method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"].encode("latin-1").decode()
         if method in ("GET", "HEAD"):
-            if path == "/health":
+            if path == HEALTH_PATH:
                 return Work("health", self._health.respond)
             if path == "/":
-                return whole(200, "text/html; charset=UTF-8", WELCOME)
+                return self._front(environ)
             return self._read(path, environ)
         if method != "POST" or path not in ("/", "/RPC2"):
             raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
@@ -132,6 +128,12 @@ class Application:
         if "CONTENT_LENGTH" not in environ:
             raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
         return Work("upload", lambda: self._from_stock(self._stock.respond, environ))
+
+    def _front(self, environ: Environ) -> Response | Work:
+        if not self._indexed or not asked_by_people(environ):
+            return whole(200, "text/html; charset=UTF-8", WELCOME)
+        self._account(environ)
+        return Work("storage", lambda: self._pages.search(environ))
 
     def _read(self, path: str, environ: Environ) -> Response | Work:
         query = environ["QUERY_STRING"]
@@ -163,6 +165,13 @@ class Application:
                 if quote(name) != name:
                     raise _absent(name)
                 return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+            case ["project", name] | ["project", name, ""]:
+                normalized = normalize_pkgname(name)
+                if not self._indexed:
+                    return redirect(303, f"/simple/{quote(normalized)}/", query)
+                if name != normalized or segments[-1]:
+                    return redirect(301, f"/project/{quote(normalized)}/", query)
+                return Work("storage", lambda: self._page(name, environ))
         raise Refusal(404, "Not Found")
 
     def _root(self, environ: Environ) -> Response:
@@ -176,6 +185,11 @@ class Application:
             return response
         if self._fallback_url:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
+        raise _absent(name)
+
+    def _page(self, name: str, environ: Environ) -> Response:
+        if response := self._pages.project(name, environ):
+            return response
         raise _absent(name)
 
     def _package(self, path: str, environ: Environ) -> Response:

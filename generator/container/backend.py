@@ -15,7 +15,7 @@ from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 from .changes import Announcer
 from .details import DetailsCache
 from .index import Index
-from .releases import order_of
+from .releases import order_of, version_of
 from .staging import Staged
 
 
@@ -33,11 +33,11 @@ class IndexedBackend(Backend):
         """`path` is one of the index."""
         guess = guess_pkgname_and_version(path)
         assert guess is not None, path
-        name, version = guess
+        name, version = guess[0], version_of(path, guess[1])
         root = str(self.index.root)
         file = PkgFile(pkgname=name, version=version, fn=f"{root}/{path}", root=root, relfn=path)
-        # pypiserver appends a wheel's build tag (PEP 427) to the version, and has an order of its own.
-        file.parsed_version = order_of(version.partition("-")[0] if path.endswith(".whl") else version)
+        # pypiserver has an order of its own.
+        file.parsed_version = order_of(version)
         return file
 
     def get_all_packages(self) -> Iterator[PkgFile]:
@@ -48,6 +48,10 @@ class IndexedBackend(Backend):
         self.index.refresh()
         name = normalize_pkgname(project)
         return (self.package(path) for path, _ in self.details.of_project(name, self.index.paths(name)))
+
+    def find_version(self, name: str, version: str) -> Iterator[PkgFile]:
+        wanted = version_of("", version)
+        return (file for file in self.find_project_packages(name) if file.version == wanted)
 
     def exists(self, filename: str) -> bool:
         self.index.refresh()

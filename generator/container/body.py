@@ -16,7 +16,9 @@ RECEIVE_BYTES = 1 << 16
 LINE_LIMIT_BYTES = 1 << 10
 TRAILERS_LIMIT = 20
 # RFC 9112, section 7.1; extensions mean nothing to anybody.
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?")
+# A field as in a head (section 5 there); what it says is passed over.
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 
 
 class StalledBody(OSError):
@@ -82,9 +84,12 @@ class Body:
         if self._left:
             return True
         for _ in range(TRAILERS_LIMIT):
-            if not self._line():
+            trailer = self._line()
+            if not trailer:
                 self.complete = True
                 return False
+            if _TRAILER.fullmatch(trailer) is None:
+                raise MalformedBody("a trailer is no field")
         raise MalformedBody("there are too many trailers")
 
     def _line(self) -> bytes:

@@ -37,11 +37,9 @@ FILES_FOLLOWED = 1000
 READ_BYTES = 1 << 20
 # An upload that is under way is waited for this long before the directory is read instead.
 WAIT_SECONDS = 0.25
-# An upload takes at most this long from its announcement to its answer, or it is asked about anew at the next change.
+# An announced upload is taken to be under way for at most this long: its process may have died.
 PENDING_SECONDS = 120.0
 BRACKETS_REMEMBERED = 10_000
-
-
 DIRECTORY = "changes"
 
 
@@ -90,7 +88,7 @@ class Announcer:
         try:
             yield announcement
         finally:
-            # Without this line the others read the directory.
+            # If this line cannot be written the link stays unexplained, and the other processes read the directory.
             with suppress(OSError):
                 self._append({"number": number, "name": name, **announcement.outcome()})
 
@@ -113,12 +111,12 @@ class Announcer:
             try:
                 written = os.pwrite(descriptor, line, self._size)
             finally:
-                # Closing is what makes it visible to other hosts.
+                # NFS sends what was written to the server when the file is closed: only then other hosts see it.
                 os.close(descriptor)
             if written != len(line):
                 raise OSError(errno.EIO, f"{written} of {len(line)} bytes were written")
         except OSError:
-            # Nobody knows what of it is there.
+            # Part of the line may be there. A line after it would be torn, so the next one begins a new file.
             self._path = None
             raise
         self._size += len(line)
@@ -131,7 +129,7 @@ class Announcer:
 
 
 class Bracket(NamedTuple):
-    """Between these two change times of the directory, in ns, lies a link that is known."""
+    """All that changed in the directory between these two of its change times, in ns, is one link that is known."""
 
     inode: int
     before_ns: int

@@ -48,8 +48,7 @@ class Answer:
         self._offset = self._left = 0
         self._body = response.body
         self._blocks: Iterator[bytes] = iter(())
-        headers = response.headers
-        length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+        head, length = _head(response.status_line, tuple(response.headers))
         if environ.get("REQUEST_METHOD") == "HEAD" or response.status in (204, 304):
             pass
         elif isinstance(response.body, FileBody) and length is not None:
@@ -58,13 +57,8 @@ class Answer:
             self._blocks = iter(response.body)
             keeps_alive = keeps_alive and length is not None
         self.keeps_alive = keeps_alive
-        head = [f"HTTP/1.1 {response.status_line}", f"Date: {_date(int(time.time()))}"]
-        head.extend(f"{name}: {value}" for name, value in headers)
-        head.append("Connection: keep-alive\r\n\r\n" if keeps_alive else "Connection: close\r\n\r\n")
-        text = "\r\n".join(head)
-        # Nothing that a client sends may end a line of ours.
-        assert text.count("\n") == text.count("\r") == len(head) + 1, head
-        first = text.encode("latin-1", "replace")
+        connection = b"keep-alive" if keeps_alive else b"close"
+        first = b"%bDate: %b\r\nConnection: %b\r\n\r\n" % (head, _date(int(time.time())), connection)
         self.head_bytes = len(first)
         block = next(self._blocks, b"")
         if len(block) <= SHORT_BYTES:
@@ -133,6 +127,17 @@ class Connection:
         self.socket.close()
 
 
+@lru_cache(maxsize=256)
+def _head(status_line: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, int | None]:
+    """The status line and these fields, each with its CRLF, and the length that they announce."""
+    lines = [f"HTTP/1.1 {status_line}", *(f"{name}: {value}" for name, value in headers), ""]
+    text = "\r\n".join(lines)
+    # Nothing that a client sends may end a line of ours.
+    assert text.count("\n") == text.count("\r") == len(lines) - 1, lines
+    length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+    return text.encode("latin-1", "replace"), length
+
+
 @lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

@@ -13,7 +13,7 @@ from typing import IO
 
 from .entries import open_file, project_of, report
 from .kept import Details, Identity, Kept
-from .metadata import describe
+from .metadata import describe, describe_metadata
 
 CHUNK_BYTES = 1 << 20
 # Bounds memory: about 500 bytes are held per file.
@@ -34,8 +34,13 @@ class DetailsCache:
         self._pool = ThreadPoolExecutor(ASKING_THREADS)
 
     def get(self, path: str, kept: Mapping[str, Details] | None = None) -> Details:
-        """`path` is relative to the root, `kept` what may be believed of it. Raises OSError."""
-        if details := self._current(path, os.stat(f"{self._root}/{path}")):
+        """
+        `path` is relative to the root, `kept` what may be believed of it.
+
+        Raises OSError; FileNotFoundError if there is no file, whatever else may be there.
+        """
+        status = self._status(path)
+        if status is not None and (details := self._current(path, status)):
             return details
         with self._locks[hash(path) % len(self._locks)], open_file(self._root, path) as file:
             # Opening has asked the file server; attributes without it may be old.
@@ -85,9 +90,13 @@ class DetailsCache:
             raise denied
         return found
 
-    def learn(self, path: str, file: IO[bytes], sha256: str) -> None:
-        """Take over and keep the digest of the open `file`, whoever may have replaced it meanwhile. Raises OSError."""
-        details = self._describe(path, file, sha256)
+    def learn(self, path: str, file: IO[bytes], sha256: str, metadata: bytes | None = None) -> None:
+        """
+        Keep what is known of the open `file`, whoever may have replaced it meanwhile. Raises OSError.
+
+        `metadata` is its core metadata, None if that was not looked for.
+        """
+        details = self._describe(path, file, sha256, metadata)
         if project := project_of(path):
             self._keep(project, {path: details})
 
@@ -111,9 +120,10 @@ class DetailsCache:
             return None
         return self._remember(path, details)
 
-    def _describe(self, path: str, file: IO[bytes], sha256: str) -> Details:
+    def _describe(self, path: str, file: IO[bytes], sha256: str, metadata: bytes | None = None) -> Details:
         identity = Identity.of(os.fstat(file.fileno()))
-        return self._remember(path, Details(identity, sha256, *describe(path, file)))
+        description = describe(path, file) if metadata is None else describe_metadata(path, metadata)
+        return self._remember(path, Details(identity, sha256, *description))
 
     def _remember(self, path: str, details: Details) -> Details:
         if len(self._known) >= FILES_REMEMBERED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import stat
-from email.utils import formatdate
+from email.utils import format_datetime
 from typing import IO
 
 from pypiserver.bottle_wrapper import parse_date
@@ -14,7 +14,7 @@ from pypiserver.pkg_helpers import guess_pkgname_and_version
 from .archives import core_metadata
 from .entries import open_file
 from .health import require_complete
-from .http import Environ, Response, has_etag, plain, whole
+from .http import Environ, Response, has_etag, moment, plain, whole
 from .index import Index
 
 # No file system has longer names.
@@ -36,9 +36,10 @@ def download(index: Index, path: str, environ: Environ) -> Response | None:
         file.close()
         return None
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-    modified = formatdate(status.st_mtime, usegmt=True)
+    changed = moment(status.st_mtime_ns)
+    modified = format_datetime(changed, usegmt=True)
     headers = [("ETag", etag), ("Last-Modified", modified)]
-    if _not_modified(environ, etag, status.st_mtime):
+    if _not_modified(environ, etag, changed.timestamp()):
         file.close()
         return Response(304, headers, [])
     content_type = mimetypes.guess_type(path)[0]

@@ -1,8 +1,8 @@
 """
 The HTTP server of one process: threads that take whichever connection has something to say.
 
-A connection that says nothing, or takes nothing, costs no thread: it waits in an epoll set, of which every idle thread
-takes the next event. A thread is held only by work on the storage, and by a body that an account may send.
+A connection that says nothing, or takes nothing, costs no thread: it waits in an epoll set. One thread at a time has the
+turn to take events from it, and passes it on before it waits for the storage, or for a body that an account may send.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from functools import partial
 
 from .application import Application, Work
 from .body import Body
-from .connection import Answer, Connection, FileBody
+from .connection import TURN_BYTES, Answer, Connection, FileBody
 from .gate import Gate
 from .http import Refusal, Response
 from .reading import HEAD_LIMIT_BYTES, Request, read_request
+from .turn import Turn
 
 log = logging.getLogger("gunicorn.error")
 
@@ -57,6 +58,7 @@ class Engine:
         self._threads = threads
         self._stall_seconds = stall_seconds
         self._gates = {kind: Gate(max(1, int(threads * share))) for kind, share in SHARES.items()}
+        self._turn = Turn()
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {}
         self._connections: dict[int, Connection] = {}
@@ -71,8 +73,8 @@ class Engine:
             listener.setblocking(False)
             self._listeners[listener.fileno()] = listener
             self._epoll.register(listener, select.EPOLLIN | select.EPOLLONESHOT)
-        for _ in range(self._threads):
-            threading.Thread(target=self._run, daemon=True).start()
+        for run in (self._turn.watch, *[self._run] * self._threads):
+            threading.Thread(target=run, daemon=True).start()
 
     def sweep(self) -> None:
         """Cut off whoever is overdue. To be called every second or so."""
@@ -105,12 +107,15 @@ class Engine:
 
     def _run(self) -> None:
         while True:
+            self._turn.take()
             for fd, _ in self._epoll.poll(maxevents=1):
+                self._turn.begin()
                 if listener := self._listeners.get(fd):
                     self._accept(listener)
                 elif connection := self._connections.get(fd):
                     connection.deadline = math.inf
-                    self._guard(connection, partial(self._turn, connection))
+                    self._guard(connection, partial(self._go_on, connection))
+                self._turn.end()
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -147,6 +152,10 @@ class Engine:
     def _through(self, kind: str, connection: Connection, step: Callable[[], None]) -> None:
         """Take the step when its kind of work has a place, in this thread or in another."""
         gate = self._gates[kind]
+        if kind == "storage":
+            self._turn.ask_storage()
+        else:
+            self._turn.pass_on()
         connection.step = step
         entered = gate.enter(connection)
         current = connection if entered else None
@@ -160,7 +169,7 @@ class Engine:
         connection.deadline = deadline
         self._epoll.modify(connection.fd, events | select.EPOLLONESHOT)
 
-    def _turn(self, connection: Connection) -> None:
+    def _go_on(self, connection: Connection) -> None:
         if connection.answer is not None:
             if connection.answer.file is None:
                 self._send(connection)
@@ -258,9 +267,15 @@ class Engine:
             self._await(connection, select.EPOLLIN, time.monotonic() + IDLE_SECONDS)
 
     def _discard(self, connection: Connection) -> None:
+        turn = connection.discards - TURN_BYTES
         with contextlib.suppress(BlockingIOError):
-            while connection.discards > 0 and (data := connection.socket.recv(RECEIVE_BYTES)):
+            while connection.discards > max(0, turn):
+                data = connection.socket.recv(RECEIVE_BYTES)
+                if not data:
+                    return self._close(connection)
                 connection.discards -= len(data)
+        # Who sends without a pause is never found waiting.
+        if connection.discards <= 0 or time.monotonic() > connection.head_deadline:
             return self._close(connection)
         self._await(connection, select.EPOLLIN, connection.head_deadline)
 

@@ -43,7 +43,7 @@ def make_hidden(root: str, name: str) -> str:
     """The path of a hidden directory, which is there if the package directory is. Raises OSError."""
     path = f"{root}/{HIDDEN}"
     for directory in (path, f"{path}/{name}"):
-        # Not FileExistsError, which is said of a package's name.
+        # FileExistsError must not get out: callers take it to mean that a package's name is taken.
         with suppress(FileExistsError):
             os.mkdir(directory)
     return f"{path}/{name}"
@@ -70,6 +70,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
 
 
 def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
+    """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
     project = project_of(name)
     try:
@@ -85,7 +86,7 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
         elif not entry.is_symlink():
             report(path + name, "it is neither a file nor a directory")
         else:
-            # Opened as it will be when it is served.
+            # A link counts if a download could open it: opening tells, by the same checks.
             open_file(root, path + name).close()
             if project:
                 reading.added[name] = project
@@ -130,11 +131,12 @@ def _inner_target(root: str, path: str) -> str | None:
 
 
 def _absent(error: OSError, path: str) -> OSError:
+    """FileNotFoundError where `error` means that there is no regular file at `path`, otherwise `error`."""
     return FileNotFoundError(errno.ENOENT, error.strerror, path) if error.errno in _NO_FILE else error
 
 
 def report(path: str, reason: str) -> None:
-    """Once per process."""
+    """Log that the entry at `path` is passed over, once per process for each reason."""
     if (path, reason) not in _reported and len(_reported) < _REPORTS:
         _reported.add((path, reason))
         log.warning("Passed over in the package directory: %s: %s.", ascii(path), reason)

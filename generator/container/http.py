@@ -7,6 +7,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ Environ = dict[str, Any]
 
 PHRASE_LIMIT = 240
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST_US = (datetime(1000, 1, 1, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
+_LATEST_US = (datetime(9999, 12, 31, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -80,6 +85,12 @@ def authenticate(environ: Environ, accounts: Sequence[Account]) -> Account | Non
         raise unauthorized("Wrong user name or password.")
     environ["REMOTE_USER"] = found.username
     return found
+
+
+def moment(ns: int) -> datetime:
+    """A file's time in UTC, or the nearest of a year of four digits: file systems keep others."""
+    microseconds = min(max(ns // 1000, _EARLIEST_US), _LATEST_US)
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def has_etag(environ: Environ, etag: str) -> bool | None:

@@ -50,7 +50,7 @@ class Index(Names):
         self._settled = False
         self._looked = float("-inf")
         self._lock = threading.Lock()
-        # Of the packages that were taken in from announcements: when, and which since the last reading began.
+        # Packages taken in from announcements: when the last was, and which a reading may not have seen yet.
         self._explained_at = float("-inf")
         self._announced: dict[str, float] = {}
         self._verified = self._verify_after = float("-inf")
@@ -95,16 +95,17 @@ class Index(Names):
         finally:
             os.close(descriptor)
         with self._lock:
-            # A reading that began later knows more.
+            # A reading that began later, by a request meanwhile, has the newer names.
             if directory.reading_began <= began:
                 self._take("", directory, reading, began)
-                # Sub-directories that came to light are read by the next request.
+                # This reading is of the top directory only. The next request reads sub-directories it has found.
                 self._settled = False
         now = time.monotonic()
         self._verified = began - COARSE_TICK_SECONDS
         self._verify_after = now + max(VERIFY_SECONDS, (now - began) / VERIFY_SHARE)
 
     def _unchanged(self) -> bool:
+        """Whether every directory has the stamp that it was last read under, or still fails as it did."""
         for path, directory in list(self._directories.items()):
             try:
                 descriptor = self._open(path)
@@ -123,6 +124,7 @@ class Index(Names):
         return open_directory(f"{self.root}/{path[:-1]}")
 
     def _look(self) -> None:
+        """Read each directory whose stamp has changed, from the top. Raises OSError if the top cannot be read."""
         began = time.monotonic()
         self._settled = False
         settled = True
@@ -136,7 +138,8 @@ class Index(Names):
                 if not path:
                     raise
                 if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                    # Removed since its parent was read, which has therefore changed again.
+                    # The directory was removed after its parent had been read. The parent has another stamp now, so
+                    # the next request has to look again.
                     settled = False
                 else:
                     self._pass_over(path, error)
@@ -154,7 +157,8 @@ class Index(Names):
         self._looked = began
         stamp = self._directories[""].watch.stamp
         assert stamp is not None
-        # Until then another upload may leave the same stamp.
+        # Another upload within the same clock tick leaves the stamp as it is: the stamp proves nothing until the tick
+        # is over, nor while an announced upload is under way.
         quiet = began - self._explained_at >= stamp.tick_seconds and not self._changes.under_way(PENDING_SECONDS)
         self._settled = settled and quiet
         self.ready = self.ready or settled
@@ -176,7 +180,7 @@ class Index(Names):
         if not path:
             self._changes.trust(stamp)
         if changed:
-            # Also a name that stayed may have become another file's.
+            # A name that stayed may stand for another file now: files are replaced under their names.
             self.touch_all()
         return directory.watch.trusted
 
@@ -188,7 +192,7 @@ class Index(Names):
             names = self._changes.read()
             if known is None or not directory.watch.trusted or self._changes.doubted:
                 return False
-            # What is not taken in now is not announced again.
+            # `read` gives each name once. If taking one in fails, only a reading of the directory can find it.
             self._changes.doubted = True
             if not all(self._announce(directory, name, certain) for name, certain in names.items()):
                 return False
@@ -221,12 +225,13 @@ class Index(Names):
         return True
 
     def _take(self, path: str, directory: _Directory, reading: Reading, began: float) -> None:
+        """Make the index what `reading`, which began at `began`, has found in the directory at `path`."""
         for name, project in reading.added.items():
             if name not in directory.packages:
                 directory.packages[name] = None
                 self.add(path + name, project)
         if not path:
-            # The others were there when the reading began, or are not there now.
+            # The reading tells of everything announced before it began; of what came later it may not.
             self._announced = {name: at for name, at in self._announced.items() if at > began}
             self.leftovers = reading.leftovers
         if len(directory.packages) > len(reading.known) + len(reading.added):
@@ -255,5 +260,6 @@ class Index(Names):
                 self._forget(f"{path}{name}/")
 
     def _pass_over(self, path: str, error: OSError) -> None:
+        """Remember that the directory at `path` cannot be read, and why; its packages stay listed."""
         self.unreadable[path] = str(error.strerror)
         report(path, str(error.strerror))

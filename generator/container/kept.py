@@ -22,7 +22,7 @@ from .entries import HIDDEN, STAGING, make_hidden, report
 # Names the form of the files, and what is computed: a version of this program that computes another thing
 # uses another name.
 DIRECTORY = "details-1"
-# Of one project: 50,000 files.
+# Bytes of one project's file: room for some 50,000 packages.
 FILE_BYTES = 16 << 20
 # What projects that are gone leave behind is removed once it is this much more than what is used.
 SPARE_FILES = 1000
@@ -60,7 +60,7 @@ class Kept:
         self._directory = f"{root}/{HIDDEN}/{DIRECTORY}"
 
     def load(self, project: str) -> dict[str, Details]:
-        """By path; of files that may have changed since."""
+        """Details by path; empty where none are kept. A file may have changed since: compare its Identity."""
         try:
             descriptor = os.open(self._path(project), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
@@ -82,6 +82,7 @@ class Kept:
             return {}
 
     def save(self, project: str, details: Mapping[str, Details]) -> None:
+        """Keep `details`, by path, in place of all that was kept of the project."""
         document = {
             "project": project,
             "files": {
@@ -115,7 +116,7 @@ class Kept:
                     os.unlink(f"{self._directory}/{name}")
 
     def _path(self, project: str) -> str:
-        # A project's name may be longer than a file's.
+        # Hashed, because a project's name may be longer than the 255 bytes that a file's may have.
         return f"{self._directory}/{hashlib.sha256(project.encode()).hexdigest()[:32]}"
 
 

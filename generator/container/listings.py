@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .backend import IndexedBackend
 from .health import require_complete
-from .http import Environ, Response, has_etag, whole
+from .http import Environ, Response, has_etag, moment, whole
 from .kept import Details
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
@@ -78,6 +78,8 @@ class Listing(NamedTuple):
     generation: object
     recheck_at: float
     details: list[tuple[str, Details]]
+    # The same, in the order of versions.
+    files: list[tuple[str, Details]]
     html: Body
     json: Body
 
@@ -99,6 +101,11 @@ class Listings:
 
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
+        listing = self.current(name)
+        return listing and _respond(listing, environ)
+
+    def current(self, name: str) -> Listing | None:
+        """As `project`, for who answers with another form of it."""
         self._index.refresh()
         generation = self._index.generation(name)
         listing = self._listings.get(name)
@@ -106,8 +113,7 @@ class Listings:
             listing = self._check(name, generation, listing)
         if listing is None:
             require_complete(self._index)
-            return None
-        return _respond(listing, environ)
+        return listing
 
     def root(self, environ: Environ) -> Response:
         self._index.refresh()
@@ -121,6 +127,7 @@ class Listings:
                 listing = Listing(
                     generation,
                     float("inf"),
+                    [],
                     [],
                     Body(_html("Simple Index", links)),
                     _json({"projects": [{"name": name} for name in names]}),
@@ -155,22 +162,26 @@ class Listings:
         distributions = [(path, known) for path, known in files if not path.endswith(".asc")]
         document: dict[str, object] = {
             "name": name,
-            "versions": list(dict.fromkeys(self._version(path) for path, _ in distributions)),
+            "versions": list(dict.fromkeys(self.version(path) for path, _ in distributions)),
             "files": [_file(path, known) for path, known in distributions],
         }
         links = (_link(path, known) for path, known in files)
-        return Listing(0, 0.0, details, Body(_html(f"Links for {name}", links)), _json(document))
+        return Listing(0, 0.0, details, files, Body(_html(f"Links for {name}", links)), _json(document))
 
-    def _version(self, path: str) -> str:
-        version = self._backend.package(path).version
-        # pypiserver appends a wheel's build tag (PEP 427) to the version.
-        return version.partition("-")[0] if path.endswith(".whl") else version
+    def version(self, path: str) -> str:
+        """`path` is one of the index."""
+        version: str = self._backend.package(path).version
+        return version
 
 
 def _respond(listing: Listing, environ: Environ) -> Response:
     content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
-    body = listing.json if content_type == JSON_TYPE else listing.html
-    headers = [("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache")]
+    return respond(listing.json if content_type == JSON_TYPE else listing.html, content_type, environ)
+
+
+def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
+    """With `others` among the headers, of a body that depends on Accept."""
+    headers = [("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *others]
     compressed = False
     if body.is_large:
         headers[1] = ("Vary", "Accept, Accept-Encoding")
@@ -208,7 +219,7 @@ def _negotiate(accept: str) -> str:
     return best
 
 
-def _url(path: str) -> str:
+def url_of(path: str) -> str:
     return f"/packages/{quote(path, safe='/+!~')}"
 
 
@@ -221,17 +232,20 @@ def _link(path: str, details: Details) -> str:
         digest = f"sha256={details.metadata_sha256}"
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
     name = escape(path.rpartition("/")[2])
-    return f'        <a href="{escape(_url(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
+    return f'        <a href="{escape(url_of(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
+
+
+def uploaded(details: Details) -> datetime:
+    return moment(details.identity.mtime_ns)
 
 
 def _file(path: str, details: Details) -> dict[str, object]:
-    uploaded = datetime.fromtimestamp(details.identity.mtime_ns // 1000 / 1_000_000, timezone.utc)
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
-        "url": _url(path),
+        "url": url_of(path),
         "hashes": {"sha256": details.sha256},
         "size": details.identity.size,
-        "upload-time": uploaded.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "upload-time": uploaded(details).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
     if details.requires_python:
         file["requires-python"] = details.requires_python

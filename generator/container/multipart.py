@@ -59,7 +59,9 @@ def parts(read: Callable[[int], bytes], boundary: bytes) -> Iterator[Part]:
             raise Malformed(f"it has more than {PARTS_LIMIT} parts")
         headers = b"".join(stream.until(b"\r\n\r\n", limit=HEADERS_LIMIT_BYTES))
         yield Part(*_disposition(headers), stream.until(delimiter))
-    if stream.rest(limit=2).strip(b"\r\n"):
+    # Old clients send a line end after it.
+    rest = stream.rest(limit=2)
+    if len(rest) > 2 or rest.strip(b"\r\n"):
         raise Malformed("something follows the last boundary")
 
 

@@ -16,7 +16,7 @@ class Names:
         # Counts changes of the set of projects.
         self.projects_generation = 0
         self._paths_of: dict[str, set[str]] = {}
-        # No number comes twice, so that a generation never does.
+        # Each touch takes a new number, so a generation that a cache has seen is never given again.
         self._numbers = itertools.count(1)
         self._all_touched = 0
         self._touched: dict[str, int] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 
 from .backend import IndexedBackend
 from .http import Refusal
@@ -18,7 +19,8 @@ class Publication:
     """
     Every method raises Refusal, whose text is true of what is stored then.
 
-    An answer is given before anything is visible, or after all is; what fails in between is taken back, or said.
+    A refusal comes before anything is visible, a success after all is. What fails in between is taken back; where
+    that fails too, the refusal says what is public.
     The same upload again succeeds, whatever became of the first.
     """
 
@@ -65,10 +67,11 @@ class Publication:
         made: list[Staged] = []
         try:
             for staged in files:
-                # A signature without its file is left of an upload that was cut short.
+                # A signature whose file is not stored was left by an upload that was cut short, so it may be replaced.
                 if self._make_visible(staged, replace=not self._immutable or (path is None and staged is signature)):
                     made.append(staged)
-            # Two spellings may have been published at once, by two tasks: neither saw the other before.
+            # Two tasks may publish two spellings of one file at once, and each looks before the other's is there.
+            # Both look again after publishing, so at least one sees the other's and takes its own back.
             self.stored(content, released)
         except (Refusal, OSError) as error:
             self._take_back(made, error)
@@ -82,7 +85,7 @@ class Publication:
             raise _unsettled(content.name, error) from error
         for staged in made:
             with contextlib.suppress(OSError):
-                self._backend.details.learn(staged.name, staged.file, staged.sha256)
+                self._backend.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
 
     def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
         """False if the very content is stored under the name already. Raises Refusal and OSError."""
@@ -96,7 +99,8 @@ class Publication:
         return True
 
     def _take_back(self, made: list[Staged], cause: Exception) -> None:
-        # What replaced another file cannot be taken back.
+        """Raises Refusal, which says what is public, if it cannot be taken back."""
+        # Without immutability a file may have replaced another, which is gone: removing it would lose both.
         try:
             if not self._immutable and made:
                 raise OSError(errno.EIO, str(cause))
@@ -110,7 +114,13 @@ class Publication:
             ) from cause
 
     def _compare(self, path: str, staged: Staged) -> None:
-        if self._backend.details.get(path).sha256 != staged.sha256:
+        try:
+            sha256 = self._backend.details.get(path).sha256
+        except FileNotFoundError:
+            if os.path.lexists(self._root / path):
+                raise self._taken(staged.name, "as something that is no file, and is not served") from None
+            raise
+        if sha256 != staged.sha256:
             raise self._taken(staged.name, "with other content")
 
     def _taken(self, name: str, how: str) -> Refusal:
@@ -128,6 +138,7 @@ def storage_refusal(error: OSError) -> Refusal:
 
 
 def _unsettled(name: str, error: OSError) -> Refusal:
+    """For a failure after `name` became visible, when a crash of the file server could still undo it."""
     log.error("%s may be stored: %s", name, error)
     return Refusal(
         503,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +16,7 @@ FIELDS_LIMIT = 100
 # RFC 9112, sections 3 and 5, without what they let a server tolerate: bare line feeds, folded lines, blanks around names.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
-_FIELDS = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
+_FIELD = re.compile(rf"({_TOKEN}):([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ONE_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
@@ -24,7 +25,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# Fields that somebody reads; others are nobody's, so none can be read in two ways. Of these several are a list ...
+# The fields that are handed on; no other reaches a handler. A field of these may come several times, which makes a list ...
 _LISTS = {
     "accept": "HTTP_ACCEPT",
     "accept-encoding": "HTTP_ACCEPT_ENCODING",
@@ -32,7 +33,7 @@ _LISTS = {
     "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     "connection": "connection",
 }
-# ... and of these there must be one.
+# ... and a field of these at most once.
 _SINGLES = {
     "authorization": "HTTP_AUTHORIZATION",
     "content-length": "CONTENT_LENGTH",
@@ -47,7 +48,7 @@ _SINGLES = {
     "x-amzn-trace-id": "HTTP_X_AMZN_TRACE_ID",
     "x-forwarded-proto": "wsgi.url_scheme",
 }
-# Servers take these for parts of the path; no honest client sends them.
+# WSGI servers let these headers replace parts of the path, which would then not be the one that was authorised.
 _REFUSED = {"script-name", "path-info"}
 _CONSTANT = {
     "SCRIPT_NAME": "",
@@ -78,18 +79,12 @@ class Request(NamedTuple):
 
 def read_request(head: bytes, peer: str) -> Request:
     """`head` is the request line and the fields, each with its CRLF. Raises Refusal; the connection must be closed."""
-    request_line, _, block = head.decode("latin-1").partition("\r\n")
-    matched = _REQUEST_LINE.fullmatch(request_line)
-    if matched is None:
-        raise Refusal(400, "The request line is malformed.")
-    method, target, major, minor = matched.groups()
-    if major != "1":
-        raise Refusal(505, "Only HTTP/1 is spoken here.")
-    fields = _read_fields(block)
+    request_line, *lines = head.decode("latin-1").split("\r\n")[:-1]
+    method, path, query, minor = _read_request_line(request_line)
+    fields = _read_fields(lines)
     if ("HTTP_HOST" not in fields and minor != "0") or not _HOST.fullmatch(fields.get("HTTP_HOST", "localhost")):
         raise Refusal(400, "The Host header is missing or malformed.")
     length = _read_length(fields, minor)
-    path, query = read_target(target)
     expected = fields.pop("expect", "").lower()
     if expected not in ("", "100-continue"):
         raise Refusal(417, "Only 100-continue can be expected.")
@@ -103,8 +98,7 @@ def read_request(head: bytes, peer: str) -> Request:
         **_CONSTANT,
         **fields,
         "REQUEST_METHOD": method,
-        # WSGI carries bytes as Latin-1.
-        "PATH_INFO": path if path.isascii() else path.encode().decode("latin-1"),
+        "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": f"HTTP/1.{minor}",
         "REMOTE_ADDR": peer,
@@ -112,26 +106,50 @@ def read_request(head: bytes, peer: str) -> Request:
     return Request(environ, length, keeps_alive, expected != "" and minor != "0")
 
 
-def _read_fields(block: str) -> Environ:
-    if not _FIELDS.fullmatch(block):
-        raise Refusal(400, "A header is malformed.")
-    lines = block.split("\r\n")
-    if len(lines) > FIELDS_LIMIT:
+# Lines come again and again, of one client and of many. Each may be as long as a head, which bounds how many are kept.
+@lru_cache(maxsize=256)
+def _read_request_line(line: str) -> tuple[str, str, str, str]:
+    """Method, decoded path as WSGI carries it, query, and the minor version of HTTP/1."""
+    matched = _REQUEST_LINE.fullmatch(line)
+    if matched is None:
+        raise Refusal(400, "The request line is malformed.")
+    method, target, major, minor = matched.groups()
+    if major != "1":
+        raise Refusal(505, "Only HTTP/1 is spoken here.")
+    path, query = read_target(target)
+    # PEP 3333: a WSGI string carries one byte in each character, which is Latin-1.
+    return method, path if path.isascii() else path.encode().decode("latin-1"), query, minor
+
+
+def _read_fields(lines: list[str]) -> Environ:
+    if len(lines) >= FIELDS_LIMIT:
         raise Refusal(431, f"A request has at most {FIELDS_LIMIT} headers.")
     fields: Environ = {}
-    for line in lines[:-1]:
-        name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip("\t ")
-        if key := _SINGLES.get(name):
-            if key in fields:
-                raise Refusal(400, f"There is more than one {name} header.")
+    for line in lines:
+        name, key, value = _read_field(line)
+        if key is None:
+            continue
+        if key not in fields:
             fields[key] = value
-        elif key := _LISTS.get(name):
-            fields[key] = f"{fields[key]}, {value}" if key in fields else value
-        elif (dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES):
-            # A proxy and a server may differ about whose header that is.
-            raise Refusal(400, f"The header {name} is refused.")
+        elif name in _LISTS:
+            fields[key] = f"{fields[key]}, {value}"
+        else:
+            raise Refusal(400, f"There is more than one {name} header.")
     return fields
+
+
+@lru_cache(maxsize=256)
+def _read_field(line: str) -> tuple[str, str | None, str]:
+    """The name in lower case, what it is called in the environment, unless nobody reads it, and the value."""
+    matched = _FIELD.fullmatch(line)
+    if matched is None:
+        raise Refusal(400, "A header is malformed.")
+    name, value = matched[1].lower(), matched[2].strip("\t ")
+    key = _SINGLES.get(name) or _LISTS.get(name)
+    if key is None and ((dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES)):
+        # Some servers read `_` in a header's name as `-`: a proxy would have checked another header than they obey.
+        raise Refusal(400, f"The header {name} is refused.")
+    return name, key, value
 
 
 def _read_length(fields: Environ, minor: str) -> int | None:
@@ -157,6 +175,8 @@ def read_target(target: str) -> tuple[str, str]:
     """
     if absolute := _ABSOLUTE_FORM.match(target):
         target = target[absolute.end() :]
+        if target and target[0] not in "/?":
+            raise Refusal(400, "The request target has more than a host before its path.")
         if not target.startswith("/"):
             target = f"/{target}"
     path, _, query = target.partition("?")
@@ -166,7 +186,7 @@ def read_target(target: str) -> tuple[str, str]:
         if _BAD_ESCAPE.search(path) or "%2f" in path.lower():
             raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
         try:
-            # Decoded once: what still looks escaped is part of a name.
+            # Decoded once only. An escape that this yields, `%25` then `2f`, stays part of the name.
             path = unquote_to_bytes(path.encode("latin-1")).decode()
         except UnicodeDecodeError:
             raise Refusal(400, "The path is not UTF-8.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.tags import Tag
@@ -56,11 +57,8 @@ def filed_otherwise(name: str, file: Released) -> str | None:
     guess = guess_pkgname_and_version(name)
     if guess is None:
         return "nothing"
-    project, version = guess
-    if name.endswith(".whl"):
-        # The rule appends a build tag.
-        version = version.partition("-")[0]
-    if normalize_pkgname(project) == file.project and _version(version) == file.version:
+    project, version = guess[0], version_of(name, guess[1])
+    if normalize_pkgname(project) == file.project and version == str(file.version):
         return None
     return f"{project} {version}"
 
@@ -77,6 +75,14 @@ def same_version(text: str, file: Released) -> bool:
     return _version(text) == file.version
 
 
+def version_of(name: str, guessed: str) -> str:
+    """The version of the file `name`, for which pypiserver guessed `guessed`: normalised (PEP 440) if it is one."""
+    # pypiserver appends a wheel's build tag (PEP 427).
+    text = guessed.partition("-")[0] if name.endswith(".whl") else guessed
+    version = _version(text)
+    return text if version is None else str(version)
+
+
 def order_of(version: str) -> tuple[bool, Version, str]:
     """By which versions are sorted: what is no version comes first."""
     parsed = _version(version)
@@ -86,6 +92,8 @@ def order_of(version: str) -> tuple[bool, Version, str]:
 _NONE = Version("0")
 
 
+# Releases of many projects have the same few.
+@lru_cache(maxsize=4096)
 def _version(text: str) -> Version | None:
     try:
         return Version(text)

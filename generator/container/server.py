@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 from .application import Application
 from .connection import Answer
 from .engine import Engine
-from .settings import Settings, SettingsError
+from .settings import HEALTH_PATH, Settings, SettingsError
 
 AGENT_LIMIT = 256
 PATH_LIMIT = 1024
@@ -27,12 +27,13 @@ def write_access_log(answer: Answer) -> None:
     """One JSON object a line on stdout; neither headers with credentials nor query strings."""
     environ = answer.environ
     path: str = environ.get("PATH_INFO", "")
+    # The load balancer appends what it saw; what precedes that is the client's word.
     client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
-    if path == "/health" and answer.status == 200:
+    if path == HEALTH_PATH and answer.status == 200:
         return
     now = time.time()
     line = (
-        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[:AGENT_LIMIT])}, '
+        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[-AGENT_LIMIT:])}, '
         f'"user": {_json(environ.get("REMOTE_USER"))}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
         f'"path": {_json(path.encode("latin-1").decode()[:PATH_LIMIT] or None)}, "status": {answer.status}, '
         f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+HEALTH_PATH = "/health"
+
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message says which and what to write instead."""

@@ -40,6 +40,8 @@ class Staged:
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
         self.size = 0
+        # What archives.read_metadata found in it, so that a long archive is inflated once.
+        self.metadata: bytes | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
         self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)

@@ -12,7 +12,7 @@ COARSE_TICK_SECONDS = 2.0
 
 
 class Stamp(NamedTuple):
-    """Differs whenever entries came or went, clock ticks apart."""
+    """Of a directory: changes with every entry that comes or goes, unless two changes fall into one clock tick."""
 
     device: int
     inode: int
@@ -33,7 +33,7 @@ class Stamp(NamedTuple):
 
 def open_directory(path: str) -> int:
     """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
-    # A path that ends in a slash may be a link.
+    # With a slash at its end, the path may be a link: O_NOFOLLOW looks at the last name only.
     # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
@@ -43,7 +43,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.stamp: Stamp | None = None
-        # Whether a reading began so long after its stamp was first seen that only a new stamp can tell of more.
+        # Whether the last reading began a clock tick or more after its stamp was first seen. A later change then has
+        # another stamp, so the same stamp means the same entries.
         self.trusted = False
         self._first_seen = 0.0
 
@@ -56,6 +57,7 @@ class Watch:
             self.stamp, self._first_seen, self.trusted = stamp, now, False
 
     def was_read(self, began: float) -> None:
+        """To be called after a reading; `began` is what `saw` was given."""
         # Reckoned on this host's clock alone, so that the file server's may be wrong.
         assert self.stamp is not None
         self.trusted = began - self._first_seen >= self.stamp.tick_seconds

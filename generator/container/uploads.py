@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from contextlib import ExitStack
 from io import BytesIO
@@ -12,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from .archives import read_metadata
 from .backend import IndexedBackend
+from .body import MalformedBody
 from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
@@ -25,7 +25,7 @@ FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
-# The others, a project's description of megabytes among them, are passed over.
+# The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
 _FILES = {"content", "gpg_signature"}
 _FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest"}
 
@@ -91,7 +91,6 @@ class Uploads:
                     self._take(form, part)
             except Malformed as error:
                 raise Refusal(400, f"Nothing was stored: the form is malformed: {error}.") from error
-            body.drain()
         if body.expected is not None and body.received != body.expected:
             raise Refusal(
                 400,
@@ -137,7 +136,7 @@ class Uploads:
         publication = Publication(self._backend, immutable=self._immutable, taken_status=taken_status)
         try:
             _check_agreement("the form", form.fields.get("name"), form.fields.get("version"), file)
-            # What was stored before these checks were made is acknowledged without them.
+            # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
             if publication.stored(content, file) is None:
                 _check_content(content, file)
         except Unfit as error:
@@ -158,20 +157,15 @@ class _Body:
         self._stream = environ["wsgi.input"]
 
     def read(self, size: int) -> bytes:
-        """Raises Refusal if the client stalls or goes away."""
+        """Raises Refusal if the client stalls, goes away, or sends malformed chunks."""
         try:
             data: bytes = self._stream.read(size)
+        except MalformedBody as error:
+            raise Refusal(400, f"Nothing was stored: {error}.") from error
         except OSError as error:
-            # It is not waited for once more.
-            self._stream = BytesIO()
             raise Refusal(408, "Nothing was stored: the upload stalled. Upload again.") from error
         self.received += len(data)
         return data
-
-    def drain(self) -> None:
-        with contextlib.suppress(Refusal):
-            while self.read(READ_BYTES):
-                pass
 
 
 def _check_name(name: str) -> None:
@@ -193,6 +187,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_digests(form: Form, content: Staged) -> None:
+    """Raises Refusal if a digest in the form is not that of the bytes that arrived."""
     for field, digest in content.digests.items():
         announced = form.fields.get(field, "").strip().lower()
         if announced and announced != digest.hexdigest():
@@ -204,8 +199,9 @@ def _check_digests(form: Form, content: Staged) -> None:
 
 
 def _check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit and OSError."""
-    metadata = parse(read_metadata(content.name, content.file))
+    """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
+    content.metadata = read_metadata(content.name, content.file)
+    metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")
     _check_agreement("its core metadata", metadata.name, metadata.version, file)

@@ -9,3 +9,13 @@ CONSOLES = {
     "aws-eusc": "console.amazonaws-eusc.eu",
 }
 """Domain of the console; a region's own is ``REGION.DOMAIN``."""
+ECR_ENDPOINTS = {
+    "aws": "com.amazonaws",
+    "aws-cn": "cn.com.amazonaws",
+    "aws-us-gov": "com.amazonaws",
+    "aws-eusc": "eu.amazonaws",
+}
+"""What the names of ECR's VPC endpoints begin with; those of the other services begin with com.amazonaws in each.
+
+Not in AWS's documents, but in its CDK: https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/aws-ec2/lib/vpc-endpoint.ts
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from awacs import kms, secretsmanager
+from awacs import secretsmanager
 from awacs.aws import Allow, Statement
 from troposphere import (
     GetAtt,
@@ -22,7 +22,7 @@ from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import container, hosts, tasks
-from generator.parts.iam import ECS_TASKS, document, managed, role
+from generator.parts.iam import ECS_TASKS, document, managed, may_decrypt_secrets, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
@@ -171,14 +171,13 @@ def _capacity(stack: Stack) -> Sub:
         TaskMax=stack.take(settings.TASK_MAX_COUNT),
         Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
         HostMin=hosts.group_min(stack),
-        Type=stack.take(settings.ASG_INSTANCE_TYPE),
+        Type=hosts.instance_type(stack),
     )
 
 
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
     """May pull the image, write the tasks' log and read the accounts' secrets."""
     read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
-    decrypt = Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[stack.take(settings.SECRET_KMS_KEY_ARN)])
     return role(
         stack,
         "ExecutionRole",
@@ -189,7 +188,7 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
             Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
-                Policy(PolicyName="decrypt-secrets", PolicyDocument=document(decrypt)),
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=may_decrypt_secrets(stack)),
             ),
         ],
     )

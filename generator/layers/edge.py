@@ -14,7 +14,7 @@ from generator.language.wiring import Expression, Stack, Wire, after, layer, onl
 from generator.parts import container
 from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
-from generator.parts.records import aliases, certificate_authority, host_names
+from generator.parts.records import aliases, certificate_authority, full_name, host_names
 from generator.parts.tags import tags
 
 IDLE_TIMEOUT = 60
@@ -62,7 +62,9 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
         )
     )
     return Edge(
-        urls=stack.offer("PypiServerUrls", _urls(stack), "URLs of the server, separated by commas."),
+        urls=stack.offer(
+            "PypiServerUrls", _urls(stack), "URLs of the server, separated by commas; * stands for any name."
+        ),
         certificate=stack.offer("ServerCertificateArn", certificate, "Certificate of the server."),
         load_balancer=stack.offer("PypiLoadBalancerArn", Ref(balancer), "ARN of the load balancer."),
         load_balancer_name=stack.offer(
@@ -100,11 +102,10 @@ def _certificate(stack: Stack) -> Expression:
     are left out beside the operator's own certificate, whose authority they would forbid to renew it (RFC 8659).
     """
     there = stack.when(conditions.HAS_NEW_CERTIFICATE)
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     zone_id = stack.if_(conditions.HAS_CERTIFICATE_ZONE, settings.CERTIFICATE_HOSTED_ZONE_ID, settings.HOSTED_ZONE_ID)
     authority = certificate_authority(stack, zone_id, Condition=stack.when(conditions.HAS_CAA))
     slots = list(DNS_NAMES.of(stack))
-    names = [Join(".", [slot.value, zone]) for slot in slots]
+    names = [full_name(stack, slot.value) for slot in slots]
     requested = stack.add(
         Certificate(
             "Certificate",
@@ -249,9 +250,8 @@ def _listeners(
 
 def _urls(stack: Stack) -> Expression:
     """``https://NAME.ZONE`` of every name, joined by commas."""
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     urls = []
     for slot in DNS_NAMES.of(stack):
         separator = "," if slot.index > 1 else ""
-        urls.append(slot.only(Sub(f"{separator}https://${{Name}}.${{Zone}}", Name=slot.value, Zone=zone), ""))
+        urls.append(slot.only(Sub(f"{separator}https://${{Name}}", Name=full_name(stack, slot.value)), ""))
     return Join("", urls)

@@ -60,7 +60,7 @@ def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> 
     for slot in SUBNETS.of(stack):
         here = conditions.HAS_MOUNT_TARGETS
         if slot.index > 1:
-            here = conditions.both(f"HasMountTarget{slot.index}", here, SUBNETS.has(slot.index))
+            here = conditions.every(f"HasMountTarget{slot.index}", here, SUBNETS.has(slot.index))
         target = stack.add(
             MountTarget(
                 f"MountTarget{slot.index}",

@@ -6,7 +6,7 @@ import re
 
 _KNOWN = {
     r"not authorized|access ?denied": "give the deploying role the action that the reason names",
-    r"service.linked role": "create the service-linked roles, as README.md says, then deploy again",
+    r"service.linked role": "create the service-linked roles, as docs/troubleshooting.md says, then deploy again",
     r"limit ?exceeded|quota|maximum number": "ask for a higher quota in Service Quotas, or free some",
     r"already ?exists": "delete or adopt what an earlier stack has left under this name",
     r"\bCAA\b": "let the domain's CAA records admit amazon.com, or give CertificateArn",

@@ -134,7 +134,7 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) ->
         "stack": f"{wish.stack_name} ({status})",
         "changes": change_sets.count(made.changes),
         "data": "; ".join(data),
-        **({"costs": "billed from its creation on, see Costs in README.md"} if status == "new" else {}),
+        **({"costs": "billed from its creation on, README.md has what it costs"} if status == "new" else {}),
     }.items():
         grid.add_row(Text(name, "bold"), Text(text))
     return grid

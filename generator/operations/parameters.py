@@ -69,9 +69,15 @@ def write(path: Path, values: dict[str, str]) -> None:
         raise Problem(f"{path}: {error.strerror}") from error
 
 
+_INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
+"""Parameters that may be empty where another is given, which a Rule of the template insists on."""
+
+
 def missing(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[Parameter]:
     """The required ones that are neither given nor ``previous``, the names that the stack has a value for."""
-    return [it for it in form if it.default is None and it.name not in {*given, *previous}]
+    known = {*given, *previous}
+    required = (it for it in form if it.default is None or it.name in _INSTEAD)
+    return [it for it in required if it.name not in known and _INSTEAD.get(it.name) not in known]
 
 
 def check(form: list[Parameter], given: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Templates in a bucket: immutable, named by their content, the children's URLs baked into the parent.
 
-``aws cloudformation package`` writes the children anew and drops quotes that they need; here every byte stays.
+Unlike ``aws cloudformation package``, which names objects by their content too and keeps what templates mean, but writes
+them anew, this uploads each child byte for byte: what is reviewed is what is deployed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def launch_template(
             "LaunchTemplate",
             LaunchTemplateData=ec2.LaunchTemplateData(
                 ImageId=stack.if_(conditions.HAS_AMI, settings.AMI_ID, newest),
-                InstanceType=stack.take(settings.ASG_INSTANCE_TYPE),
+                InstanceType=instance_type(stack),
                 IamInstanceProfile=ec2.IamInstanceProfile(Arn=profile),
                 SecurityGroupIds=[security_group],
                 MetadataOptions=ec2.MetadataOptions(
@@ -52,6 +52,17 @@ def launch_template(
             ),
             TagSpecifications=[ec2.TagSpecifications(ResourceType="launch-template", Tags=tags(stack, "hosts"))],
         )
+    )
+
+
+def instance_type(stack: Stack) -> Expression:
+    """The type that hosts are of; what a host holds is always looked up by ``AsgInstanceType``.
+
+    A Mapping without the type would fail the deployment: only the LanguageExtensions transform knows defaults.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html
+    """
+    return stack.if_(
+        conditions.HAS_INSTANCE_TYPE_OVERRIDE, settings.ASG_INSTANCE_TYPE_OVERRIDE, settings.ASG_INSTANCE_TYPE
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
+from awacs import kms
+from awacs.aws import Allow, Condition, ForAnyValueStringEquals, PolicyDocument, Principal, Statement, StringEquals
 from awacs.sts import AssumeRole
-from troposphere import If, Ref, Sub
+from troposphere import If, Ref, Select, Split, Sub
 from troposphere.iam import Policy, Role
 
 from generator import settings
-from generator.conditions import HAS_PERMISSIONS_BOUNDARY
+from generator.conditions import HAS_PERMISSIONS_BOUNDARY, IS_SECRET_KEY_ALIAS
 from generator.language.wiring import Expression, Stack, When
 from generator.parts.tags import tags
 
 ECS_TASKS = "ecs-tasks.amazonaws.com"
+FLOW_LOGS = "vpc-flow-logs.amazonaws.com"
 
 
 def document(*statements: Statement) -> dict[str, Any]:
@@ -27,6 +29,21 @@ def document(*statements: Statement) -> dict[str, Any]:
 def managed(path: str) -> Sub:
     """The ARN of the AWS managed policy at ``path``, in any partition."""
     return Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{path}")
+
+
+def may_decrypt_secrets(stack: Stack) -> If:
+    """A policy for the key of the credentials. An alias names no key in a policy: a condition on the key's aliases does.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+    """
+    key = stack.take(settings.SECRET_KMS_KEY_ARN)
+    place, name = (Select(index, Split(":alias/", Sub("${Key}:alias/", Key=key))) for index in (0, 1))
+    of_alias = Condition(ForAnyValueStringEquals("kms:ResourceAliases", [Sub("alias/${Name}", Name=name)]))
+
+    def decrypt(resource: Expression, **condition: Condition) -> dict[str, Any]:
+        return document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[resource], **condition))
+
+    return stack.if_(IS_SECRET_KEY_ALIAS, decrypt(Sub("${Place}:key/*", Place=place), Condition=of_alias), decrypt(key))
 
 
 def role(
@@ -41,15 +58,16 @@ def role(
 ) -> Role:
     """A role that the service ``trusted`` may assume, added to ``stack``; there only if ``condition`` holds.
 
-    A task role is assumable only for tasks of this account, which closes the confused deputy:
+    A role of tasks or flow logs is assumable only for those of this account, which closes the confused deputy:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
     """
     own_account = Condition(StringEquals("aws:SourceAccount", Ref("AWS::AccountId")))
     trust = Statement(
         Effect=Allow,
         Principal=Principal("Service", trusted),
         Action=[AssumeRole],
-        **({"Condition": own_account} if trusted == ECS_TASKS else {}),
+        **({"Condition": own_account} if trusted in (ECS_TASKS, FLOW_LOGS) else {}),
     )
     properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": document(trust),

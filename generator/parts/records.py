@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import Join
+from troposphere import Join, Split
 from troposphere.route53 import RecordSet, RecordSetGroup
 from troposphere.validators.route53 import AliasTarget
 
@@ -13,17 +13,20 @@ from generator.language.wiring import Expression, Stack
 from generator.parts.lists import DNS_NAMES
 
 
+def full_name(stack: Stack, name: Expression) -> Join:
+    """``name`` in the zone; ``@`` is the zone's own name: ``@.example.com`` loses its beginning."""
+    return Join("", Split("@.", Join(".", [name, stack.take(settings.HOSTED_ZONE_NAME)])))
+
+
 def host_names(stack: Stack, start: int, stop: int) -> list[object]:
     """The full names in slots ``start`` to ``stop``, for use where slot ``start`` is filled."""
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     slots = [slot for slot in DNS_NAMES.of(stack) if start <= slot.index <= stop]
-    names = [Join(".", [slot.value, zone]) for slot in slots]
+    names = [full_name(stack, slot.value) for slot in slots]
     return [names[0], *(slot.only(name) for slot, name in zip(slots[1:], names[1:], strict=True))]
 
 
 def certificate_authority(stack: Stack, zone_id: Expression, **attributes: Any) -> RecordSetGroup:
     """CAA records in the zone ``zone_id``: only Amazon may issue for the names (RFC 8659)."""
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     return stack.add(
         RecordSetGroup(
             "CertificateAuthorityRecords",
@@ -31,7 +34,7 @@ def certificate_authority(stack: Stack, zone_id: Expression, **attributes: Any) 
             RecordSets=[
                 slot.only(
                     RecordSet(
-                        Name=Join(".", [slot.value, zone]),
+                        Name=full_name(stack, slot.value),
                         Type="CAA",
                         TTL="300",
                         ResourceRecords=['0 issue "amazon.com"'],
@@ -48,11 +51,10 @@ def aliases(
     stack: Stack, zone_id: Expression, dns_name: Expression, target_zone_id: Expression, **attributes: Any
 ) -> RecordSetGroup:
     """A records, and AAAA where the load balancer has IPv6, in the zone ``zone_id``: to the load balancer of ``dns_name``."""
-    zone = stack.take(settings.HOSTED_ZONE_NAME)
     target = AliasTarget(DNSName=dns_name, HostedZoneId=target_zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
 
     def alias(name: Expression, kind: str) -> RecordSet:
-        return RecordSet(Name=Join(".", [name, zone]), Type=kind, AliasTarget=target)
+        return RecordSet(Name=full_name(stack, name), Type=kind, AliasTarget=target)
 
     slots = list(DNS_NAMES.of(stack))
     return stack.add(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
 from generator.settings.access import *
+from generator.settings.automatic import *
 from generator.settings.backup import *
 from generator.settings.container import *
 from generator.settings.hosts import *
@@ -19,6 +20,17 @@ from generator.settings.protection import *
 from generator.settings.required import *
 from generator.settings.storage import *
 
-GROUPS: tuple[Group, ...] = (REQUIRED, NAMING, ACCESS, CONTAINER, HOSTS, STORAGE, BACKUP, MONITORING, PROTECTION)
+GROUPS: tuple[Group, ...] = (
+    REQUIRED,
+    NAMING,
+    ACCESS,
+    CONTAINER,
+    HOSTS,
+    STORAGE,
+    BACKUP,
+    MONITORING,
+    PROTECTION,
+    AUTOMATIC,
+)
 """The console form, in its order."""
 ALL: tuple[Setting, ...] = tuple(setting for group in GROUPS for setting in group.settings)

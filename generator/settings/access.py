@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import KEY_ARN, ROLE_ARN, SWITCH, items, optional
+from generator.settings.values import KEY_OR_ALIAS_ARN, PRINCIPAL_ARN, SWITCH, items, optional
 
 MAX_IPV6_CIDRS = 5
 
@@ -55,7 +55,7 @@ CERTIFICATE_HOSTED_ZONE_ID = Setting(
 CAA_RECORDS = Setting(
     name="CaaRecords",
     label="CAA records",
-    description="true: beside a new certificate, records say that only Amazon may issue for the names. false where the names have CAA records already.",
+    description="true: beside a new certificate, records say that only Amazon may issue for the names; not with @ or a wildcard in DnsNames, where they would bind other names too. false where the names have CAA records already.",
     default="true",
     values=SWITCH,
 )
@@ -69,11 +69,11 @@ WEB_ACL_ARN = Setting(
 )
 SECRET_READERS = Setting(
     name="SecretReaders",
-    label="Roles that may read the credentials",
-    description="Up to 10 IAM role ARNs, separated by commas.",
+    label="Who may read the credentials",
+    description="Up to 10 ARNs of roles, users, or accounts (…:root) whose own policies then decide, separated by commas; of a role, not of its sessions.",
     default="",
-    pattern=items(ROLE_ARN, 10, least=0),
-    constraint="must be up to 10 IAM role ARNs separated by commas, or empty",
+    pattern=items(PRINCIPAL_ARN, 10, least=0),
+    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas, without wildcards, or empty",
 )
 READER_ACCOUNT = Setting(
     name="ReaderAccount",
@@ -87,8 +87,8 @@ SECRET_KMS_KEY_ARN = Setting(
     label="KMS key of the credentials",
     description="Readers in other accounts need one whose policy admits them. Empty: the AWS managed key.",
     default="",
-    pattern=optional(KEY_ARN),
-    constraint="must be the ARN of a KMS key, or empty",
+    pattern=optional(KEY_OR_ALIAS_ARN),
+    constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
 
 ACCESS = Group(

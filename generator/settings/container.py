@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
 from generator.settings.values import IMAGE, SWITCH, one_of, optional
-from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, MAX_TASKS
+from generator.sizing import CONTAINER_MEMORY, MAX_TASKS
 
 MAX_TASK_MIN = 10
 
@@ -69,27 +69,6 @@ CONTAINER_MEMORY_LIMIT = Setting(
     default="512",
     values=one_of(*CONTAINER_MEMORY),
 )
-CONTAINER_MEMORY_RESERVATION = Setting(
-    name="ContainerMemoryReservation",
-    label="Memory reserved for a task (MiB)",
-    description="0: three quarters of the limit.",
-    default="0",
-    values=one_of(0, *CONTAINER_MEMORY),
-)
-CONTAINER_CPU_UNITS = Setting(
-    name="ContainerCpu",
-    label="CPU units reserved for a task",
-    description="1024 to a vCPU. 0: 256 for each automatic worker.",
-    default="0",
-    values=one_of(0, *CONTAINER_CPU),
-)
-GUNICORN_WORKERS = Setting(
-    name="GunicornWorkers",
-    label="Worker processes in a task",
-    description="0: one for every 256 MiB of the memory limit, 1 to 4.",
-    default="0",
-    values=one_of(*range(17)),
-)
 ENABLE_EXECUTE_COMMAND = Setting(
     name="EnableExecuteCommand",
     label="ECS Exec",
@@ -109,9 +88,6 @@ CONTAINER = Group(
         TASK_MIN_COUNT,
         TASK_MAX_COUNT,
         CONTAINER_MEMORY_LIMIT,
-        CONTAINER_MEMORY_RESERVATION,
-        CONTAINER_CPU_UNITS,
-        GUNICORN_WORKERS,
         ENABLE_EXECUTE_COMMAND,
     ),
 )

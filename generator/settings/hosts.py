@@ -7,7 +7,7 @@ from generator.settings.values import (
     CLOUD_INIT_LIST,
     CLOUD_INIT_LIST_FORM,
     IMAGE,
-    KEY_ARN,
+    KEY_OR_ALIAS_ARN,
     LONGEST,
     POLICY_ARN,
     SHELL,
@@ -17,30 +17,12 @@ from generator.settings.values import (
 )
 from generator.sizing import INSTANCES
 
-MAX_GROUP_MIN = 10
-
 ASG_INSTANCE_TYPE = Setting(
     name="AsgInstanceType",
     label="Instance type",
-    description="Intel, AMD or Graviton.",
+    description="Intel, AMD or Graviton. For a type that is not in the list see AsgInstanceTypeOverride.",
     default="t3.small",
     values=tuple(INSTANCES),
-)
-ASG_MIN_SIZE = Setting(
-    name="AsgMinSize",
-    label="Least number of hosts",
-    description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
-    default="0",
-    pattern="^([0-9]|10)$",
-    constraint=f"must be a whole number from 0 to {MAX_GROUP_MIN}",
-)
-ASG_MAX_SIZE = Setting(
-    name="AsgMaxSize",
-    label="Greatest number of hosts",
-    description="0 to 100. 0: enough for the greatest number of tasks, and one to spare.",
-    default="0",
-    pattern="^([0-9]|[1-9][0-9]|100)$",
-    constraint="must be a whole number from 0 to 100",
 )
 ON_DEMAND_BASE_CAPACITY = Setting(
     name="OnDemandBaseCapacity",
@@ -59,28 +41,6 @@ ON_DEMAND_PERCENTAGE = Setting(
     type="Number",
     minimum=0,
     maximum=100,
-)
-AMI_ID = Setting(
-    name="AmiId",
-    label="AMI",
-    description="An ECS-optimised Amazon Linux 2023 image of the type's architecture. Empty: the newest at each deployment.",
-    default="",
-    pattern=optional("ami-[0-9a-f]{8,17}"),
-    constraint="must be an AMI ID, e.g. ami-0123456789abcdef0, or empty",
-)
-LATEST_X86_AMI_ID = Setting(
-    name="LatestX86AmiId",
-    label="SSM parameter of the newest x86 AMI",
-    description="Leave as it is.",
-    type="AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
-    default="/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
-)
-LATEST_ARM_AMI_ID = Setting(
-    name="LatestArmAmiId",
-    label="SSM parameter of the newest Graviton AMI",
-    description="Leave as it is.",
-    type="AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
-    default="/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
 )
 MANAGED_TERMINATION_PROTECTION = Setting(
     name="ManagedTerminationProtection",
@@ -134,8 +94,8 @@ EBS_KMS_KEY_ARN = Setting(
     label="KMS key of the hosts' volumes",
     description="Its policy must admit AWSServiceRoleForAutoScaling. Empty: the account's default key.",
     default="",
-    pattern=optional(KEY_ARN),
-    constraint="must be the ARN of a KMS key, or empty",
+    pattern=optional(KEY_OR_ALIAS_ARN),
+    constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
 CLOUDWATCH_AGENT_IMAGE = Setting(
     name="CloudWatchAgentImage",
@@ -150,13 +110,8 @@ HOSTS = Group(
     "Hosts",
     (
         ASG_INSTANCE_TYPE,
-        ASG_MIN_SIZE,
-        ASG_MAX_SIZE,
         ON_DEMAND_BASE_CAPACITY,
         ON_DEMAND_PERCENTAGE,
-        AMI_ID,
-        LATEST_X86_AMI_ID,
-        LATEST_ARM_AMI_ID,
         MANAGED_TERMINATION_PROTECTION,
         USERS,
         EXTRA_FILES,

@@ -11,10 +11,10 @@ MAX_ALARM_TOPICS = 4
 ALARM_TOPIC_ARNS = Setting(
     name="AlarmTopicArns",
     label="More topics for alarms",
-    description=f"Up to {MAX_ALARM_TOPICS} SNS topic ARNs, separated by commas; every alarm goes there too.",
+    description=f"Up to {MAX_ALARM_TOPICS} ARNs of standard SNS topics, separated by commas; every alarm goes there too.",
     default="",
     pattern=items(TOPIC_ARN, MAX_ALARM_TOPICS, least=0),
-    constraint=f"must be up to {MAX_ALARM_TOPICS} SNS topic ARNs separated by commas, or empty",
+    constraint=f"must be up to {MAX_ALARM_TOPICS} ARNs of SNS topics that are not FIFO separated by commas, or empty",
 )
 PAGER_TOPIC_ARN = Setting(
     name="PagerTopicArn",
@@ -22,7 +22,7 @@ PAGER_TOPIC_ARN = Setting(
     description="SNS topic that gets only the alarm that packages are unavailable. Empty: it goes where all others go.",
     default="",
     pattern=optional(TOPIC_ARN),
-    constraint="must be the ARN of an SNS topic, or empty",
+    constraint="must be the ARN of an SNS topic that is not FIFO, or empty",
 )
 EFS_BURST_CREDIT_THRESHOLD = Setting(
     name="EfsBurstCreditThreshold",
@@ -58,10 +58,10 @@ LOG_RETENTION_DAYS = Setting(
 LOG_KMS_KEY_ARN = Setting(
     name="LogKmsKeyArn",
     label="KMS key of the log groups",
-    description="Its policy must admit CloudWatch Logs. Empty: encrypted by CloudWatch Logs.",
+    description="Its policy must admit CloudWatch Logs, which takes no alias. Empty: encrypted by CloudWatch Logs.",
     default="",
     pattern=optional(KEY_ARN),
-    constraint="must be the ARN of a KMS key, or empty",
+    constraint="must be the ARN of a KMS key, not of an alias, or empty",
 )
 
 MONITORING = Group(

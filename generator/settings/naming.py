@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import items
+from generator.settings.values import host_names
 
 MAX_DNS_NAMES = 10
+"""A certificate's, unless ACM's quota is raised: https://docs.aws.amazon.com/acm/latest/userguide/acm-limits.html"""
 
 SERVICE_NAME = Setting(
     name="ServiceName",
@@ -26,10 +27,10 @@ ENVIRONMENT = Setting(
 DNS_NAMES = Setting(
     name="DnsNames",
     label="Host names in the zone",
-    description=f"1 to {MAX_DNS_NAMES}, separated by commas. A change replaces the certificate.",
+    description=f"1 to {MAX_DNS_NAMES}, separated by commas: pypi, packages.dev, @ for the zone itself, *.dev for any below dev. With the zone's name the first has at most 64 characters, others 128. A change replaces the certificate.",
     default="pypiserver",
-    pattern=items("[a-z0-9]([a-z0-9-]*[a-z0-9])?", MAX_DNS_NAMES),
-    constraint=f"must be 1 to {MAX_DNS_NAMES} host names of lower-case letters, digits and hyphens, separated by commas",
+    pattern=host_names(MAX_DNS_NAMES),
+    constraint=f"must be 1 to {MAX_DNS_NAMES} lower-case names within the zone separated by commas, e.g. pypi, packages.dev, @ or *.dev; none twice, a wildcard neither first nor beside the name it is below (@ and *, dev and *.dev)",
 )
 
 NAMING = Group("Naming", (SERVICE_NAME, ENVIRONMENT, DNS_NAMES))

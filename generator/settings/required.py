@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import OCTET, items, optional
+from generator.settings.values import LABEL, OCTET, items, optional
 from generator.sizing import MAX_SUBNETS
 
 MAX_CIDRS = 10
@@ -31,7 +31,7 @@ HOSTED_ZONE_NAME = Setting(
     name="HostedZoneName",
     label="Name of the hosted zone",
     description="Domain of the server's names, without a dot at the end, e.g. example.com.",
-    pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$",
+    pattern=rf"^(?=.{{2,253}}$)({LABEL}\.)*[a-z][a-z0-9-]{{0,61}}[a-z0-9]$",
     constraint="must be a lower-case domain name without a dot at the end, e.g. example.com",
 )
 HOSTED_ZONE_ID = Setting(
@@ -52,9 +52,10 @@ INGRESS_CIDRS = Setting(
 ALARM_EMAILS = Setting(
     name="AlarmEmails",
     label="E-mail addresses for alarms",
-    description=f"1 to {MAX_EMAILS}, separated by commas. AWS asks each to confirm.",
-    pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS),
-    constraint=f"must be 1 to {MAX_EMAILS} e-mail addresses separated by commas, without spaces",
+    description=f"Up to {MAX_EMAILS}, separated by commas. AWS asks each to confirm. Empty: give AlarmTopicArns.",
+    default="",
+    pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS, least=0),
+    constraint=f"must be up to {MAX_EMAILS} e-mail addresses separated by commas, without spaces, or empty",
 )
 
 REQUIRED = Group(

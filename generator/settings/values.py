@@ -5,11 +5,28 @@ from __future__ import annotations
 SWITCH = ("true", "false")
 OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 """One of the four numbers of an IPv4 address."""
-ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^,\s]+"
+LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""A label of a host name. Route 53 has zones with others, such as underscores, and neither certificates nor load balancers have.
+
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
+https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_HostHeaderConditionConfig.html
+"""
+PRINCIPAL_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/([^,*?\s/]+/)*[A-Za-z0-9_+=.@-]{1,64})"
+"""A role, a user, or an account. A policy knows no wildcard within a principal's ARN, and a session ends: its role is named.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+"""
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[^,\s]+"
 IMAGE = "[a-z0-9][A-Za-z0-9._:/@+-]{0,511}"
 KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"
-TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
+KEY_OR_ALIAS_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/[a-zA-Z0-9-]+|alias/[a-zA-Z0-9/_-]{1,250})"
+"""https://docs.aws.amazon.com/kms/latest/developerguide/alias-create.html"""
+TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
+"""A standard topic: a FIFO one, whose name ends in .fifo, wants a message group of whoever publishes.
+
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+"""
 LONGEST = 4096
 """Characters of a parameter: CloudFormation's limit in bytes.
 
@@ -36,6 +53,18 @@ def items(item: str, most: int, *, least: int = 1) -> str:
     """A pattern for ``least`` (0 or 1) to ``most`` comma-separated items, each of the pattern ``item``."""
     several = f"{item}(,{item}){{0,{most - 1}}}"
     return f"^{several}$" if least else f"^({several})?$"
+
+
+def host_names(most: int) -> str:
+    """A pattern for 1 to ``most`` names within a zone: of one or more labels, ``@`` for the zone, ``*`` for any label.
+
+    No name twice. No wildcard beside what it stands below: ACM validates both by the same record, which CloudFormation
+    then makes twice and fails (https://github.com/aws/aws-cdk/pull/9291). None at the beginning, as the first name is the
+    one that clients are told.
+    """
+    twice = r"(?!(.*,)?(\*\.)?([^,]+),(.*,)?(\*\.)?\3(,|$))(?!(.*,)?[@*],(.*,)?[@*](,|$))"
+    name = rf"(@|\*|(\*\.)?{LABEL}(\.{LABEL})*)"
+    return rf"^(?!\*){twice}{name}(,{name}){{0,{most - 1}}}$"
 
 
 def optional(pattern: str) -> str:

@@ -40,6 +40,10 @@ def deployments() -> dict[str, Data]:
     found["everything"] = editions.single(everything())
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
+    for nat in ("each-zone", "none"):
+        given = {"NatGateways": nat, "AvailabilityZones": "eu-west-1a,eu-west-1b,eu-west-1c", "FlowLogs": "true"}
+        found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)
+    found["network"] = Evaluation(editions.templates["network.yaml"], {})
     found["dns"] = Evaluation(editions.templates["dns.yaml"], DNS)
     return {name: {"Resources": _plain(it.resources)} for name, it in found.items()}
 

@@ -19,7 +19,7 @@ from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "README.md"
-DOCUMENTS = [ROOT / "README.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -30,10 +30,10 @@ def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
     assert copy.read_text() == document.read_text(), "run make templates"
 
 
-def test_readme_lists_every_parameter_and_output() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_parameter_and_output_is_listed() -> None:
+    page = (ROOT / "docs" / "parameters.md").read_text()
     parent = templates()["pypiserver.yaml"]
-    rows = set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert rows == {setting.name for setting in settings.ALL} | set(parent.outputs)
 
 
@@ -44,9 +44,21 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_readme_is_read_to_its_end() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def test_names_in_the_documents_exist() -> None:
     """CamelCase names in backticks are parameters, outputs, logical IDs or AWS's own words listed here."""
-    aws = {"CloudWatch"}
+    aws = {
+        "AccessDenied",
+        "CannotPullContainerError",
+        "CloudWatch",
+        "OutOfMemoryError",
+        "PendingConfirmation",
+        "ResourceInitializationError",
+        "VcpuLimitExceeded",
+    }
     known = {setting.name for setting in settings.ALL} | aws
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():

@@ -6,7 +6,7 @@
  * WRITE_US, READDIR_US for every thousand entries. Directories are asked about whenever they are opened. A file's
  * attributes and names are kept for 30 seconds, unless this host opens the file or finds its directory changed:
  * close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is added to the file LOG for each such
- * call. Needs FUSE 3.
+ * call. While the file HANG is there, no such call ends. Needs FUSE 3.
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE
@@ -41,6 +41,11 @@ static struct timespec changed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void wait_us(long us) {
+    static const char *hang;
+    if (!hang)
+        hang = getenv("HANG") ? getenv("HANG") : "";
+    while (*hang && !access(hang, F_OK))
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
     struct timespec time = {us / 1000000, us % 1000000 * 1000};
     nanosleep(&time, NULL);
 }

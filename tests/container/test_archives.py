@@ -207,6 +207,12 @@ def test_versions_are_ordered_by_their_meaning(start_newest: StartTask, director
     for version in versions:
         (directory / f"ordered-{version}.tar.gz").write_bytes(b"content")
     (directory / "ordered-1.10-1-py3-none-any.whl").write_bytes(b"content")
+    (directory / "Ordered-1.9.RC1.tar.gz").write_bytes(b"content")
+    versions.insert(versions.index("1.9"), "1.9rc1")
     task = start_newest(directory)
+    releases = task.get("/ordered/json").json()["releases"]
+    assert {version: len(files) for version, files in releases.items()} == {
+        version: 2 if version == "1.10" else 1 for version in versions
+    }
     assert task.get("/ordered/json").json()["info"]["version"] == "1!1.0"
     assert task.get("/simple/ordered/", headers={"Accept": JSON_TYPE}).json()["versions"] == versions

@@ -176,7 +176,9 @@ def test_a_request_in_pieces_and_two_at_once(task: Task) -> None:
 def test_a_body_of_a_read_is_never_the_next_request(task: Task) -> None:
     connection = task.connect()
     connection.sendall(head("GET /health HTTP/1.1", None, f"Content-Length: {len(SMUGGLED)}") + SMUGGLED)
-    assert re.findall(rb"HTTP/1\.1 (\d+)", everything(connection)) == [b"200"]
+    answer = everything(connection)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
+    assert b"\r\nConnection: close\r\n" in answer
 
 
 def form(name: str, content: bytes) -> bytes:
@@ -207,11 +209,13 @@ def test_chunks_are_put_together(task: Task) -> None:
         b"0x5\r\nabcde\r\n",
         b"\r\n",
         b"5 5\r\n",
+        b"5 \r\nabcde\r\n0\r\n\r\n",
         b"5\n",
         b"f" * 20,
         b"1;\x00\r\na\r\n0\r\n\r\n",
         b"5;" + b"a" * 2000,
         b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n",
+        b"0\r\nGET / HTTP/1.1\r\n\r\n",
         b"1\r\nab\r\n0\r\n\r\n",
         b"1\r\na0\r\n\r\n",
     ],
@@ -223,7 +227,7 @@ def test_malformed_chunks_are_refused(task: Task, chunks: bytes) -> None:
     connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines) + chunks + SMUGGLED)
     connection.shutdown(socket.SHUT_WR)
     answers = everything(connection)
-    assert re.findall(rb"HTTP/1\.1 (\d)", answers) == [b"4"]
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"400"]
     assert b"demo" not in answers
     assert os.listdir(task.directory) == before
 
@@ -268,10 +272,21 @@ def test_a_refused_upload_reads_its_answer_and_is_not_drained(task: Task) -> Non
     assert cut_off(connection, bytes(1 << 20), 2000)
 
 
-def stall(task: Task, count: int) -> None:
-    """Clients that may do nothing: without or with a wrong password, slow at their head, body or answer."""
+def test_a_form_that_ends_in_line_ends_for_ever_is_refused(task: Task) -> None:
+    lines = (f"Content-Type: {MULTIPART}", "Content-Length: 1000000000000")
+    connection = task.connect()
+    connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines) + form(*wheel("endless", "1.0")) + b"\r\n" * 50_000)
+    assert status_of(connection) == 400
+
+
+def allow_connections(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 1000)), hard))
+
+
+def stall(task: Task, count: int) -> None:
+    """Clients that may do nothing: without or with a wrong password, slow at their head, body or answer."""
+    allow_connections(count)
     upload = f"Content-Type: {MULTIPART}", "Content-Length: 1000000"
     beginnings = [
         b"",
@@ -315,6 +330,42 @@ def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: 
         task.connect().sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER))
     use(task)
     assert task.upload(*wheel("new", "1.0")).status_code == 200
+
+
+def test_stalled_searches_of_a_reader_stop_only_searches(start: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start(directory)
+    for _ in range(200):
+        task.connect().sendall(head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000") + b"<")
+    use(task)
+    assert task.upload(*wheel("new", "1.0")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("count", "wrapper"), [(300, "prlimit --nofile=200:200"), pytest.param(4300, "", marks=pytest.mark.slow)]
+)
+def test_more_connections_than_are_kept_close_the_oldest(
+    start_newest: StartTask, directory: Path, count: int, wrapper: str
+) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start_newest(directory, wrapper)
+    allow_connections(count)
+    connections = [task.connect() for _ in range(count)]
+    use(task)
+    assert task.upload(*wheel("new", "1.0")).status_code == 200
+    # Their clients learn of it, and the youngest are served.
+    assert wait_for(lambda: _closed(connections[0]))
+    connections[-1].sendall(head("GET /health HTTP/1.1"))
+    assert status_of(connections[-1]) == 200
+    assert "Too many open files" not in task.errors.read_text()
+
+
+def _closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.1)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
 
 
 def test_stalled_uploads_of_the_publisher_stop_no_reader(start: StartTask, directory: Path) -> None:

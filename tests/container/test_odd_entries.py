@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .conftest import StartTask
-from .tasks import READER, Task, sdist, sha256
+from .tasks import READER, Task, sdist, sha256, staged
 from .test_uploads import wait_for
 
 
@@ -93,6 +94,17 @@ ODD = [
 ]
 
 
+@pytest.mark.parametrize("make", [looping_package, dangling, leading_out, pipe, directory_called_like_a_package])
+def test_an_upload_does_not_take_an_odd_entrys_name(
+    start_newest: StartTask, directory: Path, make: Callable[[Path], None]
+) -> None:
+    make(directory)
+    task = start_newest(directory)
+    answer = task.upload(*sdist("odd", "1.0"))
+    assert (answer.status_code, "no file" in answer.text) == (409, True)
+    assert not staged(directory)
+
+
 @pytest.mark.parametrize("make", ODD)
 def test_an_odd_entry_is_passed_over(start_newest: StartTask, directory: Path, make: Callable[[Path], None]) -> None:
     (directory / "demo-1.0.tar.gz").write_bytes(b"content")
@@ -140,6 +152,18 @@ def test_a_link_turned_outward_is_served_no_more(start_newest: StartTask, direct
     assert task.get("/packages/demo-1.0.tar.gz").status_code == 404
     assert "passwd" not in task.get("/simple/demo/").text
     assert task.get("/simple/demo/").status_code == 404
+
+
+def test_a_loop_in_a_files_place_is_no_failure(start_newest: StartTask, directory: Path) -> None:
+    name, content = sdist("odd", "1.0")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory)
+    assert len(task.project("odd")["files"]) == 1
+    (directory / name).unlink()
+    looping_package(directory)
+    assert task.get("/packages/").status_code == 200
+    assert task.get("/simple/odd/").status_code == 404
+    assert task.upload(name, content).status_code == 409
 
 
 @pytest.fixture
@@ -195,3 +219,18 @@ def test_health_tells_whether_listings_can_be_served(start_newest: StartTask, di
     moved.rename(directory)
     for path in ("/health", "/simple/demo/"):
         assert task.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [1 << 40, -(1 << 40)])
+def test_a_time_that_no_date_can_say_stops_no_listing(start_newest: StartTask, seconds: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as home:
+        directory = Path(home)
+        name, content = sdist("dated", "1.0")
+        (directory / name).write_bytes(content)
+        os.utime(directory / name, (seconds, seconds))
+        task = start_newest(directory)
+        (file,) = task.project("dated")["files"]
+        assert file["upload-time"].startswith("9999" if seconds > 0 else "1000")
+        downloaded = task.get(f"/packages/{name}")
+        assert downloaded.content == content
+        task.kill()

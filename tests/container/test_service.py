@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from generator.parts.container import HEALTH_PATH
+from generator.parts.container import HEALTH_PATH, USER_ID
 from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask
@@ -211,6 +211,41 @@ def test_the_access_log_is_json_without_secrets(task: Task) -> None:
     assert not any(secret in text for secret in ("query-secret", "wrong-secret", READER[1], basic(READER)[6:]))
 
 
+def test_a_client_forges_no_log_line_and_hides_no_address(task: Task) -> None:
+    """The load balancer appends the address that it saw to what the client sent."""
+    for forged in ('", "user": "admin', "\x85\x80", "10.0.0.1, " * 400):
+        task.get(f"/packages/{NAME}", READER, headers={"X-Forwarded-For": f"{forged}, 203.0.113.9".encode("latin-1")})
+    assert wait_for(lambda: len(task.access_log()) == 3)
+    for line in task.access_log():
+        assert (line["user"], line["client"].rpartition(", ")[2]) == (READER[0], "203.0.113.9")
+        assert len(line["client"]) <= 256
+
+
+def test_a_fault_of_ours_is_answered_and_logged_and_tells_the_client_nothing(
+    start_newest: StartTask, directory: Path, tmp_path: Path
+) -> None:
+    # A library of the image that fails as nobody foresaw.
+    (tmp_path / "sitecustomize.py").write_text(
+        "from defusedxml import ElementTree\n"
+        "def fail(*arguments, **options): raise RuntimeError('the secret of the library')\n"
+        "ElementTree.fromstring = fail\n"
+    )
+    task = start_newest(directory, PYTHONPATH=str(tmp_path))
+    session = requests.Session()
+    session.auth = READER
+    answers = [session.post(f"{task.url}/RPC2", b"<a/>", timeout=30) for _ in range(2)]
+    for answer in answers:
+        assert (answer.status_code, answer.text) == (500, "The server failed; its log has the reason.\n")
+        assert "secret" not in f"{answer.reason}{answer.headers}"
+    assert task.get("/simple/").status_code == 200
+    assert wait_for(lambda: len(task.access_log()) == 3)
+    line = task.access_log()[0]
+    assert (line["status"], line["path"], line["user"]) == (500, "/RPC2", READER[0])
+    errors = task.errors.read_text()
+    assert "RuntimeError: the secret of the library" in errors
+    assert "POST '/RPC2'" in errors
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -242,10 +277,10 @@ def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: 
 
 @pytest.mark.slow
 def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, tmp_path: Path) -> None:
-    """As ECS runs it: uid 9898, everything read-only but the packages and a small /tmp in memory."""
+    """As ECS runs it: the image's user, everything read-only but the packages and a small /tmp in memory."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("a mount namespace needs root")
-    os.chown(directory, 9898, 9898)
+    os.chown(directory, int(USER_ID), int(USER_ID))
     port = free_port()
     base = Path(subprocess.check_output([image, "-c", "import sys; print(sys.base_prefix)"], text=True).strip())
     # The interpreter may lie below /tmp or the home directory of root, which are covered here.

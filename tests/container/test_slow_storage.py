@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from .conftest import StartTask
+from .mounts import missing, mounts
 from .tasks import sha256, staged, wheel
 
 pytestmark = pytest.mark.slow
@@ -63,3 +67,32 @@ def test_two_tasks_on_slow_storage_lose_and_mix_nothing(
         list(pool.map(race, range(4)))
     assert {it["status"] for it in first.access_log() + second.access_log()} <= {200, 409}
     assert not staged(directory)
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_storage_that_stops_leaves_what_needs_none(start: StartTask, directory: Path, tmp_path: Path) -> None:
+    """The thread that waits for it had the turn to take requests."""
+    name, content = wheel("there", "1.0")
+    (directory / name).write_bytes(content)
+    home = tmp_path / "mounts"
+    home.mkdir()
+    with mounts(directory, home, 1, META_US="0", OPEN_US="0", WRITE_US="0", READDIR_US="0") as (mounted,):
+        task = start(mounted)
+        for _ in range(50):
+            assert task.get("/simple/there/").status_code == 200
+        (server,) = (
+            int(process.parent.name)
+            for process in Path("/proc").glob("[0-9]*/cmdline")
+            if process.read_bytes().split(b"\0")[2:3] == [str(mounted).encode()]
+        )
+        os.kill(server, signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(3) as pool:
+                stuck = [pool.submit(task.get, "/simple/there/") for _ in range(3)]
+                time.sleep(0.3)
+                assert task.get("/simple/there/", None).status_code == 401
+                assert not any(it.done() for it in stuck)
+                os.kill(server, signal.SIGCONT)
+                assert [it.result().status_code for it in stuck] == [200] * 3
+        finally:
+            os.kill(server, signal.SIGCONT)

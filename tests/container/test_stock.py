@@ -40,7 +40,7 @@ DIFFERENCES: dict[str, tuple[str, int, int]] = {
     "removal of nothing": ("IMMUTABLE_PACKAGES=true", 404, 403),
     "documentation upload": ("the stock server checks and discards it", 200, 400),
     "metadata": ("PEP 658", 404, 200),
-    "welcome with credentials": ("no count of packages, which needs a scan", 200, 200),
+    "welcome with credentials": ("a page to find projects", 200, 200),
 }
 
 Request = tuple[str, str, dict[str, object]]

@@ -185,8 +185,8 @@ def rendered() -> dict[str, str]:
 
 def test_sizes_stay_within_the_quotas(editions: Editions, rendered: dict[str, str]) -> None:
     for name, template in editions.templates.items():
-        size = len(rendered[name].encode())
-        assert size < (51_200 if name == "pypiserver.yaml" else 460_800), name
+        # From a bucket, as all are deployed; a request's own body may have 51,200 bytes.
+        assert len(rendered[name].encode()) < 460_800, name
         assert len(template.get("Parameters", {})) <= 200, name
         assert len(template.get("Outputs", {})) <= 200, name
         assert len(template["Resources"]) <= 500, name

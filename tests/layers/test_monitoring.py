@@ -118,6 +118,15 @@ def test_every_address_is_subscribed_once(editions: Editions) -> None:
     assert subscriptions == [{"Protocol": "email", "Endpoint": address} for address in addresses.split(",")]
 
 
+def test_alarms_need_no_address_where_topics_are_given(editions: Editions) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:pager"
+    resources = editions.nested({"AlarmEmails": "", "AlarmTopicArns": topic}).resources
+    assert resources["Topic"]["Properties"]["Subscription"] == []
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert alarms
+    assert all(topic in alarm["AlarmActions"] for alarm in alarms.values())
+
+
 def _dashboard(editions: Editions, mode: str, place: Place) -> Data:
     resources = editions.nested({"EfsThroughputMode": mode}, place).resources
     body: Data = json.loads(resources["Dashboard"]["Properties"]["DashboardBody"])

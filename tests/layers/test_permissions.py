@@ -210,6 +210,22 @@ def test_the_secrets_key_is_used_by_the_secrets_and_the_execution_role(editions:
     assert users == {"ExecutionRole.decrypt-secrets": (["kms:Decrypt"], [key])}
 
 
+def test_an_alias_admits_the_keys_that_have_it(editions: Editions) -> None:
+    """A Resource cannot name it: the policy would apply to the alias and not to its key."""
+    place = "arn:aws:kms:eu-west-1:123456789012"
+    resources = editions.nested({"SecretKmsKeyArn": f"{place}:alias/team/pypi"}).resources
+    keys = {secret["KmsKeyId"] for secret in of_type(resources, "AWS::SecretsManager::Secret").values()}
+    assert keys == {f"{place}:alias/team/pypi"}
+    decrypt = list(_allowed(_identity_policies(resources)["ExecutionRole.decrypt-secrets"]))
+    assert decrypt == [
+        (
+            ["kms:Decrypt"],
+            [f"{place}:key/*"],
+            {"ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/team/pypi"]}},
+        )
+    ]
+
+
 def test_each_role_is_for_one_service_and_task_roles_for_this_account(resources: Data) -> None:
     for title, role in of_type(resources, "AWS::IAM::Role").items():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]

@@ -478,6 +478,8 @@ def test_readme_word_for_word(here: Path, server: str) -> None:
                 named = f"{line} --stack-name {stack_name}"
             with session(["bash", "-c", named], 120, dict(os.environ), here) as shell:
                 if "generator deploy" in line:
+                    shell.expect("Make the bucket", 300)
+                    shell.type("y")
                     shell.expect(f"Deploy {stack_name}? (y/N)", 300)
                     shell.type("y")
                 # Nothing runs on moto: the server is rightly said to be unwell.

@@ -121,7 +121,7 @@ def test_configuration_that_leads_nowhere(
     [
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:99999"},
         {"AWS_ENDPOINT_URL": "http://"},
-        {"AWS_DEFAULT_REGION": ""},
+        pytest.param({"AWS_DEFAULT_REGION": ""}, marks=pytest.mark.slow),
         {
             "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
             "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",

@@ -74,7 +74,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         terminal.type("203.0.113.0/24" + ENTER)
         terminal.expect("E-mail addresses for alarms")
         terminal.type("nobody" + ENTER)
-        terminal.expect("must be 1 to 10 e-mail addresses" if columns == 160 else "e-mail addresses")
+        terminal.expect("must be up to 10 e-mail addresses" if columns == 160 else "e-mail addresses")
         terminal.type("@company.example" + ENTER)
         terminal.expect("parameters.json has these values")
         terminal.expect(f"Make the bucket {OWN_BUCKET}")

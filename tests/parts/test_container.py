@@ -1,16 +1,17 @@
-"""What the layers say of the container is what its program does; test_service.py asks for health where they say."""
+"""What the layers say of the container is what its program does."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from generator.container.settings import Settings
+from generator.container.settings import HEALTH_PATH, Settings
 from generator.parts import container
 
 CREDENTIALS = {"PUBLISHER_USERNAME": "publisher", "PUBLISHER_PASSWORD": "secret"}
 
 
-def test_port_and_directory_are_those_of_the_program() -> None:
+def test_port_paths_and_directory_are_those_of_the_program() -> None:
     program = Settings.from_environment(CREDENTIALS)
     assert program.port == container.PORT
+    assert HEALTH_PATH == container.HEALTH_PATH
     assert program.packages_directory == Path(container.PACKAGES_DIRECTORY)

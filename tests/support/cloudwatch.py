@@ -72,7 +72,7 @@ def metrics(alarm: Data) -> dict[str, Data]:
 
 def name_of(metric: Data) -> str:
     """Namespace and name; of a metric that several services of a cluster have, the service as well."""
-    services = [it["Value"] for it in metric["Dimensions"] if it["Name"] == "ServiceName"]
+    services = [it["Value"] for it in metric.get("Dimensions", []) if it["Name"] == "ServiceName"]
     return " ".join([metric["Namespace"], metric["MetricName"], *services])
 
 

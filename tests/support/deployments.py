@@ -59,6 +59,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
         "AsgInstanceType": "m7g.large",
+        "AsgInstanceTypeOverride": "r8gd.medium",
         "AsgMinSize": "3",
         "AsgMaxSize": "12",
         "OnDemandBaseCapacity": "2",

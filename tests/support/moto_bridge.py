@@ -2,7 +2,7 @@
 
 ``bridged()`` makes moto's CloudFormation, for as long as it is open,
 
-* resolve ``!Condition`` and ``!GetAtt Child.Outputs.Name``, drop list items that are ``AWS::NoValue``, and refuse a reference that
+* resolve ``!Condition``, ``!Cidr`` and ``!GetAtt Child.Outputs.Name``, drop list items that are ``AWS::NoValue``, and refuse a reference that
   resolves to nothing, where moto passes ``None`` on;
 * make the types of ``moto_types.TYPES`` through the calls of their service;
 * run a custom resource's function in this process, with the code of its template, and fail where its answer says so;
@@ -32,6 +32,7 @@ from calls import Json
 from moto.cloudformation import models, parsing
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto_types import TYPES
+from resolve import cidrs
 
 RETAINED = ("Retain", "RetainExceptOnCreate")
 
@@ -130,6 +131,9 @@ def bridged() -> Iterator[None]:
         return TYPES.get(name) or moto_type(name)
 
     def clean(source: Any, resources: Any) -> Any:
+        if isinstance(source, dict) and "Fn::Cidr" in source:
+            block, count, bits = moto_clean(source["Fn::Cidr"], resources)
+            return cidrs(block, int(count), int(bits))
         cleaned = moto_clean(source, resources)
         if isinstance(source, list):
             return [item for item in cleaned if item is not None]

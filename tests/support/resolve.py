@@ -9,6 +9,7 @@ there a missing Mapping key is an error, as it would be in the other branch.
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,17 @@ PLACES = (HERE, Place("aws-cn", "cn-north-1"), Place("aws-us-gov", "us-gov-west-
 NO_VALUE = object()
 _LIVE, _UNUSED, _CONDITION = "live", "unused", "condition"
 """Whether a value is used, lies in a branch not taken, or is tested by a Condition before there are resources."""
+
+
+def cidrs(block: str, count: int, bits: int) -> list[str]:
+    """What Fn::Cidr gives: the first ``count`` blocks of ``2 ** bits`` addresses.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html
+    """
+    found = [str(it) for it in ipaddress.ip_network(block, strict=False).subnets(new_prefix=32 - bits)][:count]
+    if len(found) < count:
+        raise UnresolvableError(f"{block} has no {count} blocks of /{32 - bits}")
+    return found
 
 
 def is_list_type(kind: str) -> bool:
@@ -258,6 +270,14 @@ class Evaluation:
 
         return re.sub(r"\$\{([^}]+)\}", replace, text)
 
+    def _cidr(self, argument: list[Any], mode: str) -> list[str]:
+        block, count, bits = (self.value(item, mode) for item in argument)
+        return cidrs(block, int(count), int(bits))
+
+    def _azs(self, argument: Any, mode: str) -> list[str]:
+        region = self.value(argument, mode) or self.place.region
+        return [f"{region}{letter}" for letter in "abc"]
+
     def _base64(self, argument: Any, mode: str) -> str:
         return base64.b64encode(self._text(self.value(argument, mode), "Fn::Base64").encode()).decode()
 
@@ -272,4 +292,6 @@ _FUNCTIONS: dict[str, Callable[[Evaluation, Any, str], Any]] = {
     "Fn::Split": Evaluation._split,
     "Fn::Sub": Evaluation._sub,
     "Fn::Base64": Evaluation._base64,
+    "Fn::Cidr": Evaluation._cidr,
+    "Fn::GetAZs": Evaluation._azs,
 }

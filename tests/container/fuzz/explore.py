@@ -1,0 +1,57 @@
+"""What is tried, and how: each property over examples of its strategy, in rounds that a seed repeats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import hypothesis
+from hypothesis import HealthCheck, Verbosity
+from hypothesis import strategies as st
+
+from . import directories, forms, raw, readings, wire
+from .target import Server, World
+
+
+class Property(NamedTuple):
+    """`examples` are those of one round."""
+
+    inputs: st.SearchStrategy[Any]
+    check: Callable[[World, Server, Any], None]
+    examples: int
+
+
+PROPERTIES = {
+    "raw": Property(wire.sent(), raw.check, 100),
+    "gunicorn and bottle": Property(wire.sent(), readings.check_gunicorn, 300),
+    "nginx": Property(wire.sent(), readings.check_nginx, 50),
+    "forms": Property(forms.uploads(), forms.check, 60),
+    "archives": Property(forms.archives(), forms.check, 30),
+    "directories": Property(directories.steps, directories.check, 15),
+}
+
+
+def explore(world: World, name: str, counts: Counter[str], *, seed: int | None = None, rounds: int = 1) -> None:
+    """Raises Finding, with what was sent made as short as possible. Without a seed the examples are always the same."""
+    tried = PROPERTIES[name]
+
+    @hypothesis.settings(
+        max_examples=tried.examples * rounds,
+        derandomize=seed is None,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
+    @hypothesis.given(st.sampled_from(world.servers), tried.inputs)
+    def each(server: Server, example: Any) -> None:
+        counts[name] += 1
+        tried.check(world, server, example)
+
+    if seed is not None:
+        each = hypothesis.seed(seed)(each)
+    each()
+    world.check()

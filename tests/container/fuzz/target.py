@@ -1,0 +1,253 @@
+"""The servers under test, and what must be true of them whatever they were sent."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import re
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..conftest import IMAGES, python_with
+from ..tasks import Task, sdist, sha256, staged, wheel
+
+GROWTH_LIMIT_BYTES = 150 << 20
+# Of an answer, on a machine that does much else.
+PATIENCE_SECONDS = 60.0
+# What a client can bring about; a 500 is a failure of ours, and the storage is well.
+STATUSES = {200, 206, 301, 303, 304, 400, 401, 403, 404, 405, 408, 409, 413, 416, 417, 431, 501, 505}
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ([\x20-\x7e]*)")
+_FIELD = re.compile(rb"([A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)")
+
+
+class Finding(AssertionError):
+    """Something that must never be; the message says what, and what was sent."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def answers(stream: bytes) -> list[Answer]:
+    """All final responses on a connection, which is closed after them. Raises Finding."""
+    found = []
+    while stream:
+        head, end, stream = stream.partition(b"\r\n\r\n")
+        line, *fields = head.split(b"\r\n")
+        matched = _STATUS_LINE.fullmatch(line)
+        parsed = [_FIELD.fullmatch(field) for field in fields]
+        if not end or matched is None or not all(parsed):
+            raise Finding(f"an answer has a malformed head: {head[:300]!r}")
+        headers = {field[1].decode().lower(): field[2].decode("latin-1") for field in parsed if field}
+        status = int(matched[1])
+        if status == 100:
+            continue
+        length = int(headers.get("content-length", len(stream)))
+        # An answer to HEAD is followed by the next one, or by nothing.
+        body = b"" if stream.startswith(b"HTTP/1.1 ") else stream[:length]
+        if body and len(body) < length:
+            raise Finding(f"an answer is cut off: {head!r}")
+        stream = stream[len(body) :]
+        found.append(Answer(status, headers, body))
+    return found
+
+
+def is_health(answer: Answer) -> bool:
+    """Whether it is the answer that is not logged."""
+    return answer.status == 200 and (
+        answer.headers.get("content-length"),
+        answer.headers.get("content-type"),
+    ) == ("2", "text/plain; charset=utf-8")
+
+
+class Server:
+    """A task with one worker process. `statuses` counts what it answered."""
+
+    def __init__(self, task: Task, statuses: Counter[int]) -> None:
+        self.task = task
+        self.statuses = statuses
+        self._log = task.log.open("rb")
+        self._begun = b""
+        self._errors = task.errors.open("rb")
+        self.workers = self._workers()
+        self._peaks_from_now()
+        self._rest = self._peak_bytes()
+
+    def close(self) -> None:
+        self._log.close()
+        self._errors.close()
+
+    def exchange(self, raw: bytes, cuts: tuple[int, ...] = (), port: int | None = None) -> tuple[bytes, bool]:
+        """What is answered to `raw`, sent in pieces, here or through the proxy at `port`; whether it was reset."""
+        with socket.create_connection(("127.0.0.1", port or self.task.port), timeout=PATIENCE_SECONDS) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(ConnectionError):
+                places = sorted({0, len(raw), *(cut % (len(raw) + 1) for cut in cuts)})
+                for number, (begin, end) in enumerate(itertools.pairwise(places)):
+                    if number:
+                        time.sleep(0.001)
+                    connection.sendall(raw[begin:end])
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+            received = b""
+            try:
+                while data := connection.recv(1 << 16):
+                    received += data
+            except ConnectionResetError:
+                return received, True
+            except TimeoutError:
+                raise Finding(f"no end of the answer: {received[:300]!r} to {raw!r}") from None
+        return received, False
+
+    def ask(self, raw: bytes, cuts: tuple[int, ...] = ()) -> list[Answer]:
+        """The answers, each of which is logged, and none of which is a failure. Raises Finding."""
+        self.logged()
+        stream, reset = self.exchange(raw, cuts)
+        try:
+            if reset:
+                # Whoever sends on after a request that ends the connection may lose its answer.
+                time.sleep(0.05)
+                self.logged()
+                return []
+            found = answers(stream)
+            told = [answer.status for answer in found if not is_health(answer)]
+            logged = [line["status"] for line in self.logged()]
+            if told != logged:
+                raise Finding(f"answered {told}, logged {logged}")
+            self.statuses.update(answer.status for answer in found)
+            if failures := {answer.status for answer in found} - STATUSES:
+                raise Finding(f"answered {[answer for answer in found if answer.status in failures]}")
+            self.check_errors()
+        except Finding as finding:
+            raise Finding(f"{finding}\nsent: {raw[:20_000]!r}") from None
+        return found
+
+    def logged(self) -> list[dict[str, Any]]:
+        """The lines of the access log since the last call, without those of failed probes."""
+        # The last line may be half written.
+        whole, _, self._begun = (self._begun + self._log.read()).rpartition(b"\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if line["path"] != "/health" or line["status"] != 503]
+
+    def check_errors(self) -> None:
+        errors = self._errors.read().decode("utf-8", "replace")
+        if "Traceback" in errors or "could not be answered" in errors:
+            raise Finding(f"an error is logged:\n{errors[-3000:]}")
+
+    def check(self) -> None:
+        """Raises Finding if a worker ended, grew, or does not answer."""
+        self.check_errors()
+        if self._workers() != self.workers:
+            raise Finding("a worker process ended")
+        peak = self._peak_bytes() - self._rest
+        self._peaks_from_now()
+        if peak > GROWTH_LIMIT_BYTES:
+            raise Finding(f"a worker grew by {peak >> 20} MiB")
+        stream, _ = self.exchange(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        if [answer.status for answer in answers(stream)] != [200]:
+            raise Finding(f"/health is not well: {stream!r}")
+
+    def _workers(self) -> list[int]:
+        process = self.task.process.pid
+        return sorted(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+
+    def _peak_bytes(self) -> int:
+        status = "".join(Path(f"/proc/{worker}/status").read_text() for worker in self.workers)
+        return sum(int(kibibytes) << 10 for kibibytes in re.findall(r"^VmHWM:\s+(\d+)", status, re.MULTILINE))
+
+    def _peaks_from_now(self) -> None:
+        for worker in self.workers:
+            Path(f"/proc/{worker}/clear_refs").write_text("5")
+
+
+class World:
+    """
+    A package directory with files that nobody may change, and its servers: the oldest engine, and the newest.
+
+    `secrets` are what no stranger may be told. Requests may name demo and inner, and never the hidden project.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.closing = contextlib.ExitStack()
+        self.directory = home / "packages"
+        (self.directory / "sub").mkdir(parents=True)
+        marker = secrets.token_hex(16).encode()
+        self.kept = dict(
+            [
+                wheel("demo", "1.0", marker),
+                sdist("demo", "1.1", marker),
+                wheel("zqhidden", "7.7", marker),
+                ("sub/inner-1.0.tar.gz", b"inner " + marker),
+            ]
+        )
+        for name, content in self.kept.items():
+            (self.directory / name).write_bytes(content)
+        self.secrets = [b"zqhidden", marker, *(sha256(content).encode() for content in self.kept.values())]
+        self.statuses: Counter[int] = Counter()
+        tasks = [
+            Task(python_with(image, packages), self.directory, home / image, {}) for image, packages in IMAGES.items()
+        ]
+        for task in tasks:
+            task.wait_until_ready()
+            # Whatever is imported late is no growth.
+            for path in ("/simple/", "/simple/demo/", "/packages/", "/demo/json"):
+                assert task.get(path).status_code == 200
+            self.closing.callback(task.kill)
+        self.servers = [Server(task, self.statuses) for task in tasks]
+        for server in self.servers:
+            self.closing.callback(server.close)
+        self.seen = self.snapshot()
+
+    def snapshot(self) -> dict[str, str]:
+        """The SHA-256 of each file by its path, of all but the servers' own."""
+        found = {}
+        for path in self.directory.rglob("*"):
+            name = str(path.relative_to(self.directory))
+            if not name.startswith(".index") and path.is_file():
+                found[name] = sha256(path.read_bytes())
+        return found
+
+    def changes(self) -> dict[str, str]:
+        """New files with their SHA-256. Raises Finding if another is gone or changed, or something lies aside."""
+        now = self.snapshot()
+        for name, digest in self.seen.items():
+            if now.get(name) != digest:
+                raise Finding(f"{name} is gone or changed")
+        if left := staged(self.directory):
+            raise Finding(f"an upload stays aside: {left}")
+        return {name: digest for name, digest in now.items() if name not in self.seen}
+
+    def clear(self) -> None:
+        """Remove what is not `kept`."""
+        for name in self.changes():
+            (self.directory / name).unlink()
+
+    def check(self) -> None:
+        for server in self.servers:
+            server.check()
+
+    def check_told_nothing(self, stream: bytes) -> None:
+        """Raises Finding if a stranger, who was sent this, learnt something."""
+        told = stream.lower()
+        for secret in self.secrets:
+            if secret in told:
+                raise Finding(f"a stranger was told {secret!r}")
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

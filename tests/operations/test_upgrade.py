@@ -1,0 +1,82 @@
+"""From each release to today's templates: what holds data stays, and what else is replaced is known.
+
+``tests/releases/VERSION.zip`` has the templates that a release came with. Compared is what the schemas of the resource types
+say, expression by expression; no stack is updated here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+import yaml
+from deployments import Editions
+from moto_bridge import Loader
+from replacement import replacing_properties
+
+from generator.parts.data_bearing import DATA_BEARING
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+RELEASES = sorted((Path(__file__).parents[1] / "releases").glob("*.zip"))
+GIVEN = {"DockerImageTag": "v2.4.2"}
+"""What docs/upgrading.md tells to give."""
+REPLACED = {
+    "1.0.0": {
+        "Certificate": "Written anew for @ and wildcards; the names of a stack are what they were.",
+        "CertificateAuthorityRecords": "CertificateHostedZoneId, which is empty in a stack of the release.",
+        "TargetGroup": "Another port where the load balancer is internal: listeners move to the new group.",
+        "CapacityProvider": "Its name holds pypiserver for ServiceName: the same by default; docs/upgrading.md has the rest.",
+        "TaskDefinition": "A new revision, to which the service rolls.",
+    }
+}
+"""By release: resources whose replacing properties are written differently now, and why that is well."""
+
+
+def single(release: Path) -> dict[str, Any]:
+    with ZipFile(release) as files:
+        template: dict[str, Any] = yaml.load(files.read("pypiserver-single.yaml"), Loader)
+    return template
+
+
+def replacing(resource: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """The expressions of the properties whose change replaces the resource."""
+    found = {}
+    for path in replacing_properties(resource["Type"]):
+        node: Any = resource.get("Properties", {})
+        for segment in path:
+            node = node.get(segment) if isinstance(node, dict) else None
+        if node is not None:
+            found[path] = json.dumps(node, sort_keys=True)
+    return found
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_what_an_update_may_replace(release: Path, editions: Editions) -> None:
+    old, new = single(release)["Resources"], editions.single_file["Resources"]
+    assert set(DATA_BEARING) <= old.keys() & new.keys()
+    both = old.keys() & new.keys()
+    assert {title for title in both if old[title]["Type"] != new[title]["Type"]} == set()
+    found = {title for title in both if replacing(old[title]) != replacing(new[title])}
+    assert found == REPLACED[release.stem].keys()
+    assert not found & set(DATA_BEARING)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_defaults_that_are_refused_now_are_in_the_notes(release: Path, editions: Editions) -> None:
+    """CloudFormation checks the values that a stack keeps against today's form."""
+    old, new = single(release)["Parameters"], editions.single_file["Parameters"]
+    refused = {
+        name
+        for name, parameter in new.items()
+        if "Default" in old.get(name, {})
+        and (
+            not re.search(parameter.get("AllowedPattern", ""), str(old[name]["Default"]))
+            or str(old[name]["Default"]) not in map(str, parameter.get("AllowedValues", [old[name]["Default"]]))
+        )
+    }
+    assert refused == GIVEN.keys()
+    assert all(f"`{name}`" in (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text() for name in refused)

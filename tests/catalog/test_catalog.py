@@ -151,7 +151,15 @@ def test_who_launches_cannot_widen_the_hosts_permissions(template: Json, policie
     assert {it["Ref"]: value for it, value in asserted} == {
         "PermissionsBoundaryArn": "${Boundary}",
         **dict.fromkeys(
-            ["AmiId", "CloudinitExtraCommands", "ExistingFileSystemId", "ExtraFiles", "ExtraInstanceProfilePermissions", "ExtraManagedPolicyArns", "Users"],
+            [
+                "AmiId",
+                "CloudinitExtraCommands",
+                "ExistingFileSystemId",
+                "ExtraFiles",
+                "ExtraInstanceProfilePermissions",
+                "ExtraManagedPolicyArns",
+                "Users",
+            ],
             "",
         ),
     }

@@ -173,7 +173,7 @@ EXPLAINED = (
         "the names that CloudFormation gives can be told, it is narrowed to them; many actions take no resource.",
     ),
     Explained(
-        ("AwsSolutions-IAM5", "CKV_AWS_107", "CKV_AWS_108", "CKV_AWS_109", "CKV_AWS_111"),
+        ("AwsSolutions-IAM5", "CKV_AWS_108", "CKV_AWS_109", "CKV_AWS_111"),
         ("RoleBoundary",),
         "A permissions boundary grants nothing: it is the most that the product's roles may do, whose own policies name "
         "their resources.",

@@ -295,3 +295,16 @@ def test_alarms_and_events_may_publish_under_the_topics_key(resources: Data) -> 
     assert publishers == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     for statement in topic["PolicyDocument"]["Statement"]:
         assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], ["<Topic>"])
+
+
+def test_the_vaults_cleaner_deletes_recovery_points_of_its_vault_alone(editions: Editions) -> None:
+    """By the tag that the plan gives them: neither their ARN nor a condition of IAM names the vault."""
+    resources = editions.nested({"BackupsForceDestroy": "true"}).resources
+    policy = _identity_policies(resources)["VaultCleanerRole.clean"]
+    (condition,) = [condition for actions, _, condition in _allowed(policy) if "backup:DeleteRecoveryPoint" in actions]
+    name = resources["BackupVault"]["Properties"]["BackupVaultName"]
+    assert condition == {"StringEquals": {"aws:ResourceTag/backup-vault": name}}
+    (rule,) = resources["BackupPlan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
+    assert rule["RecoveryPointTags"]["backup-vault"] == name
+    on_files = {it["Key"]: it["Value"] for it in resources["FileSystem"]["Properties"]["FileSystemTags"]}
+    assert on_files["backup-vault"] == name

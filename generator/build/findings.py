@@ -34,10 +34,10 @@ EXPLAINED = (
         "Port 80 answers with a redirect to HTTPS and forwards nothing; the listener on 443 has an ACM certificate.",
     ),
     Explained(
-        ("AwsSolutions-EC23", "CKV_AWS_260"),
+        ("AwsSolutions-EC23",),
         ("LoadBalancerSecurityGroup",),
-        "`IngressCidrs` and `IngressIpv6Cidrs` say who may connect, anybody by default, as CI services have no fixed "
-        "addresses; every request but the health check needs a password. Port 80 only redirects.",
+        "`IngressCidrs` and `IngressIpv6Cidrs` say who may connect, and have no default; every request but the health "
+        "check needs a password.",
     ),
     Explained(
         ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),

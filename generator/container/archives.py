@@ -17,8 +17,8 @@ from .tarballs import COMPRESSIONS, Inflated, Unfit, members
 
 # Core metadata larger than this is not offered (PEP 658 leaves offering it to the index).
 METADATA_LIMIT_BYTES = 4 << 20
-# Of one read: zipfile reads a whole table of members at once, and makes ten times as much of it.
-READ_LIMIT_BYTES = 6 << 20
+# Of one read: zipfile reads a whole table of members at once, and makes up to twenty times as much of it.
+READ_LIMIT_BYTES = METADATA_LIMIT_BYTES + (1 << 12)
 # As many archives are read at once by a worker process, which bounds its memory.
 _READERS = threading.BoundedSemaphore(2)
 

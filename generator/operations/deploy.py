@@ -19,7 +19,7 @@ from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
 from generator.operations.guard import guard, refuse_loss
 from generator.operations.network import refuse_network
-from generator.operations.parameters import arguments, check, missing, read, write
+from generator.operations.parameters import arguments, check, check_kept, missing, read, write
 from generator.operations.publish import PARENT, publish
 from generator.operations.questions import ask
 from generator.operations.stacks import find, get, resources
@@ -67,7 +67,8 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
     if stack:
         _refuse_broken(cloudformation, stack, terminal)
     is_new = status in ("new", "REVIEW_IN_PROGRESS")
-    previous = set() if stack is None or is_new else {it["ParameterKey"] for it in stack.get("Parameters", [])}
+    kept = [] if stack is None or is_new else stack.get("Parameters", [])
+    previous = {it["ParameterKey"]: it["ParameterValue"] for it in kept}
     if not (wish.yes or wish.dry_run):
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
@@ -102,11 +103,15 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
 
 
 def _given(
-    account: Account, terminal: Terminal, wish: Wish, declared: list[Parameter], previous: set[str]
+    account: Account, terminal: Terminal, wish: Wish, declared: list[Parameter], previous: dict[str, str]
 ) -> dict[str, str]:
-    """The values of the file, completed by answers where somebody can be asked. Raises Problem."""
+    """The values of the file, completed by answers where somebody can be asked.
+
+    ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept and is refused now.
+    """
     given = read(wish.parameters) if wish.parameters.exists() or not terminal.live else {}
     check(declared, given)
+    check_kept(declared, given, previous)
     lacking = missing(declared, given, previous)
     if not lacking:
         return given

@@ -69,6 +69,17 @@ def write(path: Path, values: dict[str, str]) -> None:
         raise Problem(f"{path}: {error.strerror}") from error
 
 
+def check_kept(form: list[Parameter], given: dict[str, str], previous: dict[str, str]) -> None:
+    """Raises Problem with a line for each value that the stack has, that would be kept, and that ``form`` refuses."""
+    wrong = []
+    for it in form:
+        if it.name in previous and it.name not in given and (said := it.refusal(previous[it.name])):
+            give = f"{it.name}={it.default}, the default" if it.default is not None else f"a value for {it.name}"
+            wrong.append(f"{it.name} {said}; the stack has {previous[it.name]!r}: give {give}")
+    if wrong:
+        raise Problem("\n".join(wrong))
+
+
 _INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
 """Parameters that may be empty where another is given, which a Rule of the template insists on."""
 

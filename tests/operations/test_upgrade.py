@@ -18,6 +18,9 @@ from deployments import Editions
 from moto_bridge import Loader
 from replacement import replacing_properties
 
+from generator.operations.exits import Problem
+from generator.operations.form import form
+from generator.operations.parameters import check_kept
 from generator.parts.data_bearing import DATA_BEARING
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -80,3 +83,16 @@ def test_defaults_that_are_refused_now_are_in_the_notes(release: Path, editions:
     }
     assert refused == GIVEN.keys()
     assert all(f"`{name}`" in (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text() for name in refused)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_values_that_a_stack_would_keep_are_refused_with_what_to_give(release: Path) -> None:
+    """By `deploy`, before it uploads anything: the release's defaults, as a stack made with them has them."""
+    declared = form(TEMPLATES / "pypiserver.yaml")
+    kept = {name: str(it["Default"]) for name, it in single(release)["Parameters"].items() if "Default" in it}
+    with pytest.raises(Problem) as refused:
+        check_kept(declared, {}, kept)
+    lines = str(refused.value).splitlines()
+    assert {line.split()[0] for line in lines} == GIVEN.keys()
+    assert all(f"give {name}={value}" in line for line, (name, value) in zip(lines, GIVEN.items(), strict=True))
+    check_kept(declared, GIVEN, kept)

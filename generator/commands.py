@@ -325,21 +325,31 @@ def delete(
 @catalog.command("publish")
 def catalog_publish(
     version: Annotated[str, typer.Option(help="Name of the version, e.g. 1.1.0; a name is never used again.")],
-    bucket: Annotated[str, typer.Option(help="For the template, in the product's region.")],
+    bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
     stack_name: Annotated[str, typer.Option(help="The stack of service-catalog.yaml.")] = "pypi-catalog",
+    yes: Yes = False,
     profile: Profile = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
     """Add a version to the product.
 
-    Example: `python -m generator catalog publish --bucket my-templates --version 1.1.0`
+    Example: `python -m generator catalog publish --version 1.1.0`
     """
     from generator.operations.catalog_version import publish_version
+    from generator.operations.terminal import terminal
 
-    account = _account(profile, region, endpoint_url)
-    print(publish_version(account, TEMPLATES, bucket, prefix, stack_name, version))
+    publish_version(
+        _account(profile, region, endpoint_url),
+        terminal(),
+        TEMPLATES,
+        bucket=bucket,
+        prefix=prefix,
+        stack_name=stack_name,
+        version=version,
+        yes=yes,
+    )
     return DONE
 
 

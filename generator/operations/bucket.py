@@ -13,19 +13,10 @@ def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -
 
     Raises Problem where another account has taken the name, and where there is none and ``make`` is False; Declined.
     """
-    name = f"pypiserver-templates-{account.number}-{account.region}"
+    name = bucket_name(account)
     s3 = account.client("s3")
-    try:
-        # Names are of the whole world: a stranger's bucket of this name must not get to hold our templates.
-        s3.head_bucket(Bucket=name, ExpectedBucketOwner=account.number)
+    if has_own_bucket(account):
         return name
-    except ClientError as error:
-        if code(error) == "403":
-            raise Problem(
-                f"the bucket {name} is not this account's, or may not be read: give another --bucket"
-            ) from error
-        if code(error) != "404":
-            raise
     if not make:
         raise Problem("a dry run makes no bucket for the templates: give --bucket, or run `publish`, which makes one")
     terminal.must_agree(f"Make the bucket {name} for the templates?", yes=yes, instead="give --bucket, or add --yes")
@@ -35,6 +26,28 @@ def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -
     s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
     terminal.line(f"made the bucket {name}")
     return name
+
+
+def has_own_bucket(account: Account) -> bool:
+    """Raises Problem where another account has taken the name."""
+    name = bucket_name(account)
+    try:
+        # Names are of the whole world: a stranger's bucket of this name must not get to hold our templates.
+        account.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=account.number)
+        return True
+    except ClientError as error:
+        if code(error) == "403":
+            raise Problem(
+                f"the bucket {name} is not this account's, or may not be read: give another --bucket"
+            ) from error
+        if code(error) != "404":
+            raise
+        return False
+
+
+def bucket_name(account: Account) -> str:
+    """Of the account's own bucket for templates in the region, whether it is there or not."""
+    return f"pypiserver-templates-{account.number}-{account.region}"
 
 
 def check_bucket(account: Account, bucket: str) -> None:

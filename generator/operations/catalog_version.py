@@ -7,16 +7,29 @@ from pathlib import Path
 from typing import Any
 
 from generator.operations.aws import Account, Client
+from generator.operations.bucket import own_bucket
 from generator.operations.exits import Problem
 from generator.operations.publish import publish
 from generator.operations.stacks import find, outputs
+from generator.operations.terminal import Terminal
 
 
-def publish_version(account: Account, templates: Path, bucket: str, prefix: str, stack_name: str, version: str) -> str:
-    """Upload the single file and add it to the product as ``version``; what was done, in lines.
+def publish_version(
+    account: Account,
+    terminal: Terminal,
+    templates: Path,
+    *,
+    bucket: str | None,
+    prefix: str,
+    stack_name: str,
+    version: str,
+    yes: bool,
+) -> None:
+    """Upload the single file and add it to the product as ``version``.
 
-    The product is the one of the stack ``stack_name``. Older versions still launch, but are marked DEPRECATED. Raises
-    Problem where the version exists, where there is no product, and where Service Catalog refuses the template.
+    The product is the one of the stack ``stack_name``; ``bucket`` ``None``: one of the account's own. Older versions
+    still launch, but are marked DEPRECATED. Raises Problem where the version exists, where there is no product, and
+    where Service Catalog refuses the template; Declined where the operator lets no bucket be made.
     """
     stack = find(account.client("cloudformation"), stack_name)
     product = outputs(stack or {}).get("ProductId")
@@ -30,6 +43,7 @@ def publish_version(account: Account, templates: Path, bucket: str, prefix: str,
     older = service.list_provisioning_artifacts(ProductId=product)["ProvisioningArtifactDetails"]
     if version in [it["Name"] for it in older]:
         raise Problem(f"{product} has a version {version} already, and a version never changes: choose another name")
+    bucket = bucket or own_bucket(account, terminal, make=True, yes=yes)
     published = publish(account, templates, bucket, prefix)
     url = published.publisher.url(published.single)
     created = service.create_provisioning_artifact(
@@ -47,8 +61,9 @@ def publish_version(account: Account, templates: Path, bucket: str, prefix: str,
         service.update_provisioning_artifact(
             ProductId=product, ProvisioningArtifactId=artifact["Id"], Guidance="DEPRECATED"
         )
-    deprecated = ", ".join(it["Name"] for it in current)
-    return f"{product} has version {version}: {url}" + (f"\ndeprecated: {deprecated}" if deprecated else "")
+    terminal.verbatim(f"{product} has version {version}: {url}")
+    if current:
+        terminal.line(f"deprecated: {', '.join(it['Name'] for it in current)}")
 
 
 def _wait(service: Client, product: str, artifact: str) -> None:

@@ -8,25 +8,19 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from generator.operations import leftovers
 from generator.operations.aws import Account
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.stacks import STACK, Resource, get, resources
 from generator.operations.terminal import Terminal
-from generator.operations.watch import last_event, root_cause, succeeded, watch
+from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
 from generator.parts.data_bearing import DATA_BEARING
 
 _FORCED = {"AccessLogs": "AccessLogForceDestroy", "BackupVault": "BackupsForceDestroy"}
 """Parameters under which a resource goes with the stack."""
+_FAILED_CREATIONS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 _LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 _DELETION_PROTECTION = "deletion_protection.enabled"
-_REMOVE = {
-    "AWS::EFS::FileSystem": "aws efs delete-file-system --file-system-id {}",
-    "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {}  # once it is empty",
-    "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {}",
-    "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {}",
-    "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {}  # once it has no object versions",
-}
-_ADOPT = {"AWS::EFS::FileSystem": "deploy with ExistingFileSystemId={}"}
 
 
 def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: bool, yes: bool) -> int:
@@ -40,6 +34,8 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
     stack_id, status = stack["StackId"], stack["StackStatus"]
     has = list(resources(cloudformation, stack_id))
     staying = _staying(stack, has)
+    # A creation that failed has left it already; the deletion says nothing of it.
+    earlier = leftovers.left(operation(cloudformation, stack_id)) if status in _FAILED_CREATIONS else []
     before = ""
     if status == "DELETE_IN_PROGRESS":
         terminal.line(f"{stack_name} is being deleted already: watching")
@@ -62,8 +58,9 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
         terminal.line(f"{stack_name} is not deleted: mend the cause, then run this again", "bold")
         return FAILED
     terminal.line(f"{stack_name} is deleted", "bold")
-    for resource in staying:
-        _show_rest(terminal, resource)
+    gone = [leftovers.Leftover(it.name, it.kind, it.physical_id) for it in staying]
+    leftovers.show(account, terminal, [*earlier, *gone])
+    leftovers.show_bucket(account, terminal)
     return DONE
 
 
@@ -118,10 +115,3 @@ def _unprotect(account: Account, stack: dict[str, Any], has: list[Resource]) -> 
         account.client("elbv2").modify_load_balancer_attributes(
             LoadBalancerArn=arn, Attributes=[{"Key": _DELETION_PROTECTION, "Value": "false"}]
         )
-
-
-def _show_rest(terminal: Terminal, resource: Resource) -> None:
-    terminal.line(f"stays   {resource.name}  {resource.physical_id}")
-    if resource.kind in _ADOPT:
-        terminal.verbatim(f"  adopt   {_ADOPT[resource.kind].format(resource.physical_id)}")
-    terminal.verbatim(f"  remove  {_REMOVE[resource.kind].format(resource.physical_id)}")

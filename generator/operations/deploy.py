@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from generator.operations import changes as change_sets
-from generator.operations import next_steps
-from generator.operations.aws import Account, Client
+from generator.operations import leftovers, next_steps
+from generator.operations.aws import Account
 from generator.operations.bucket import own_bucket
 from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.exits import DONE, FAILED, Problem
@@ -65,7 +66,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         terminal.line(f"{wish.stack_name} is {status}: watching, nothing new is deployed")
         return _watch(account, terminal, stack["StackId"])
     if stack:
-        _refuse_broken(cloudformation, stack, terminal)
+        _refuse_broken(account, stack, terminal)
     is_new = status in ("new", "REVIEW_IN_PROGRESS")
     kept = [] if stack is None or is_new else stack.get("Parameters", [])
     previous = {it["ParameterKey"]: it["ParameterValue"] for it in kept}
@@ -171,7 +172,10 @@ def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "")
     name = stack_id.split("/")[1]
     hint = ""
     if status in _NEVER_WORKED:
-        hint = f": mend it, then `python -m generator delete --stack-name {name}` and deploy again"
+        hint = f": mend it, then `{_delete(account, name)}` and deploy again"
+    leftovers.show(account, terminal, leftovers.left(events))
+    if status in _NEVER_WORKED:
+        leftovers.show_bucket(account, terminal)
     terminal.line(f"{name} is {status}{hint}", "bold")
     if not succeeded(events):
         return FAILED
@@ -179,13 +183,20 @@ def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "")
     return DONE
 
 
-def _refuse_broken(cloudformation: Client, stack: Stack, terminal: Terminal) -> None:
+def _delete(account: Account, stack_name: str) -> str:
+    return shlex.join(["python", "-m", "generator", "delete", "--stack-name", stack_name, *account.options])
+
+
+def _refuse_broken(account: Account, stack: Stack, terminal: Terminal) -> None:
     """Raises Problem for a stack that no deployment can change, after saying why it got there."""
+    cloudformation = account.client("cloudformation")
     name, status = stack["StackName"], stack["StackStatus"]
     if status in _NEVER_WORKED:
-        for line in root_cause(operation(cloudformation, stack["StackId"])):
+        events = operation(cloudformation, stack["StackId"])
+        for line in root_cause(events):
             terminal.line(line)
-        raise Problem(f"{name} is {status} and can only be deleted: `python -m generator delete --stack-name {name}`")
+        leftovers.show(account, terminal, leftovers.left(events))
+        raise Problem(f"{name} is {status} and can only be deleted: `{_delete(account, name)}`")
     if status == "UPDATE_ROLLBACK_FAILED":
         stuck = [
             f"{it.layer}.{it.name}".strip(".")
@@ -194,5 +205,5 @@ def _refuse_broken(cloudformation: Client, stack: Stack, terminal: Terminal) -> 
         ]
         raise Problem(
             f"{name} is {status}, stuck at {', '.join(stuck) or 'an unknown resource'}: mend the cause, then "
-            f"`aws cloudformation continue-update-rollback --stack-name {name}`"
+            f"`{shlex.join(['aws', 'cloudformation', 'continue-update-rollback', '--stack-name', name, *account.options])}`"
         )

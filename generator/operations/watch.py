@@ -33,6 +33,7 @@ class Event:
     status: str
     reason: str
     at: datetime
+    physical_id: str = ""
 
     @property
     def depth(self) -> int:
@@ -114,7 +115,8 @@ def _with_nested(cloudformation: Client, stack_id: str, raw: list[dict[str, Any]
         # A nested stack's own events repeat what its parent says of it.
         if not (own and path):
             reason = event.get("ResourceStatusReason", "")
-            yield Event(where, event["ResourceType"], event["ResourceStatus"], reason, event["Timestamp"])
+            physical = event.get("PhysicalResourceId", "")
+            yield Event(where, event["ResourceType"], event["ResourceStatus"], reason, event["Timestamp"], physical)
         if event["ResourceType"] == STACK and not own and event.get("PhysicalResourceId"):
             nested[event["PhysicalResourceId"]] = where
     for child_id, where in nested.items():

@@ -35,6 +35,7 @@ from generator.catalog.template import catalog
 from generator.operations.aws import Account
 from generator.operations.catalog_version import publish_version
 from generator.operations.exits import Problem
+from generator.operations.terminal import terminal
 from generator.parent import single
 
 with warnings.catch_warnings():
@@ -360,7 +361,22 @@ def versions(*known: tuple[str, str]) -> Json:
     return {"ProvisioningArtifactDetails": details}
 
 
-def test_new_version_deprecates_the_others(stubbed: tuple[Stubbed, Stubber]) -> None:
+def publish_as(account: Stubbed, version: str, stack_name: str = "pypi-catalog", bucket: str | None = BUCKET) -> None:
+    publish_version(
+        account,
+        terminal(),
+        TEMPLATES,
+        bucket=bucket,
+        prefix="pypiserver",
+        stack_name=stack_name,
+        version=version,
+        yes=bucket is None,
+    )
+
+
+def test_new_version_deprecates_the_others(
+    stubbed: tuple[Stubbed, Stubber], capsys: pytest.CaptureFixture[str]
+) -> None:
     account, stub = stubbed
     digest = sha256((TEMPLATES / "pypiserver-single.yaml").read_bytes()).hexdigest()[:32]
     url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/pypiserver/{digest}/pypiserver-single.yaml"
@@ -383,16 +399,26 @@ def test_new_version_deprecates_the_others(stubbed: tuple[Stubbed, Stubber]) -> 
     old = {"ProductId": "prod-1", "ProvisioningArtifactId": "pa-1.1.0", "Guidance": "DEPRECATED"}
     stub.add_response("update_provisioning_artifact", {"Status": "AVAILABLE"}, old)
 
-    assert publish_version(account, TEMPLATES, BUCKET, "pypiserver", "pypi-catalog", "1.2.0") == (
-        f"prod-1 has version 1.2.0: {url}\ndeprecated: 1.1.0"
-    )
+    publish_as(account, "1.2.0")
+    assert capsys.readouterr().out == f"prod-1 has version 1.2.0: {url}\ndeprecated: 1.1.0\n"
+
+
+def test_without_a_bucket_one_is_made(stubbed: tuple[Stubbed, Stubber], capsys: pytest.CaptureFixture[str]) -> None:
+    account, stub = stubbed
+    stub.add_response("list_provisioning_artifacts", versions())
+    stub.add_response("create_provisioning_artifact", {"ProvisioningArtifactDetail": {"Id": "pa-1"}})
+    stub.add_response("describe_provisioning_artifact", {"Status": "AVAILABLE"})
+    publish_as(account, "1.0.0", bucket=None)
+    own = f"pypiserver-templates-{ACCOUNT}-{REGION}"
+    assert f"https://{own}.s3.{REGION}.amazonaws.com/pypiserver/" in capsys.readouterr().out
+    assert "pypiserver-single.yaml" in str(client("s3").list_objects_v2(Bucket=own)["Contents"])
 
 
 def test_version_is_never_overwritten(stubbed: tuple[Stubbed, Stubber]) -> None:
     account, stub = stubbed
     stub.add_response("list_provisioning_artifacts", versions(("1.0.0", "DEFAULT")), {"ProductId": "prod-1"})
     with pytest.raises(Problem, match=r"prod-1 has a version 1\.0\.0 already"):
-        publish_version(account, TEMPLATES, BUCKET, "pypiserver", "pypi-catalog", "1.0.0")
+        publish_as(account, "1.0.0")
     assert "Contents" not in client("s3").list_objects_v2(Bucket=BUCKET)
 
 
@@ -402,10 +428,10 @@ def test_version_that_service_catalog_refuses(stubbed: tuple[Stubbed, Stubber]) 
     stub.add_response("create_provisioning_artifact", {"ProvisioningArtifactDetail": {"Id": "pa-2"}})
     stub.add_response("describe_provisioning_artifact", {"Status": "FAILED"})
     with pytest.raises(Problem, match="version pa-2 of prod-1 has FAILED"):
-        publish_version(account, TEMPLATES, BUCKET, "pypiserver", "pypi-catalog", "2.0.0")
+        publish_as(account, "2.0.0")
 
 
 def test_stack_without_a_product(stubbed: tuple[Stubbed, Stubber]) -> None:
     account, _ = stubbed
     with pytest.raises(Problem, match="elsewhere does not exist in us-east-1: deploy"):
-        publish_version(account, TEMPLATES, BUCKET, "pypiserver", "elsewhere", "2.0.0")
+        publish_as(account, "2.0.0", stack_name="elsewhere")

@@ -16,10 +16,10 @@ import pytest
 import yaml
 from calls import client
 from deployments import Editions
-from emulator import BUCKET, emulator, environment, network
+from emulator import BUCKET
 from moto_bridge import Loader
 from replacement import replacing_properties
-from stacks import outputs, physical_ids
+from stacks import DEPLOY, give, give_again, outputs, physical_ids
 
 from generator.commands import main
 from generator.operations.aws import Account
@@ -107,37 +107,29 @@ def test_values_that_a_stack_would_keep_are_refused_with_what_to_give(release: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
-def test_a_stack_of_the_release_becomes_todays(
-    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stack_of_the_release_becomes_todays(release: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As docs/upgrading.md says; what only moves from one revision to the next is named here."""
-    monkeypatch.chdir(tmp_path)
     with ZipFile(release) as files:
         files.extractall("released")
-    with emulator() as url:
-        for name, value in environment(url, tmp_path).items():
-            monkeypatch.setenv(name, value)
-        values = network()
-        Path("parameters.json").write_text(json.dumps({"Parameters": values}))
-        released = Wish("pypi", Path("released"), Path("parameters.json"), BUCKET, "released", yes=True)
-        assert deploy(Account(), terminal(), released) == 0
-        ids, had = physical_ids("pypi"), outputs("pypi")
-        secrets = client("secretsmanager")
-        password = secrets.get_secret_value(SecretId=ids["PublisherSecret"])["SecretString"]
+    values = give()
+    released = Wish("pypi", Path("released"), Path("parameters.json"), BUCKET, "released", yes=True)
+    assert deploy(Account(), terminal(), released) == 0
+    ids, had = physical_ids(), outputs()
+    secrets = client("secretsmanager")
+    password = secrets.get_secret_value(SecretId=ids["PublisherSecret"])["SecretString"]
 
-        update = ["deploy", "--bucket", BUCKET, "--yes"]
-        assert main(update) == 2
-        assert "give DockerImageTag=v2.4.2, the default" in capsys.readouterr().err
-        Path("parameters.json").write_text(json.dumps({"Parameters": {**values, **GIVEN}}))
-        assert main(update) == 0, capsys.readouterr().out
-        assert "what holds data is neither replaced nor removed" in capsys.readouterr().out
+    assert main([*DEPLOY]) == 2
+    assert "give DockerImageTag=v2.4.2, the default" in capsys.readouterr().err
+    give_again(values, **GIVEN)
+    assert main([*DEPLOY]) == 0, capsys.readouterr().out
+    assert "what holds data is neither replaced nor removed" in capsys.readouterr().out
 
-        now, has = physical_ids("pypi"), outputs("pypi")
-        assert ids.keys() - now.keys() == {"HttpListener"}
-        assert {name for name in ids.keys() & now.keys() if ids[name] != now[name]} == {"TaskDefinition"}
-        assert ids.keys() & set(DATA_BEARING) == set(DATA_BEARING)
-        assert secrets.get_secret_value(SecretId=now["PublisherSecret"])["SecretString"] == password
-        assert {name for name in had if had[name] != has.get(name)} == {"CloudwatchAlarmArns"}
-        assert set(had["CloudwatchAlarmArns"].split(",")) <= set(has["CloudwatchAlarmArns"].split(","))
-        assert main(update) == 0
-        assert "nothing to do" in capsys.readouterr().out
+    now, has = physical_ids(), outputs()
+    assert ids.keys() - now.keys() == {"HttpListener"}
+    assert {name for name in ids.keys() & now.keys() if ids[name] != now[name]} == {"TaskDefinition"}
+    assert ids.keys() & set(DATA_BEARING) == set(DATA_BEARING)
+    assert secrets.get_secret_value(SecretId=now["PublisherSecret"])["SecretString"] == password
+    assert {name for name in had if had[name] != has.get(name)} == {"CloudwatchAlarmArns"}
+    assert set(had["CloudwatchAlarmArns"].split(",")) <= set(has["CloudwatchAlarmArns"].split(","))
+    assert main([*DEPLOY]) == 0
+    assert "nothing to do" in capsys.readouterr().out

@@ -5,8 +5,9 @@ Beside what ``moto_bridge`` adds, which see,
 * change sets include nested stacks: properties are compared before and after, and one replaces its resource where
   the type's schema in cfn-lint says so;
 * ``UsePreviousValue`` keeps the name of an SSM parameter;
-* every resource has its events; what fails stops the operation, and the stack ends as a rollback would leave it,
-  though nothing is rolled back.
+* every resource has its events; what fails stops the operation. A creation is rolled back: a nested stack that was
+  complete is deleted, so that what it retains stays; of a stack that was not, only ``Retain`` does. A failed update
+  ends as its rollback would, though nothing is rolled back.
 
 It works synchronously: an operation has ended when its request is answered. What AWS itself would plan, in which order
 it works, and how long it takes, this does not prove.
@@ -75,6 +76,19 @@ class Recorded(Resources):
 
     def made(self) -> list[Any]:
         return [it for name in self._resource_json_map if (it := self._parsed_resources.get(name)) is not None]
+
+    def roll_back(self) -> None:
+        """Undo a creation that has failed, also in the nested stacks that were not completed."""
+        completed = {it.physical_resource_id for it in self.made() if it.type == STACK}
+        for child in list(backend().stacks.values()):
+            if child.name.startswith(f"{self['AWS::StackName']}-") and child.stack_id not in completed:
+                child.resource_map.roll_back()
+                backend().deleted_stacks[child.stack_id] = backend().stacks.pop(child.stack_id)
+        for name in reversed(list(self._order())):
+            if self._parsed_resources.get(name) is not None:
+                source = self._resource_json_map[name]
+                policy = source.get("DeletionPolicy")
+                self._remove(name, {**source, "DeletionPolicy": "Delete" if policy == RETAINED[1] else policy})
 
     def _remove(self, name: str, source: Json) -> None:
         physical = str(getattr(self._parsed_resources[name], "physical_resource_id", ""))
@@ -242,6 +256,8 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
     except Exception:
         rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
         stack._add_stack_event(f"{rollback}_IN_PROGRESS")
+        if verb == "CREATE":
+            stack.resource_map.roll_back()
         stack._add_stack_event(f"{rollback}_COMPLETE")
         stack.status = f"{rollback}_COMPLETE"
         return
@@ -249,6 +265,15 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
     stack.parameters = change_set.parameters
     stack.status = f"{verb}_COMPLETE"
     stack._add_stack_event(stack.status)
+
+
+def _deleted(delete: Any) -> Any:
+    def deleting(self: Any) -> None:
+        # Where the events of its resources find it; moto has it nowhere while it is being deleted.
+        backend().deleted_stacks[self.stack_id] = self
+        delete(self)
+
+    return deleting
 
 
 @contextmanager
@@ -266,6 +291,7 @@ def emulator() -> Iterator[str]:
         create = models.CloudFormationBackend.create_change_set
         patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
         patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
+        patch.setattr(models.Stack, "delete", _deleted(models.Stack.delete))
         # moto would make, while it lists them, those that a failed operation has not made.
         patch.setattr(models.Stack, "stack_resources", property(lambda it: it.resource_map.made()))
         patch.setattr(models.Stack, "stack_parameters", property(_given))

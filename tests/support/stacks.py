@@ -1,21 +1,40 @@
-"""What the account has of a stack, in this process's moto."""
+"""A file of parameters for a stack on ``emulator``, and what the account has of a stack."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TypeAlias
+
 from calls import client
+from emulator import BUCKET, STACK, network
+
+DEPLOY = ("deploy", "--bucket", BUCKET, "--yes")
+Parameters: TypeAlias = dict[str, str]
 
 
-def physical_ids(stack_name: str) -> dict[str, str]:
+def give(**settings: str) -> Parameters:
+    """Write the file of parameters of a stack in the account's network; what is in it."""
+    return give_again(network(), **settings)
+
+
+def give_again(values: Parameters, **changed: str) -> Parameters:
+    """As ``give``, of what ``give`` gave."""
+    values = {**values, **changed}
+    Path("parameters.json").write_text(json.dumps({"Parameters": values}))
+    return values
+
+
+def physical_ids(stack_name: str = "pypi") -> dict[str, str]:
     """By logical ID, of all layers; a nested stack's is its ARN."""
     found: dict[str, str] = {}
     for it in client("cloudformation").list_stack_resources(StackName=stack_name)["StackResourceSummaries"]:
-        if it["ResourceType"]:
-            found[it["LogicalResourceId"]] = it["PhysicalResourceId"]
-        if it["ResourceType"] == "AWS::CloudFormation::Stack":
+        found[it["LogicalResourceId"]] = it["PhysicalResourceId"]
+        if it["ResourceType"] == STACK:
             found |= physical_ids(it["PhysicalResourceId"])
     return found
 
 
-def outputs(stack_name: str) -> dict[str, str]:
+def outputs(stack_name: str = "pypi") -> dict[str, str]:
     (stack,) = client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

@@ -1,0 +1,40 @@
+"""What tests of the commands share: an account of this module's own, and a stack in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from emulator import emulator, environment
+from stacks import DEPLOY, Parameters, give
+
+from generator.commands import main
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with emulator() as url:
+        yield url
+
+
+@pytest.fixture
+def here(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory, from which the commands reach the server."""
+    for name, value in environment(server, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parameters]:
+    """The stack ``pypi`` as it is after its creation; its parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("deployed")
+        for name, value in environment(server, directory).items():
+            patch.setenv(name, value)
+        patch.chdir(directory)
+        values = give()
+        assert main([*DEPLOY]) == 0
+        yield values

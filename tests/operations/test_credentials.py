@@ -1,0 +1,99 @@
+"""``credentials`` of a deployed stack, as each client's own parser reads them."""
+
+from __future__ import annotations
+
+import json
+import netrc
+import os
+import subprocess
+import tomllib
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+from calls import client
+from stacks import Parameters, physical_ids
+
+from generator.commands import main
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def secret(name: str = "PublisherSecret") -> dict[str, str]:
+    found = client("secretsmanager").get_secret_value(SecretId=physical_ids()[name])
+    values: dict[str, str] = json.loads(found["SecretString"])
+    return values
+
+
+def printed(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What ``credentials`` prints."""
+    assert main(["credentials", *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_credentials_to_install_are_the_readers(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    password = secret("ReaderSecret")["password"]
+    server = "pypiserver.example.com"
+    index = f"https://reader:{password}@{server}/simple/"
+    pip = RawConfigParser()
+    pip.read_string(printed(capsys))
+    assert pip["global"]["index-url"] == index
+    (uv,) = tomllib.loads(printed(capsys, "--format", "uv"))["index"]
+    assert (uv["url"], uv["default"]) == (index, True)
+    pdm = tomllib.loads(printed(capsys, "--format", "pdm"))["pypi"]["private"]
+    assert pdm == {"url": f"https://{server}/simple/", "username": "reader", "password": password}
+    Path("netrc").write_text(printed(capsys, "--format", "netrc"))
+    assert netrc.netrc("netrc").authenticators(server) == ("reader", "", password)
+    for form in ("env", "poetry"):
+        assert secret()["password"] not in printed(capsys, "--format", form)
+        assert password in printed(capsys, "--format", form)
+
+
+def test_credentials_to_upload_are_the_publishers(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    password = secret()["password"]
+    pypirc = RawConfigParser()
+    pypirc.read_string(printed(capsys, "--format", "pypirc"))
+    repository = {"repository": "https://pypiserver.example.com/", "username": "publisher", "password": password}
+    assert dict(pypirc["private"]) == repository
+    for form in ("twine", "uv-publish", "poetry-publish", "hatch"):
+        assert password in printed(capsys, "--format", form)
+        assert main(["credentials", "--format", form, "--account", "reader"]) == 2
+        assert "the reader may only install" in capsys.readouterr().err
+    as_json = json.loads(printed(capsys, "--format", "json", "--account", "publisher"))
+    assert as_json == {"url": "https://pypiserver.example.com/", "username": "publisher", "password": password}
+
+
+def test_credentials_that_need_quoting(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rotated password may be anything."""
+    before = secret()
+    odd = {"username": "publisher", "password": "a/b'c@d %\"$x"}
+    client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(odd))
+    lines = printed(capsys, "--format", "twine") + printed(capsys, "--format", "env", "--account", "publisher")
+    shell = ["sh", "-c", f'{lines}\nprintf \'%s\\n%s\' "$TWINE_PASSWORD" "$PIP_INDEX_URL"']
+    password, index = subprocess.run(shell, env={}, capture_output=True, text=True, check=True).stdout.split("\n")
+    client("secretsmanager").put_secret_value(
+        SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(before)
+    )
+    assert password == odd["password"]
+    assert index == "https://publisher:a%2Fb%27c%40d%20%25%22%24x@pypiserver.example.com/simple/"
+
+
+def test_secret_of_another_form_is_named(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    before = secret()
+    for text in ("hunter2", '{"user": "publisher"}', "[]"):
+        client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=text)
+        assert main(["credentials", "--account", "publisher"]) == 2
+        assert "is not JSON with username and password: docs/operations.md" in capsys.readouterr().err
+    client("secretsmanager").put_secret_value(
+        SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(before)
+    )
+
+
+def test_credentials_file_is_its_owners_alone(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--output", "pip.conf") == ""
+    assert os.stat("pip.conf").st_mode & 0o777 == 0o600
+    assert secret("ReaderSecret")["password"] in Path("pip.conf").read_text()
+    assert main(["credentials", "--output", "pip.conf"]) == 2
+    assert "pip.conf exists" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""No deployment takes what holds data out of the stack unless it is told to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from calls import client
+from emulator import BUCKET
+from stacks import DEPLOY, Parameters, give, give_again, physical_ids
+
+from generator.commands import main
+from generator.operations.aws import Account
+from generator.operations.deploy import Wish, deploy
+from generator.operations.exits import Problem
+from generator.operations.terminal import terminal
+from generator.parent import single
+from generator.parts.data_bearing import DATA_BEARING
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "templates"
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def deploy_from(templates: Path) -> int:
+    wish = Wish("pypi", templates, Path("parameters.json"), BUCKET, "pypiserver", yes=True)
+    return deploy(Account(), terminal(), wish)
+
+
+def test_data_bearing_is_what_the_templates_retain() -> None:
+    resources = single().templates()["pypiserver-single.yaml"].to_dict()["Resources"]
+    assert set(DATA_BEARING) == {title for title, it in resources.items() if it.get("UpdateReplacePolicy") == "Retain"}
+
+
+def test_removal_of_data_is_refused(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    give_again(deployed, ExistingFileSystemId="fs-0123456789abcdef0")
+    before = physical_ids()
+    assert main([*DEPLOY]) == 2
+    captured = capsys.readouterr()
+    assert "FileSystem (remove). If you mean it: --allow-data-loss FileSystem" in captured.err
+    assert re.search(r"- remove +FileSystem +AWS::EFS::FileSystem; .*the old one stays in the account", captured.out)
+    assert physical_ids() == before
+
+
+def test_replacement_of_data_is_refused(deployed: Parameters, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copytree(TEMPLATES, here / "templates")
+    storage = here / "templates" / "storage.yaml"
+    storage.write_text(storage.read_text().replace("      Encrypted: true", "      Encrypted: false"))
+    give_again(deployed)
+    before = physical_ids()
+    with pytest.raises(Problem, match=r"FileSystem \(replace\)"):
+        deploy_from(here / "templates")
+    shown = capsys.readouterr().out
+    assert re.search(r"! replace +FileSystem +AWS::EFS::FileSystem; by Encrypted; the old one stays", shown)
+    assert re.search(r"data +FileSystem \(replace\), the old one stays", shown)
+    assert physical_ids() == before
+
+
+def test_removal_of_a_nested_stack_with_data_is_refused(deployed: Parameters, here: Path) -> None:
+    copytree(TEMPLATES, here / "templates")
+    parent = here / "templates" / "pypiserver.yaml"
+    parent.write_text(re.sub(r"\n  Storage:\n.*?(?=\n  Edge:)", "", parent.read_text(), flags=re.DOTALL))
+    # The other layers do without its outputs.
+    parent.write_text(re.sub(r"!GetAtt Storage\.Outputs\.\w+", "none", parent.read_text()))
+    give_again(deployed)
+    with pytest.raises(Problem, match=r"Storage \(remove\)"):
+        deploy_from(here / "templates")
+
+
+@pytest.mark.slow
+def test_data_may_leave_the_stack_when_told_so(here: Path) -> None:
+    """As after a restore into another file system."""
+    values = give(ServiceName="restored")
+    options = ["--stack-name", "restored"]
+    assert main([*DEPLOY, *options]) == 0
+    had = physical_ids("restored")
+    other = client("efs").create_file_system(CreationToken="restored", Encrypted=True)["FileSystemId"]
+    give_again(values, ExistingFileSystemId=other)
+    assert main([*DEPLOY, *options, "--allow-data-loss", "FileSystem"]) == 0
+    assert "FileSystem" not in physical_ids("restored")
+    assert had["FileSystem"] in [it["FileSystemId"] for it in client("efs").describe_file_systems()["FileSystems"]]
+    policy = client("cloudformation").get_stack_policy(StackName=had["Storage"])["StackPolicyBody"]
+    assert policy == (TEMPLATES / "stack-policy.json").read_text()

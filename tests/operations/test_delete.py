@@ -1,0 +1,95 @@
+"""What a failed creation and a deletion leave, and how to be rid of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from calls import REGION, client
+from emulator import ACCOUNT, BUCKET
+from stacks import DEPLOY, give, physical_ids
+
+from generator.commands import main
+from generator.parts.data_bearing import DATA_BEARING
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -> None:
+    """The web ACL does not exist: the first to notice is a resource of Edge, and the service answers so itself."""
+    give(WebAclArn=f"arn:aws:wafv2:{REGION}:123456789012:regional/webacl/wall/0a-1b", ServiceName="broken")
+    assert main([*DEPLOY, "--stack-name", "broken"]) == 1
+    lines = capsys.readouterr().out
+    cause = lines.partition("root cause: ")[2].splitlines()
+    assert re.fullmatch(
+        r"Edge/WebAclAssociation \(AWS::WAFv2::WebACLAssociation\), CREATE_FAILED after \d+:\d\d", cause[0]
+    )
+    assert "WAFNonexistentItem" in cause[1]
+    assert cause[2].startswith("  to do: ")
+    assert f"broken is ROLLBACK_COMPLETE: mend it, then `python -m generator delete --stack-name broken --region {REGION}`" in lines
+    assert "stays   FileSystem  fs-" in lines
+
+    assert main([*DEPLOY, "--stack-name", "broken"]) == 2
+    again = capsys.readouterr()
+    assert "root cause: Edge/WebAclAssociation" in again.out
+    assert "can only be deleted" in again.err
+
+
+@pytest.mark.slow
+def test_deletion_names_what_stays_and_how_to_remove_it(capsys: pytest.CaptureFixture[str]) -> None:
+    give(ServiceName="short-lived", DeletionProtection="true")
+    assert main([*DEPLOY, "--stack-name", "short"]) == 0
+    had = physical_ids("short")
+    capsys.readouterr()
+    client("cloudformation").update_termination_protection(StackName="short", EnableTerminationProtection=True)
+
+    assert main(["delete", "--stack-name", "short", "--yes"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the stack has termination protection and its load balancer has deletion protection: "
+        "add --unprotect to turn this off and delete\n"
+    )
+    assert main(["delete", "--stack-name", "short", "--yes", "--unprotect"]) == 0
+    lines = capsys.readouterr().out.partition("short is deleted\n")[2]
+    for name in DATA_BEARING:
+        if name in had:
+            assert f"stays   {name}  {had[name]}" in lines
+    assert f"adopt   deploy with ExistingFileSystemId={had['FileSystem']}" in lines
+    assert f"remove  aws efs delete-file-system --file-system-id {had['FileSystem']}" in lines
+    file_systems = client("efs").describe_file_systems()["FileSystems"]
+    assert had["FileSystem"] in [it["FileSystemId"] for it in file_systems]
+
+
+@pytest.mark.slow
+def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of nested stacks that were complete, what holds data; and the bucket that `deploy` has made. Said three times."""
+    give(WebAclArn=f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/wall/0a-1b", ServiceName="failed")
+    stack = ["--stack-name", "failed"]
+    assert main(["deploy", "--yes", *stack]) == 1
+    first = capsys.readouterr().out.partition("root cause")[2]
+    assert main(["deploy", "--yes", *stack]) == 2
+    again = capsys.readouterr().out
+    assert main(["delete", "--yes", *stack]) == 0
+    deleted = capsys.readouterr().out.partition("failed is deleted\n")[2]
+
+    stays = re.findall(r"^stays   (\w+)  (\S+)$", first, re.MULTILINE)
+    # The tasks' log is of a layer that was not begun.
+    assert {name for name, _ in stays} == {*DATA_BEARING} - {"TaskLogs"}
+    assert stays == re.findall(r"^stays   (\w+)  (\S+)$", again, re.MULTILINE)
+    assert stays == re.findall(r"^stays   (\w+)  (\S+)$", deleted, re.MULTILINE)
+    file_systems = client("efs").describe_file_systems()["FileSystems"]
+    assert dict(stays)["FileSystem"] in [it["FileSystemId"] for it in file_systems]
+    for command in re.findall(r"^  remove  (.*)$", first, re.MULTILINE):
+        done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert dict(stays)["FileSystem"] not in str(client("efs").describe_file_systems()["FileSystems"])
+    assert [it["Name"] for it in client("s3").list_buckets()["Buckets"]] == [BUCKET]
+
+
+def test_deletion_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["delete", "--stack-name", "missing", "--yes"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: there is no stack missing in {REGION}: look at the name and the region\n"
+    )

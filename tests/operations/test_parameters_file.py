@@ -1,0 +1,66 @@
+"""The operator's file of parameters: what is read from it, and what is refused before anything is uploaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from calls import client
+from emulator import BUCKET
+from stacks import DEPLOY, Parameters, give_again
+
+from generator.commands import main
+from generator.operations.parameters import read
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def keys() -> list[str]:
+    """Of everything in the bucket."""
+    return [it["Key"] for it in client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def test_wrong_parameters_are_named_all_at_once_and_before_an_upload(
+    deployed: Parameters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give_again(deployed, TaskMinCnt="3", DnsName="pypi", ContainerMemory="513", HostedZoneName="Example.com.")
+    bucket = set(keys())
+    assert main([*DEPLOY]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: HostedZoneName must be a lower-case domain name without a dot at the end, e.g. example.com; "
+        "it is 'Example.com.'",
+        "error: the template has no parameter TaskMinCnt, but TaskMinCount",
+        "error: the template has no parameter DnsName, but DnsNames",
+        "error: ContainerMemory must be 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, "
+        "16384, 24576, 30720 (did you mean 512?); it is '513'",
+    ]
+    assert set(keys()) == bucket
+
+
+def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("parameters.json").write_text('["VpcId=vpc-1"]')
+    assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
+    assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "No such file or directory"),
+        ("{", "parameters.json: Expecting"),
+        ('["VpcId"]', '"VpcId" is neither "Key=value"'),
+        ("{}", "neither a list"),
+        ('["VpcId=a", "VpcId=b"]', "VpcId given more than once"),
+        ('{"Parameters": {"AsgSubnets": {"a": 1}}}', "AsgSubnets is {"),
+    ],
+)
+def test_unreadable_parameters(text: str | None, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if text is not None:
+        Path("parameters.json").write_text(text)
+    assert main([*DEPLOY]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_values_of_json_become_cloudformations() -> None:
+    Path("parameters.json").write_text('{"Parameters": {"EnableEfsBackup": true, "TaskMinCount": 3, "L": ["a", "b"]}}')
+    assert read(Path("parameters.json")) == {"EnableEfsBackup": "true", "TaskMinCount": "3", "L": "a,b"}

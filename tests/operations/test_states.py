@@ -1,0 +1,83 @@
+"""``deploy`` of a stack that is being changed, or that no deployment can change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from emulator import backend
+from stacks import DEPLOY, Parameters, give_again
+
+from generator.commands import main
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def in_state(deployed: Parameters) -> Iterator[Callable[[str], None]]:
+    """Puts the stack into a state."""
+    found = backend().get_physical_ids("pypi")
+    before = found.status
+
+    def put(status: str) -> None:
+        found.status = status
+
+    yield put
+    found.status = before
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("ROLLBACK_COMPLETE", "can only be deleted: `python -m generator delete --stack-name pypi`"),
+        ("ROLLBACK_FAILED", "can only be deleted"),
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name pypi`"),
+    ],
+)
+def test_states_that_no_deployment_can_change(
+    status: str,
+    message: str,
+    deployed: Parameters,
+    in_state: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    give_again(deployed, TaskMinCount="5")
+    in_state(status)
+    assert main([*DEPLOY]) == 2
+    error = capsys.readouterr().err
+    assert f"pypi is {status}" in error
+    assert message in error
+
+
+def test_running_again_watches_what_is_under_way(
+    deployed: Parameters, in_state: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operation has ended by its events, as the emulator has no other kind."""
+    in_state("UPDATE_IN_PROGRESS")
+    give_again(deployed, TaskMinCount="6")
+    assert main([*DEPLOY]) == 0
+    lines = capsys.readouterr().out
+    assert "pypi is UPDATE_IN_PROGRESS: watching, nothing new is deployed" in lines
+    assert "ScalableTarget" not in lines.partition("watching")[2].partition("TaskMinCount")[2]
+
+
+def test_interrupting_ends_only_the_watching(
+    deployed: Parameters,
+    in_state: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = backend().get_physical_ids("pypi")
+    end = found.events.pop()
+    in_state("UPDATE_IN_PROGRESS")
+    give_again(deployed)
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    assert main([*DEPLOY]) == 130
+    assert "The same command watches again." in capsys.readouterr().out
+    assert found.status == "UPDATE_IN_PROGRESS"
+    found.events.append(end)
+    assert main([*DEPLOY]) == 0

@@ -57,7 +57,7 @@ def monitoring(
         "ClusterName": stack.take(cluster),
         "ServiceName": stack.take(service),
         "LogAgent.ServiceName": stack.take(log_agent),
-        "Reservation": memory_reservation(stack),
+        "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     arns = alarms(stack, Ref(topic), dimensions)

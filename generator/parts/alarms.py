@@ -250,6 +250,7 @@ ALARMS = (
         comparison=ABOVE,
         threshold=0,
         periods=15,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CpuCreditAlarm",
@@ -260,7 +261,7 @@ ALARMS = (
         comparison=BELOW,
         threshold=10,
         periods=24,
-        condition=conditions.IS_BURSTABLE,
+        condition=conditions.HAS_CREDITS,
     ),
     Alarm(
         title="ResponseTimeAlarm",
@@ -285,6 +286,7 @@ ALARMS = (
         metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, _HOSTS),
         comparison=ABOVE,
         threshold=90,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CertificateExpiryAlarm",

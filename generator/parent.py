@@ -62,6 +62,7 @@ def architecture(edition: E) -> E:
         service_arn=from_compute.service_arn,
         log_agent=from_compute.log_agent,
         auto_scaling_group=from_compute.auto_scaling_group,
+        logs=from_compute.logs,
     )
 
     edition.expose(

@@ -12,6 +12,7 @@ from generator.language.wiring import Stack, Wire, layer
 from generator.parts import dashboard
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
+from generator.parts.log_metrics import log_metrics
 from generator.parts.tasks import memory_reservation
 from generator.parts.topic import encrypted_topic
 
@@ -36,6 +37,7 @@ def monitoring(
     service_arn: Wire[kinds.Arn],
     log_agent: Wire[kinds.ServiceName],
     auto_scaling_group: Wire[kinds.AutoScalingGroupName],
+    logs: Wire[kinds.LogGroupName],
 ) -> Monitoring:
     """Alarms and failures, sent to a topic, and a dashboard; all about resources of the other layers.
 
@@ -46,6 +48,7 @@ def monitoring(
     ``service_arn``: as events of the tasks' deployments have it.
     ``log_agent``: as the dimensions of the metrics of the hosts' log agent have it.
     ``auto_scaling_group``: the group of the hosts.
+    ``logs``: the log group of the tasks.
     """
     topic = encrypted_topic(stack)
     dimensions = {
@@ -57,9 +60,11 @@ def monitoring(
         "ClusterName": stack.take(cluster),
         "ServiceName": stack.take(service),
         "LogAgent.ServiceName": stack.take(log_agent),
+        "TaskLogs": stack.take(logs),
         "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
+    log_metrics(stack, stack.take(logs))
     arns = alarms(stack, Ref(topic), dimensions)
     failures(
         stack,
@@ -82,6 +87,7 @@ def monitoring(
                 load_balancer=stack.take(load_balancer_name),
                 target_group=stack.take(target_group_name),
                 file_system=stack.take(file_system),
+                task_logs=stack.take(logs),
             ),
         )
     )

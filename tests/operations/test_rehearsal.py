@@ -21,7 +21,7 @@ from moto_bridge import Loader, bridged
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LAYERS = ("security", "storage", "edge", "compute", "monitoring")
 BUCKET = "templates"
-ALARMS = 14
+ALARMS = 15
 """Without the one for bursting."""
 
 

@@ -43,6 +43,7 @@ def architecture(edition: E) -> E:
     from_compute = compute(
         edition.stack("Compute", "pypiserver: cluster, hosts, service and scaling"),
         host_group=from_security.host_group,
+        task_group=from_security.task_group,
         host_profile=from_security.host_profile,
         publisher=from_security.publisher,
         reader=from_security.reader,

@@ -59,7 +59,7 @@ def monitoring(
         "ServiceName": stack.take(service),
         "LogAgent.ServiceName": stack.take(log_agent),
         "TaskLogs": stack.take(logs),
-        "Reservation": memory_reservation(stack),
+        "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     log_metrics(stack, stack.take(logs))

@@ -259,6 +259,7 @@ ALARMS = (
         comparison=ABOVE,
         threshold=0,
         periods=15,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CpuCreditAlarm",
@@ -269,7 +270,7 @@ ALARMS = (
         comparison=BELOW,
         threshold=10,
         periods=24,
-        condition=conditions.IS_BURSTABLE,
+        condition=conditions.HAS_CREDITS,
     ),
     Alarm(
         title="ResponseTimeAlarm",
@@ -303,6 +304,7 @@ ALARMS = (
         metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, _HOSTS),
         comparison=ABOVE,
         threshold=90,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CertificateExpiryAlarm",

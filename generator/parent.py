@@ -7,6 +7,7 @@ from typing import TypeVar
 from troposphere import Template
 
 from generator import settings
+from generator.addons.ci_access import ci_access
 from generator.addons.dns import dns
 from generator.addons.network import network
 from generator.language.editions import Edition, Form, Nested, Single
@@ -105,4 +106,4 @@ def single() -> Single:
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), **dns(), **network()}
+    return {**nested().templates(), **single().templates(), **ci_access(), **dns(), **network()}

@@ -44,11 +44,9 @@ def monitoring(
     ``file_system``: where the packages are.
     ``certificate``: what the load balancer shows to clients.
     ``load_balancer_name``, ``target_group_name``: as the dimensions of their metrics have them.
-    ``cluster``, ``service``: as the dimensions of the tasks' metrics have them.
+    ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and hosts' log agent have them.
     ``service_arn``: as events of the tasks' deployments have it.
-    ``log_agent``: as the dimensions of the metrics of the hosts' log agent have it.
-    ``auto_scaling_group``: the group of the hosts.
-    ``logs``: the log group of the tasks.
+    ``auto_scaling_group``, ``logs``: the group of the hosts, and the log group of the tasks.
     """
     topic = encrypted_topic(stack)
     dimensions = {

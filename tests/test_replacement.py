@@ -101,12 +101,15 @@ REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
     "AsgSubnets": {"AutoScalingGroup", "CapacityProvider", *_MOUNT_TARGETS},
+    # Refused in a running stack, by `deploy` and by the stack policy.
+    "Capacity": {"TargetGroup", "TaskDefinition"},
     "CertificateHostedZoneId": {"Certificate", "CertificateAuthorityRecords"},
     "CloudWatchAgentImage": {"LogAgentTaskDefinition"},
     "ContainerCpu": {"TaskDefinition"},
     "ContainerImage": {"TaskDefinition"},
     "ContainerMemory": {"TaskDefinition"},
     "ContainerMemoryReservation": {"TaskDefinition"},
+    "CpuArchitecture": {"TaskDefinition"},
     "DnsNames": {"Certificate"},
     "DockerImageTag": {"TaskDefinition"},
     "EnableExecuteCommand": {"TaskDefinition"},
@@ -131,6 +134,7 @@ REPLACES = {
     "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
     "VpcId": {
         *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
+        *("TaskIngress", "TaskSecurityGroup"),
     },
     "WebAclArn": {"WebAclAssociation"},
 }

@@ -14,18 +14,19 @@ from pypiserver.backend import BackendProxy
 from pypiserver.config import Config
 from pypiserver.pkg_helpers import normalize_pkgname
 
-from .backend import IndexedBackend
+from .backend import IndexedBackend, SimpleBackend
 from .body import MalformedBody, StalledBody
 from .downloads import download, metadata
 from .health import Health
 from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
 from .listings import Listings
 from .pages import WELCOME, Pages, asked_by_people
+from .records import write_change
 from .settings import HEALTH_PATH, Account, Settings
 from .sides import UPSTREAM
 from .stock import Stock
 from .upkeep import keep_up
-from .uploads import Uploads
+from .uploads import ARRIVED, Uploads
 from .upstream import Later, Upstream
 
 log = logging.getLogger("gunicorn.error")
@@ -75,6 +76,7 @@ class Application:
             self._health = Health(self._directory, backend.index)
             Thread(target=keep_up, args=(backend,), daemon=True).start()
         else:
+            config.backend = BackendProxy(SimpleBackend(config))
             self._health = Health(self._directory)
             # bottle spools uploads to temporary files; /tmp is a small file system in memory.
             tempfile.tempdir = str(self._directory)
@@ -82,11 +84,19 @@ class Application:
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
-        return self._guard(lambda: self._route(environ), environ)
+        return self._recorded(self._guard(lambda: self._route(environ), environ), environ)
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
         """What a Work's `call`, or then a Later's `finish`, gives."""
-        return self._guard(call, environ)
+        return self._recorded(self._guard(call, environ), environ)
+
+    def _recorded(self, answered: Answered, environ: Environ) -> Answered:
+        """A change that is refused is in the log before its client knows."""
+        change = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/"
+        if change and isinstance(answered, Response) and answered.status >= 400:
+            file, sha256, size = environ.get(ARRIVED, (None, None, None))
+            write_change(environ, "refusal", file, sha256, size, answered.reason.strip())
+        return answered
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:

@@ -17,6 +17,7 @@ from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
 from .publication import Publication, storage_refusal
+from .records import write_change
 from .releases import BadName, Released, filed_otherwise, released, same_version
 from .staging import Staged
 from .tarballs import Unfit
@@ -24,6 +25,8 @@ from .tarballs import Unfit
 FIELD_LIMIT_BYTES = 1 << 10
 FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
+# In `environ`: name, SHA-256 and size in bytes of a file that arrived whole.
+ARRIVED = "container.arrived"
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 # The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
@@ -125,6 +128,7 @@ class Uploads:
         content, signature = form.files.get("content"), form.files.get("gpg_signature")
         if content is None:
             raise Refusal(400, "Nothing was stored: the form has no file (content).")
+        environ[ARRIVED] = content.name, content.sha256, content.size
         if content.name.endswith(".asc"):
             raise Refusal(400, f"Nothing was stored: {content.name} is a signature, and comes with its file.")
         if signature is not None and signature.name != f"{content.name}.asc":
@@ -149,6 +153,8 @@ class Uploads:
         except OSError as error:
             raise storage_refusal(error) from error
         publication.publish(content, signature, file)
+        for staged in filter(None, (content, signature)):
+            write_change(environ, "upload", staged.name, staged.sha256, staged.size)
         return whole(200, "text/html; charset=UTF-8", b"")
 
 

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-clou
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from troposphere import GetAtt, Join, Sub, cloudwatch
 from generator import conditions, settings
 from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
+from generator.parts import log_metrics
 from generator.parts.tags import tags
 
 ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"
@@ -22,9 +24,18 @@ Dimensions = dict[str, Expression]
 """Values of dimensions by their name; where two resources have one of the same name, with a noun and a dot before it."""
 
 
+def _inserted(text: str, values: Dimensions) -> Expression | str:
+    """``text`` with the ``values`` that it names as ``${…}``."""
+    names: dict[str, Any] = {name: values[name] for name in re.findall(r"\$\{(\w+)\}", text)}
+    return Sub(text, **names) if names else text
+
+
 @dataclass(frozen=True)
 class Metric:
-    """``statistic`` (or a percentile, ``p99``) over ``period`` seconds, of the series with these ``dimensions``."""
+    """``statistic`` (or a percentile, ``p99``) over ``period`` seconds, of the series with these ``dimensions``.
+
+    ``namespace`` may have ``${…}`` for a value that is known when the stack is deployed.
+    """
 
     namespace: str
     name: str
@@ -40,7 +51,7 @@ class Metric:
     def properties(self, values: Dimensions) -> dict[str, Any]:
         """What an alarm on this metric has besides the alarm's own properties."""
         return {
-            "Namespace": self.namespace,
+            "Namespace": _inserted(self.namespace, values),
             "MetricName": self.name,
             "Dimensions": self.series(values),
             "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic": self.statistic,
@@ -52,14 +63,13 @@ class Metric:
 class Computed:
     """``expression`` in metric math over the ``metrics``, which are named by their key.
 
-    ``inserted`` are the values of ``${…}`` in it, which are known when the stack is deployed.
+    ``${…}`` in it stands for a value that is known when the stack is deployed.
     """
 
     name: str
     label: str
     expression: str
     metrics: dict[str, Metric]
-    inserted: tuple[str, ...] = ()
 
     def properties(self, values: Dimensions) -> dict[str, Any]:
         """What an alarm on the result has besides the alarm's own properties."""
@@ -75,9 +85,9 @@ class Computed:
             )
             for name, it in self.metrics.items()
         ]
-        inserted: dict[str, Any] = {name: values[name] for name in self.inserted}
-        expression = Sub(self.expression, **inserted) if inserted else self.expression
-        result = cloudwatch.MetricDataQuery(Id=self.name, Label=self.label, Expression=expression)
+        result = cloudwatch.MetricDataQuery(
+            Id=self.name, Label=self.label, Expression=_inserted(self.expression, values)
+        )
         return {"Metrics": [*queries, result]}
 
 
@@ -226,7 +236,6 @@ ALARMS = (
             "Memory used (% of the limit)",
             "used*${Reservation}/${Limit}",
             {"used": Metric("AWS/ECS", "MemoryUtilization", "Maximum", 300, _SERVICE)},
-            inserted=("Reservation", "Limit"),
         ),
         comparison=ABOVE,
         threshold=90,
@@ -250,6 +259,7 @@ ALARMS = (
         comparison=ABOVE,
         threshold=0,
         periods=15,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CpuCreditAlarm",
@@ -260,7 +270,7 @@ ALARMS = (
         comparison=BELOW,
         threshold=10,
         periods=24,
-        condition=conditions.IS_BURSTABLE,
+        condition=conditions.HAS_CREDITS,
     ),
     Alarm(
         title="ResponseTimeAlarm",
@@ -280,11 +290,21 @@ ALARMS = (
         condition=conditions.HAS_ALWAYS_TASKS,
     ),
     Alarm(
+        title="RefusedLoginsAlarm",
+        description="Twenty wrong passwords or more within five minutes: a client with an old one, or somebody who guesses. "
+        "See who, by the saved query on refusals.",
+        metric=Metric(log_metrics.NAMESPACE, "RefusedLogins", "Sum", 300, ()),
+        comparison=AT_LEAST,
+        threshold=20,
+        periods=1,
+    ),
+    Alarm(
         title="HostCpuAlarm",
         description="The hosts' CPUs are busy for ten minutes: choose a larger instance type or more tasks.",
         metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, _HOSTS),
         comparison=ABOVE,
         threshold=90,
+        condition=conditions.IS_EC2,
     ),
     Alarm(
         title="CertificateExpiryAlarm",

@@ -131,6 +131,7 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
     stack.add(
         events.Rule(
             "FailedHosts",
+            Condition=stack.when(conditions.IS_EC2),
             Description="Hosts could not be launched, ended or replaced",
             EventPattern={
                 "source": ["aws.autoscaling"],

@@ -12,6 +12,7 @@ from generator.language.wiring import Group, Setting
 from generator.settings.access import *
 from generator.settings.automatic import *
 from generator.settings.backup import *
+from generator.settings.capacity import *
 from generator.settings.container import *
 from generator.settings.hosts import *
 from generator.settings.monitoring import *
@@ -25,6 +26,7 @@ GROUPS: tuple[Group, ...] = (
     NAMING,
     ACCESS,
     CONTAINER,
+    CAPACITIES,
     HOSTS,
     STORAGE,
     BACKUP,

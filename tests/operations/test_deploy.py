@@ -157,6 +157,44 @@ def test_removal_of_data_is_refused(deployed: Deployment, capsys: pytest.Capture
     assert stack() == before
 
 
+@pytest.mark.parametrize("capacity", ["fargate", "fargate-spot"])
+def test_a_change_between_hosts_and_fargate_is_refused(
+    deployed: Deployment, capacity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is uploaded or compared; a policy of the stacks refuses it where somebody goes another way."""
+    before = stack()
+    write(deployed, Capacity=capacity)
+    assert main([*DEPLOY]) == 2
+    assert f"refused: Capacity={capacity} in pypi, which runs on ec2" in capsys.readouterr().err
+    assert stack() == before
+    policy = client("cloudformation").get_stack_policy(StackName=before["Security"])["StackPolicyBody"]
+    denied = [it for it in json.loads(policy)["Statement"] if it["Effect"] == "Deny"]
+    assert any("LogicalResourceId/HostSecurityGroup" in it["Resource"] for it in denied)
+    assert "HostSecurityGroup" in before
+
+
+def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Deployment, here: Path) -> None:
+    """The way of docs/operations.md, up to the moved names."""
+    outputs = {
+        it["OutputKey"]: it["OutputValue"]
+        for it in client("cloudformation").describe_stacks(StackName="pypi")["Stacks"][0]["Outputs"]
+    }
+    second = {"Capacity": "fargate", "ExistingFileSystemId": outputs["FileSystemId"], "CreateMountTargets": "false"}
+    new = ("--stack-name", "pypi-next")
+    write(deployed, **second, DnsNames="pypi-next")
+    assert main([*DEPLOY, *new]) == 0
+    has = stack("pypi-next")
+    assert "FileSystem" not in has
+    (point,) = client("efs").describe_access_points(AccessPointId=has["AccessPoint"])["AccessPoints"]
+    assert point["FileSystemId"] == outputs["FileSystemId"]
+    write(deployed, **(second | {"Capacity": "fargate-spot"}), DnsNames="pypi-next,pypi-moved")
+    assert main([*DEPLOY, *new]) == 0, "Fargate and its Spot are exchanged in place"
+    write(deployed, **(second | {"Capacity": "ec2"}), DnsNames="pypi-next")
+    assert main([*DEPLOY, *new]) == 2, "and the way back is refused like the way there"
+    assert main(["delete", *new, "--yes"]) == 0
+    assert client("efs").describe_file_systems(FileSystemId=outputs["FileSystemId"])["FileSystems"]
+
+
 def test_replacement_of_data_is_refused(deployed: Deployment, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copytree(TEMPLATES, here / "templates")
     storage = here / "templates" / "storage.yaml"

@@ -21,7 +21,7 @@ from moto_bridge import Loader, bridged
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LAYERS = ("security", "storage", "edge", "compute", "monitoring")
 BUCKET = "templates"
-ALARMS = 14
+ALARMS = 15
 """Without the one for bursting."""
 
 
@@ -45,6 +45,8 @@ OPTIONAL = {
     "PublisherSecretReaders",
     "ReaderSecretReaders",
     "SecretKeyPermissions",
+    "TaskIngress",
+    "TaskSecurityGroup",
     "TaskExecPermissions",
     "WebAclAssociation",
 }
@@ -240,11 +242,53 @@ def test_every_option_at_once(account: Account) -> None:
     )
 
     # Seven subnets cannot be in as many zones: the seventh slot is there to be refused.
-    assert set(account.physical) == account.declared() - {"MountTarget7"}
+    assert set(account.physical) == account.declared() - {"MountTarget7", "TaskIngress", "TaskSecurityGroup"}
     assert outputs["PypiServerUrls"].split(",") == [f"https://n{index}.example.com" for index in range(10)]
     assert {kind for _, kind in records(account.settings["HostedZoneId"])} == {"A", "AAAA", "CAA"}
     assert len(client("efs").describe_mount_targets(FileSystemId=outputs["FileSystemId"])["MountTargets"]) == 6
     assert {alarm["AlarmActions"][1] for alarm in alarms_of_ours()} == {account.settings["AlarmTopicArns"]}
+
+
+HOSTS = {
+    *(
+        "AutoScalingGroup",
+        "CapacityProvider",
+        "CpuCreditAlarm",
+        "FailedHosts",
+        "HostCpuAlarm",
+        "HostIngress",
+        "HostLogs",
+    ),
+    *("HostProfile", "HostRole", "HostSecurityGroup", "LaunchTemplate", "LogAgentExecutionRole", "LogAgentRole"),
+    *("LogAgentService", "LogAgentTaskDefinition", "LostHostsAlarm"),
+}
+
+
+@pytest.mark.parametrize("capacity", ["fargate", "fargate-spot"])
+def test_without_hosts_it_is_made_changed_and_deleted(account: Account, capacity: str) -> None:
+    outputs = account.deploy(Capacity=capacity)
+
+    assert set(account.physical) == (account.declared() - OPTIONAL - HOSTS) | {"TaskSecurityGroup", "TaskIngress"}
+    cluster, name = outputs["EcsClusterName"], outputs["EcsServiceName"]
+    (service,) = client("ecs").describe_services(cluster=cluster, services=[name])["services"]
+    (group,) = client("elbv2").describe_target_groups()["TargetGroups"]
+    assert group["TargetType"] == "ip"
+    assert [it["targetGroupArn"] for it in service["loadBalancers"]] == [group["TargetGroupArn"]]
+    network = service["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["subnets"] == account.subnets[:2]
+    assert network["securityGroups"] == [account.physical["TaskSecurityGroup"]]
+    assert client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert len(alarms_of_ours()) == ALARMS - 3
+
+    before = dict(account.physical)
+    other = {"fargate": "fargate-spot", "fargate-spot": "fargate"}[capacity]
+    outputs = account.deploy(Capacity=other, TaskMaxCount="20")
+    assert outputs["CapacityInfo"] == f"2 to 20 tasks of 512 MiB on {other} X86_64"
+    assert before.keys() == account.physical.keys()
+    assert before["TargetGroup"] == account.physical["TargetGroup"]
+
+    account.delete()
+    assert [it["status"] for it in client("ecs").describe_clusters(clusters=[cluster])["clusters"]] == ["INACTIVE"]
 
 
 def test_foreign_zone_and_existing_file_system(account: Account) -> None:

@@ -1,7 +1,7 @@
 """From each release to today's templates: what holds data stays, and what else is replaced is known.
 
 ``tests/releases/VERSION.zip`` has the templates that a release came with. Compared is what the schemas of the resource types
-say, expression by expression; no stack is updated here.
+say, expression by expression; and a stack of them is updated on ``emulator``: see there what that proves.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from calls import client
 from deployments import Editions
+from emulator import BUCKET, emulator, environment, network
 from moto_bridge import Loader
 from replacement import replacing_properties
+from stacks import outputs, physical_ids
 
+from generator.commands import main
+from generator.operations.aws import Account
+from generator.operations.deploy import Wish, deploy
 from generator.operations.exits import Problem
 from generator.operations.form import form
 from generator.operations.parameters import check_kept
+from generator.operations.terminal import terminal
 from generator.parts.data_bearing import DATA_BEARING
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -96,3 +103,41 @@ def test_values_that_a_stack_would_keep_are_refused_with_what_to_give(release: P
     assert {line.split()[0] for line in lines} == GIVEN.keys()
     assert all(f"give {name}={value}" in line for line, (name, value) in zip(lines, GIVEN.items(), strict=True))
     check_kept(declared, GIVEN, kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_a_stack_of_the_release_becomes_todays(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/upgrading.md says; what only moves from one revision to the next is named here."""
+    monkeypatch.chdir(tmp_path)
+    with ZipFile(release) as files:
+        files.extractall("released")
+    with emulator() as url:
+        for name, value in environment(url, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        values = network()
+        Path("parameters.json").write_text(json.dumps({"Parameters": values}))
+        released = Wish("pypi", Path("released"), Path("parameters.json"), BUCKET, "released", yes=True)
+        assert deploy(Account(), terminal(), released) == 0
+        ids, had = physical_ids("pypi"), outputs("pypi")
+        secrets = client("secretsmanager")
+        password = secrets.get_secret_value(SecretId=ids["PublisherSecret"])["SecretString"]
+
+        update = ["deploy", "--bucket", BUCKET, "--yes"]
+        assert main(update) == 2
+        assert "give DockerImageTag=v2.4.2, the default" in capsys.readouterr().err
+        Path("parameters.json").write_text(json.dumps({"Parameters": {**values, **GIVEN}}))
+        assert main(update) == 0, capsys.readouterr().out
+        assert "what holds data is neither replaced nor removed" in capsys.readouterr().out
+
+        now, has = physical_ids("pypi"), outputs("pypi")
+        assert ids.keys() - now.keys() == {"HttpListener"}
+        assert {name for name in ids.keys() & now.keys() if ids[name] != now[name]} == {"TaskDefinition"}
+        assert ids.keys() & set(DATA_BEARING) == set(DATA_BEARING)
+        assert secrets.get_secret_value(SecretId=now["PublisherSecret"])["SecretString"] == password
+        assert {name for name in had if had[name] != has.get(name)} == {"CloudwatchAlarmArns"}
+        assert set(had["CloudwatchAlarmArns"].split(",")) <= set(has["CloudwatchAlarmArns"].split(","))
+        assert main(update) == 0
+        assert "nothing to do" in capsys.readouterr().out

@@ -44,7 +44,7 @@ def call(service: str, operation: str, **properties: Any) -> Json:
     """Call an operation with a resource's properties, which it names and types its own way."""
     api = client(service)
     shape = api.meta.service_model.operation_model(api.meta.method_to_api_mapping[operation]).input_shape
-    response: Json = getattr(api, operation)(**_fit(shape, properties))
+    response: Json = getattr(api, operation)(**fit(shape, properties))
     return response
 
 
@@ -54,14 +54,14 @@ def client(service: str) -> Any:
     return boto3.client(service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
 
 
-def _fit(shape: Shape, value: Any) -> Any:
+def fit(shape: Shape, value: Any) -> Any:
     """``value`` in the spelling and the type of ``shape``; a name that ``shape`` lacks stays, for botocore to refuse."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         names = {name.lower(): name for name in shape.members}
         known = {names.get(key.lower(), key): item for key, item in value.items()}
-        return {key: _fit(shape.members[key], item) if key in shape.members else item for key, item in known.items()}
+        return {key: fit(shape.members[key], item) if key in shape.members else item for key, item in known.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
-        return [_fit(shape.member, item) for item in value]
+        return [fit(shape.member, item) for item in value]
     if shape.type_name == "map":
         return value
     if shape.type_name == "string":

@@ -58,6 +58,9 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ContainerCpu": "1024",
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
+        "Capacity": "fargate",
+        "CpuArchitecture": "ARM64",
+        "AssignPublicIp": "ENABLED",
         "AsgInstanceType": "m7g.large",
         "AsgInstanceTypeOverride": "r8gd.medium",
         "AsgMinSize": "3",
@@ -100,8 +103,14 @@ def extras(partition: str = "aws") -> dict[str, str]:
 
 
 def everything(partition: str = "aws") -> dict[str, str]:
-    """Values that the Rules accept together and that create every resource there can be."""
-    without = {"CertificateArn", "EfsArchivePolicy", "EfsProvisionedThroughputInMibps", "ExistingFileSystemId"}
+    """Values that the Rules accept together and that create every resource there can be on hosts."""
+    without = {
+        "Capacity",
+        "CertificateArn",
+        "EfsArchivePolicy",
+        "EfsProvisionedThroughputInMibps",
+        "ExistingFileSystemId",
+    }
     switches = dict.fromkeys(
         ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
     )

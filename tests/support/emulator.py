@@ -24,14 +24,13 @@ from typing import Any
 
 import pytest
 from calls import REGION, Json, Made, client
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
 from moto.core.responses import ActionResult
 from moto.route53 import models as route53
 from moto.server import ThreadedMotoServer
-from moto_bridge import RETAINED, Resources, bridged, references
+from moto_bridge import RETAINED, Resources, bridged, references, replacing_names
 
 ACCOUNT = "123456789012"
 STACK = "AWS::CloudFormation::Stack"
@@ -55,18 +54,27 @@ class Preview(Resources):
     """The resources as they would be; what does not exist yet has a name of its own."""
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._parsed_resources and key in self._resource_json_map:
-            return Unknown(f"{{{{changeSet:KNOWN_AFTER_APPLY:{key}}}}}")
+        if key in self._resource_json_map:
+            made = self._parsed_resources.get(key)
+            if made is None:
+                return Unknown(f"{{{{changeSet:KNOWN_AFTER_APPLY:{key}}}}}")
+            if self._resource_json_map[key]["Type"] == STACK:
+                return Unknown(made.physical_resource_id, attributes=made.attributes)
         return super().__getitem__(key)
 
 
 class Unknown(Made):
+    """``attributes`` are those that it has already: of a nested stack, the outputs that another version of it gave."""
+
     def get_cfn_attribute(self, name: str) -> str:
-        return f"{self.physical_resource_id}.{name}"
+        return str(self.attributes.get(name, f"{self.physical_resource_id}.{name}"))
 
 
 class Recorded(Resources):
     """The resources of a stack, each removal with its events."""
+
+    def made(self) -> list[Any]:
+        return [it for name in self._resource_json_map if (it := self._parsed_resources.get(name)) is not None]
 
     def _remove(self, name: str, source: Json) -> None:
         physical = str(getattr(self._parsed_resources[name], "physical_resource_id", ""))
@@ -86,12 +94,7 @@ def with_events(create: Any, verb: str) -> Any:
         if verb == "UPDATE" and source["Type"] == STACK:
             before.remove(resources[name].physical_resource_id)
         try:
-            try:
-                made = create(name, source, resources, account_id, region_name)
-            except NotImplementedError:
-                # moto cannot update what CloudFormation would replace.
-                del resources._parsed_resources[name]
-                made = resources[name]
+            made = create(name, source, resources, account_id, region_name)
         except Exception as error:
             children = set(backend().stacks) - before
             physical = next(iter(children), "") if source["Type"] == STACK else ""
@@ -141,8 +144,7 @@ def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
 
 
 def _modified(name: str, source: Json, changed: list[str], after: Json, before: Json) -> Json:
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, source["Type"]).schema
-    replacing = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+    replacing = replacing_names(source["Type"])
     different = {key for key in after if after[key] != before.get(key)}
     details = []
     for key in changed:
@@ -264,6 +266,8 @@ def emulator() -> Iterator[str]:
         create = models.CloudFormationBackend.create_change_set
         patch.setattr(models.CloudFormationBackend, "create_change_set", _created(create))
         patch.setattr(models.CloudFormationBackend, "execute_change_set", _executed)
+        # moto would make, while it lists them, those that a failed operation has not made.
+        patch.setattr(models.Stack, "stack_resources", property(lambda it: it.resource_map.made()))
         patch.setattr(models.Stack, "stack_parameters", property(_given))
         zone_id = route53.create_route53_zone_id
         # Route 53's begin with this letter, and the templates know it.

@@ -8,7 +8,8 @@
 * run a custom resource's function in this process, with the code of its template, and fail where its answer says so;
 * give a stack that a change set made its outputs;
 * update in the order of dependencies what has other properties than before, add and at last remove what a condition
-  turned on or off, and keep a nested stack where moto would delete it and create another;
+  turned on or off, and keep a nested stack where moto would delete it and create another; what moto cannot update is
+  made anew where the type's schema in cfn-lint says that CloudFormation would replace it, and else stays as it was;
 * delete in the reverse order of dependencies, and retain what ``DeletionPolicy`` says.
 
 What neither is in ``TYPES`` nor known to moto's own models is refused by pytest, as moto warns of it.
@@ -28,7 +29,8 @@ from typing import Any
 
 import pytest
 import yaml
-from calls import Json
+from calls import REGION, Json
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto.cloudformation import models, parsing
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto_types import TYPES
@@ -37,12 +39,23 @@ from resolve import cidrs
 RETAINED = ("Retain", "RetainExceptOnCreate")
 
 
+def replacing_names(kind: str) -> set[str]:
+    """The properties of a resource type whose change certainly replaces the resource."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    return {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+
+
 class Resources(parsing.ResourceMap):
-    """moto's resources of a stack, with another update and delete."""
+    """moto's resources of a stack, with another update and delete.
+
+    ``before``: the properties that they had when the last update began.
+    """
+
+    before: dict[str, Json]
 
     def update(self, template: Json, parameters: Json | None = None) -> None:
         existing = [name for name in self._order() if self._parsed_resources.get(name) is not None]
-        before = {name: self._properties(name) for name in existing}
+        self.before = before = {name: self._properties(name) for name in existing}
         old = self._resource_json_map
         for name in self._template.get("Parameters", {}):
             self._parsed_resources.pop(name, None)
@@ -125,6 +138,7 @@ Loader.add_multi_constructor("!", _tagged)
 def bridged() -> Iterator[None]:
     """moto's CloudFormation with the gaps bridged; open it within ``mock_aws()``."""
     moto_type, moto_clean = parsing.resource_class_from_type, parsing.clean_json
+    moto_update = parsing.parse_and_update_resource
     moto_apply, moto_volume = models.ChangeSet.apply, EBSBackend.create_volume
 
     def type_of(name: str) -> Any:
@@ -141,6 +155,19 @@ def bridged() -> Iterator[None]:
             assert source == {"Ref": "AWS::NoValue"}, f"{source} resolves to nothing"
         return cleaned
 
+    def update(name: str, source: Json, resources: Resources, account_id: str, region_name: str) -> Any:
+        try:
+            made = moto_update(name, source, resources, account_id, region_name)
+        except NotImplementedError:
+            made = None
+        if made is not None:
+            return made
+        before, after = resources.before[name], resources._properties(name)
+        if all(before.get(key) == after.get(key) for key in replacing_names(source["Type"])):
+            return resources[name]
+        del resources._parsed_resources[name]
+        return resources[name]
+
     def volume(self: Any, size: int | None, **named: Any) -> Any:
         """As large as the image where nothing is said; moto's images have no snapshot to ask."""
         return moto_volume(self, size=size or 30, **named)
@@ -156,5 +183,6 @@ def bridged() -> Iterator[None]:
         patch.setattr(EBSBackend, "create_volume", volume)
         patch.setattr(parsing, "resource_class_from_type", type_of)
         patch.setattr(parsing, "clean_json", clean)
+        patch.setattr(parsing, "parse_and_update_resource", update)
         patch.setattr(models, "ResourceMap", Resources)
         yield

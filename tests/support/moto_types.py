@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from botocore.validate import validate_parameters  # type: ignore[import-untyped] # botocore has no types
-from calls import REGION, Json, Made, call, client
+from calls import REGION, Json, Made, call, client, fit
 from custom_resource import cloudformation, module
 from moto.awslambda.models import lambda_backends
 from moto.backup.models import backup_backends
 from moto.cloudformation import models
 from moto.cloudformation.utils import get_stack_from_s3_url
+from moto_network import listener, listener_rule, load_balancer, security_group, target_group
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,25 @@ def _composite_alarm(name: str, p: Json) -> Made:
     return Made(name, lambda: None)
 
 
+def _metric_filter(name: str, p: Json) -> Made:
+    p.setdefault("FilterName", name)
+    transformations = [
+        {key[0].lower() + key[1:]: value for key, value in it.items()} for it in p.pop("MetricTransformations")
+    ]
+    for it in transformations:
+        it["defaultValue"] = float(it["defaultValue"])
+    names = {"logGroupName": p["LogGroupName"], "filterName": p["FilterName"]}
+    call("logs", "put_metric_filter", **names, filterPattern=p["FilterPattern"], metricTransformations=transformations)
+    return Made(name, lambda: call("logs", "delete_metric_filter", **names))
+
+
+def _query_definition(name: str, p: Json) -> Made:
+    """moto has none: that it would be asked for rightly is checked by botocore's model."""
+    shape = client("logs").meta.service_model.operation_model("PutQueryDefinition").input_shape
+    validate_parameters({key[0].lower() + key[1:]: value for key, value in p.items()}, shape)
+    return Made(name)
+
+
 def _topic(name: str, p: Json) -> Made:
     """moto's own makes another topic when a subscription changes."""
     attributes = {key: p[key] for key in ("DisplayName", "KmsMasterKeyId")}
@@ -145,8 +165,16 @@ def _backup_plan(_name: str, p: Json) -> Made:
     for rule in rules:
         del rule["TargetBackupVault"]
     plan = {"BackupPlanName": p["BackupPlan"]["BackupPlanName"], "Rules": rules}
-    made = call("backup", "create_backup_plan", BackupPlan=plan, BackupPlanTags=p["BackupPlanTags"])
-    plan_id = made["BackupPlanId"]
+    plans = client("backup").list_backup_plans()["BackupPlansList"]
+    existing = [it["BackupPlanId"] for it in plans if it["BackupPlanName"] == plan["BackupPlanName"]]
+    if existing:
+        # moto has no update: that it would be asked for rightly is checked by botocore's model.
+        shape = client("backup").meta.service_model.operation_model("UpdateBackupPlan").input_shape
+        validate_parameters(fit(shape, {"BackupPlanId": existing[0], "BackupPlan": plan}), shape)
+        plan_id = existing[0]
+    else:
+        made = call("backup", "create_backup_plan", BackupPlan=plan, BackupPlanTags=p["BackupPlanTags"])
+        plan_id = made["BackupPlanId"]
 
     def delete() -> None:
         call("backup", "delete_backup_plan", BackupPlanId=plan_id)
@@ -237,42 +265,6 @@ def _key(_name: str, p: Json) -> Made:
     return Made(key, lambda: call("kms", "schedule_key_deletion", KeyId=key, PendingWindowInDays=window))
 
 
-def _load_balancer(name: str, p: Json) -> Made:
-    attributes = p.pop("LoadBalancerAttributes")
-    (made,) = call("elbv2", "create_load_balancer", Name=name[:32].strip("-"), **p)["LoadBalancers"]
-    arn = made["LoadBalancerArn"]
-    call("elbv2", "modify_load_balancer_attributes", LoadBalancerArn=arn, Attributes=attributes)
-    given = {"DNSName": made["DNSName"], "CanonicalHostedZoneID": made["CanonicalHostedZoneId"]}
-    return Made(
-        arn,
-        lambda: call("elbv2", "delete_load_balancer", LoadBalancerArn=arn),
-        {**given, "LoadBalancerFullName": arn.split("loadbalancer/")[1]},
-    )
-
-
-def _target_group(name: str, p: Json) -> Made:
-    attributes = p.pop("TargetGroupAttributes")
-    (made,) = call("elbv2", "create_target_group", Name=name[:32].strip("-"), **p)["TargetGroups"]
-    arn = made["TargetGroupArn"]
-    call("elbv2", "modify_target_group_attributes", TargetGroupArn=arn, Attributes=attributes)
-    return Made(
-        arn,
-        lambda: call("elbv2", "delete_target_group", TargetGroupArn=arn),
-        {"TargetGroupFullName": arn.split(":")[-1]},
-    )
-
-
-def _listener(_name: str, p: Json) -> Made:
-    (made,) = call("elbv2", "create_listener", **p)["Listeners"]
-    arn = made["ListenerArn"]
-    return Made(arn, lambda: call("elbv2", "delete_listener", ListenerArn=arn))
-
-
-def _listener_rule(_name: str, p: Json) -> Made:
-    (made,) = call("elbv2", "create_rule", **p)["Rules"]
-    return Made(made["RuleArn"], lambda: call("elbv2", "delete_rule", RuleArn=made["RuleArn"]))
-
-
 def _scalable_target(_name: str, p: Json) -> Made:
     tags = {tag["Key"]: tag["Value"] for tag in p.pop("Tags")}
     call("application-autoscaling", "register_scalable_target", **p, Tags=tags)
@@ -359,17 +351,20 @@ TYPES = {
         "CloudFormation::Stack": _nested_stack,
         "CloudWatch::Alarm": _alarm,
         "CloudWatch::CompositeAlarm": _composite_alarm,
+        "EC2::SecurityGroup": security_group,
         "ECS::CapacityProvider": _capacity_provider,
         "ECS::Cluster": _cluster,
         "ECS::ClusterCapacityProviderAssociations": _association,
         "ECS::Service": _service,
         "EFS::AccessPoint": _access_point,
-        "ElasticLoadBalancingV2::Listener": _listener,
-        "ElasticLoadBalancingV2::ListenerRule": _listener_rule,
-        "ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
-        "ElasticLoadBalancingV2::TargetGroup": _target_group,
+        "ElasticLoadBalancingV2::Listener": listener,
+        "ElasticLoadBalancingV2::ListenerRule": listener_rule,
+        "ElasticLoadBalancingV2::LoadBalancer": load_balancer,
+        "ElasticLoadBalancingV2::TargetGroup": target_group,
         "IAM::RolePolicy": _role_policy,
         "KMS::Key": _key,
+        "Logs::MetricFilter": _metric_filter,
+        "Logs::QueryDefinition": _query_definition,
         "Route53::RecordSetGroup": _records,
         "S3::Bucket": _bucket,
         "S3::BucketPolicy": _bucket_policy,

@@ -88,7 +88,7 @@ class Files:
         touched = began = time.monotonic()
         try:
             seconds = LEAST_SECONDS + expected / LEAST_BYTES_PER_SECOND
-            with self._outbound.get(url, {"Accept-Encoding": "identity"}, seconds) as reply:
+            with self._outbound.get(url, {}, seconds) as reply:
                 if reply.status != 200:
                     raise Unreachable(f"{reply.url} answers with status {reply.status}")
                 for chunk in reply.chunks(expected):

@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -78,26 +77,6 @@ class Reply:
         except (OSError, HTTPException, ValueError) as error:
             raise _unreadable(self.url, error) from error
 
-    def content(self, limit: int) -> bytes:
-        """The whole body, decompressed. Raises as `chunks` does."""
-        coding = self.headers.get("Content-Encoding", "identity").lower()
-        if coding == "identity":
-            return b"".join(self.chunks(limit))
-        if coding != "gzip":
-            raise Unreachable(f"{self.url} is compressed as {coding!r}")
-        inflater = zlib.decompressobj(31)
-        content = bytearray()
-        for chunk in self.chunks(limit):
-            try:
-                content += inflater.decompress(chunk, limit + 1 - len(content))
-            except zlib.error as error:
-                raise _unreadable(self.url, error) from error
-            if len(content) > limit:
-                raise Unreachable(f"{self.url} is longer than {limit} bytes")
-        if not inflater.eof:
-            raise Unreachable(f"{self.url} was cut short")
-        return bytes(content)
-
 
 class Outbound:
     def __init__(self, url: str, file_hosts: Iterable[str]) -> None:
@@ -117,21 +96,19 @@ class Outbound:
     def _context(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def allowed(self, url: str) -> bool:
-        """Whether may be asked for: from the operator's very origin, or by https from a host of files."""
-        return self._split(url) is not None
-
-    def _split(self, url: str) -> SplitResult | None:
+    def split(self, url: str) -> SplitResult | None:
+        """The parts of what may be asked for: from the operator's very origin, or by https from a host of files."""
         try:
             parts = urlsplit(url)
             origin = parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
         except ValueError:
             return None
-        if not _PRINTABLE.fullmatch(url) or parts.username is not None or parts.password is not None:
-            return None
-        if origin == self._chosen or (origin[1] in self._hosts and origin[::2] == ("https", 443)):
-            return parts
-        return None
+        files = origin[1] in self._hosts and origin[::2] == ("https", 443)
+        return (
+            parts
+            if (files or origin == self._chosen) and "@" not in parts.netloc and _PRINTABLE.fullmatch(url)
+            else None
+        )
 
     @contextmanager
     def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Iterator[Reply]:
@@ -147,7 +124,7 @@ class Outbound:
     def _follow(self, stack: ExitStack, url: str, headers: Mapping[str, str], deadline: float) -> Reply:
         """The last connection stays open until `stack` ends. Raises Unreachable, OSError, HTTPException, ValueError."""
         for _ in range(REDIRECTS_LIMIT + 1):
-            parts = self._split(url)
+            parts = self.split(url)
             if parts is None:
                 raise Unreachable(f"{url[:200]!a} is at no host of UpstreamUrl or UpstreamFileHosts")
             connection = stack.enter_context(self._connect(parts, deadline))
@@ -214,6 +191,7 @@ def _ask(connection: socket.socket, parts: SplitResult, headers: Mapping[str, st
         f"GET {target} HTTP/1.1",
         f"Host: {parts.netloc}",
         "User-Agent: pypiserver-upstream",
+        "Accept-Encoding: identity",
         "Connection: close",
         *(f"{name}: {value}" for name, value in headers.items()),
         "\r\n",

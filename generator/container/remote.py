@@ -54,7 +54,7 @@ class RemoteFile(NamedTuple):
         return Details(identity, self.candidate.sha256, self.metadata_sha256, self.requires_python)
 
 
-def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], bool]) -> dict[str, RemoteFile]:
+def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], object]) -> dict[str, RemoteFile]:
     """
     By name, the files that can be served: of this project, with a sha256, a size, and an `allowed` address.
 
@@ -74,7 +74,7 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], b
     return found
 
 
-def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], bool]) -> RemoteFile:
+def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], object]) -> RemoteFile:
     """Raises BadName, KeyError, TypeError, AttributeError or ValueError for what cannot be served."""
     name, url, sha256, size = entry["filename"], urljoin(page, entry["url"]), entry["hashes"]["sha256"], entry["size"]
     file = released(name)
@@ -125,7 +125,6 @@ class Answered(NamedTuple):
 
     url: str
     etag: str
-    modified: str
     content: bytes
 
 
@@ -146,10 +145,10 @@ class Pages:
             head, _, content = rest.partition(b"\n")
             if hashlib.sha256(rest).hexdigest().encode() != digest:
                 return None
-            name, url, etag, modified = json.loads(head)
+            name, url, etag = json.loads(head)
         except (OSError, ValueError):
             return None
-        return (Answered(url, etag, modified, content), age) if name == project else None
+        return (Answered(url, etag, content), age) if name == project else None
 
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
         """What was kept, `before`, was found to be `now`."""
@@ -164,7 +163,7 @@ class Pages:
     def _save(self, project: str, answered: Answered) -> None:
         """Raises OSError."""
         make_hidden(str(self._root), PAGES, UPSTREAM)
-        rest = json.dumps([project, *answered[:3]]).encode() + b"\n" + answered.content
+        rest = json.dumps([project, *answered[:2]]).encode() + b"\n" + answered.content
         staged = Staged(self._root, str(self._path(project).relative_to(self._root)))
         try:
             staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)

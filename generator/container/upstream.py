@@ -185,11 +185,9 @@ class Upstream:
 
     def _ask(self, url: str, kept: Answered | None) -> Answered | None:
         """`kept` if that is still so, None if there is no such project. Raises Unreachable."""
-        headers = {"Accept": JSON_TYPE, "Accept-Encoding": "gzip"}
-        if kept is not None and kept.etag:
+        headers = {"Accept": JSON_TYPE}
+        if kept and kept.etag:
             headers["If-None-Match"] = kept.etag
-        if kept is not None and kept.modified:
-            headers["If-Modified-Since"] = kept.modified
         with self._outbound.get(url, headers, PAGE_SECONDS) as reply:
             if reply.status == 304 and kept is not None:
                 return kept
@@ -198,8 +196,10 @@ class Upstream:
             content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if reply.status != 200 or content_type != JSON_TYPE:
                 raise Unreachable(f"{url} answers with status {reply.status} and {content_type!a}")
-            etag, modified = (_field(reply.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
-            return Answered(url, etag, modified, reply.content(PAGE_BYTES))
+            etag = reply.headers.get("ETag", "")
+            # It is sent back in a header.
+            etag = etag if etag.isascii() and etag.isprintable() else ""
+            return Answered(url, etag, b"".join(reply.chunks(PAGE_BYTES)))
 
     def _read(self, project: str, url: str, answered: Answered | None) -> Known:
         """Raises Unreachable."""
@@ -211,7 +211,7 @@ class Upstream:
         try:
             # One at a time: it takes many times the memory of the page.
             with self._parsing:
-                return Known(read_page(answered.content, project, url, self._outbound.allowed), answered.content)
+                return Known(read_page(answered.content, project, url, self._outbound.split), answered.content)
         except BadPage as error:
             raise Unreachable(f"{url}: {error}") from error
 
@@ -236,11 +236,6 @@ class Upstream:
                     self._files.evict()
             except Exception:
                 log.exception("What is kept of upstream could not be tended.")
-
-
-def _field(value: str) -> str:
-    """What may be sent back in a header."""
-    return value if value.isascii() and value.isprintable() and len(value) < 500 else ""
 
 
 def _absent(name: str) -> Refusal:

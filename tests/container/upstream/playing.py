@@ -61,7 +61,7 @@ class Index:
         self.server.shutdown()
         self.server.server_close()
 
-    def add(self, project: str, name: str, content: bytes, *, days_ago: float | None = 30, **facts: Any) -> str:
+    def add(self, project: str, name: str, content: bytes, *, days_ago: float | None = 30, facts: Any = None) -> str:
         """A file of a project; its path."""
         path = f"/files/{name}"
         self.files[path] = content
@@ -72,7 +72,7 @@ class Index:
             "hashes": {"sha256": sha256(content)},
             "size": len(content),
             **({} if days_ago is None else {"upload-time": stamp(days_ago)}),
-            **facts,
+            **(facts or {}),
         }
         page["files"] = [*page["files"], entry]
         return path

@@ -143,7 +143,7 @@ def test_young_files_are_hidden_until_they_are_old_enough(
     pypi.add("outer", *young, days_ago=5)
     pypi.add("outer", *timeless, days_ago=None)
     pypi.add("outer", *future, days_ago=-20)
-    pypi.add("outer", *wheel("outer", "5.0"), **{"upload-time": "yesterday"})
+    pypi.add("outer", *wheel("outer", "5.0"), facts={"upload-time": "yesterday"})
     pypi.add("exempt", *wheel("exempt", "1.0"), days_ago=0)
     settings = {"MIN_RELEASE_AGE_DAYS": "7", "COOLDOWN_EXEMPT_NAMES": "ex*"}
     task = start_upstream(directory, **settings)
@@ -170,7 +170,7 @@ def test_blocked_files_are_not_served_even_if_they_are_here(
 def test_what_an_index_says_of_a_file_is_passed_on(start_upstream: StartUpstream, directory: Path, pypi: Index) -> None:
     metadata = b"Metadata-Version: 2.1\nName: outer\nVersion: 1.0\n"
     facts = {"requires-python": ">=3.8", "yanked": 'it "breaks"', "core-metadata": {"sha256": sha256(metadata)}}
-    path = pypi.add("outer", NAME, CONTENT, **facts)
+    path = pypi.add("outer", NAME, CONTENT, facts=facts)
     pypi.files[f"{path}.metadata"] = metadata
     pypi.add("outer", *wheel("another", "1.0"))
     task = start_upstream(directory)

@@ -25,8 +25,9 @@ USER_DATA_BYTES = 16 * 1024
 """Before Base64. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
 LONGEST_NAME = "x" * 512
 """In the place of a resource's ARN or ID; no name is longer than a log group's."""
-LONGEST_ID_OF_EFS = "x" * 128
-"""https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemDescription.html"""
+LONGEST_SHORT_NAME = "x" * 128
+"""Of an access point, and of a role without a path: https://docs.aws.amazon.com/efs/latest/ug/API_AccessPointDescription.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 def longest(name: str) -> str:
@@ -54,7 +55,7 @@ def referred(value: object) -> Iterator[str]:
 
 
 def with_long_names(text: str) -> str:
-    text = re.sub("<(FileSystem|AccessPoint)[A-Za-z.]*>", LONGEST_ID_OF_EFS, text)
+    text = re.sub(r"<(AccessPoint|[A-Za-z]+Role\.Arn)>", LONGEST_SHORT_NAME, text)
     return re.sub("<[A-Za-z.]+>", LONGEST_NAME, text)
 
 

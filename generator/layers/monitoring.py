@@ -8,7 +8,7 @@ from troposphere import FindInMap, Join, Ref, Select, Split, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
-from generator.language.wiring import Stack, Wire, layer
+from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import dashboard
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
@@ -73,28 +73,36 @@ def monitoring(
         auto_scaling_group=stack.take(auto_scaling_group),
         file_system=stack.take(file_system),
     )
-    stack.add(
-        cloudwatch.Dashboard(
-            "Dashboard",
-            Condition=stack.when(conditions.HAS_DASHBOARD),
-            DashboardName=_dashboard_name(stack),
-            DashboardBody=dashboard.body(
-                stack,
-                cluster=stack.take(cluster),
-                service=stack.take(service),
-                load_balancer=stack.take(load_balancer_name),
-                target_group=stack.take(target_group_name),
-                file_system=stack.take(file_system),
-                task_logs=stack.take(logs),
-            ),
-        )
+    url = _dashboard(
+        stack,
+        dashboard.body(
+            stack,
+            cluster=stack.take(cluster),
+            service=stack.take(service),
+            load_balancer=stack.take(load_balancer_name),
+            target_group=stack.take(target_group_name),
+            file_system=stack.take(file_system),
+            task_logs=stack.take(logs),
+        ),
     )
-    url = stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
     return Monitoring(
         topic=stack.offer("CloudwatchAlarmSnsTopicArn", Ref(topic), "Topic of the alarms and failures."),
         alarms=stack.offer("CloudwatchAlarmArns", arns, "ARNs of the alarms, separated by commas."),
         dashboard_url=stack.offer("CloudwatchDashboardUrl", url, "The dashboard."),
     )
+
+
+def _dashboard(stack: Stack, body: Sub) -> Expression:
+    """The dashboard, if the operator wants one; gives its URL, or nothing."""
+    stack.add(
+        cloudwatch.Dashboard(
+            "Dashboard",
+            Condition=stack.when(conditions.HAS_DASHBOARD),
+            DashboardName=_dashboard_name(stack),
+            DashboardBody=body,
+        )
+    )
+    return stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
 
 
 def _dashboard_name(stack: Stack) -> Join:

@@ -20,7 +20,7 @@ EXPLAINED = (
     Explained(
         ("ALBWAFEnabled",),
         ("LoadBalancer",),
-        "A web ACL is the operator's choice and costs by the request: `WebAclArn` puts one before the load balancer.",
+        "A web ACL is the operator's choice and costs by the request: `WebAclArn` puts one before the load balancer, such as that of `web-acl.yaml`.",
     ),
     Explained(
         ("ELBDeletionProtectionEnabled",),

@@ -50,6 +50,7 @@ def deployments() -> dict[str, Data]:
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)
     found["network"] = Evaluation(editions.templates["network.yaml"], {})
     found["ci-access"] = Evaluation(editions.templates["ci-access.yaml"], CI)
+    found["web-acl"] = Evaluation(editions.templates["web-acl.yaml"], {})
     found["dns"] = Evaluation(editions.templates["dns.yaml"], DNS)
     return {name: {"Resources": _plain(it.resources)} for name, it in found.items()}
 

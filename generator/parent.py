@@ -10,6 +10,7 @@ from generator import settings
 from generator.addons.ci_access import ci_access
 from generator.addons.dns import dns
 from generator.addons.network import network
+from generator.addons.web_acl import web_acl
 from generator.language.editions import Edition, Form, Nested, Single
 from generator.layers.compute import compute
 from generator.layers.edge import edge
@@ -106,4 +107,4 @@ def single() -> Single:
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), **ci_access(), **dns(), **network()}
+    return {**nested().templates(), **single().templates(), **ci_access(), **dns(), **network(), **web_acl()}

@@ -39,6 +39,7 @@ def parts(nested: Nested) -> dict[str, str]:
         "findings": findings.table(),
         "endpoints": endpoints(),
         "costs": costs.table(templates),
+        "capacities": costs.capacities(),
         "profiles": costs.profiles(templates, BENCHMARK),
     }
 

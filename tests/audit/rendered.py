@@ -43,6 +43,7 @@ def deployments() -> dict[str, Data]:
     found = {f"defaults-{place.partition}": editions.single(DEFAULTS, place) for place in PLACES}
     found["production"] = editions.single(PARAMETERS)
     found["everything"] = editions.single(everything())
+    found["fargate"] = editions.single({"Capacity": "fargate"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
     for nat in ("each-zone", "none"):
@@ -50,6 +51,7 @@ def deployments() -> dict[str, Data]:
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)
     found["network"] = Evaluation(editions.templates["network.yaml"], {})
     found["ci-access"] = Evaluation(editions.templates["ci-access.yaml"], CI)
+    found["web-acl"] = Evaluation(editions.templates["web-acl.yaml"], {})
     found["dns"] = Evaluation(editions.templates["dns.yaml"], DNS)
     return {name: {"Resources": _plain(it.resources)} for name, it in found.items()}
 

@@ -112,9 +112,9 @@ class Files:
 
         A transfer of a file that another task removes is broken off, and is repeated by its client.
         """
+        self._remove(FILES, UNUSED_SECONDS, self._limit_bytes)
         self._remove(FETCHING, STALE_SECONDS, math.inf)
         self._remove(PAGES, UNUSED_SECONDS, math.inf)
-        self._remove(FILES, UNUSED_SECONDS, self._limit_bytes)
 
     def _remove(self, name: str, seconds: float, limit_bytes: float) -> None:
         """Only from this directory, and only what is called as this program calls it, which no package is."""

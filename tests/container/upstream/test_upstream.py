@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ..tasks import Task, sha256, wheel
-from ..test_clients import pip_install
+from ..tasks import READER, Task, sha256, wheel
+from ..test_clients import pip_install, run
 from .conftest import StartUpstream
 from .playing import Index, World, send
 
@@ -178,3 +179,33 @@ def test_what_an_index_says_of_a_file_is_passed_on(start_upstream: StartUpstream
     assert {**file, **facts} == file
     assert 'data-yanked="it &quot;breaks&quot;"' in task.get("/simple/outer/").text
     assert task.get(f"{file['url']}.metadata").content == metadata
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["uv", "poetry"])
+def test_clients_install_from_both_sides_by_one_index(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str, tmp_path: Path, client: str
+) -> None:
+    task = start_upstream(directory)
+    name, content = wheel("inner", "1.0", metadata="Requires-Dist: outer>=1\n")
+    assert task.upload(name, content).status_code == 200
+    url = f"{task.with_credentials(READER)}/simple/"
+    if client == "uv":
+        target = tmp_path / "target"
+        result = run(
+            sys.executable, "-m", "uv", "pip", "install", "--no-cache", "--target", target, "--index-url", url, "inner"
+        )
+        assert result.returncode == 0, result.stderr
+        assert {path.stem for path in target.glob("*.py")} == {"inner", "outer"}
+    else:
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["inner"]\n'
+            "[tool.poetry]\npackage-mode = false\n"
+            f'[[tool.poetry.source]]\nname = "one"\nurl = "{url}"\npriority = "primary"\n'
+        )
+        home = {"HOME": str(tmp_path), "POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_CACHE_DIR": str(tmp_path / "c")}
+        result = run(sys.executable, "-m", "poetry", "install", "--no-interaction", cwd=tmp_path, **home)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert list(tmp_path.glob(".venv/lib/*/site-packages/outer.py"))
+    assert pypi.asked_for("inner") == 0
+    assert pypi.asked.count(outer) == 1

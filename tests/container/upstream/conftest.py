@@ -22,7 +22,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     home = tmp_path_factory.mktemp("certificate")
     certificate, key = home / "certificate.pem", home / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=outside", "-addext", f"subjectAltName=DNS:{INDEX},DNS:{FILES},DNS:internal.test"]
+    names = ["-subj", "/CN=outside", "-addext", f"subjectAltName=DNS:{INDEX},DNS:{FILES},DNS:other.test"]
     files = ["-days", "30", "-out", str(certificate), "-keyout", str(key)]
     subprocess.run([*command, *names, *files], check=True, capture_output=True)
     return certificate, key

@@ -113,7 +113,7 @@ class World:
     def __init__(self, path: Path, port: int) -> None:
         self.path = path
         self.port = port
-        self.hosts = [(INDEX, ADDRESS), (FILES, ADDRESS)]
+        self.hosts = [(INDEX, ADDRESS), (FILES, ADDRESS), ("other.test", ADDRESS)]
         self.ahead = 0
         self.write()
 

@@ -94,11 +94,18 @@ def test_what_does_not_have_its_digest_is_not_served(
 
 @pytest.mark.parametrize(
     "location",
-    ["http://127.0.0.1/x", "https://127.0.0.1/x", "http://169.254.169.254/latest/meta-data/", "https://other.test/x"],
+    [
+        "http://127.0.0.1/x",
+        "https://127.0.0.1/x",
+        "https://u@files.test/x",
+        "http://169.254.169.254/latest/meta-data/",
+        "https://other.test/x",
+    ],
 )
 def test_a_redirect_leads_only_to_hosts_of_files(
     start_upstream: StartUpstream, directory: Path, pypi: Index, world: World, outer: str, location: str
 ) -> None:
+    pypi.files["/x"] = CONTENT
     pypi.answers[outer] = lambda handler: send(handler, 302, "text/plain", b"", Location=location)
     task = start_upstream(directory)
     assert task.get(file_url(task, "outer", NAME)).status_code == 503

@@ -322,6 +322,26 @@ def delete(
     return delete(account, terminal(), stack_name=stack_name, unprotect=unprotect, yes=yes)
 
 
+@app.command()
+def mirror(
+    prefix: Annotated[str, typer.Option(help="What the names of the repositories begin with.")] = "pypiserver/",
+    yes: Yes = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Copy both images, for every architecture, into ECR, and print the parameters that name the copies.
+
+    For hosts and tasks without a way to the internet. By crane, skopeo or docker, whichever is installed.
+
+    Example: `python -m generator mirror`
+    """
+    from generator.operations.mirror import mirror
+    from generator.operations.terminal import terminal
+
+    return mirror(_account(profile, region, endpoint_url), terminal(), TEMPLATES, prefix, yes=yes)
+
+
 @catalog.command("publish")
 def catalog_publish(
     version: Annotated[str, typer.Option(help="Name of the version, e.g. 1.1.0; a name is never used again.")],

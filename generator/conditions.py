@@ -41,6 +41,8 @@ HAS_ALARM_TOPICS = _given("HasAlarmTopics", settings.ALARM_TOPIC_ARNS)
 HAS_PAGER = _given("HasPager", settings.PAGER_TOPIC_ARN)
 HAS_ALWAYS_TASKS = _given("HasAlwaysTasks", settings.TASK_MIN_COUNT, "0")
 
+IS_EC2 = _is("IsEc2", settings.CAPACITY, "ec2")
+IS_SPOT_TASKS = _is("IsSpotTasks", settings.CAPACITY, "fargate-spot")
 IS_EXECUTE_COMMAND = _is("IsExecuteCommand", settings.ENABLE_EXECUTE_COMMAND, "true")
 IS_TERMINATION_PROTECTED = _is("IsTerminationProtected", settings.MANAGED_TERMINATION_PROTECTION, "ENABLED")
 IS_ONE_DAY_LIFECYCLE = _is("IsOneDayLifecycle", settings.EFS_LIFECYCLE_POLICY, "1")
@@ -97,6 +99,9 @@ def _not(name: str, condition: When) -> When:
     return When(name, lambda stack: Not(Condition(stack.when(condition))))
 
 
+IS_FARGATE = _not("IsFargate", IS_EC2)
+HAS_CREDITS = every("HasCredits", IS_EC2, IS_BURSTABLE)
+HAS_GROUP_CLEANER = every("HasGroupCleaner", IS_EC2, IS_TERMINATION_PROTECTED)
 IS_SECRET_KEY_ALIAS = When(
     "IsSecretKeyAlias",
     lambda stack: Not(

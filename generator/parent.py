@@ -7,8 +7,10 @@ from typing import TypeVar
 from troposphere import Template
 
 from generator import settings
+from generator.addons.ci_access import ci_access
 from generator.addons.dns import dns
 from generator.addons.network import network
+from generator.addons.web_acl import web_acl
 from generator.language.editions import Edition, Form, Nested, Single
 from generator.layers.compute import compute
 from generator.layers.edge import edge
@@ -42,6 +44,7 @@ def architecture(edition: E) -> E:
     from_compute = compute(
         edition.stack("Compute", "pypiserver: cluster, hosts, service and scaling"),
         host_group=from_security.host_group,
+        task_group=from_security.task_group,
         host_profile=from_security.host_profile,
         publisher=from_security.publisher,
         reader=from_security.reader,
@@ -61,6 +64,7 @@ def architecture(edition: E) -> E:
         service_arn=from_compute.service_arn,
         log_agent=from_compute.log_agent,
         auto_scaling_group=from_compute.auto_scaling_group,
+        logs=from_compute.logs,
     )
 
     edition.expose(
@@ -103,4 +107,4 @@ def single() -> Single:
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), **dns(), **network()}
+    return {**nested().templates(), **single().templates(), **ci_access(), **dns(), **network(), **web_acl()}

@@ -14,8 +14,10 @@ from generator.language.wiring import Setting
 from generator.sizing import (
     CONTAINER_CPU,
     CONTAINER_MEMORY,
+    FARGATE,
     INSTANCES,
     MAX_SUBNETS,
+    fargate_memory,
     task_cpu,
     task_memory,
 )
@@ -62,8 +64,10 @@ def _at_most(low: Setting, high: Setting, highs: Iterable[int], *, least: int) -
     return _and([_if(_is(high, top), _in(low, range(least, top + 1))) for top in highs])
 
 
-def _rule(*assertions: tuple[Test, str]) -> dict[str, Any]:
-    return {"Assertions": [{"Assert": test, "AssertDescription": text} for test, text in assertions]}
+def _rule(*assertions: tuple[Test, str], where: Test | None = None) -> dict[str, Any]:
+    """Every assertion has to hold, wherever ``where`` does."""
+    told = [{"Assert": test, "AssertDescription": text} for test, text in assertions]
+    return {**({"RuleCondition": where} if where else {}), "Assertions": told}
 
 
 def _value_of(subnets: Setting, attribute: str) -> Test:
@@ -103,6 +107,26 @@ def _fits_cpu() -> Iterable[tuple[Test, str]]:
             )
 
 
+def _fits_fargate() -> Iterable[tuple[Test, str]]:
+    known = sorted({memory for units in FARGATE for memory in fargate_memory(units)})
+    yield (
+        _in(settings.CONTAINER_MEMORY_LIMIT, known),
+        f"Fargate knows no task of this ContainerMemory: choose one of {', '.join(map(str, known))}.",
+    )
+    yield (
+        _in(settings.CONTAINER_CPU_UNITS, [0, *FARGATE]),
+        f"Fargate knows no task of this ContainerCpu: choose 0, {', '.join(map(str, FARGATE))}.",
+    )
+    for units in FARGATE:
+        fitting = fargate_memory(units)
+        yield (
+            _if(_is(settings.CONTAINER_CPU_UNITS, units), _in(settings.CONTAINER_MEMORY_LIMIT, fitting)),
+            f"On Fargate a ContainerCpu of {units} goes with a ContainerMemory of {fitting[0]} to {fitting[-1]}: "
+            "choose one of these, or 0 for ContainerCpu.",
+        )
+
+
+_ON_HOSTS = _is(settings.CAPACITY, "ec2")
 _PROVISIONED = _is(settings.EFS_THROUGHPUT_MODE, "provisioned")
 _ARCHIVE_OFF = _is(settings.EFS_ARCHIVE_POLICY, "none")
 _NO_ZONE = _is(settings.HOSTED_ZONE_ID, "")
@@ -170,7 +194,8 @@ RULES: dict[str, dict[str, Any]] = {
             f"With an AsgMaxSize below {MAX_SUBNETS}, give AsgMinSize too: automatically it is one for each subnet.",
         ),
     ),
-    "TaskFitsInstance": _rule(*_fits_memory(), *_fits_cpu()),
+    "TaskFitsInstance": _rule(*_fits_memory(), *_fits_cpu(), where=_ON_HOSTS),
+    "TaskFitsFargate": _rule(*_fits_fargate(), where=_not(_ON_HOSTS)),
     "MemoryReservation": _rule(
         (
             _and(
@@ -220,5 +245,15 @@ RULES: dict[str, dict[str, Any]] = {
             _or(_is(settings.CREATE_MOUNT_TARGETS, "true"), _not(_is(settings.EXISTING_FILE_SYSTEM_ID, ""))),
             "A new file system needs mount targets: choose true for CreateMountTargets, or give ExistingFileSystemId.",
         )
+    ),
+    "Upstream": _rule(
+        (
+            _or(_is(settings.UPSTREAM_URL, ""), _is(settings.FALLBACK_URL, "")),
+            "UpstreamUrl and FallbackUrl are both for projects that are not here: leave one empty.",
+        ),
+        (
+            _or(_is(settings.UPSTREAM_URL, ""), _is(settings.PACKAGE_BACKEND, "indexed")),
+            "UpstreamUrl needs the PackageBackend indexed: choose it, or leave UpstreamUrl empty.",
+        ),
     ),
 }

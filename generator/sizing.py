@@ -64,6 +64,15 @@ INSTANCES: dict[str, Instance] = {
 CONTAINER_MEMORY = (128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 30720)
 CONTAINER_CPU = (128, 256, 512, 1024, 2048, 4096)
 
+FARGATE = {
+    256: (512, 2048),
+    512: (1024, 4096),
+    1024: (2048, 8192),
+    2048: (4096, 16384),
+    4096: (8192, 30720),
+}
+"""Least and greatest memory of a task on Fargate by its CPU units, in steps of 1024."""
+
 ECS_RESERVED_MEMORY = 256
 """Kept from the tasks for what runs beside them: Docker, the ECS and Systems Manager agents, and an efs-proxy for each.
 
@@ -109,6 +118,24 @@ def cpu(memory: int) -> int:
     return workers(memory) * 256
 
 
+def fargate_memory(cpu_units: int) -> list[int]:
+    """Of the sizes of memory that the form offers, those that Fargate knows beside so much CPU.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
+    """
+    least, most = FARGATE[cpu_units]
+    return [it for it in CONTAINER_MEMORY if least <= it <= most and (it == least or it % 1024 == 0)]
+
+
+def fargate_cpu(memory: int) -> int:
+    """Automatic CPU of a task on Fargate: the most that goes with ``memory`` and is no more than ``cpu``, or the least.
+
+    A size that Fargate does not know gets 256: the Rules refuse it, the Mapping needs an answer.
+    """
+    going = [units for units in FARGATE if memory in fargate_memory(units)] or [min(FARGATE)]
+    return max((units for units in going if units <= cpu(memory)), default=going[0])
+
+
 def tasks_per_instance(available: int, wanted: int) -> int:
     """How many tasks of ``wanted`` fit in ``available``, counted from 1 to ``MAX_TASKS_PER_INSTANCE``.
 
@@ -136,12 +163,13 @@ def instance_table() -> dict[str, dict[str, str]]:
 
 
 def container_table() -> dict[str, dict[str, str]]:
-    """By container memory: the automatic soft limit, number of workers and CPU reservation."""
+    """By container memory: the automatic soft limit, number of workers and CPU reservation, on hosts and on Fargate."""
     return {
         str(memory): {
             "Reservation": str(reservation(memory)),
             "Workers": str(workers(memory)),
             "Cpu": str(cpu(memory)),
+            "FargateCpu": str(fargate_cpu(memory)),
         }
         for memory in CONTAINER_MEMORY
     }

@@ -96,6 +96,7 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
     """Alone, or together with what it is for."""
     contexts: tuple[Values, ...] = (
         DEFAULTS,
+        {"Capacity": "fargate"},
         {"AsgInstanceType": "t4g.micro"},
         {"EfsThroughputMode": "bursting"},
         {"EfsThroughputMode": "provisioned"},
@@ -154,6 +155,13 @@ VAULT_CLEANER = {"VaultCleaner", "VaultCleanerFunction", "VaultCleanerRole", "Va
 RECORDS = {"Records", "CertificateAuthorityRecords"}
 OWN_CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
 
+HOSTS = {
+    *("HostSecurityGroup", "HostIngress", "HostRole", "HostProfile", "HostLogs", "LaunchTemplate", "AutoScalingGroup"),
+    *("CapacityProvider", "LogAgentService", "LogAgentTaskDefinition", "LogAgentRole", "LogAgentExecutionRole"),
+    *("LostHostsAlarm", "HostCpuAlarm", "CpuCreditAlarm", "FailedHosts"),
+}
+TASKS = {"TaskSecurityGroup", "TaskIngress"}
+
 PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     # What is given, what has to be there, what must not be there.
     "defaults": (
@@ -209,6 +217,15 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {"GroupCleaner", "GroupCleanerFunction", "GroupCleanerRole", "GroupCleanerLogs"},
         {"AccessLogsCleaner", *VAULT_CLEANER},
     ),
+    "hosts": (DEFAULTS, HOSTS, TASKS),
+    **{
+        capacity: (
+            {"Capacity": capacity, "ManagedTerminationProtection": "ENABLED"},
+            {*TASKS, "CapacityProviderAssociation", "TaskDefinition", "Service", "ScalingPolicy", "TaskLogs"},
+            {*HOSTS, "GroupCleaner", "GroupCleanerFunction", "GroupCleanerRole", "GroupCleanerLogs"},
+        )
+        for capacity in ("fargate", "fargate-spot")
+    },
     "web ACL": ({"WebAclArn": extras()["WebAclArn"]}, {"WebAclAssociation"}, set()),
     "secret readers": (
         {"SecretReaders": extras()["SecretReaders"]},

@@ -8,7 +8,14 @@ from generator.parent import single, templates
 
 def test_every_parameter_has_its_place_and_label() -> None:
     built = {**templates(), **catalog(single().templates()["pypiserver-single.yaml"])}
-    for name in ("pypiserver.yaml", "pypiserver-single.yaml", "dns.yaml", "network.yaml", "service-catalog.yaml"):
+    for name in (
+        "pypiserver.yaml",
+        "pypiserver-single.yaml",
+        "ci-access.yaml",
+        "dns.yaml",
+        "network.yaml",
+        "service-catalog.yaml",
+    ):
         template = built[name].to_dict()
         form = template["Metadata"]["AWS::CloudFormation::Interface"]
         shown = [parameter for group in form["ParameterGroups"] for parameter in group["Parameters"]]

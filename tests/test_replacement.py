@@ -101,12 +101,15 @@ REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
     "AsgSubnets": {"AutoScalingGroup", "CapacityProvider", *_MOUNT_TARGETS},
+    # Refused in a running stack, by `deploy` and by the stack policy.
+    "Capacity": {"TargetGroup", "TaskDefinition"},
     "CertificateHostedZoneId": {"Certificate", "CertificateAuthorityRecords"},
     "CloudWatchAgentImage": {"LogAgentTaskDefinition"},
     "ContainerCpu": {"TaskDefinition"},
     "ContainerImage": {"TaskDefinition"},
     "ContainerMemory": {"TaskDefinition"},
     "ContainerMemoryReservation": {"TaskDefinition"},
+    "CpuArchitecture": {"TaskDefinition"},
     "DnsNames": {"Certificate"},
     "DockerImageTag": {"TaskDefinition"},
     "EnableExecuteCommand": {"TaskDefinition"},
@@ -115,6 +118,13 @@ REPLACES = {
         *_MOUNT_TARGETS,
     },
     "FallbackUrl": {"TaskDefinition"},
+    "UpstreamCacheGib": {"TaskDefinition"},
+    "BlockedFiles": {"TaskDefinition"},
+    "CooldownExemptNames": {"TaskDefinition"},
+    "MinReleaseAgeDays": {"TaskDefinition"},
+    "PrivateNames": {"TaskDefinition"},
+    "UpstreamFileHosts": {"TaskDefinition"},
+    "UpstreamUrl": {"TaskDefinition"},
     "GunicornWorkers": {"TaskDefinition"},
     "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
     "HostedZoneName": {"Certificate"},
@@ -131,6 +141,7 @@ REPLACES = {
     "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
     "VpcId": {
         *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
+        *("TaskIngress", "TaskSecurityGroup"),
     },
     "WebAclArn": {"WebAclAssociation"},
 }

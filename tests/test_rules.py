@@ -16,6 +16,7 @@ from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUB
 VPC = REQUIRED["VpcId"]
 CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
 TOPICS = {"AlarmTopicArns": "arn:aws:sns:eu-west-1:123456789012:alarms"}
+FARGATE = {"Capacity": "fargate"}
 FOREIGN = "subnet-0f000000000000001"
 BOTH_ZONES = "subnet-0a000000000000001,subnet-0a000000000000002"
 
@@ -42,6 +43,18 @@ def test_sensible_values_are_accepted(editions: Editions, values: Values) -> Non
 
 
 EXAMPLES: list[tuple[str, Values, Values, str]] = [
+    (
+        "Upstream",
+        {"UpstreamUrl": "https://a/simple"},
+        {"UpstreamUrl": "https://a/simple", "FallbackUrl": "https://b/simple"},
+        "FallbackUrl",
+    ),
+    (
+        "Upstream",
+        {"PackageBackend": "simple-dir"},
+        {"UpstreamUrl": "https://a/simple", "PackageBackend": "simple-dir"},
+        "PackageBackend",
+    ),
     # Rule, accepted, refused, and a parameter to change that the message names.
     ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a000000000000002,{FOREIGN}"}, "LoadBalancerSubnets"),
     ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0b000000000000002"}, "AsgSubnets"),
@@ -84,6 +97,9 @@ EXAMPLES: list[tuple[str, Values, Values, str]] = [
     ("GroupSizes", {"AsgMinSize": "9", "AsgMaxSize": "9"}, {"AsgMinSize": "9", "AsgMaxSize": "0"}, "AsgMaxSize"),
     ("TaskFitsInstance", {"ContainerMemory": "1024"}, {"ContainerMemory": "1536"}, "AsgInstanceType"),
     ("TaskFitsInstance", {"ContainerCpu": "1024"}, {"ContainerCpu": "2048"}, "ContainerCpu"),
+    ("TaskFitsFargate", FARGATE | {"ContainerMemory": "30720"}, FARGATE | {"ContainerMemory": "768"}, "ContainerMem"),
+    ("TaskFitsFargate", FARGATE | {"ContainerCpu": "256"}, FARGATE | {"ContainerCpu": "128"}, "ContainerCpu"),
+    ("TaskFitsFargate", {"ContainerCpu": "512"}, FARGATE | {"ContainerCpu": "512"}, "ContainerMemory"),
     (
         "MemoryReservation",
         {"ContainerMemoryReservation": "512"},

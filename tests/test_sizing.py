@@ -8,8 +8,9 @@ from itertools import product
 
 import pytest
 from calls import client
-from deployments import Editions, items
+from deployments import REQUIRED, Editions, items
 from moto import mock_aws
+from refuse import refusals
 
 from generator import sizing
 from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance
@@ -65,13 +66,45 @@ def test_the_default_type_takes_an_old_and_a_new_task_during_a_deployment(editio
 
 
 @pytest.mark.parametrize(
-    ("memory", "reservation", "workers", "cpu"),
-    [(128, 96, 1, 256), (512, 384, 2, 512), (768, 576, 3, 768), (1024, 768, 4, 1024), (30720, 23040, 4, 1024)],
+    ("memory", "reservation", "workers", "cpu", "fargate_cpu"),
+    [
+        (128, 96, 1, 256, 256),
+        (512, 384, 2, 512, 256),
+        (768, 576, 3, 768, 256),
+        (1024, 768, 4, 1024, 512),
+        (2048, 1536, 4, 1024, 1024),
+        (12288, 9216, 4, 1024, 2048),
+        (30720, 23040, 4, 1024, 4096),
+    ],
 )
-def test_automatic_figures_are_those_of_the_form(memory: int, reservation: int, workers: int, cpu: int) -> None:
-    """Three quarters of the limit; one worker for every 256 MiB, 1 to 4; 256 CPU units for each."""
-    expected = {"Reservation": str(reservation), "Workers": str(workers), "Cpu": str(cpu)}
-    assert sizing.container_table()[str(memory)] == expected
+def test_automatic_figures_are_those_of_the_form(
+    memory: int, reservation: int, workers: int, cpu: int, fargate_cpu: int
+) -> None:
+    """Three quarters of the limit; one worker for every 256 MiB, 1 to 4; 256 CPU units for each; on Fargate a pair."""
+    figures = {"Reservation": reservation, "Workers": workers, "Cpu": cpu, "FargateCpu": fargate_cpu}
+    assert sizing.container_table()[str(memory)] == {name: str(figure) for name, figure in figures.items()}
+
+
+KNOWN_TO_FARGATE = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4097, 1024),
+    1024: range(2048, 8193, 1024),
+    2048: range(4096, 16385, 1024),
+    4096: range(8192, 30721, 1024),
+}
+"""MiB by CPU units: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"""
+
+
+def test_the_rules_admit_the_sizes_that_fargate_knows_and_no_other(editions: Editions) -> None:
+    rules = {"TaskFitsFargate": editions.parent["Rules"]["TaskFitsFargate"]}
+    for memory, cpu in product(CONTAINER_MEMORY, (0, *CONTAINER_CPU)):
+        given = {"Capacity": "fargate", "ContainerMemory": str(memory), "ContainerCpu": str(cpu)}
+        task = editions.single(given).resources["TaskDefinition"]["Properties"]
+        (server,) = task["ContainerDefinitions"]
+        assert (server["Cpu"], server["Memory"]) == (task["Cpu"], task["Memory"]), "the container has all of the task"
+        known = int(task["Memory"]) in KNOWN_TO_FARGATE.get(int(task["Cpu"]), ())
+        refused = refusals({**editions.parent, "Rules": rules}, REQUIRED | given, {})
+        assert known == (not refused), given
 
 
 def test_every_automatic_task_can_be_registered_and_fits_every_type_by_cpu(overhead: tuple[int, int]) -> None:

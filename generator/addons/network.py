@@ -7,7 +7,7 @@ from typing import Any
 
 from awacs import logs as log_actions
 from awacs.aws import Allow, Statement
-from troposphere import Cidr, Equals, FindInMap, GetAtt, GetAZs, Join, Not, Ref, Select, Sub, Template, ec2
+from troposphere import And, Cidr, Equals, FindInMap, GetAtt, GetAZs, Join, Not, Ref, Select, Sub, Template, ec2
 from troposphere.iam import Policy
 from troposphere.logs import LogGroup
 
@@ -46,7 +46,7 @@ AVAILABILITY_ZONES = Setting(
 NAT_GATEWAYS = Setting(
     name="NatGateways",
     label="NAT gateways",
-    description="Way of the hosts to the internet. one: about $33 a month and $0.045 a GB (list prices of us-east-1, June 2026); its zone's failure leaves the other hosts without. each-zone: as many times as much. none: VPC endpoints of AWS's services only, ten interface endpoints at about $7 a month in each zone and $0.01 a GB; both images have to be in ECR.",
+    description="Way of the hosts to the internet. one: about $33 a month and $0.045 a GB (list prices of us-east-1, June 2026); its zone's failure leaves the other hosts without. each-zone: as many times as much. none: VPC endpoints of AWS's services only, ten interface endpoints (five on Fargate) at about $7 a month in each zone and $0.01 a GB; the images have to be in ECR.",
     default="one",
     values=("one", "each-zone", "none"),
 )
@@ -57,10 +57,14 @@ FLOW_LOGS = Setting(
     default="false",
     values=SWITCH,
 )
+_CAPACITY = replace(
+    settings.CAPACITY,
+    description="As the server's. Without NAT gateways, ec2 needs five endpoints more than fargate and fargate-spot.",
+)
 _RETENTION = replace(settings.LOG_RETENTION_DAYS, description="Of the flow logs.")
 _FORM = Form(
     groups=(
-        Group("Network", (VPC_CIDR, AVAILABILITY_ZONES, NAT_GATEWAYS)),
+        Group("Network", (VPC_CIDR, AVAILABILITY_ZONES, NAT_GATEWAYS, _CAPACITY)),
         Group(settings.NAMING.label, (settings.SERVICE_NAME, settings.ENVIRONMENT)),
         Group(settings.MONITORING.label, (FLOW_LOGS, _RETENTION)),
         Group(settings.PROTECTION.label, (settings.PERMISSIONS_BOUNDARY_ARN,)),
@@ -71,8 +75,8 @@ ENDPOINTS = {
     "ecs-agent": ("EcsAgentEndpoint", "Hosts join the cluster."),
     "ecs-telemetry": ("EcsTelemetryEndpoint", "Hosts report the load of tasks."),
     "ecs": ("EcsEndpoint", "Hosts join the cluster."),
-    "ecr.api": ("EcrApiEndpoint", "Hosts ask for images."),
-    "ecr.dkr": ("EcrDkrEndpoint", "Hosts pull images."),
+    "ecr.api": ("EcrApiEndpoint", "Hosts, and tasks on Fargate, ask for images."),
+    "ecr.dkr": ("EcrDkrEndpoint", "Hosts, and tasks on Fargate, pull images."),
     "logs": ("LogsEndpoint", "Logs of tasks and hosts."),
     "secretsmanager": ("SecretsManagerEndpoint", "Credentials of the server's accounts."),
     "ssm": ("SsmEndpoint", "Session Manager."),
@@ -85,9 +89,18 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
 https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html
 """
+OF_HOSTS = ("ecs-agent", "ecs-telemetry", "ecs", "ssm", "ec2messages")
+"""Those that Fargate does without: of ECS it asks on a way of its own."""
 
 _ZONES = Slots(AVAILABILITY_ZONES, "Zone", MAX_ZONES, least=0)
 _HAS_NAT = When("HasNat", lambda stack: Not(Equals(stack.take(NAT_GATEWAYS), "none")))
+_HAS_HOST_ENDPOINTS = When(
+    "HasHostEndpoints",
+    lambda stack: And(
+        Equals(stack.take(NAT_GATEWAYS), "none"),
+        Equals(stack.take(_CAPACITY), "ec2"),
+    ),
+)
 _HAS_ENDPOINTS = When("HasEndpoints", lambda stack: Equals(stack.take(NAT_GATEWAYS), "none"))
 _IS_NAT_EACH_ZONE = When("IsNatEachZone", lambda stack: Equals(stack.take(NAT_GATEWAYS), "each-zone"))
 _HAS_FLOW_LOGS = When("HasFlowLogs", lambda stack: Equals(stack.take(FLOW_LOGS), "true"))
@@ -271,13 +284,14 @@ def _endpoints(
             Tags=tags(stack, "endpoints"),
         )
     )
+    of_hosts = only_if(stack.when(_HAS_HOST_ENDPOINTS))
     prefixes = stack.mapping("EndpointPrefixes", {name: {"Ecr": prefix} for name, prefix in ECR_ENDPOINTS.items()})
     for service, (title, _) in ENDPOINTS.items():
         prefix = FindInMap(prefixes, Ref("AWS::Partition"), "Ecr") if service.startswith("ecr.") else "com.amazonaws"
         stack.add(
             ec2.VPCEndpoint(
                 title,
-                **there,
+                **(of_hosts if service in OF_HOSTS else there),
                 VpcId=Ref(vpc),
                 VpcEndpointType="Interface",
                 ServiceName=Join(".", [prefix, Ref("AWS::Region"), service]),

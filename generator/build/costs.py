@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from troposphere import Template
 
+from generator.sizing import fargate_cpu
+
 HOURS = 730
 """Of a month, as AWS's calculator has it."""
 ROOT_VOLUME_GB = 30
@@ -36,6 +38,13 @@ INSTANCES = {
     name: Price(dollars, "hour", f"https://instances.vantage.sh/aws/ec2/{name}")
     for name, dollars in {"t3.small": 0.0208, "t3.medium": 0.0416}.items()
 }
+_FARGATE = "https://www.vantage.sh/blog/fargate-pricing"
+FARGATE = {
+    "X86_64": (Price(0.04048, "hour", _FARGATE), Price(0.004445, "hour", _FARGATE)),
+    "ARM64": (Price(0.03238, "hour", _FARGATE), Price(0.00356, "hour", _FARGATE)),
+}
+"""Of a vCPU and of a GB. AWS sets the price of Spot as it goes; it says up to 70 % less."""
+SPOT = 0.3
 VOLUME = Price(0.08, "GB", "https://c3x.dev/resources/aws/aws_ebs_volume")
 LOAD_BALANCER = Price(0.0225, "hour", "https://c3x.dev/resources/aws/aws_lb")
 ADDRESS = Price(
@@ -103,6 +112,27 @@ def standing(templates: dict[str, Template], hosts: int = 2, instance: str = "t3
             yield Line(what if number == 1 else f"{number} {what}{'' if what.endswith('s') else 's'}", number, price)
     metrics = sum(_metrics(it.to_dict()) for template in templates.values() for it in template.resources.values())
     yield Line(f"metrics of the alarms, at most {metrics}", metrics, ALARM)
+
+
+def capacities() -> str:
+    """What the tasks of each profile run on costs a month by capacity: two tasks for the first two, three for the last."""
+    rows = [
+        "| | Tasks | `ec2` | `fargate`, X86_64 | `fargate`, ARM64 | `fargate-spot`, X86_64, about |",
+        "|---|---|---|---|---|---|",
+    ]
+    for it in PROFILES:
+        units = fargate_cpu(it.memory)
+        hosts = it.hosts * (INSTANCES[it.instance].dollars * HOURS + ROOT_VOLUME_GB * VOLUME.dollars)
+        task = {
+            name: HOURS * (units / 1024 * cpu.dollars + it.memory / 1024 * memory.dollars)
+            for name, (cpu, memory) in FARGATE.items()
+        }
+        spot = task["X86_64"] * (1 + (it.hosts - 1) * SPOT)
+        rows.append(
+            f"| {it.name} | {it.hosts} of {units / 1024:g} vCPU, {it.memory} MiB | {it.hosts} {it.instance}: ${hosts:.0f} "
+            f"| ${it.hosts * task['X86_64']:.0f} | ${it.hosts * task['ARM64']:.0f} | ${spot:.0f} |"
+        )
+    return "\n".join(rows)
 
 
 def _metrics(resource: dict[str, Any]) -> int:

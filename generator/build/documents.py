@@ -7,7 +7,7 @@ from pathlib import Path
 from troposphere import Template
 
 from generator import settings
-from generator.addons.network import ENDPOINTS
+from generator.addons.network import ENDPOINTS, OF_HOSTS
 from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
@@ -39,6 +39,7 @@ def parts(nested: Nested) -> dict[str, str]:
         "findings": findings.table(),
         "endpoints": endpoints(),
         "costs": costs.table(templates),
+        "capacities": costs.capacities(),
         "profiles": costs.profiles(templates, BENCHMARK),
     }
 
@@ -64,8 +65,11 @@ def _row(setting: Setting) -> str:
 
 def endpoints() -> str:
     """The interface endpoints of a network without a way to the internet."""
-    rows = [f"| `{service}` | {reason} |" for service, (_, reason) in ENDPOINTS.items()]
-    return "\n".join(["| Name | For |", "|---|---|", *rows])
+    rows = [
+        f"| `{service}` | {reason} | {'' if service in OF_HOSTS else 'yes'} |"
+        for service, (_, reason) in ENDPOINTS.items()
+    ]
+    return "\n".join(["| Name | For | On Fargate too |", "|---|---|---|", *rows])
 
 
 def outputs(parent: Template) -> str:

@@ -30,6 +30,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("W1030", NETWORK): "an empty default is looked at in the branch of an If that it does not take",
     ("W1031", SINGLE): "the value none is looked at in the branch of an If that it does not take",
     ("W1035", CATALOG): "the empty value of a slot is looked at where the slot's condition is false",
+    ("E3048", SINGLE): "a ContainerCpu that Fargate does not know is refused by a Rule before",
     ("W9052", SINGLE): "all conditions in one file are beyond the engine's budget; the layers' own files are not",
 }
 """Findings of cloudformation-validate that are not ours to mend, by rule and file, and why."""

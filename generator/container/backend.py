@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
-from pypiserver.backend import Backend
+from pypiserver.backend import Backend, SimpleFileBackend
+from pypiserver.bottle_wrapper import request
 from pypiserver.core import PkgFile
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 from .changes import Announcer
 from .details import DetailsCache
 from .index import Index
+from .records import write_change
 from .releases import order_of, version_of
 from .staging import Staged
 
@@ -75,5 +78,31 @@ class IndexedBackend(Backend):
                 announcement.done()
 
     def remove_package(self, pkg: PkgFile) -> None:
-        with suppress(FileNotFoundError):
-            os.remove(str(pkg.fn))
+        _remove(pkg)
+
+
+class SimpleBackend(SimpleFileBackend):
+    """pypiserver's own, which records what it changes."""
+
+    def add_package(self, filename: str, stream: BinaryIO) -> None:
+        super().add_package(filename, stream)
+        _record("upload", filename, stream)
+
+    def remove_package(self, pkg: PkgFile) -> None:
+        _remove(pkg)
+
+
+def _remove(pkg: PkgFile) -> None:
+    with suppress(FileNotFoundError), open(str(pkg.fn), "rb") as file:
+        os.remove(str(pkg.fn))
+        _record("removal", str(pkg.relfn), file)
+
+
+def _record(change: str, name: str, file: IO[bytes]) -> None:
+    """In the log, with the account of the request that pypiserver answers in this thread."""
+    digest = sha256()
+    size = 0
+    while block := file.read(1 << 20):
+        digest.update(block)
+        size += len(block)
+    write_change(request.environ, change, name, digest.hexdigest(), size)

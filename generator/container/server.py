@@ -7,49 +7,14 @@ import os
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
-from functools import lru_cache
-from json.encoder import encode_basestring_ascii
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
 
 from .application import Application
-from .connection import Answer
 from .engine import Engine
-from .settings import HEALTH_PATH, Settings, SettingsError
-
-AGENT_LIMIT = 256
-PATH_LIMIT = 1024
-
-
-def write_access_log(answer: Answer) -> None:
-    """One JSON object a line on stdout; neither headers with credentials nor query strings."""
-    environ = answer.environ
-    path: str = environ.get("PATH_INFO", "")
-    # The load balancer appends what it saw; what precedes that is the client's word.
-    client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
-    if path == HEALTH_PATH and answer.status == 200:
-        return
-    now = time.time()
-    line = (
-        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[-AGENT_LIMIT:])}, '
-        f'"user": {_json(environ.get("REMOTE_USER"))}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
-        f'"path": {_json(path.encode("latin-1").decode()[:PATH_LIMIT] or None)}, "status": {answer.status}, '
-        f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '
-        f'"agent": {_json(environ.get("HTTP_USER_AGENT", "")[:AGENT_LIMIT] or None)}, '
-        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID", "")[:AGENT_LIMIT] or None)}}}'
-    )
-    os.write(1, line.encode() + b"\n")
-
-
-def _json(text: str | None) -> str:
-    return "null" if text is None else encode_basestring_ascii(text)
-
-
-@lru_cache(maxsize=2)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+from .records import write_access
+from .settings import Settings, SettingsError
 
 
 class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
@@ -57,9 +22,7 @@ class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         settings: Settings = self.app.settings
-        engine = Engine(
-            self.wsgi, write_access_log, threads=settings.threads, stall_seconds=float(settings.stall_timeout)
-        )
+        engine = Engine(self.wsgi, write_access, threads=settings.threads, stall_seconds=float(settings.stall_timeout))
         engine.start([listener.sock for listener in self.sockets])
         while self.alive and self.ppid == os.getppid():
             self._tend(engine, 0.5)

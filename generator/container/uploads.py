@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +17,7 @@ from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
 from .publication import Publication, storage_refusal
+from .records import write_change
 from .releases import BadName, Released, filed_otherwise, released, same_version
 from .staging import Staged
 from .tarballs import Unfit
@@ -23,6 +25,8 @@ from .tarballs import Unfit
 FIELD_LIMIT_BYTES = 1 << 10
 FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
+# In `environ`: name, SHA-256 and size in bytes of a file that arrived whole.
+ARRIVED = "container.arrived"
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 # The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
@@ -46,8 +50,10 @@ class Form(ExitStack):
 
 
 class Uploads:
-    def __init__(self, backend: IndexedBackend, *, immutable: bool) -> None:
+    def __init__(self, backend: IndexedBackend, *, immutable: bool, claim: Callable[[str], None] | None = None) -> None:
+        """`claim` raises Refusal or OSError unless a file of the project may be published here."""
         self._backend = backend
+        self._claim = claim
         self._immutable = immutable
 
     def respond(self, environ: Environ) -> Response | None:
@@ -122,6 +128,7 @@ class Uploads:
         content, signature = form.files.get("content"), form.files.get("gpg_signature")
         if content is None:
             raise Refusal(400, "Nothing was stored: the form has no file (content).")
+        environ[ARRIVED] = content.name, content.sha256, content.size
         if content.name.endswith(".asc"):
             raise Refusal(400, f"Nothing was stored: {content.name} is a signature, and comes with its file.")
         if signature is not None and signature.name != f"{content.name}.asc":
@@ -139,11 +146,15 @@ class Uploads:
             # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
             if publication.stored(content, file) is None:
                 _check_content(content, file)
+            if self._claim:
+                self._claim(file.project)
         except Unfit as error:
             raise Refusal(400, f"Nothing was stored: {content.name} was refused: {error}.") from error
         except OSError as error:
             raise storage_refusal(error) from error
         publication.publish(content, signature, file)
+        for staged in filter(None, (content, signature)):
+            write_change(environ, "upload", staged.name, staged.sha256, staged.size)
         return whole(200, "text/html; charset=UTF-8", b"")
 
 

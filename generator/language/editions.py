@@ -103,7 +103,7 @@ class Single:
         self._exposed += wires
 
     def templates(self) -> dict[str, Template]:
-        _finish(self._template, self._form, {wire: wire.expression for wire in self._exposed}, self._suppressed)
+        _finish(self._template, self._form, {wire: wire.output for wire in self._exposed}, self._suppressed)
         return {self._name: self._template}
 
 

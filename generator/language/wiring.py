@@ -13,7 +13,7 @@ The parent's ``Parameters:`` maps are derived from what was taken, so there is n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
@@ -86,6 +86,7 @@ class Wire(Generic[K]):
 
     ``name`` is the producer's Output and the consumer's Parameter, ``expression`` what the producer calls the value.
     ``kind`` is the K that the producer's record declares for it; :func:`layer` enters it there.
+    ``condition`` is the name of the one without which there is no such value: who takes it, uses it under that condition.
     """
 
     name: str
@@ -93,6 +94,12 @@ class Wire(Generic[K]):
     description: str
     stack: str
     kind: type[K] | None = None
+    condition: str | None = None
+
+    @property
+    def output(self) -> Expression:
+        """The value of an Output, which is empty where there is none."""
+        return If(self.condition, self.expression, "") if self.condition else self.expression
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,8 @@ class Stack:
     Nested edition: ``template`` is the child's own and everything taken becomes a bare parameter of it.
     Single-file edition (``shared``): ``template`` is the one template of all layers; a taken wire yields the
     producer's own expression.
+
+    Where ``condition`` is given, resources are there only if it holds: see ``only``.
     """
 
     title: str
@@ -117,11 +126,21 @@ class Stack:
     shared: bool
     taken: dict[str, Setting | Wire[Any]] = field(default_factory=dict)
     offered: dict[str, Wire[Any]] = field(default_factory=dict)
+    condition: When | None = None
 
     def add(self, resource: Resource) -> Resource:
         """Put ``resource`` into the template. Raises ValueError where its logical ID is taken."""
+        if self.condition and "Condition" not in resource.resource:
+            resource.resource["Condition"] = self.when(self.condition)
         self.template.add_resource(resource)
         return resource
+
+    def only(self, condition: When) -> Stack:
+        """The same layer, in which what is added and offered is there only if ``condition`` holds.
+
+        A resource with a Condition of its own keeps it, which has to imply ``condition``.
+        """
+        return replace(self, condition=condition)
 
     def take(self, source: Setting | Wire[Any]) -> Expression:
         """The value of ``source`` in this layer. Raises ValueError if two sources share one name."""
@@ -143,7 +162,10 @@ class Stack:
 
         Raises ValueError if ``name`` is offered already.
         """
-        wire: Wire[K] = Wire(name=name, expression=expression, description=description, stack=self.title)
+        condition = self.when(self.condition) if self.condition else None
+        wire: Wire[K] = Wire(
+            name=name, expression=expression, description=description, stack=self.title, condition=condition
+        )
         if self.offered.setdefault(name, wire) is not wire:
             raise ValueError(f"{self.title}: {name} is offered twice")
         return wire
@@ -183,7 +205,7 @@ def after(value: Expression, *others: Expression) -> Select:
 def outputs(stack: Stack, used: set[str]) -> list[Output]:
     """The Outputs of a nested stack: every offer that some layer or the parent uses."""
     return [
-        Output(wire.name, Description=wire.description, Value=wire.expression)
+        Output(wire.name, Description=wire.description, Value=wire.output)
         for wire in stack.offered.values()
         if wire.name in used
     ]

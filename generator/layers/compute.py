@@ -21,7 +21,7 @@ from troposphere.logs import LogGroup
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import container, hosts, tasks
+from generator.parts import container, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_decrypt_secrets, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
@@ -49,6 +49,7 @@ def compute(
     stack: Stack,
     *,
     host_group: Wire[kinds.SecurityGroupId],
+    task_group: Wire[kinds.SecurityGroupId],
     host_profile: Wire[kinds.InstanceProfileArn],
     publisher: Wire[kinds.SecretArn],
     reader: Wire[kinds.SecretArn],
@@ -57,9 +58,10 @@ def compute(
     task_role: Wire[kinds.RoleArn],
     target_group: Wire[kinds.TargetGroupArn],
 ) -> Compute:
-    """Hosts that join the cluster, and on them the server's tasks and the agent that ships the hosts' logs.
+    """The server's tasks, on hosts that join the cluster, beside an agent that ships the hosts' logs; or on Fargate.
 
     ``host_group``: security group of the hosts.
+    ``task_group``: security group of the tasks on Fargate.
     ``host_profile``: instance profile of the hosts.
     ``publisher``, ``reader``: secrets with the credentials of the server's two accounts.
     ``file_system``, ``access_point``: where the tasks mount the packages.
@@ -69,13 +71,14 @@ def compute(
     cluster = _cluster(stack)
     # Who uploaded what is asked after the stack is gone, too.
     task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
-    host_logs = log_group(stack, "HostLogs", "hosts")
+    with_hosts = stack.only(conditions.IS_EC2)
+    host_logs = log_group(with_hosts, "HostLogs", "hosts")
 
     template = hosts.launch_template(
-        stack, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
+        with_hosts, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
     )
-    group = hosts.auto_scaling_group(stack, template)
-    provider = hosts.capacity_provider(stack, cluster, group)
+    group = hosts.auto_scaling_group(with_hosts, template)
+    provider = hosts.capacity_provider(with_hosts, cluster, group)
     association = hosts.association(stack, cluster, provider)
 
     execution_role = _execution_role(stack, task_logs, stack.take(publisher), stack.take(reader))
@@ -88,17 +91,17 @@ def compute(
         file_system=stack.take(file_system),
         access_point=stack.take(access_point),
     )
-    service = _service(stack, cluster, provider, association, task, stack.take(target_group))
+    service = _service(stack, cluster, provider, association, task, stack.take(target_group), stack.take(task_group))
     _scaling(stack, cluster, service)
-    agent = _log_agent(stack, cluster, association, host_logs)
+    agent = _log_agent(with_hosts, cluster, association, host_logs)
     return Compute(
         cluster=stack.offer("EcsClusterName", Ref(cluster), "Name of the ECS cluster."),
         service=stack.offer("EcsServiceName", GetAtt(service, "Name"), "Name of the ECS service."),
         service_arn=stack.offer("EcsServiceArn", Ref(service), "ARN of the ECS service."),
-        log_agent=stack.offer(
+        log_agent=with_hosts.offer(
             "LogAgentServiceName", GetAtt(agent, "Name"), "Name of the ECS service of the hosts' log agent."
         ),
-        auto_scaling_group=stack.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
+        auto_scaling_group=with_hosts.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
         logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
         task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
         capacity=stack.offer("CapacityInfo", _capacity(stack), "Tasks, and hosts at the least."),
@@ -126,6 +129,7 @@ def _service(
     association: ecs.ClusterCapacityProviderAssociations,
     task: ecs.TaskDefinition,
     target_group: Expression,
+    task_group: Expression,
 ) -> ecs.Service:
     """Tasks in all zones behind the load balancer; new ones are healthy before old ones stop."""
     return stack.add(
@@ -134,9 +138,12 @@ def _service(
             DependsOn=[association.title],
             Cluster=Ref(cluster),
             TaskDefinition=Ref(task),
-            CapacityProviderStrategy=[
-                ecs.CapacityProviderStrategyItem(CapacityProvider=Ref(provider), Base=1, Weight=100)
-            ],
+            CapacityProviderStrategy=stack.if_(
+                conditions.IS_EC2,
+                [ecs.CapacityProviderStrategyItem(CapacityProvider=Ref(provider), Base=1, Weight=100)],
+                fargate.strategy(stack, ecs.CapacityProviderStrategyItem),
+            ),
+            NetworkConfiguration=fargate.network(stack, task_group),
             DeploymentConfiguration=ecs.DeploymentConfiguration(
                 MinimumHealthyPercent=100,
                 MaximumPercent=200,
@@ -151,10 +158,14 @@ def _service(
             ],
             HealthCheckGracePeriodSeconds=60,
             AvailabilityZoneRebalancing="ENABLED",
-            PlacementStrategies=[
-                ecs.PlacementStrategy(Type="spread", Field="attribute:ecs.availability-zone"),
-                ecs.PlacementStrategy(Type="spread", Field="instanceId"),
-            ],
+            # Fargate takes none, and spreads over the zones.
+            PlacementStrategies=stack.if_(
+                conditions.IS_EC2,
+                [
+                    ecs.PlacementStrategy(Type="spread", Field="attribute:ecs.availability-zone"),
+                    ecs.PlacementStrategy(Type="spread", Field="instanceId"),
+                ],
+            ),
             EnableExecuteCommand=stack.if_(conditions.IS_EXECUTE_COMMAND, True, False),
             EnableECSManagedTags=True,
             PropagateTags="SERVICE",
@@ -165,13 +176,14 @@ def _service(
 
 def _capacity(stack: Stack) -> Sub:
     """A sentence on how many tasks of which size run on what."""
+    on_hosts = Sub("${HostMin} or more x ${Type}", HostMin=hosts.group_min(stack), Type=hosts.instance_type(stack))
+    on_fargate = Join(" ", [stack.take(settings.CAPACITY), stack.take(settings.CPU_ARCHITECTURE)])
     return Sub(
-        "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${HostMin} or more x ${Type}",
+        "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${Capacity}",
         TaskMin=stack.take(settings.TASK_MIN_COUNT),
         TaskMax=stack.take(settings.TASK_MAX_COUNT),
         Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
-        HostMin=hosts.group_min(stack),
-        Type=hosts.instance_type(stack),
+        Capacity=stack.if_(conditions.IS_EC2, on_hosts, on_fargate),
     )
 
 

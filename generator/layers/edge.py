@@ -153,7 +153,7 @@ def _load_balancer(
 
 
 def _target_group(stack: Stack) -> elb.TargetGroup:
-    """The tasks, each on the port that Docker chose; those that answer its health check get requests.
+    """The tasks, each on the port that Docker chose, or on Fargate at its own address; those that answer its health check get requests.
 
     The group's own port serves no request. Like the scheme of the load balancer it cannot be changed: they differ
     together, as a target group cannot move to the new load balancer while the old one has it.
@@ -163,7 +163,7 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
         elb.TargetGroup(
             "TargetGroup",
             VpcId=stack.take(settings.VPC_ID),
-            TargetType="instance",
+            TargetType=stack.if_(conditions.IS_EC2, "instance", "ip"),
             Protocol="HTTP",
             Port=stack.if_(conditions.IS_INTERNAL, 81, 80),
             HealthCheckPath=container.HEALTH_PATH,

@@ -8,10 +8,11 @@ from troposphere import FindInMap, Join, Ref, Select, Split, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
-from generator.language.wiring import Stack, Wire, layer
+from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import dashboard
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
+from generator.parts.log_metrics import log_metrics
 from generator.parts.tasks import memory_reservation
 from generator.parts.topic import encrypted_topic
 
@@ -36,16 +37,16 @@ def monitoring(
     service_arn: Wire[kinds.Arn],
     log_agent: Wire[kinds.ServiceName],
     auto_scaling_group: Wire[kinds.AutoScalingGroupName],
+    logs: Wire[kinds.LogGroupName],
 ) -> Monitoring:
     """Alarms and failures, sent to a topic, and a dashboard; all about resources of the other layers.
 
     ``file_system``: where the packages are.
     ``certificate``: what the load balancer shows to clients.
     ``load_balancer_name``, ``target_group_name``: as the dimensions of their metrics have them.
-    ``cluster``, ``service``: as the dimensions of the tasks' metrics have them.
+    ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and hosts' log agent have them.
     ``service_arn``: as events of the tasks' deployments have it.
-    ``log_agent``: as the dimensions of the metrics of the hosts' log agent have it.
-    ``auto_scaling_group``: the group of the hosts.
+    ``auto_scaling_group``, ``logs``: the group of the hosts, and the log group of the tasks.
     """
     topic = encrypted_topic(stack)
     dimensions = {
@@ -57,9 +58,11 @@ def monitoring(
         "ClusterName": stack.take(cluster),
         "ServiceName": stack.take(service),
         "LogAgent.ServiceName": stack.take(log_agent),
-        "Reservation": memory_reservation(stack),
+        "TaskLogs": stack.take(logs),
+        "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
+    log_metrics(stack, stack.take(logs))
     arns = alarms(stack, Ref(topic), dimensions)
     failures(
         stack,
@@ -70,27 +73,36 @@ def monitoring(
         auto_scaling_group=stack.take(auto_scaling_group),
         file_system=stack.take(file_system),
     )
-    stack.add(
-        cloudwatch.Dashboard(
-            "Dashboard",
-            Condition=stack.when(conditions.HAS_DASHBOARD),
-            DashboardName=_dashboard_name(stack),
-            DashboardBody=dashboard.body(
-                stack,
-                cluster=stack.take(cluster),
-                service=stack.take(service),
-                load_balancer=stack.take(load_balancer_name),
-                target_group=stack.take(target_group_name),
-                file_system=stack.take(file_system),
-            ),
-        )
+    url = _dashboard(
+        stack,
+        dashboard.body(
+            stack,
+            cluster=stack.take(cluster),
+            service=stack.take(service),
+            load_balancer=stack.take(load_balancer_name),
+            target_group=stack.take(target_group_name),
+            file_system=stack.take(file_system),
+            task_logs=stack.take(logs),
+        ),
     )
-    url = stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
     return Monitoring(
         topic=stack.offer("CloudwatchAlarmSnsTopicArn", Ref(topic), "Topic of the alarms and failures."),
         alarms=stack.offer("CloudwatchAlarmArns", arns, "ARNs of the alarms, separated by commas."),
         dashboard_url=stack.offer("CloudwatchDashboardUrl", url, "The dashboard."),
     )
+
+
+def _dashboard(stack: Stack, body: Sub) -> Expression:
+    """The dashboard, if the operator wants one; gives its URL, or nothing."""
+    stack.add(
+        cloudwatch.Dashboard(
+            "Dashboard",
+            Condition=stack.when(conditions.HAS_DASHBOARD),
+            DashboardName=_dashboard_name(stack),
+            DashboardBody=body,
+        )
+    )
+    return stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
 
 
 def _dashboard_name(stack: Stack) -> Join:

@@ -16,6 +16,7 @@ from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.slots import appended
 from generator.language.wiring import Stack, Wire, layer
+from generator.parts import container
 from generator.parts.iam import document, managed, role
 from generator.parts.lists import CIDRS, IPV6_CIDRS
 from generator.parts.tags import tags
@@ -30,6 +31,7 @@ _NOWHERE = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "nothin
 class Security:
     load_balancer_group: Wire[kinds.SecurityGroupId]
     host_group: Wire[kinds.SecurityGroupId]
+    task_group: Wire[kinds.SecurityGroupId]
     file_system_group: Wire[kinds.SecurityGroupId]
     host_profile: Wire[kinds.InstanceProfileArn]
     publisher: Wire[kinds.SecretArn]
@@ -42,28 +44,37 @@ def security(stack: Stack) -> Security:
     """Security groups that refer to each other, the hosts' instance profile, the credentials of both accounts."""
     # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.
     anywhere = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "anywhere"}
-    hosts = _group(stack, "HostSecurityGroup", "hosts", egress=[anywhere])
+    with_hosts, with_fargate = stack.only(conditions.IS_EC2), stack.only(conditions.IS_FARGATE)
+    hosts = _group(with_hosts, "HostSecurityGroup", "hosts", egress=[anywhere])
+    tasks = _group(with_fargate, "TaskSecurityGroup", "tasks", egress=[anywhere])
     load_balancer = _group(
         stack,
         "LoadBalancerSecurityGroup",
         "load-balancer",
         ingress=_public_ingress(stack),
-        egress=[_tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts))],
+        egress=[
+            stack.if_(
+                conditions.IS_EC2,
+                _tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts)),
+                _tcp((container.PORT, container.PORT), "tasks", DestinationSecurityGroupId=Ref(tasks)),
+            )
+        ],
     )
-    stack.add(
+    with_hosts.add(
         SecurityGroupIngress(
             "HostIngress",
             GroupId=Ref(hosts),
             **_tcp(DYNAMIC_PORTS, "tasks from the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
         )
     )
-    file_system = _group(
-        stack,
-        "FileSystemSecurityGroup",
-        "file-system",
-        ingress=[_tcp((NFS_PORT, NFS_PORT), "NFS from the hosts", SourceSecurityGroupId=Ref(hosts))],
-        egress=[_NOWHERE],
+    with_fargate.add(
+        SecurityGroupIngress(
+            "TaskIngress",
+            GroupId=Ref(tasks),
+            **_tcp((container.PORT, container.PORT), "the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
+        )
     )
+    file_system = _file_system_group(stack, hosts, tasks)
     publisher = _credentials(stack, "PublisherSecret", "PublisherSecretReaders", "publisher")
     # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
     reader = _credentials(stack, "ReaderSecret", "ReaderSecretReaders", "reader")
@@ -71,11 +82,12 @@ def security(stack: Stack) -> Security:
         load_balancer_group=stack.offer(
             "LoadBalancerSecurityGroupId", Ref(load_balancer), "Security group of the load balancer."
         ),
-        host_group=stack.offer("HostSecurityGroupId", Ref(hosts), "Security group of the hosts."),
+        host_group=with_hosts.offer("HostSecurityGroupId", Ref(hosts), "Security group of the hosts."),
+        task_group=with_fargate.offer("TaskSecurityGroupId", Ref(tasks), "Security group of the tasks on Fargate."),
         file_system_group=stack.offer(
             "FileSystemSecurityGroupId", Ref(file_system), "Security group of the file system."
         ),
-        host_profile=_host_profile(stack),
+        host_profile=_host_profile(with_hosts),
         publisher=stack.offer(
             "PypiUserSecretArn", Ref(publisher), "Secret with the username and password of the publisher."
         ),
@@ -101,6 +113,18 @@ def _group(
             SecurityGroupEgress=egress,
             Tags=tags(stack, noun),
         )
+    )
+
+
+def _file_system_group(stack: Stack, hosts: SecurityGroup, tasks: SecurityGroup) -> SecurityGroup:
+    from_hosts = _tcp((NFS_PORT, NFS_PORT), "NFS from the hosts", SourceSecurityGroupId=Ref(hosts))
+    from_tasks = _tcp((NFS_PORT, NFS_PORT), "NFS from the tasks", SourceSecurityGroupId=Ref(tasks))
+    return _group(
+        stack,
+        "FileSystemSecurityGroup",
+        "file-system",
+        ingress=[stack.if_(conditions.IS_EC2, from_hosts, from_tasks)],
+        egress=[_NOWHERE],
     )
 
 

@@ -18,7 +18,7 @@ from generator.operations.bucket import own_bucket
 from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
-from generator.operations.guard import guard, refuse_loss
+from generator.operations.guard import guard, refuse_capacity, refuse_loss
 from generator.operations.network import refuse_network
 from generator.operations.parameters import arguments, check, check_kept, missing, read, write
 from generator.operations.publish import PARENT, publish
@@ -74,6 +74,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
     given = _given(account, terminal, wish, declared, previous)
+    refuse_capacity(wish.stack_name, given, previous)
     if is_new:
         refuse_network(account, terminal, given)
 

@@ -1,4 +1,4 @@
-"""The CloudWatch dashboard: four rows, each with a text that says how to read it.
+"""The CloudWatch dashboard: rows of graphs, each with a text that says how to read it.
 
 Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -13,6 +13,7 @@ from troposphere import Sub
 
 from generator import conditions
 from generator.language.wiring import Expression, Stack
+from generator.parts import log_metrics
 
 Metric = list[Any]
 _ROW = 6
@@ -27,6 +28,10 @@ answered. **Healthy** should equal the running tasks."""
 _STORAGE = """## Storage
 **I/O limit** near 100 %: too many small operations. **Throughput** near 100 %: choose elastic throughput.
 **Connections**: one or two for each task."""
+
+_USE = """## Use
+From the tasks' log. **Refused logins** are wrong passwords, not pip's first question without one. The tables are asked
+of Logs Insights, which bills by what it reads."""
 
 
 _SERVICE = ["ClusterName", "${Cluster}", "ServiceName", "${Service}"]
@@ -98,6 +103,12 @@ _ROWS: list[tuple[str, dict[str, list[Metric]]]] = [
         },
     ),
 ]
+_USED: dict[str, list[str]] = {
+    "Uploads and downloads": ["Uploads", "Downloads"],
+    "Refused, and slow": ["RefusedLogins", "RefusedChanges", "SlowListings"],
+}
+_ASKED = ("RefusalsQuery", "ChangesQuery")
+"""What the row after those has: the log's metrics, and questions to it."""
 _BURST_CREDITS = ("Burst credits (bytes)", [_efs("BurstCreditBalance", "Average")])
 """A graph that ends the last row, in bursting mode only."""
 
@@ -110,6 +121,7 @@ def body(
     load_balancer: Expression,
     target_group: Expression,
     file_system: Expression,
+    task_logs: Expression,
 ) -> Sub:
     """The dashboard as JSON: a text and its graphs in each row."""
     widgets: list[dict[str, Any]] = []
@@ -117,6 +129,7 @@ def body(
         widgets.append(_place(0, row, "text", {"markdown": text, "background": "transparent"}, width=4))
         for column, (title, metrics) in enumerate(graphs.items()):
             widgets.append(_graph(4 + 5 * column, row, title, metrics))
+    widgets += _use(len(_ROWS))
     burst_credits = json.dumps(_graph(19, len(_ROWS) - 1, *_BURST_CREDITS), indent=1)
     listed = ",\n".join(indent(json.dumps(widget, indent=1), "  ") for widget in widgets)
     names: dict[str, Any] = {
@@ -125,9 +138,24 @@ def body(
         "LoadBalancer": load_balancer,
         "TargetGroup": target_group,
         "FileSystem": file_system,
+        "TaskLogs": task_logs,
         "BurstCredits": stack.if_(conditions.IS_BURSTING, Sub(f",\n{burst_credits}", FileSystem=file_system), ""),
     }
     return Sub(f'{{\n "widgets": [\n{listed}${{BurstCredits}}\n ]\n}}', **names)
+
+
+def _use(row: int) -> list[dict[str, Any]]:
+    """The last row, from the tasks' log."""
+    widgets = [_place(0, row, "text", {"markdown": _USE, "background": "transparent"}, width=4)]
+    for title, names in _USED.items():
+        metrics: list[Metric] = [[log_metrics.NAMESPACE, name, {"stat": "Sum", "label": name}] for name in names]
+        widgets.append(_graph(4 + 5 * (len(widgets) - 1), row, title, metrics))
+    for asked in _ASKED:
+        title, text = log_metrics.QUESTIONS[asked]
+        query = f"SOURCE '${{TaskLogs}}' | {text}"
+        properties = {"title": title, "region": "${AWS::Region}", "view": "table", "query": query}
+        widgets.append(_place(4 + 5 * (len(widgets) - 1), row, "log", properties, width=5))
+    return widgets
 
 
 def _graph(x: int, row: int, title: str, metrics: list[Metric]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which resources hold data, and the stack policy that guards them."""
+"""Which resources hold data, and the stack policy that guards them, and the server's capacity."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""
 
 
+CAPACITY = ("HostSecurityGroup", "TaskSecurityGroup")
+"""Of these a stack has the one that goes with its Capacity. A change would remove it, in the first layer of all."""
+
+
 def stack_policy(allowed: Collection[str] = ()) -> str:
     """Denies every update that would replace or delete what holds data, but for the logical IDs ``allowed``.
+
+    And every change between hosts and Fargate, which takes the server down: a target group of the other kind replaces
+    the one that has the tasks, long before the service has new ones.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """
@@ -25,6 +32,12 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
                 "Principal": "*",
                 "Action": ["Update:Replace", "Update:Delete"],
                 "Resource": guarded,
+            },
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": ["Update:Delete"],
+                "Resource": [f"LogicalResourceId/{title}" for title in CAPACITY],
             },
         ]
     }

@@ -8,6 +8,7 @@ from troposphere import AWSHelperFn, FindInMap, GetAtt, Join, Ref, Sub, autoscal
 
 from generator import conditions, settings, sizing
 from generator.language.wiring import Expression, Stack, after
+from generator.parts import fargate
 from generator.parts.cleaners import FORCE_DESTROY, cleaner
 from generator.parts.lists import SUBNETS
 from generator.parts.tags import tag_map, tags
@@ -174,7 +175,7 @@ def _group_cleaner(stack: Stack, group: autoscaling.AutoScalingGroup) -> Express
     return cleaner(
         stack,
         "GroupCleaner",
-        conditions.IS_TERMINATION_PROTECTED,
+        conditions.HAS_GROUP_CLEANER,
         {"AutoScalingGroupName": Ref(group)},
         # Cannot be limited to one group.
         Statement(Effect=Allow, Action=[autoscaling_actions.DescribeAutoScalingGroups], Resource=["*"]),
@@ -185,7 +186,7 @@ def _group_cleaner(stack: Stack, group: autoscaling.AutoScalingGroup) -> Express
 def association(
     stack: Stack, cluster: ecs.Cluster, provider: ecs.CapacityProvider
 ) -> ecs.ClusterCapacityProviderAssociations:
-    """Gives the cluster its hosts.
+    """Gives the cluster its hosts, or Fargate.
 
     Services must depend on it: if it went before them, their tasks would lose the hosts while they drain.
     """
@@ -193,9 +194,11 @@ def association(
         ecs.ClusterCapacityProviderAssociations(
             "CapacityProviderAssociation",
             Cluster=Ref(cluster),
-            CapacityProviders=[Ref(provider)],
-            DefaultCapacityProviderStrategy=[
-                ecs.CapacityProviderStrategy(CapacityProvider=Ref(provider), Base=1, Weight=100)
-            ],
+            CapacityProviders=stack.if_(conditions.IS_EC2, [Ref(provider)], list(fargate.PROVIDERS)),
+            DefaultCapacityProviderStrategy=stack.if_(
+                conditions.IS_EC2,
+                [ecs.CapacityProviderStrategy(CapacityProvider=Ref(provider), Base=1, Weight=100)],
+                fargate.strategy(stack, ecs.CapacityProviderStrategy),
+            ),
         )
     )

@@ -7,7 +7,7 @@ from troposphere.logs import LogGroup
 
 from generator import conditions, settings
 from generator.language.wiring import Expression, Stack
-from generator.parts import container, container_program
+from generator.parts import container, container_program, fargate
 from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
 from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
@@ -25,10 +25,11 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
         Image=_image(stack),
         Essential=True,
         Memory=memory,
-        MemoryReservation=memory_reservation(stack),
-        Cpu=stack.if_(conditions.HAS_CONTAINER_CPU, settings.CONTAINER_CPU_UNITS, _automatic(stack, "Cpu")),
+        MemoryReservation=stack.if_(conditions.IS_EC2, memory_reservation(stack)),
+        Cpu=stack.if_(conditions.IS_EC2, fargate.cpu(stack, "Cpu"), fargate.cpu(stack, "FargateCpu")),
         User=f"{container.USER_ID}:{container.USER_ID}",
-        Privileged=False,
+        # Fargate takes no such word.
+        Privileged=stack.if_(conditions.IS_EC2, False),
         # ECS Exec writes its agent into the container.
         ReadonlyRootFilesystem=stack.if_(conditions.IS_EXECUTE_COMMAND, False, True),
         LinuxParameters=ecs.LinuxParameters(
@@ -36,7 +37,8 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
             Tmpfs=[ecs.Tmpfs(ContainerPath="/tmp", Size=64, MountOptions=["noexec", "nosuid", "nodev"])],
         ),
-        PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, HostPort=0, Protocol="tcp")],
+        # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same.
+        PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, Protocol="tcp")],
         MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
         Command=container_program.command(),
@@ -85,6 +87,13 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
         "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
         "PACKAGES_DIRECTORY": container.PACKAGES_DIRECTORY,
         "PORT": str(container.PORT),
+        "UPSTREAM_URL": stack.take(settings.UPSTREAM_URL),
+        "UPSTREAM_FILE_HOSTS": stack.take(settings.UPSTREAM_FILE_HOSTS),
+        "PRIVATE_NAMES": stack.take(settings.PRIVATE_NAMES),
+        "MIN_RELEASE_AGE_DAYS": stack.take(settings.MIN_RELEASE_AGE_DAYS),
+        "COOLDOWN_EXEMPT_NAMES": stack.take(settings.COOLDOWN_EXEMPT_NAMES),
+        "BLOCKED_FILES": stack.take(settings.BLOCKED_FILES),
+        "UPSTREAM_CACHE_GIB": stack.take(settings.UPSTREAM_CACHE_GIB),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
@@ -116,8 +125,7 @@ def on_packages(
         ecs.TaskDefinition(
             "TaskDefinition",
             Family=stack.take(settings.SERVICE_NAME),
-            NetworkMode="bridge",
-            RequiresCompatibilities=["EC2"],
+            **fargate.task(stack),
             ExecutionRoleArn=execution_role,
             TaskRoleArn=task_role,
             ContainerDefinitions=[server],

@@ -12,6 +12,7 @@ from generator.language.wiring import Group, Setting
 from generator.settings.access import *
 from generator.settings.automatic import *
 from generator.settings.backup import *
+from generator.settings.capacity import *
 from generator.settings.container import *
 from generator.settings.hosts import *
 from generator.settings.monitoring import *
@@ -19,12 +20,15 @@ from generator.settings.naming import *
 from generator.settings.protection import *
 from generator.settings.required import *
 from generator.settings.storage import *
+from generator.settings.upstream import *
 
 GROUPS: tuple[Group, ...] = (
     REQUIRED,
     NAMING,
     ACCESS,
     CONTAINER,
+    UPSTREAM,
+    CAPACITIES,
     HOSTS,
     STORAGE,
     BACKUP,

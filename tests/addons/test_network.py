@@ -17,7 +17,8 @@ from moto_bridge import bridged
 from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place, Values
 
-from generator.addons.network import ENDPOINTS
+from generator import settings
+from generator.addons.network import ENDPOINTS, OF_HOSTS
 
 ROOT = Path(__file__).parents[2]
 THREE = "eu-west-1a,eu-west-1b,eu-west-1c"
@@ -155,19 +156,28 @@ def _needs(resources: Data) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("values", [{}, everything()], ids=["defaults", "everything"])
-def test_every_way_out_of_the_server_has_an_endpoint(editions: Editions, values: Values) -> None:
-    found = set(_needs(editions.single(values).resources))
+@pytest.mark.parametrize("capacity", settings.CAPACITY.values)
+def test_every_way_out_of_the_server_has_an_endpoint(editions: Editions, values: Values, capacity: str) -> None:
+    found = set(_needs(editions.single({**values, "Capacity": capacity}).resources))
     unknown = found - NEEDED.keys()
     assert not unknown, f"{sorted(unknown)}: say in NEEDED which endpoints it goes through, or why through none"
-    offered = {*ENDPOINTS, "s3"}
-    assert set().union(*(NEEDED[it] for it in found)) <= offered
+    assert set().union(*(NEEDED[it] for it in found)) <= _offered(editions, capacity)
 
 
-def test_every_endpoint_is_needed(editions: Editions) -> None:
+def _offered(editions: Editions, capacity: str) -> set[str]:
+    """Services that network.yaml has endpoints of, where there are no NAT gateways."""
+    there = made(editions, NatGateways="none", Capacity=capacity).resources
+    endpoints = of_type(there, "AWS::EC2::VPCEndpoint").values()
+    return {it["ServiceName"].partition("com.amazonaws.eu-west-1.")[2] for it in endpoints}
+
+
+@pytest.mark.parametrize("capacity", settings.CAPACITY.values)
+def test_every_endpoint_is_needed(editions: Editions, capacity: str) -> None:
     """Each costs about as much as a small host."""
-    found = set(_needs(editions.single(everything()).resources))
-    assert set().union(*(NEEDED[it] for it in found)) == {*ENDPOINTS, "s3"}
-    assert NEEDED.keys() == found, "an entry that nothing of the server answers to"
+    found = set(_needs(editions.single({**everything(), "Capacity": capacity}).resources))
+    assert set().union(*(NEEDED[it] for it in found)) == _offered(editions, capacity)
+    if capacity == "ec2":
+        assert NEEDED.keys() == found, "an entry that nothing of the server answers to"
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
@@ -180,14 +190,16 @@ def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Pl
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
 
 
-@pytest.mark.parametrize("nat", ["one", "none"])
-def test_it_is_made_and_its_outputs_name_what_was_made(nat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("nat", "capacity"), [("one", "ec2"), ("none", "ec2"), ("none", "fargate")])
+def test_it_is_made_and_its_outputs_name_what_was_made(
+    nat: str, capacity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws(), bridged():
         cloudformation, ec2 = client("cloudformation"), client("ec2")
         before = {it["VpcId"] for it in ec2.describe_vpcs()["Vpcs"]}
         zones = "us-east-1b,us-east-1c,us-east-1d"
-        given = {"NatGateways": nat, "AvailabilityZones": zones, "FlowLogs": "true"}
+        given = {"NatGateways": nat, "Capacity": capacity, "AvailabilityZones": zones, "FlowLogs": "true"}
         cloudformation.create_stack(
             StackName="network",
             TemplateBody=(ROOT / "templates/network.yaml").read_text(),
@@ -203,7 +215,8 @@ def test_it_is_made_and_its_outputs_name_what_was_made(nat: str, monkeypatch: py
             assert {it["VpcId"] for it in subnets} == {vpc}
         ours = [{"Name": "vpc-id", "Values": [vpc]}]
         endpoints = ec2.describe_vpc_endpoints(Filters=ours)["VpcEndpoints"]
-        assert len(endpoints) == (len(ENDPOINTS) + 1 if nat == "none" else 1)
+        interfaces = len(ENDPOINTS) - (len(OF_HOSTS) if capacity == "fargate" else 0)
+        assert len(endpoints) == (interfaces + 1 if nat == "none" else 1)
 
 
 def test_no_name_is_a_parameters_and_a_resources(editions: Editions) -> None:

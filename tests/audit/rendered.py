@@ -27,6 +27,11 @@ DNS = {
     "LoadBalancerDnsName": "pypi-1.eu-west-1.elb.amazonaws.com",
     "LoadBalancerHostedZoneId": "Z1123456789ABC",
 }
+CI = {
+    "SecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ReaderSecret-AbCd-a1B2c3",
+    "GitHubSubjects": "repo:octo-org/octo-repo:environment:release",
+    "GitLabSubjects": "project_path:group/project:ref_type:branch:ref:main",
+}
 _TOKEN = re.compile(r"<(\w+)(?:\.([\w.]+))?>")
 """How ``resolve`` writes a reference to a resource, and to an attribute of one."""
 
@@ -38,12 +43,15 @@ def deployments() -> dict[str, Data]:
     found = {f"defaults-{place.partition}": editions.single(DEFAULTS, place) for place in PLACES}
     found["production"] = editions.single(PARAMETERS)
     found["everything"] = editions.single(everything())
+    found["fargate"] = editions.single({"Capacity": "fargate"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
     for nat in ("each-zone", "none"):
         given = {"NatGateways": nat, "AvailabilityZones": "eu-west-1a,eu-west-1b,eu-west-1c", "FlowLogs": "true"}
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)
     found["network"] = Evaluation(editions.templates["network.yaml"], {})
+    found["ci-access"] = Evaluation(editions.templates["ci-access.yaml"], CI)
+    found["web-acl"] = Evaluation(editions.templates["web-acl.yaml"], {})
     found["dns"] = Evaluation(editions.templates["dns.yaml"], DNS)
     return {name: {"Resources": _plain(it.resources)} for name, it in found.items()}
 

@@ -317,7 +317,8 @@ def test_document_word_for_word(server: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    printed = shell(publish.replace("BUCKET", BUCKET))
+    # A person says Yes to the bucket.
+    printed = shell(f"{publish} --yes")
     url = re.findall(r"^single file  (\S+)$", printed, re.MULTILINE)[0]
     shell(deploy.replace("=URL", f"={url}").replace("ROLE_ARN", ROLES))
 

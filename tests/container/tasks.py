@@ -155,8 +155,14 @@ class Task:
 
     def access_log(self) -> list[dict[str, Any]]:
         """Without the probes that failed until the task was ready."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if line["path"] != "/health"]
+        return [line for line in self._lines() if "path" in line and line["path"] != "/health"]
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What the log has of packages: uploads, removals, refusals."""
+        return [line for line in self._lines() if "change" in line]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 def visible(directory: Path) -> list[str]:

@@ -36,6 +36,7 @@ NORMAL: dict[str, Samples] = {
     "AWS/EC2 CPUCreditBalance": (288, 570),  # of each host
     "AWS/EC2 CPUUtilization": (99, 40),  # of each host
     "AWS/CertificateManager DaysToExpiry": (300, 300),  # twice a day
+    "pypiserver/<TaskLogs> RefusedLogins": (0, 1, 0, 1, 0),  # in each minute with requests
 }
 """By metric, the samples of one period of an ordinary day with two tasks on two hosts."""
 OUTAGE = {"NoHealthyTargetsAlarm", "FailingRequestsAlarm"}
@@ -110,6 +111,8 @@ SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
         {"ResponseTimeAlarm"},
     ),
     "two answers in a hundred do": ({f"{ALB} TargetResponseTime": (0.1,) * 980 + (9.0,) * 20}, {"ResponseTimeAlarm"}),
+    "somebody guesses passwords": ({"pypiserver/<TaskLogs> RefusedLogins": (4,) * 5}, {"RefusedLoginsAlarm"}),
+    "a job with an old password fails": ({"pypiserver/<TaskLogs> RefusedLogins": (0, 6, 3)}, set()),
     "all hosts but a new one are busy": ({"AWS/EC2 CPUUtilization": (99,) * 9 + (60,)}, {"HostCpuAlarm"}),
     "the certificate has a fortnight left": ({"AWS/CertificateManager DaysToExpiry": (14, 14)}, set()),
     "and then a day less": ({"AWS/CertificateManager DaysToExpiry": (13, 13)}, {"CertificateExpiryAlarm"}),
@@ -180,12 +183,15 @@ def test_a_total_outage_rings(alarms: dict[str, Data], errors: Samples) -> None:
 
 @pytest.mark.parametrize("situation", [name for name, (_, titles) in SITUATIONS.items() if titles])
 def test_nothing_rings_for_a_moment(alarms: dict[str, Data], situation: str) -> None:
-    """One bad period between good ones is a deployment, or chance; but for what is measured once a day."""
+    """One bad period between good ones is a deployment, or chance; but for what is measured once a day.
+
+    Twenty wrong passwords are told however quickly they came.
+    """
     different, _ = SITUATIONS[situation]
     frequent = {
         title: alarm
         for title, alarm in alarms.items()
-        if all(int(it["Period"]) < 86400 for it in metrics(alarm).values())
+        if title != "RefusedLoginsAlarm" and all(int(it["Period"]) < 86400 for it in metrics(alarm).values())
     }
     moment = {name: [*[NORMAL[name]] * (PERIODS - 1), different.get(name, NORMAL[name])] for name in NORMAL}
     assert not ringing(frequent, moment)

@@ -77,10 +77,18 @@ DIMENSIONS = {
 """The value of each dimension of a metric, as the services publish them."""
 
 
+def _counted(resources: Data) -> set[tuple[str, str]]:
+    """Namespaces and names of the metrics that filters of the deployment make."""
+    made = [it["MetricTransformations"] for it in of_type(resources, "AWS::Logs::MetricFilter").values()]
+    return {(it["MetricNamespace"], it["MetricName"]) for (it,) in made}
+
+
 def test_every_alarm_watches_a_resource_of_the_deployment(resources: Data) -> None:
     for title, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
         metrics = [query["MetricStat"]["Metric"] for query in _queries(alarm)] or [alarm]
         for metric in metrics:
+            if (metric["Namespace"], metric["MetricName"]) in _counted(resources):
+                continue
             assert metric["Dimensions"], title
             for it in metric["Dimensions"]:
                 assert it["Name"] in DIMENSIONS, f"{title}: give DIMENSIONS the resource that {it['Name']} names"
@@ -143,19 +151,35 @@ def test_the_dashboard_shows_what_exists(editions: Editions, mode: str, place: P
         for metric in widget["properties"]["metrics"]
     ]
     names = set()
+    counted = _counted(editions.nested({"EfsThroughputMode": mode}, place).resources)
     for metric in metrics:
         if isinstance(metric[0], dict):
             assert "expression" in metric[0]
             continue
         namespace, name, *dimensions, options = metric
+        names.add(name)
+        if (namespace, name) in counted:
+            continue
         assert namespace in ("AWS/ECS", "ECS/ContainerInsights", "AWS/ApplicationELB", "AWS/EFS")
         assert isinstance(options, dict)
         assert dimensions
         for dimension, value in zip(dimensions[::2], dimensions[1::2], strict=True):
             assert DIMENSIONS[dimension] == value
-        names.add(name)
+    assert {name for _, name in counted} <= names
     assert ("BurstCreditBalance" in names) == (mode == "bursting")
     assert {"CPUUtilization", "RunningTaskCount", "TargetResponseTime", "HealthyHostCount", "PercentIOLimit"} <= names
+
+
+def test_the_dashboards_tables_are_the_saved_queries(editions: Editions) -> None:
+    resources = editions.nested().resources
+    saved = of_type(resources, "AWS::Logs::QueryDefinition").values()
+    assert all(
+        it["LogGroupNames"] == ["<TaskLogs>"] and it["Name"].startswith("pypiserver/<TaskLogs>/") for it in saved
+    )
+    texts = {f"SOURCE '<TaskLogs>' | {it['QueryString']}" for it in saved}
+    widgets = [it for it in _dashboard(editions, "elastic", PLACES[0])["widgets"] if it["type"] == "log"]
+    assert widgets
+    assert all(it["properties"]["query"] in texts for it in widgets)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -36,10 +36,10 @@ def test_creation_shows_every_layer_and_sets_the_policies(
 
 def test_unchanged_stack_is_left_alone(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
     give_again(deployed)
-    events = len(backend().get_physical_ids("pypi").events)
+    events = len(backend().get_stack("pypi").events)
     assert main([*DEPLOY]) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert len(backend().get_physical_ids("pypi").events) == events
+    assert len(backend().get_stack("pypi").events) == events
 
 
 def test_dry_run_changes_nothing(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("here")
 @pytest.fixture
 def in_state(deployed: Parameters) -> Iterator[Callable[[str], None]]:
     """Puts the stack into a state."""
-    found = backend().get_physical_ids("pypi")
+    found = backend().get_stack("pypi")
     before = found.status
 
     def put(status: str) -> None:
@@ -29,9 +29,12 @@ def in_state(deployed: Parameters) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("ROLLBACK_COMPLETE", "can only be deleted: `python -m generator delete --stack-name pypi`"),
+        ("ROLLBACK_COMPLETE", "can only be deleted: `python -m generator delete --stack-name pypi --region us-east-1`"),
         ("ROLLBACK_FAILED", "can only be deleted"),
-        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name pypi`"),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "`aws cloudformation continue-update-rollback --stack-name pypi --region us-east-1`",
+        ),
     ],
 )
 def test_states_that_no_deployment_can_change(
@@ -67,7 +70,7 @@ def test_interrupting_ends_only_the_watching(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = backend().get_physical_ids("pypi")
+    found = backend().get_stack("pypi")
     end = found.events.pop()
     in_state("UPDATE_IN_PROGRESS")
     give_again(deployed)

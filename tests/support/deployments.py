@@ -51,6 +51,13 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "PackageBackend": "simple-dir",
         "ImmutablePackages": "false",
         "FallbackUrl": "https://pypi.org/simple",
+        "UpstreamUrl": "https://mirror.example.com/simple",
+        "UpstreamFileHosts": "files.example.com",
+        "PrivateNames": "acme-*",
+        "MinReleaseAgeDays": "7",
+        "CooldownExemptNames": "certifi",
+        "BlockedFiles": "bad==1.0",
+        "UpstreamCacheGib": "20",
         "TaskMinCount": "3",
         "TaskMaxCount": "20",
         "ContainerMemory": "1024",
@@ -58,6 +65,9 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ContainerCpu": "1024",
         "GunicornWorkers": "3",
         "EnableExecuteCommand": "true",
+        "Capacity": "fargate",
+        "CpuArchitecture": "ARM64",
+        "AssignPublicIp": "ENABLED",
         "AsgInstanceType": "m7g.large",
         "AsgInstanceTypeOverride": "r8gd.medium",
         "AsgMinSize": "3",
@@ -100,8 +110,16 @@ def extras(partition: str = "aws") -> dict[str, str]:
 
 
 def everything(partition: str = "aws") -> dict[str, str]:
-    """Values that the Rules accept together and that create every resource there can be."""
-    without = {"CertificateArn", "EfsArchivePolicy", "EfsProvisionedThroughputInMibps", "ExistingFileSystemId"}
+    """Values that the Rules accept together and that create every resource there can be on hosts."""
+    without = {
+        "Capacity",
+        "CertificateArn",
+        "EfsArchivePolicy",
+        "EfsProvisionedThroughputInMibps",
+        "ExistingFileSystemId",
+        "FallbackUrl",
+        "PackageBackend",
+    }
     switches = dict.fromkeys(
         ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
     )

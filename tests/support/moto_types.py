@@ -91,6 +91,25 @@ def _composite_alarm(name: str, p: Json) -> Made:
     return Made(name, lambda: None)
 
 
+def _metric_filter(name: str, p: Json) -> Made:
+    p.setdefault("FilterName", name)
+    transformations = [
+        {key[0].lower() + key[1:]: value for key, value in it.items()} for it in p.pop("MetricTransformations")
+    ]
+    for it in transformations:
+        it["defaultValue"] = float(it["defaultValue"])
+    names = {"logGroupName": p["LogGroupName"], "filterName": p["FilterName"]}
+    call("logs", "put_metric_filter", **names, filterPattern=p["FilterPattern"], metricTransformations=transformations)
+    return Made(name, lambda: call("logs", "delete_metric_filter", **names))
+
+
+def _query_definition(name: str, p: Json) -> Made:
+    """moto has none: that it would be asked for rightly is checked by botocore's model."""
+    shape = client("logs").meta.service_model.operation_model("PutQueryDefinition").input_shape
+    validate_parameters({key[0].lower() + key[1:]: value for key, value in p.items()}, shape)
+    return Made(name)
+
+
 def _topic(name: str, p: Json) -> Made:
     """moto's own makes another topic when a subscription changes."""
     attributes = {key: p[key] for key in ("DisplayName", "KmsMasterKeyId")}
@@ -344,6 +363,8 @@ TYPES = {
         "ElasticLoadBalancingV2::TargetGroup": target_group,
         "IAM::RolePolicy": _role_policy,
         "KMS::Key": _key,
+        "Logs::MetricFilter": _metric_filter,
+        "Logs::QueryDefinition": _query_definition,
         "Route53::RecordSetGroup": _records,
         "S3::Bucket": _bucket,
         "S3::BucketPolicy": _bucket_policy,

@@ -21,7 +21,7 @@ def give(**settings: str) -> Parameters:
 def give_again(values: Parameters, **changed: str) -> Parameters:
     """As ``give``, of what ``give`` gave."""
     values = {**values, **changed}
-    Path("parameters.json").write_text(json.dumps({"Parameters": values}))
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     return values
 
 

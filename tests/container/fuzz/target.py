@@ -136,7 +136,7 @@ class Server:
         # The last line may be half written.
         whole, _, self._begun = (self._begun + self._log.read()).rpartition(b"\n")
         lines = [json.loads(line) for line in whole.splitlines()]
-        return [line for line in lines if line["path"] != "/health" or line["status"] != 503]
+        return [line for line in lines if "path" in line and (line["path"] != "/health" or line["status"] != 503)]
 
     def check_errors(self) -> None:
         errors = self._errors.read().decode("utf-8", "replace")

@@ -1,0 +1,67 @@
+"""The two kinds of lines in the log: one for each request, and one for each change of the packages that was made or refused."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+
+from .connection import Answer
+from .http import Environ
+from .settings import HEALTH_PATH
+
+FIELD_LIMIT = 256
+TEXT_LIMIT = 1024
+
+
+def write_access(answer: Answer) -> None:
+    """One JSON object a line on stdout; neither headers with credentials nor query strings."""
+    environ = answer.environ
+    path: str = environ.get("PATH_INFO", "")
+    if path == HEALTH_PATH and answer.status == 200:
+        return
+    login = "accepted" if "REMOTE_USER" in environ else None
+    # A client without credentials is told by the same 401 that they are needed.
+    if answer.status == 401 and "HTTP_AUTHORIZATION" in environ:
+        login = "refused"
+    _write(
+        environ,
+        f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
+        f'"path": {_json(path.encode("latin-1").decode()[:TEXT_LIMIT] or None)}, "status": {answer.status}, '
+        f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '
+        f'"agent": {_json(environ.get("HTTP_USER_AGENT", "")[:FIELD_LIMIT] or None)}',
+    )
+
+
+def write_change(
+    environ: Environ, change: str, file: str | None, sha256: str | None, size: int | None, reason: str | None = None
+) -> None:
+    """`change` is upload, removal or refusal; of a refusal `file`, of `size` bytes, is known once it has arrived whole."""
+    _write(
+        environ,
+        f'"change": "{change}", "file": {_json(file)}, "sha256": {_json(sha256)}, '
+        f'"size": {"null" if size is None else size}, "reason": {_json(reason and reason[:TEXT_LIMIT])}',
+    )
+
+
+def _write(environ: Environ, fields: str) -> None:
+    now = time.time()
+    # The load balancer appends what it saw; what precedes that is the client's word.
+    client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
+    line = (
+        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[-FIELD_LIMIT:])}, '
+        f'"user": {_json(environ.get("REMOTE_USER"))}, {fields}, '
+        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID", "")[:FIELD_LIMIT] or None)}}}'
+    )
+    os.write(1, line.encode() + b"\n")
+
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else encode_basestring_ascii(text)
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")

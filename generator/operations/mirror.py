@@ -1,0 +1,118 @@
+"""Copies of the images in the account's own registry, for hosts and tasks without a way to the internet."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from generator.operations.aws import Account
+from generator.operations.exits import DONE, FAILED, Problem
+from generator.operations.form import form
+from generator.operations.publish import PARENT
+from generator.operations.terminal import Terminal
+
+_TOOLS = {
+    "crane": (["crane", "copy", "{source}", "{target}"], ["crane", "digest", "{target}"]),
+    "skopeo": (
+        ["skopeo", "copy", "--all", "docker://{source}", "docker://{target}"],
+        ["skopeo", "inspect", "--format", "{{{{.Digest}}}}", "docker://{target}"],
+    ),
+    "docker": (
+        ["docker", "buildx", "imagetools", "create", "--tag", "{target}", "{source}"],
+        ["docker", "buildx", "imagetools", "inspect", "--format", "{{{{.Manifest.Digest}}}}", "{target}"],
+    ),
+}
+"""By program, in the order of preference: what copies an image of every architecture, and what prints its digest.
+
+https://github.com/google/go-containerregistry/blob/main/cmd/crane/doc/crane_copy.md
+https://github.com/containers/skopeo/blob/main/docs/skopeo-copy.1.md
+https://docs.docker.com/reference/cli/docker/buildx/imagetools/create/
+"""
+
+
+def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *, yes: bool) -> int:
+    """Copy both images into repositories that begin with ``prefix``; prints the parameters that name them by digest.
+
+    Repositories that are missing are made, with tags that cannot be moved; what is there already is copied again only
+    if its tag is not. Raises Problem where no program of ``_TOOLS`` is installed, and Declined.
+    """
+    tool = next((name for name in _TOOLS if shutil.which(name)), None)
+    if tool is None:
+        raise Problem(f"none of {', '.join(_TOOLS)} is installed, one of which has to copy the images")
+    terminal.must_agree(f"Copy two images into the registry of {account.number} in {account.region}?", yes=yes)
+    lines = []
+    with _credentials(account) as environment:
+        for parameter, source in _sources(templates).items():
+            name, _, tag = source.rpartition("/")[2].partition(":")
+            repository = _repository(account, f"{prefix}{name}")
+            target = f"{repository}:{tag}"
+            copy, digest = ([it.format(source=source, target=target) for it in words] for words in _TOOLS[tool])
+            if not _has(account, f"{prefix}{name}", tag):
+                with terminal.waiting(f"copying {source} …"):
+                    if not _run(terminal, copy, environment):
+                        return FAILED
+            found = subprocess.run(digest, env=environment, stdout=subprocess.PIPE, text=True)
+            if found.returncode or not found.stdout.startswith("sha256:"):
+                terminal.line(f"{target} has no digest: {found.stdout.strip() or 'see above'}")
+                return FAILED
+            lines.append(f"{parameter}={repository}@{found.stdout.strip()}")
+    for line in lines:
+        terminal.verbatim(line)
+    return DONE
+
+
+def _sources(templates: Path) -> dict[str, str]:
+    """References of the images that the form has by default, by the parameter that takes another."""
+    defaults = {it.name: it.default or "" for it in form(templates / PARENT)}
+    server = f"docker.io/pypiserver/pypiserver:{defaults['DockerImageTag']}"
+    return {"ContainerImage": server, "CloudWatchAgentImage": defaults["CloudWatchAgentImage"]}
+
+
+def _repository(account: Account, name: str) -> str:
+    """The address of the repository ``name``, which is made where it is missing."""
+    ecr = account.client("ecr")
+    try:
+        found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+    except ecr.exceptions.RepositoryNotFoundException:
+        found = ecr.create_repository(
+            repositoryName=name, imageTagMutability="IMMUTABLE", imageScanningConfiguration={"scanOnPush": True}
+        )["repository"]
+    return str(found["repositoryUri"])
+
+
+def _has(account: Account, repository: str, tag: str) -> bool:
+    ecr = account.client("ecr")
+    try:
+        return bool(ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"])
+    except ecr.exceptions.ImageNotFoundException:
+        return False
+
+
+@contextmanager
+def _credentials(account: Account) -> Iterator[dict[str, str]]:
+    """The environment in which a program of ``_TOOLS`` may write to the registry, by a file that goes afterwards.
+
+    The token, good for twelve hours, is neither an argument nor in the user's own configuration.
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+    """
+    (given,) = account.client("ecr").get_authorization_token()["authorizationData"]
+    registry = given["proxyEndpoint"].removeprefix("https://")
+    # mkdtemp's directories are their owner's alone.
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "config.json"
+        file.write_text(json.dumps({"auths": {registry: {"auth": given["authorizationToken"]}}}))
+        yield {**os.environ, "DOCKER_CONFIG": directory, "REGISTRY_AUTH_FILE": str(file)}
+
+
+def _run(terminal: Terminal, words: list[str], environment: dict[str, str]) -> bool:
+    """Whether the program ends well; what it prints is its user's to read."""
+    ended = subprocess.run(words, env=environment, stdout=subprocess.DEVNULL)
+    if ended.returncode:
+        terminal.line(f"`{' '.join(words)}` failed")
+    return not ended.returncode

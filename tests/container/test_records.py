@@ -1,0 +1,138 @@
+"""The lines of the log that say who changed what, and the templates' metric filters and queries on real lines."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+from deployments import Editions, of_type
+from log_filters import matches
+
+from .conftest import StartTask
+from .tasks import PUBLISHER, READER, Task, basic, sha256, wheel
+from .test_uploads import wait_for
+
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+NAME, CONTENT = wheel("demo", "1.0")
+OTHER_NAME, OTHER = wheel("demo", "1.0", b"other")
+REMOVAL = {":action": "remove_pkg", "name": "demo", "version": "1.0"}
+
+
+def told(line: dict[str, object]) -> tuple[object, ...]:
+    return tuple(line[key] for key in ("change", "user", "file", "sha256", "size"))
+
+
+@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
+def test_each_change_is_one_line_with_its_file_and_account(
+    start_newest: StartTask, directory: Path, backend: str
+) -> None:
+    task = start_newest(directory, PACKAGE_BACKEND=backend, IMMUTABLE_PACKAGES="false")
+    assert task.upload(NAME, CONTENT).status_code == 200
+    removed = requests.post(task.url, data=REMOVAL, auth=PUBLISHER, timeout=60)
+    assert removed.status_code == 200
+    # No waiting: a line is there before its answer.
+    both = (PUBLISHER[0], NAME, sha256(CONTENT), len(CONTENT))
+    assert [told(line) for line in task.changes()] == [("upload", *both), ("removal", *both)]
+
+
+def test_a_signature_is_a_file_of_its_own(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    assert task.upload(NAME, CONTENT, signature=(f"{NAME}.asc", b"signed")).status_code == 200
+    assert [line["file"] for line in task.changes()] == [NAME, f"{NAME}.asc"]
+
+
+def test_refusals_say_what_was_refused_and_why(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    task.upload(NAME, CONTENT)
+    assert task.upload(OTHER_NAME, OTHER).status_code == 409
+    assert task.upload(NAME, CONTENT, account=READER).status_code == 403
+    assert task.upload(NAME, CONTENT, account=(PUBLISHER[0], "wrong-secret")).status_code == 401
+    assert requests.post(task.url, data=REMOVAL, auth=PUBLISHER, timeout=60).status_code == 403
+    _, taken, reader, stranger, removal = task.changes()
+    assert told(taken) == ("refusal", PUBLISHER[0], NAME, sha256(OTHER), len(OTHER))
+    assert "already exists" in taken["reason"]
+    assert told(reader) == ("refusal", READER[0], None, None, None)
+    assert told(stranger)[:2] == ("refusal", None)
+    assert (removal["user"], "removal is off" in removal["reason"]) == (PUBLISHER[0], True)
+    assert "wrong-secret" not in task.log.read_text() + task.errors.read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ['x"}\n{"change": "upload", "user": "admin', "a\r\nb-1.0.tar.gz", "\u2028-1.0.zip", "é" * 400]
+)
+def test_a_file_name_forges_no_line(start_newest: StartTask, directory: Path, name: str) -> None:
+    task = start_newest(directory)
+    assert task.upload(name, CONTENT).status_code == 400
+    (line,) = task.changes()
+    assert (line["change"], line["user"]) == ("refusal", PUBLISHER[0])
+
+
+@pytest.fixture(scope="module")
+def day(image: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The log of a short day at a real server."""
+    home = tmp_path_factory.mktemp("day")
+    (home / "packages").mkdir()
+    task = Task(image, home / "packages", home / "task", {})
+    task.wait_until_ready()
+    try:
+        task.upload(NAME, CONTENT)
+        task.upload(OTHER_NAME, OTHER)
+        task.upload(NAME, CONTENT, account=READER)
+        task.get("/simple/demo/", None)  # as pip asks first
+        task.get("/simple/demo/", READER)
+        task.get(f"/packages/{NAME}", READER)
+        task.get(f"/packages/{NAME}.metadata", READER)
+        task.get("/packages/none-1.0.zip", READER)
+        task.get("/simple/demo/", (READER[0], "wrong"))
+        requests.get(f"{task.url}/simple/", headers={"Authorization": "Bearer x"}, timeout=60)
+        assert wait_for(lambda: len(task.access_log()) == 10)
+        return task.log.read_text().splitlines()
+    finally:
+        task.kill()
+
+
+COUNTED = {"Uploads": 1, "Downloads": 1, "RefusedChanges": 2, "RefusedLogins": 2, "SlowListings": 0}
+
+
+def test_the_metric_filters_count_what_they_say(editions: Editions, day: list[str]) -> None:
+    filters = of_type(editions.nested().resources, "AWS::Logs::MetricFilter")
+    found = {
+        it["MetricTransformations"][0]["MetricName"]: sum(matches(it["FilterPattern"], line) for line in day)
+        for it in filters.values()
+    }
+    assert found == COUNTED
+
+
+def test_the_patterns_of_the_runbooks_find_what_they_are_for(day: list[str]) -> None:
+    patterns = re.findall(r"--filter-pattern '([^']+)'", OPERATIONS)
+    assert [sum(matches(pattern, line) for line in day) for pattern in patterns] == [2, 1]
+
+
+def test_the_runbook_removes_a_wrong_package(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    assert task.upload(NAME, CONTENT).status_code == 200
+    (command,) = re.findall("^curl .*$", OPERATIONS, re.MULTILINE)
+    given = {
+        "https://pypi.example.com": task.url,
+        "PUBLISHER": ":".join(PUBLISHER),
+        "PROJECT": "demo",
+        "VERSION": "1.0",
+    }
+    for word, value in given.items():
+        command = command.replace(word, value)
+    subprocess.run(shlex.split(command), check=True, timeout=60)
+    assert task.get("/simple/demo/").status_code == 404
+    assert [line["change"] for line in task.changes()] == ["upload", "removal"]
+
+
+def test_a_slow_listing_is_one_of_a_second_or_more(editions: Editions, day: list[str]) -> None:
+    pattern = editions.nested().resources["SlowListings"]["Properties"]["FilterPattern"]
+    (listing,) = [it for it in day if '"/simple/demo/", "status": 200' in it]
+    start, _, rest = listing.partition('"seconds": ')
+    assert matches(pattern, f'{start}"seconds": 1.5{rest[8:]}')
+    assert not matches(pattern, f'{start}"seconds": 0.9{rest[8:]}')
+    assert basic(READER)[6:] not in "".join(day)

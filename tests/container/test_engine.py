@@ -155,7 +155,8 @@ def test_refused_requests_are_logged(start_newest: StartTask, directory: Path) -
     assert wait_for(lambda: len(task.access_log()) == 4)
     assert sorted(line["status"] for line in task.access_log()) == [400, 400, 401, 405]
     assert all(
-        set(line) == {"time", "client", "user", "method", "path", "status", "bytes", "seconds", "agent", "trace"}
+        set(line)
+        == {"time", "client", "user", "login", "method", "path", "status", "bytes", "seconds", "agent", "trace"}
         for line in task.access_log()
     )
 

@@ -23,6 +23,11 @@ EXPLAINED = (
         "A web ACL is the operator's choice and costs by the request: `WebAclArn` puts one before the load balancer, such as that of `web-acl.yaml`.",
     ),
     Explained(
+        ("WAFv2LoggingEnabled",),
+        ("WebAcl",),
+        "The load balancer's access logs have every request, with what the web ACL made of it; AWS WAF keeps samples.",
+    ),
+    Explained(
         ("ELBDeletionProtectionEnabled",),
         ("LoadBalancer",),
         "`DeletionProtection`, off by default: with it a failed first deployment cannot roll back. "

@@ -15,7 +15,7 @@ from troposphere import GetAtt, Join, Sub, cloudwatch
 from generator import conditions, settings
 from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
-from generator.parts import log_metrics
+from generator.parts import log_metrics, runbooks
 from generator.parts.tags import tags
 
 ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"
@@ -95,11 +95,12 @@ class Computed:
 class Alarm:
     """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``periods`` periods on end; if ``condition`` holds.
 
-    ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do. ``silence``
-    is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+    ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do, for which
+    ``runbook`` is a heading of docs/operations.md. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
     """
 
     title: str
+    runbook: str
     description: str
     metric: Metric | Computed
     comparison: str
@@ -139,6 +140,7 @@ def _successes(period: int, least: int) -> Computed:
 ALARMS = (
     Alarm(
         title="FileSystemIoLimitAlarm",
+        runbook=runbooks.SLOW,
         description="The file system is near its limit of operations: look for a client that lists or uploads in a loop.",
         metric=Metric("AWS/EFS", "PercentIOLimit", "Average", 300, _FILE_SYSTEM),
         comparison=ABOVE,
@@ -146,6 +148,7 @@ ALARMS = (
     ),
     Alarm(
         title="FileSystemThroughputAlarm",
+        runbook=runbooks.SLOW,
         description="The file system is near its permitted throughput: choose elastic throughput, or provision more.",
         metric=Computed(
             "used",
@@ -161,6 +164,7 @@ ALARMS = (
     ),
     Alarm(
         title="FileSystemBurstCreditAlarm",
+        runbook=runbooks.CREDITS,
         description="Burst credits run out, after which the file system is slow: choose elastic throughput.",
         metric=Metric("AWS/EFS", "BurstCreditBalance", "Average", 300, _FILE_SYSTEM),
         comparison=BELOW,
@@ -169,6 +173,7 @@ ALARMS = (
     ),
     Alarm(
         title="UnhealthyTargetsAlarm",
+        runbook=runbooks.TASKS,
         description="More than one task fails its health check: see the tasks' log.",
         metric=Metric("AWS/ApplicationELB", "UnHealthyHostCount", "Average", 60, _TASKS),
         comparison=ABOVE,
@@ -176,6 +181,7 @@ ALARMS = (
     ),
     Alarm(
         title="NoHealthyTargetsAlarm",
+        runbook=runbooks.OUTAGE,
         description="No task answers: the server is down. See the service's events, then the tasks' log, then the hosts.",
         metric=Metric("AWS/ApplicationELB", "HealthyHostCount", "Maximum", 60, _TASKS),
         comparison=BELOW,
@@ -187,6 +193,7 @@ ALARMS = (
     ),
     Alarm(
         title="FailingRequestsAlarm",
+        runbook=runbooks.OUTAGE,
         description="More than half of the requests failed with 5xx for five minutes: see the tasks' log, then the file "
         "system's metrics on the dashboard.",
         # One failure of two requests is no outage.
@@ -198,6 +205,7 @@ ALARMS = (
     ),
     Alarm(
         title="HalfOfTargetsAlarm",
+        runbook=runbooks.TASKS,
         description="Half of the tasks or more fail their health check, and the others carry their load: see the tasks' "
         "log, and whether the tasks that fail share a host or a zone.",
         metric=Computed(
@@ -215,6 +223,7 @@ ALARMS = (
     ),
     Alarm(
         title="MissingTasksAlarm",
+        runbook=runbooks.TASKS,
         description="Fewer tasks run than TaskMinCount for 15 minutes: see the service's events, whether tasks fail to "
         "start or hosts are missing.",
         # Each running task sends one sample a minute, and without Container Insights nothing else counts them:
@@ -228,6 +237,7 @@ ALARMS = (
     ),
     Alarm(
         title="TaskMemoryAlarm",
+        runbook=runbooks.TASKS,
         description="A task uses more than 90 % of its memory limit, at which it is ended: raise ContainerMemory, or lower "
         "GunicornWorkers.",
         # ECS measures against the reservation, and the limit is what ends a task.
@@ -242,6 +252,7 @@ ALARMS = (
     ),
     Alarm(
         title="LostHostsAlarm",
+        runbook=runbooks.HOST,
         description="A host runs no log agent for 15 minutes: its ECS agent is gone or never joined the cluster. "
         "Terminate the host, and another starts; if that one is lost too, see its log and its way to ECS.",
         # The agent's figures come through the ECS agent of the host.
@@ -263,6 +274,7 @@ ALARMS = (
     ),
     Alarm(
         title="CpuCreditAlarm",
+        runbook=runbooks.CREDITS,
         description="A host has spent its CPU credits for two hours, and what it uses beyond is billed: choose a larger "
         "AsgInstanceType, or one that is not of t3, t3a or t4g.",
         # A new host has none yet.
@@ -274,6 +286,7 @@ ALARMS = (
     ),
     Alarm(
         title="ResponseTimeAlarm",
+        runbook=runbooks.SLOW,
         description="One answer in a hundred takes more than 5 seconds, for 15 minutes: see on the dashboard which of "
         "CPU, memory and file system is exhausted. Large uploads take as long as their client sends.",
         metric=Metric("AWS/ApplicationELB", "TargetResponseTime", "p99", 300, _LOAD_BALANCER),
@@ -283,6 +296,7 @@ ALARMS = (
     ),
     Alarm(
         title="SuccessRateAlarm",
+        runbook=runbooks.TASKS,
         description="More than 1 % of the requests failed with 5xx: see the tasks' log.",
         metric=_successes(300, 1),
         comparison=BELOW,
@@ -291,6 +305,7 @@ ALARMS = (
     ),
     Alarm(
         title="RefusedLoginsAlarm",
+        runbook=runbooks.LOGINS,
         description="Twenty wrong passwords or more within five minutes: a client with an old one, or somebody who guesses. "
         "See who, by the saved query on refusals.",
         metric=Metric(log_metrics.NAMESPACE, "RefusedLogins", "Sum", 300, ()),
@@ -300,6 +315,7 @@ ALARMS = (
     ),
     Alarm(
         title="HostCpuAlarm",
+        runbook=runbooks.SLOW,
         description="The hosts' CPUs are busy for ten minutes: choose a larger instance type or more tasks.",
         metric=Metric("AWS/EC2", "CPUUtilization", "Average", 300, _HOSTS),
         comparison=ABOVE,
@@ -308,6 +324,7 @@ ALARMS = (
     ),
     Alarm(
         title="CertificateExpiryAlarm",
+        runbook=runbooks.CERTIFICATE,
         description="The certificate expires in less than 14 days: renew an imported one, or see why ACM could not.",
         metric=Metric("AWS/CertificateManager", "DaysToExpiry", "Minimum", 86400, ("CertificateArn",)),
         comparison=BELOW,
@@ -337,7 +354,7 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
             cloudwatch.Alarm(
                 it.title,
                 **only_if(stack.when(it.condition) if it.condition else None),
-                AlarmDescription=it.description,
+                AlarmDescription=runbooks.named(it.description, it.runbook),
                 ComparisonOperator=it.comparison,
                 Threshold=threshold,
                 TreatMissingData=it.silence,
@@ -362,7 +379,7 @@ def _outage(stack: Stack, actions: Expression) -> None:
         cloudwatch.CompositeAlarm(
             "PackagesUnavailableAlarm",
             Condition=stack.when(conditions.HAS_ALWAYS_TASKS),
-            AlarmDescription=OUTAGE_DESCRIPTION,
+            AlarmDescription=runbooks.named(OUTAGE_DESCRIPTION, runbooks.OUTAGE),
             AlarmRule=Join(" OR ", [Sub('ALARM("${Arn}")', Arn=GetAtt(title, "Arn")) for title in OUTAGE]),
             AlarmActions=pager,
             OKActions=pager,

@@ -6,6 +6,7 @@ from troposphere import Join, Sub, events
 
 from generator import conditions
 from generator.language.wiring import Expression, Stack
+from generator.parts import runbooks
 from generator.parts.file_system import file_system_arn
 from generator.parts.tags import tags
 
@@ -38,6 +39,7 @@ def failures(
             Targets=_tell(
                 topic,
                 "The deployment of <service> failed and was rolled back: <reason>",
+                runbooks.DEPLOYMENT,
                 service="$.resources[0]",
                 reason="$.detail.reason",
             ),
@@ -60,6 +62,7 @@ def failures(
             Targets=_tell(
                 topic,
                 "The backup of <file> ended as <state>: see AWS Backup",
+                runbooks.BACKUP,
                 file="$.detail.resourceArn",
                 state="$.detail.state",
             ),
@@ -92,6 +95,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
             Targets=_tell(
                 topic,
                 "The task <task> stopped (<code>): <reason>. See its log",
+                runbooks.TASKS,
                 task="$.detail.taskArn",
                 code="$.detail.stopCode",
                 reason="$.detail.stoppedReason",
@@ -118,6 +122,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
             Targets=_tell(
                 topic,
                 "<service>: <event>. See the service's events, and whether AsgMaxSize leaves room",
+                runbooks.TASKS,
                 service="$.resources[0]",
                 event="$.detail.eventName",
             ),
@@ -146,6 +151,7 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
             Targets=_tell(
                 topic,
                 "<what> in <group>: see the group's activity history",
+                runbooks.HOST,
                 what="$.detail-type",
                 group="$.detail.AutoScalingGroupName",
             ),
@@ -154,7 +160,7 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
     )
 
 
-def _tell(topic: Expression, message: str, **paths: str) -> list[events.Target]:
-    """Send ``message`` to ``topic``, in which ``<name>`` stands for what the event has at that JSON path."""
-    transformer = events.InputTransformer(InputPathsMap=paths, InputTemplate=f'"{message}"')
+def _tell(topic: Expression, message: str, runbook: str, **paths: str) -> list[events.Target]:
+    """Send ``message`` to ``topic``, in which ``<name>`` stands for what the event has at that JSON path, and of its runbook."""
+    transformer = events.InputTransformer(InputPathsMap=paths, InputTemplate=f'"{runbooks.named(message, runbook)}"')
     return [events.Target(Id="Topic", Arn=topic, InputTransformer=transformer)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +18,7 @@ from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, sha256, status_of, wheel
 from .test_uploads import wait_for
 
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 NAME, CONTENT = wheel("demo", "1.0")
 OTHER_NAME, OTHER = wheel("demo", "1.0", b"other")
 REMOVAL = {":action": "remove_pkg", "name": "demo", "version": "1.0"}
@@ -103,6 +107,28 @@ def test_the_metric_filters_count_what_they_say(editions: Editions, day: list[st
         for it in filters.values()
     }
     assert found == COUNTED
+
+
+def test_the_patterns_of_the_runbooks_find_what_they_are_for(day: list[str]) -> None:
+    patterns = re.findall(r"--filter-pattern '([^']+)'", OPERATIONS)
+    assert [sum(matches(pattern, line) for line in day) for pattern in patterns] == [2, 1]
+
+
+def test_the_runbook_removes_a_wrong_package(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    assert task.upload(NAME, CONTENT).status_code == 200
+    (command,) = re.findall("^curl .*$", OPERATIONS, re.MULTILINE)
+    given = {
+        "https://pypi.example.com": task.url,
+        "PUBLISHER": ":".join(PUBLISHER),
+        "PROJECT": "demo",
+        "VERSION": "1.0",
+    }
+    for word, value in given.items():
+        command = command.replace(word, value)
+    subprocess.run(shlex.split(command), check=True, timeout=60)
+    assert task.get("/simple/demo/").status_code == 404
+    assert [line["change"] for line in task.changes()] == ["upload", "removal"]
 
 
 def test_a_slow_listing_is_one_of_a_second_or_more(editions: Editions, day: list[str]) -> None:

@@ -116,8 +116,6 @@ class Server:
         try:
             if reset:
                 # Whoever sends on after a request that ends the connection may lose its answer, and not the work.
-                if not eventually(lambda: self._open_files() <= self._at_rest, PATIENCE_SECONDS):
-                    raise Finding("a connection stays open after a reset")
                 self.logged()
                 return []
             found = answers(stream)
@@ -134,7 +132,10 @@ class Server:
         return found
 
     def logged(self) -> list[dict[str, Any]]:
-        """The lines of the access log since the last call, without those of failed probes."""
+        """The lines of the access log since the last call, without those of failed probes. Raises Finding."""
+        # A request is logged after its answer, and before its connection is closed.
+        if not eventually(lambda: self._open_files() <= self._at_rest, PATIENCE_SECONDS):
+            raise Finding("a connection that the client has closed stays open")
         # The last line may be half written.
         whole, _, self._begun = (self._begun + self._log.read()).rpartition(b"\n")
         lines = [json.loads(line) for line in whole.splitlines()]
@@ -257,5 +258,5 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        time.sleep(0.005)
     return True

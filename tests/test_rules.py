@@ -43,6 +43,18 @@ def test_sensible_values_are_accepted(editions: Editions, values: Values) -> Non
 
 
 EXAMPLES: list[tuple[str, Values, Values, str]] = [
+    (
+        "Upstream",
+        {"UpstreamUrl": "https://a/simple"},
+        {"UpstreamUrl": "https://a/simple", "FallbackUrl": "https://b/simple"},
+        "FallbackUrl",
+    ),
+    (
+        "Upstream",
+        {"PackageBackend": "simple-dir"},
+        {"UpstreamUrl": "https://a/simple", "PackageBackend": "simple-dir"},
+        "PackageBackend",
+    ),
     # Rule, accepted, refused, and a parameter to change that the message names.
     ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a000000000000002,{FOREIGN}"}, "LoadBalancerSubnets"),
     ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0b000000000000002"}, "AsgSubnets"),

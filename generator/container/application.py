@@ -23,9 +23,11 @@ from .listings import Listings
 from .pages import WELCOME, Pages, asked_by_people
 from .records import write_change
 from .settings import HEALTH_PATH, Account, Settings
+from .sides import UPSTREAM
 from .stock import Stock
 from .upkeep import keep_up
 from .uploads import ARRIVED, Uploads
+from .upstream import Later, Upstream
 
 log = logging.getLogger("gunicorn.error")
 
@@ -36,7 +38,7 @@ class Work(NamedTuple):
     """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
 
     kind: str
-    call: Callable[[], Response]
+    call: Callable[[], Response | Later]
 
 
 class Application:
@@ -57,13 +59,20 @@ class Application:
             fallback_url=settings.fallback_url,
         )
         self._indexed = settings.indexed
+        self._upstream: Upstream | None = None
         if settings.indexed:
             backend = IndexedBackend(config)
             config.backend = BackendProxy(backend)
             self._index = backend.index
             self._listings = Listings(backend)
             self._pages = Pages(backend, self._listings)
-            self._uploads = Uploads(backend, immutable=settings.immutable)
+            if settings.upstream:
+                self._upstream = Upstream(settings.upstream, backend, self._listings)
+            self._uploads = Uploads(
+                backend,
+                immutable=settings.immutable,
+                claim=self._upstream.sides.claim_private if self._upstream else None,
+            )
             self._health = Health(self._directory, backend.index)
             Thread(target=keep_up, args=(backend,), daemon=True).start()
         else:
@@ -77,8 +86,9 @@ class Application:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
         return self._recorded(self._guard(lambda: self._route(environ), environ), environ)
 
-    def perform(self, work: Work, environ: Environ) -> Response:
-        return self._recorded(self._guard(work.call, environ), environ)
+    def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
+        """What a Work's `call`, or then a Later's `finish`, gives."""
+        return self._recorded(self._guard(call, environ), environ)
 
     def _recorded(self, answered: Answered, environ: Environ) -> Answered:
         """A change that is refused is in the log before its client knows."""
@@ -187,12 +197,14 @@ class Application:
     def _root(self, environ: Environ) -> Response:
         return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
 
-    def _project(self, name: str, environ: Environ) -> Response:
+    def _project(self, name: str, environ: Environ) -> Response | Later:
         # pypiserver redirects a name that it escapes to itself.
         if not self._indexed and quote(name) == name:
             return self._from_stock(self._stock.respond, environ)
         if self._indexed and (response := self._listings.project(name, environ)):
             return response
+        if self._upstream:
+            return self._upstream.project(name, environ)
         if self._fallback_url:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
         raise _absent(name)
@@ -202,9 +214,11 @@ class Application:
             return response
         raise _absent(name)
 
-    def _package(self, path: str, environ: Environ) -> Response:
+    def _package(self, path: str, environ: Environ) -> Response | Later:
         if not self._indexed:
             return self._from_stock(self._stock.respond, environ)
+        if self._upstream and path.startswith(f"{UPSTREAM}/"):
+            return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
         response = download(self._index, path, environ)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import stat
 from email.utils import format_datetime
 from typing import IO
 
@@ -29,12 +28,12 @@ def download(index: Index, path: str, environ: Environ) -> Response | None:
     Raises OSError if the file cannot be read.
     """
     file = _open(index, path)
-    if file is None:
-        return None
+    return None if file is None else send(file, path, environ)
+
+
+def send(file: IO[bytes], path: str, environ: Environ) -> Response:
+    """The open file, called as `path` says. Raises OSError."""
     status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        file.close()
-        return None
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     changed = moment(status.st_mtime_ns)
     modified = format_datetime(changed, usegmt=True)

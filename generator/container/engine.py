@@ -28,6 +28,7 @@ from .gate import Gate
 from .http import Refusal, Response
 from .reading import HEAD_LIMIT_BYTES, Request, read_request
 from .turn import Turn
+from .upstream import Later
 
 log = logging.getLogger("gunicorn.error")
 
@@ -239,9 +240,16 @@ class Engine:
             connection.answer = Answer(environ, response, began, keeps_alive=keeps_alive)
             self._send(connection)
 
+        def perform(call: Callable[[], Response | Later]) -> None:
+            answered = self._application.perform(call, environ)
+            if isinstance(answered, Later):
+                step = partial(perform, answered.finish)
+                answered.ready.add_done_callback(lambda _: self._through("storage", connection, step))
+            else:
+                respond(answered)
+
         if isinstance(asked, Work):
-            work = asked
-            self._through(work.kind, connection, lambda: respond(self._application.perform(work, environ)))
+            self._through(asked.kind, connection, partial(perform, asked.call))
         else:
             respond(asked)
 

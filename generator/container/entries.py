@@ -39,9 +39,9 @@ class Reading(NamedTuple):
     leftovers: set[str]
 
 
-def make_hidden(root: str, name: str) -> str:
+def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
     """The path of a hidden directory, which is there if the package directory is. Raises OSError."""
-    path = f"{root}/{HIDDEN}"
+    path = f"{root}/{parent}"
     for directory in (path, f"{path}/{name}"):
         # FileExistsError must not get out: callers take it to mean that a package's name is taken.
         with suppress(FileExistsError):

@@ -19,6 +19,7 @@ from .backend import IndexedBackend
 from .health import require_complete
 from .http import Environ, Response, has_etag, moment, whole
 from .kept import Details
+from .remote import RemoteFile
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
@@ -102,7 +103,7 @@ class Listings:
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
         listing = self.current(name)
-        return listing and _respond(listing, environ)
+        return listing and send_listing(listing, environ)
 
     def current(self, name: str) -> Listing | None:
         """As `project`, for who answers with another form of it."""
@@ -133,7 +134,7 @@ class Listings:
                     _json({"projects": [{"name": name} for name in names]}),
                 )
                 self._keep("", listing)
-        return _respond(listing, environ)
+        return send_listing(listing, environ)
 
     def _check(self, name: str, generation: object, listing: Listing | None) -> Listing | None:
         began = time.monotonic()
@@ -174,7 +175,23 @@ class Listings:
         return version
 
 
-def _respond(listing: Listing, environ: Environ) -> Response:
+def remote_listing(name: str, files: list[tuple[str, RemoteFile]]) -> Listing:
+    """Of files that are elsewhere, in the order of versions, by the paths under which they can be had here."""
+    entries = []
+    for path, file in files:
+        entry = _file(path, file.details())
+        if file.candidate.uploaded is None:
+            del entry["upload-time"]
+        if file.yanked is not None:
+            entry["yanked"] = file.yanked or True
+        entries.append(entry)
+    versions = list(dict.fromkeys(str(file.candidate.version) for _, file in files))
+    document: dict[str, object] = {"name": name, "versions": versions, "files": entries}
+    links = (_link(path, file.details(), file.yanked) for path, file in files)
+    return Listing(0, 0.0, [], [], Body(_html(f"Links for {name}", links)), _json(document))
+
+
+def send_listing(listing: Listing, environ: Environ) -> Response:
     content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
     return respond(listing.json if content_type == JSON_TYPE else listing.html, content_type, environ)
 
@@ -223,8 +240,8 @@ def url_of(path: str) -> str:
     return f"/packages/{quote(path, safe='/+!~')}"
 
 
-def _link(path: str, details: Details) -> str:
-    attributes = ""
+def _link(path: str, details: Details, yanked: str | None = None) -> str:
+    attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
     if details.metadata_sha256:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
+
+from .outbound import Outbound
+from .policy import Patterns, Policy
 
 HEALTH_PATH = "/health"
+
+Made = TypeVar("Made")
 
 
 class SettingsError(ValueError):
@@ -34,6 +40,17 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpstreamSettings:
+    """Of the index that has what is not here."""
+
+    url: str
+    outbound: Outbound
+    private_names: Patterns
+    policy: Policy
+    cache_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All times are in seconds."""
 
@@ -46,6 +63,7 @@ class Settings:
     indexed: bool
     immutable: bool
     fallback_url: str
+    upstream: UpstreamSettings | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -69,6 +87,18 @@ class Settings:
         fallback_url = environment.get("FALLBACK_URL", "")
         if fallback_url and not fallback_url.startswith(("https://", "http://")):
             raise SettingsError(f"FALLBACK_URL must be empty or an http(s) URL, not {fallback_url!r}.")
+        indexed = choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed"
+        upstream = None
+        if environment.get("UPSTREAM_URL"):
+            if fallback_url:
+                raise SettingsError("UPSTREAM_URL and FALLBACK_URL cannot both be set.")
+            if not indexed:
+                raise SettingsError("UPSTREAM_URL needs PACKAGE_BACKEND=indexed.")
+            upstream = _upstream(
+                environment,
+                least_age_days=number("MIN_RELEASE_AGE_DAYS", 0, 0, 365),
+                cache_gib=number("UPSTREAM_CACHE_GIB", 50, 1, 10_000),
+            )
         return cls(
             accounts=_accounts(environment),
             packages_directory=directory,
@@ -76,10 +106,29 @@ class Settings:
             workers=number("GUNICORN_WORKERS", 1, 1, 64),
             threads=number("THREADS", 128, 1, 900),
             stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
-            indexed=choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed",
+            indexed=indexed,
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
             fallback_url=fallback_url,
+            upstream=upstream,
         )
+
+
+def _upstream(environment: Mapping[str, str], *, least_age_days: int, cache_gib: int) -> UpstreamSettings:
+    def read(name: str, made: Callable[[str], Made]) -> Made:
+        try:
+            return made(environment.get(name, ""))
+        except ValueError as error:
+            raise SettingsError(f"{name} is wrong: {error}.") from error
+
+    hosts = environment.get("UPSTREAM_FILE_HOSTS", "files.pythonhosted.org").lower()
+    exempt = read("COOLDOWN_EXEMPT_NAMES", Patterns)
+    return UpstreamSettings(
+        url=environment["UPSTREAM_URL"],
+        outbound=read("UPSTREAM_URL", lambda url: Outbound(url, filter(None, map(str.strip, hosts.split(","))))),
+        private_names=read("PRIVATE_NAMES", Patterns),
+        policy=read("BLOCKED_FILES", lambda text: Policy(least_age_days=least_age_days, exempt=exempt, blocked=text)),
+        cache_bytes=cache_gib << 30,
+    )
 
 
 def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
@@ -49,8 +50,10 @@ class Form(ExitStack):
 
 
 class Uploads:
-    def __init__(self, backend: IndexedBackend, *, immutable: bool) -> None:
+    def __init__(self, backend: IndexedBackend, *, immutable: bool, claim: Callable[[str], None] | None = None) -> None:
+        """`claim` raises Refusal or OSError unless a file of the project may be published here."""
         self._backend = backend
+        self._claim = claim
         self._immutable = immutable
 
     def respond(self, environ: Environ) -> Response | None:
@@ -143,6 +146,8 @@ class Uploads:
             # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
             if publication.stored(content, file) is None:
                 _check_content(content, file)
+            if self._claim:
+                self._claim(file.project)
         except Unfit as error:
             raise Refusal(400, f"Nothing was stored: {content.name} was refused: {error}.") from error
         except OSError as error:

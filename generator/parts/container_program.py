@@ -16,7 +16,7 @@ from pathlib import Path
 from generator.parts.bare_source import bare_source
 
 HOME = Path(__file__).parent.parent / "container"
-_WIDTH = 100
+_WIDTH = 1000
 """Characters of a line in the templates. The decoder passes over what is not base64, line ends included."""
 
 

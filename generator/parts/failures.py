@@ -121,7 +121,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
             },
             Targets=_tell(
                 topic,
-                "<service>: <event>. See the service's events, and whether AsgMaxSize leaves room",
+                "<service>: <event>. See the service's events, and with Capacity ec2 whether AsgMaxSize leaves room",
                 runbooks.TASKS,
                 service="$.resources[0]",
                 event="$.detail.eventName",

@@ -87,6 +87,13 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
         "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
         "PACKAGES_DIRECTORY": container.PACKAGES_DIRECTORY,
         "PORT": str(container.PORT),
+        "UPSTREAM_URL": stack.take(settings.UPSTREAM_URL),
+        "UPSTREAM_FILE_HOSTS": stack.take(settings.UPSTREAM_FILE_HOSTS),
+        "PRIVATE_NAMES": stack.take(settings.PRIVATE_NAMES),
+        "MIN_RELEASE_AGE_DAYS": stack.take(settings.MIN_RELEASE_AGE_DAYS),
+        "COOLDOWN_EXEMPT_NAMES": stack.take(settings.COOLDOWN_EXEMPT_NAMES),
+        "BLOCKED_FILES": stack.take(settings.BLOCKED_FILES),
+        "UPSTREAM_CACHE_GIB": stack.take(settings.UPSTREAM_CACHE_GIB),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 

@@ -20,12 +20,14 @@ from generator.settings.naming import *
 from generator.settings.protection import *
 from generator.settings.required import *
 from generator.settings.storage import *
+from generator.settings.upstream import *
 
 GROUPS: tuple[Group, ...] = (
     REQUIRED,
     NAMING,
     ACCESS,
     CONTAINER,
+    UPSTREAM,
     CAPACITIES,
     HOSTS,
     STORAGE,

@@ -43,6 +43,7 @@ def deployments() -> dict[str, Data]:
     found = {f"defaults-{place.partition}": editions.single(DEFAULTS, place) for place in PLACES}
     found["production"] = editions.single(PARAMETERS)
     found["everything"] = editions.single(everything())
+    found["fargate"] = editions.single({"Capacity": "fargate"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
     for nat in ("each-zone", "none"):

@@ -70,7 +70,7 @@ class Account:
     def deploy(self, **settings: str) -> dict[str, str]:
         """Create or update the stack ``pypi``; gives its outputs, and leaves ``physical`` with what it has."""
         cloudformation = client("cloudformation")
-        existing = cloudformation.describe_stacks()["Stacks"]
+        existing = _stacks()
         self.settings |= settings
         name = "pypiserver-single.yaml" if self.edition == "single" else "pypiserver.yaml"
         (cloudformation.update_stack if existing else cloudformation.create_stack)(
@@ -79,7 +79,7 @@ class Account:
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.settings.items()],
         )
-        stacks = cloudformation.describe_stacks()["Stacks"]
+        stacks = _stacks()
         assert len(stacks) == (1 if self.edition == "single" else 1 + len(LAYERS))
         assert {stack["StackStatus"] for stack in stacks} <= {"UPDATE_COMPLETE" if existing else "CREATE_COMPLETE"} | (
             {"CREATE_COMPLETE"} if existing else set()
@@ -96,7 +96,12 @@ class Account:
     def delete(self) -> None:
         cloudformation = client("cloudformation")
         cloudformation.delete_stack(StackName="pypi")
-        assert cloudformation.describe_stacks()["Stacks"] == []
+        assert _stacks() == []
+
+
+def _stacks() -> list[Any]:
+    """Those of the server."""
+    return [it for it in client("cloudformation").describe_stacks()["Stacks"] if it["StackName"] != "network"]
 
 
 def url(name: str) -> str:
@@ -289,6 +294,57 @@ def test_without_hosts_it_is_made_changed_and_deleted(account: Account, capacity
 
     account.delete()
     assert [it["status"] for it in client("ecs").describe_clusters(clusters=[cluster])["clusters"]] == ["INACTIVE"]
+
+
+@pytest.mark.parametrize("capacity", ["ec2", "fargate"])
+def test_within_walls(account: Account, capacity: str) -> None:
+    """A network without NAT gateways, an internal load balancer, a private zone, and images of the account's own."""
+    cloudformation = client("cloudformation")
+    given = {"NatGateways": "none", "Capacity": capacity}
+    cloudformation.create_stack(
+        StackName="network",
+        TemplateURL=url("network.yaml"),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+    (walls,) = cloudformation.describe_stacks(StackName="network")["Stacks"]
+    network = {it["OutputKey"]: it["OutputValue"] for it in walls["Outputs"]}
+    ours = account.settings | network | {"LoadBalancerSubnets": network["AsgSubnets"]}
+    private = (
+        client("route53")
+        .create_hosted_zone(
+            Name="example.com",
+            CallerReference="private",
+            VPC={"VPCRegion": REGION, "VPCId": network["VpcId"]},
+            HostedZoneConfig={"PrivateZone": True},
+        )["HostedZone"]["Id"]
+        .removeprefix("/hostedzone/")
+    )
+    registry = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+    account.settings = ours | {
+        "HostedZoneId": private,
+        "CertificateHostedZoneId": ours["HostedZoneId"],
+        "LoadBalancerScheme": "internal",
+        "ContainerImage": f"{registry}/pypiserver/pypiserver:v2.4.2",
+        "CloudWatchAgentImage": f"{registry}/pypiserver/cloudwatch-agent:1",
+        "Capacity": capacity,
+    }
+    outputs = account.deploy()
+    (balancer,) = client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert (balancer["Scheme"], balancer["VpcId"]) == ("internal", network["VpcId"])
+    assert {name for name, kind in records(private) if kind == "A"} == {"pypi.example.com", "packages.example.com"}
+    tasks = client("ecs").list_task_definitions()["taskDefinitionArns"]
+    images = {
+        it["image"]
+        for arn in tasks
+        for it in client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    }
+    assert images
+    assert all(image.startswith(registry) for image in images)
+    assert len(images) == (2 if capacity == "ec2" else 1)
+    targets = client("efs").describe_mount_targets(FileSystemId=outputs["FileSystemId"])["MountTargets"]
+    assert {it["SubnetId"] for it in targets} == set(network["AsgSubnets"].split(","))
+    account.delete()
 
 
 def test_foreign_zone_and_existing_file_system(account: Account) -> None:

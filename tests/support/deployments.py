@@ -51,6 +51,13 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "PackageBackend": "simple-dir",
         "ImmutablePackages": "false",
         "FallbackUrl": "https://pypi.org/simple",
+        "UpstreamUrl": "https://mirror.example.com/simple",
+        "UpstreamFileHosts": "files.example.com",
+        "PrivateNames": "acme-*",
+        "MinReleaseAgeDays": "7",
+        "CooldownExemptNames": "certifi",
+        "BlockedFiles": "bad==1.0",
+        "UpstreamCacheGib": "20",
         "TaskMinCount": "3",
         "TaskMaxCount": "20",
         "ContainerMemory": "1024",
@@ -110,6 +117,8 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "EfsArchivePolicy",
         "EfsProvisionedThroughputInMibps",
         "ExistingFileSystemId",
+        "FallbackUrl",
+        "PackageBackend",
     }
     switches = dict.fromkeys(
         ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"

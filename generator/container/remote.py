@@ -1,0 +1,176 @@
+"""A project's page as an upstream index sends it (PEP 691, PEP 700): read, checked, and kept on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urljoin
+
+from .cached import PAGES
+from .entries import make_hidden
+from .kept import Details, Identity
+from .policy import Candidate, normalized
+from .releases import BadName, released
+from .sides import UPSTREAM
+from .staging import Staged
+
+PAGE_BYTES = 16 << 20
+# An object of S3 could not be larger, nor does PyPI take files as large.
+FILE_BYTES = 5 << 30
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,250}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z", re.ASCII)
+_TEXT_LIMIT = 1000
+
+
+class BadPage(ValueError):
+    """What was sent is no page of the project; the message says why."""
+
+
+class RemoteFile(NamedTuple):
+    """`yanked` is None unless it is, else the reason, which may be empty."""
+
+    name: str
+    url: str
+    size: int
+    candidate: Candidate
+    requires_python: str | None
+    metadata_sha256: str | None
+    yanked: str | None
+
+    def details(self) -> Details:
+        """As of a file of the same facts here."""
+        uploaded_ns = round((self.candidate.uploaded or 0) * 1_000_000) * 1000
+        identity = Identity(0, self.size, uploaded_ns, uploaded_ns)
+        return Details(identity, self.candidate.sha256, self.metadata_sha256, self.requires_python)
+
+
+def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], object]) -> dict[str, RemoteFile]:
+    """
+    By name, the files that can be served: of this project, with a sha256, a size, and an `allowed` address.
+
+    `url` is the page's. Raises BadPage.
+    """
+    try:
+        document = json.loads(content)
+        if not str(document["meta"]["api-version"]).startswith("1.") or normalized(document["name"]) != project:
+            raise BadPage("it is of another project, or of another version of the interface")
+        found: dict[str, RemoteFile] = {}
+        for entry in document["files"]:
+            with suppress(BadName, KeyError, TypeError, AttributeError, ValueError):
+                file = _read_file(entry, project, url, allowed)
+                found.setdefault(file.name, file)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadPage(f"it is no page of PEP 691: {error}") from error
+    return found
+
+
+def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], object]) -> RemoteFile:
+    """Raises BadName, KeyError, TypeError, AttributeError or ValueError for what cannot be served."""
+    name, url, sha256, size = entry["filename"], urljoin(page, entry["url"]), entry["hashes"]["sha256"], entry["size"]
+    file = released(name)
+    if (
+        not _FILENAME.fullmatch(name)
+        or file.project != project
+        or not _SHA256.fullmatch(sha256)
+        or type(size) is not int
+        or not 0 < size <= FILE_BYTES
+        or not allowed(url)
+    ):
+        raise ValueError(name)
+    metadata = entry.get("core-metadata", entry.get("dist-info-metadata"))
+    metadata_sha256 = metadata.get("sha256") if isinstance(metadata, dict) else None
+    if not (name.endswith(".whl") and isinstance(metadata_sha256, str) and _SHA256.fullmatch(metadata_sha256)):
+        metadata_sha256 = None
+    yanked = entry.get("yanked", False)
+    return RemoteFile(
+        name,
+        url,
+        size,
+        Candidate(project, file.version, sha256, _time(entry.get("upload-time"))),
+        _text(entry.get("requires-python")) or None,
+        metadata_sha256,
+        None if yanked is False else _text(yanked),
+    )
+
+
+def _text(value: object) -> str:
+    return _CONTROLS.sub(" ", value).strip()[:_TEXT_LIMIT] if isinstance(value, str) else ""
+
+
+def _time(value: object) -> float | None:
+    """Seconds since 1970 of a time as PEP 700 writes it; None for anything else."""
+    # Python 3.10 reads neither Z nor fractions of other than three or six digits.
+    matched = _TIME.fullmatch(str(value))
+    if matched is None:
+        return None
+    try:
+        second = datetime.fromisoformat(matched[1]).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return second.timestamp() + float(matched[2] or 0)
+
+
+class Answered(NamedTuple):
+    """What an upstream sent at `url`, and what to ask next time whether it has changed."""
+
+    url: str
+    etag: str
+    content: bytes
+
+
+class Pages:
+    """Nothing in it fails: what cannot be read is asked for, and what cannot be written is not kept."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def load(self, project: str) -> tuple[Answered, float] | None:
+        """With the seconds since it was last known to be current."""
+        try:
+            with open(self._path(project), "rb") as file:
+                # Negative, if the file server's clock is ahead.
+                age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
+                data = file.read(PAGE_BYTES + (1 << 14))
+            digest, _, rest = data.partition(b"\n")
+            head, _, content = rest.partition(b"\n")
+            if hashlib.sha256(rest).hexdigest().encode() != digest:
+                return None
+            name, url, etag = json.loads(head)
+        except (OSError, ValueError):
+            return None
+        return (Answered(url, etag, content), age) if name == project else None
+
+    def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
+        """What was kept, `before`, was found to be `now`."""
+        with suppress(OSError):
+            if now is None:
+                os.unlink(self._path(project))
+            elif now is before:
+                os.utime(self._path(project))
+            else:
+                self._save(project, now)
+
+    def _save(self, project: str, answered: Answered) -> None:
+        """Raises OSError."""
+        make_hidden(str(self._root), PAGES, UPSTREAM)
+        rest = json.dumps([project, *answered[:2]]).encode() + b"\n" + answered.content
+        staged = Staged(self._root, str(self._path(project).relative_to(self._root)))
+        try:
+            staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+            staged.file.flush()
+            staged.publish(replace=True)
+        finally:
+            staged.discard()
+
+    def _path(self, project: str) -> Path:
+        return self._root / UPSTREAM / PAGES / hashlib.sha256(project.encode()).hexdigest()

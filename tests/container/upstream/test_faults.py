@@ -1,0 +1,173 @@
+"""An index that is slow, lies or is down, tasks that die, and what is removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from ..conftest import StartTask
+from ..tasks import JSON_TYPE, wheel
+from .conftest import StartUpstream
+from .playing import Index, send
+from .test_upstream import CONTENT, NAME, file_url, outer
+
+__all__ = ["outer"]  # a fixture
+PAGE = "/simple/outer/"
+
+
+def truncated(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", JSON_TYPE)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"{}")
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", JSON_TYPE)
+    handler.end_headers()
+    for _ in range(64):
+        handler.wfile.write(b" " * (1 << 20))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        truncated,
+        endless,
+        lambda handler: send(handler, 200, "text/html", b"<a>"),
+        lambda handler: send(handler, 200, JSON_TYPE, b"[]"),
+        lambda handler: send(handler, 200, JSON_TYPE, b"["),
+        lambda handler: send(handler, 200, JSON_TYPE, b"[" * 100_000),
+        lambda handler: send(handler, 200, JSON_TYPE, b'{"meta":{"api-version":"1.1"},"name":"other","files":[]}'),
+        lambda handler: send(handler, 302, "text/plain", b"", Location=PAGE),
+        lambda handler: send(handler, 500, "text/plain", b""),
+        lambda handler: send(handler, 304, "text/plain", b""),
+    ],
+)
+def test_a_page_that_is_none_is_unavailable_and_claims_nothing(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str, answer: object
+) -> None:
+    pypi.answers[PAGE] = answer  # type: ignore[assignment]  # of a parametrization
+    task = start_upstream(directory)
+    response = task.get(PAGE)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert task.get("/health").status_code == 200
+    assert task.upload(*wheel("outer", "2.0")).status_code == 200
+
+
+def test_files_that_cannot_be_trusted_are_left_out(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    for version, facts in {
+        "2": {"url": "http://files.test/x"},
+        "3": {"url": "https://elsewhere.test/x"},
+        "4": {"hashes": {"md5": "0"}},
+        "5": {"size": "1"},
+        "6": {"size": 6 << 30},
+        "7": {"filename": "other-7-py3-none-any.whl"},
+        "8": {"filename": "../outer-8-py3-none-any.whl"},
+        "9": {"url": "https://user:pw@files.test/x"},
+    }.items():
+        pypi.add("outer", *wheel("outer", version), facts=facts)
+    assert [it["filename"] for it in start_upstream(directory).project("outer")["files"]] == [NAME]
+
+
+@pytest.mark.slow
+def test_a_slow_index_holds_up_nothing_else(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(13)
+        pypi.answer(handler)
+
+    task = start_upstream(directory)
+    url = file_url(task, "outer", NAME)
+    pypi.answers[outer] = slow
+    pypi.answers |= {f"/simple/slow{number}/": slow for number in range(40)}
+    waiting = [task.connect() for _ in range(60)]
+    for number, connection in enumerate(waiting):
+        path = url if number % 2 else f"/simple/slow{number % 40}/"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\n\r\n".encode())
+    assert task.upload(*wheel("mine", "1.0")).status_code == 200
+    assert task.project("mine")["files"]
+    assert task.get("/health").status_code == 200
+    assert waiting[1].recv(12) == b"HTTP/1.1 503"
+    time.sleep(6)
+    assert task.get(url).content == CONTENT
+    assert pypi.asked.count(outer) == 1
+
+
+AUTHORIZATION = "Basic cmVhZGVyOmFub3RoZXItbG9uZy1wYXNzd29yZA=="
+
+
+@pytest.mark.slow
+def test_a_fetch_whose_task_died_is_taken_over(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    task = start_upstream(directory)
+    url = file_url(task, "outer", NAME)
+    lock = directory / ".upstream/fetching" / pypi.pages["outer"]["files"][0]["hashes"]["sha256"]
+    lock.parent.mkdir()
+    lock.touch()
+    assert task.get(url).status_code == 503
+    deadline = time.monotonic() + 120
+    while (response := task.get(url)).status_code != 200 and time.monotonic() < deadline:
+        time.sleep(1)
+    assert response.content == CONTENT
+    assert not lock.exists()
+
+
+@pytest.mark.slow
+def test_only_what_was_fetched_is_removed_and_the_longest_unused_first(
+    start_upstream: StartUpstream, directory: Path
+) -> None:
+    files = directory / ".upstream/files"
+    files.mkdir(parents=True)
+    (directory / ".upstream/pages").symlink_to(directory)
+    kept = [directory / wheel("mine", "1.0")[0], files / "mine-1.0.tar.gz", directory / ("c" * 64)]
+    for path in kept:
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    now = time.time()
+    for number in range(4):
+        path = files / (str(number) * 64)
+        path.touch()
+        os.truncate(path, 400 << 20)
+        os.utime(path, (now, now - number * 86400))
+    unused = files / ("8" * 64)
+    unused.touch()
+    os.utime(unused, (0, 0))
+    (files / ("9" * 64)).symlink_to(kept[0])
+    (files / ("a" * 64)).mkdir()
+    start_upstream(directory, UPSTREAM_CACHE_GIB="1")
+    deadline = time.monotonic() + 60
+    while (files / ("2" * 64)).exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert all(path.exists() for path in kept)
+    assert [(files / (str(number) * 64)).exists() for number in range(4)] == [True, True, False, False]
+    assert not unused.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"UPSTREAM_URL": "ftp://a"}, "UPSTREAM_URL"),
+        ({"UPSTREAM_URL": "https://u:p@a"}, "UPSTREAM_URL"),
+        ({"FALLBACK_URL": "https://a"}, "FALLBACK_URL"),
+        ({"PACKAGE_BACKEND": "simple-dir"}, "PACKAGE_BACKEND"),
+        ({"PRIVATE_NAMES": "a/b"}, "PRIVATE_NAMES"),
+        ({"BLOCKED_FILES": "a==x"}, "BLOCKED_FILES"),
+        ({"MIN_RELEASE_AGE_DAYS": "366"}, "MIN_RELEASE_AGE_DAYS"),
+    ],
+)
+def test_a_wrong_setting_ends_the_program(
+    start_newest: StartTask, directory: Path, settings: dict[str, str], name: str
+) -> None:
+    with pytest.raises(AssertionError, match=name):
+        start_newest(directory, **{"UPSTREAM_URL": "https://pypi.test/simple", **settings})

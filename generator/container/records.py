@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -12,8 +13,11 @@ from .connection import Answer
 from .http import Environ
 from .settings import HEALTH_PATH
 
+# Of a text in a line, in characters as they are written. A line stays shorter than PIPE_BUF (4,096 bytes), so that those
+# of several threads and processes never mix in a pipe.
 FIELD_LIMIT = 256
 TEXT_LIMIT = 1024
+_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 
 
 def write_access(answer: Answer) -> None:
@@ -29,9 +33,9 @@ def write_access(answer: Answer) -> None:
     _write(
         environ,
         f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
-        f'"path": {_json(path.encode("latin-1").decode()[:TEXT_LIMIT] or None)}, "status": {answer.status}, '
+        f'"path": {_json(path.encode("latin-1").decode() or None, TEXT_LIMIT)}, "status": {answer.status}, '
         f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '
-        f'"agent": {_json(environ.get("HTTP_USER_AGENT", "")[:FIELD_LIMIT] or None)}',
+        f'"agent": {_json(environ.get("HTTP_USER_AGENT") or None)}',
     )
 
 
@@ -42,24 +46,29 @@ def write_change(
     _write(
         environ,
         f'"change": "{change}", "file": {_json(file)}, "sha256": {_json(sha256)}, '
-        f'"size": {"null" if size is None else size}, "reason": {_json(reason and reason[:TEXT_LIMIT])}',
+        f'"size": {"null" if size is None else size}, "reason": {_json(reason, TEXT_LIMIT)}',
     )
 
 
 def _write(environ: Environ, fields: str) -> None:
     now = time.time()
-    # The load balancer appends what it saw; what precedes that is the client's word.
-    client: str = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
+    # The load balancer appends what it saw; what precedes that is the client's word, and must not push it out.
+    client = _ESCAPED.sub("?", environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"])
     line = (
         f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[-FIELD_LIMIT:])}, '
         f'"user": {_json(environ.get("REMOTE_USER"))}, {fields}, '
-        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID", "")[:FIELD_LIMIT] or None)}}}'
+        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID") or None)}}}'
     )
     os.write(1, line.encode() + b"\n")
 
 
-def _json(text: str | None) -> str:
-    return "null" if text is None else encode_basestring_ascii(text)
+def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
+    """`text` as JSON, of which at most `limit` characters stand between the quotes."""
+    if text is None:
+        return "null"
+    written = encode_basestring_ascii(text[:limit])
+    # A character takes up to twelve: two surrogates.
+    return written if len(written) <= limit + 2 else encode_basestring_ascii(text[: limit // 12])
 
 
 @lru_cache(maxsize=2)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -13,7 +15,7 @@ from deployments import Editions, of_type
 from log_filters import matches
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, sha256, wheel
+from .tasks import PUBLISHER, READER, Task, basic, sha256, status_of, wheel
 from .test_uploads import wait_for
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -136,3 +138,21 @@ def test_a_slow_listing_is_one_of_a_second_or_more(editions: Editions, day: list
     assert matches(pattern, f'{start}"seconds": 1.5{rest[8:]}')
     assert not matches(pattern, f'{start}"seconds": 0.9{rest[8:]}')
     assert basic(READER)[6:] not in "".join(day)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "\xe9", "a"])
+def test_no_line_is_longer_than_a_pipe_takes_at_once(start_newest: StartTask, directory: Path, text: str) -> None:
+    task = start_newest(directory)
+    long = (text * 1500).encode("latin-1")
+    fields = [b"Host: x", b"Connection: close", b"Authorization: " + basic(READER).encode()]
+    fields += [name + b": " + long for name in (b"User-Agent", b"X-Amzn-Trace-Id")]
+    fields += [b"X-Forwarded-For: " + long + b", 192.0.2.7"]
+    path = "\U0001f40d" * 200
+    with task.connect() as connection:
+        connection.sendall(b"\r\n".join([b"GET /packages/" + quote(path).encode() + b" HTTP/1.1", *fields, b"", b""]))
+        assert status_of(connection) == 404
+    assert wait_for(lambda: b"192.0.2.7" in task.log.read_bytes())
+    line = task.log.read_bytes().splitlines()[-1]
+    # PIPE_BUF, POSIX's bound of what is written whole beside other writers.
+    assert len(line) < 4096
+    assert json.loads(line)["client"].endswith(", 192.0.2.7")

@@ -153,7 +153,7 @@ class Proxy:
             f"daemon off; pid {home}/pid; error_log {home}/error.log; worker_processes 1; {_USER}"
             "events { worker_connections 64; }"
             f"http {{ {temporary} access_log off;"
-            f"upstream task {{ server 127.0.0.1:{server.task.port} max_fails=0; keepalive 1; }}"
+            f"upstream task {{ server 127.0.0.1:{server.task.port} max_fails=0; keepalive 1; keepalive_timeout 50ms; }}"
             f"server {{ listen 127.0.0.1:{self.port}; ignore_invalid_headers off; underscores_in_headers on;"
             "location / { proxy_pass http://task; proxy_http_version 1.1; proxy_set_header Connection '';"
             "proxy_set_header X-Amzn-Trace-Id $request_id;"

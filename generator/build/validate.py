@@ -19,6 +19,7 @@ REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
 SINGLE = "pypiserver-single.yaml"
 CATALOG = "service-catalog.yaml"
 NETWORK = "network.yaml"
+CI_ACCESS = "ci-access.yaml"
 
 ACCEPTED: dict[tuple[str, str], str] = {
     ("W1001", "*"): "an Output refers to a conditional resource within an If on that condition",
@@ -28,6 +29,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("F3031", SINGLE): "an empty default is looked at in the branch of an If that it does not take",
     ("W1030", SINGLE): "an empty default is looked at in the branch of an If that it does not take",
     ("W1030", NETWORK): "an empty default is looked at in the branch of an If that it does not take",
+    ("W1030", CI_ACCESS): "an empty default is looked at in the branch of an If that it does not take",
     ("W1031", SINGLE): "the value none is looked at in the branch of an If that it does not take",
     ("W1035", CATALOG): "the empty value of a slot is looked at where the slot's condition is false",
     ("E3048", SINGLE): "a ContainerCpu that Fargate does not know is refused by a Rule before",

@@ -96,7 +96,9 @@ def check_gunicorn(world: World, server: Server, sent: Sent) -> None:
         if isinstance(other, Exception):
             # There a blank of Latin-1 is a blank of the request line. Of empty lines before a request it passes over one,
             # and RFC 9112, section 2.2, asks for at least one.
-            if type(other).__name__ != "InvalidRequestLine" or (sent.raw.isascii() and getattr(other, "req", "")):
+            if type(other).__name__ != "InvalidRequestLine" or (
+                sent.raw.isascii() and getattr(other, "req", None) != ""
+            ):
                 raise Finding(f"read as {mine}, and by gunicorn as {other!r}\nsent: {sent.raw!r}")
             return
         path = unquote_to_bytes(other.path.encode("latin-1")).decode("latin-1")

@@ -91,7 +91,7 @@ class Publication:
         """False if the very content is stored under the name already. Raises Refusal and OSError."""
         try:
             self._backend.publish(staged, replace=replace)
-        except FileExistsError:
+        except (FileExistsError, IsADirectoryError):
             self._compare(staged.name, staged)
             return False
         except Uncertain as error:

@@ -105,6 +105,15 @@ def test_an_upload_does_not_take_an_odd_entrys_name(
     assert not staged(directory)
 
 
+def test_a_directory_is_never_replaced(start_newest: StartTask, directory: Path) -> None:
+    directory_called_like_a_package(directory)
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    answer = task.upload(*sdist("odd", "1.0"))
+    assert (answer.status_code, "no file" in answer.text) == (409, True)
+    assert (directory / "odd-1.0.tar.gz").is_dir()
+    assert not staged(directory)
+
+
 @pytest.mark.parametrize("make", ODD)
 def test_an_odd_entry_is_passed_over(start_newest: StartTask, directory: Path, make: Callable[[Path], None]) -> None:
     (directory / "demo-1.0.tar.gz").write_bytes(b"content")

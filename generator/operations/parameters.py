@@ -1,4 +1,4 @@
-"""The operator's file of parameters, in each form that ``aws cloudformation deploy`` takes."""
+"""The operator's file of parameters, in each form that ``aws cloudformation deploy`` of the AWS CLI 2 takes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from generator.operations.form import Parameter
 def read(path: Path) -> dict[str, str]:
     """Values by name. Raises Problem where the file is missing, has none of the three forms or a name twice.
 
-    ``["Key=value", …]``, ``[{"ParameterKey": …, "ParameterValue": …}, …]`` or ``{"Parameters": {…}}``:
-    https://docs.aws.amazon.com/cli/latest/reference/cloudformation/deploy/
+    ``["Key=value", …]``, ``[{"ParameterKey": …, "ParameterValue": …}, …]`` or ``{"Parameters": {…}}``; version 1 of the
+    AWS CLI takes the first alone: https://github.com/aws/aws-cli/pull/5443
     """
     try:
         match json.loads(path.read_text()):

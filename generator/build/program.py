@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import bz2
 import io
 import json
@@ -15,8 +13,10 @@ from typing import Any
 
 import yaml
 
-_START = base64.b64encode(b"BZh91AY")[:9].decode()
-"""How base64 of a bzip2 archive begins."""
+from generator.parts import text85
+
+_START = text85.encode(b"BZh91AY&")
+"""How the text of a bzip2 archive begins."""
 _MOST = 16 * 1024 * 1024
 """Bytes that an archive may unpack to: a few KiB can be made to fill any memory."""
 
@@ -112,15 +112,14 @@ def _containers(document: object) -> Iterator[dict[str, Any]]:
 
 def _unpacked(text: str) -> dict[str, bytes]:
     try:
-        packed = io.BytesIO(base64.b64decode(text))
-        with bz2.open(packed) as stream:
+        with bz2.open(io.BytesIO(text85.decode(text))) as stream:
             unpacked = stream.read(_MOST + 1)
         if len(unpacked) > _MOST:
             raise ProgramError("unpacks to more than 16 MiB")
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
             files = {member.name: archive.extractfile(member) for member in archive}
             return {name: source.read() for name, source in files.items() if source is not None}
-    except (binascii.Error, EOFError, OSError, tarfile.TarError, KeyError) as error:
+    except (ValueError, EOFError, OSError, tarfile.TarError, KeyError) as error:
         raise ProgramError(f"has a program that can't be unpacked: {error}") from error
 
 

@@ -1,6 +1,6 @@
-# What the command carries: a program, as a bzip2-compressed tar archive in base64. This unpacks it into a private
-# directory and runs it. `python -m generator program --from FILE` prints its sources, for any template or task
-# definition that carries it; so does `base64 -d | tar xjO`. Their comments are in the repository that made the template.
+# What the command carries: a program, as a bzip2-compressed tar archive in base 85, some of its characters exchanged.
+# This unpacks it into a private directory and runs it. `python -m generator program --from FILE` prints its sources,
+# for any template or task definition that carries it. Their comments are in the repository that made the template.
 
 import base64
 import io
@@ -11,7 +11,8 @@ import tempfile
 
 home = tempfile.mkdtemp(prefix="pypiserver-")
 os.mkdir(os.path.join(home, "container"))
-with tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.argv[1])), mode="r:bz2") as archive:
+packed = "".join(sys.argv[1].split()).translate(str.maketrans(",./:[]", "$&<>{}"))
+with tarfile.open(fileobj=io.BytesIO(base64.b85decode(packed)), mode="r:bz2") as archive:
     for member in archive:
         source = archive.extractfile(member)
         if source is not None:

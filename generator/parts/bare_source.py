@@ -1,18 +1,20 @@
-"""Python source without what only its readers need: comments, docstrings, empty lines."""
+"""Python source without what only its readers need: comments, docstrings, annotations of functions, empty lines."""
 
 from __future__ import annotations
 
 import ast
 import io
 import tokenize
+from itertools import accumulate
 
 
 def bare_source(source: str) -> str:
-    """``source`` as a module that does the same, with its other lines as they are.
+    """``source`` as a module that does the same unless it looks at annotations, with its other text as it is.
 
     The same text from every version of Python that can parse ``source``, as nothing is written anew. Raises
     SyntaxError where it cannot be parsed.
     """
+    source = _without_annotations(source)
     tree = ast.parse(source)
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -24,6 +26,28 @@ def bare_source(source: str) -> str:
         lines[row - 1] = indented
     kept = [line for row, line in enumerate(lines, 1) if line.strip() or row in inside_text]
     return "\n".join(kept) + "\n" if kept else ""
+
+
+def _without_annotations(source: str) -> str:
+    """``source`` without the types of parameters and of what functions give; a class's fields keep theirs."""
+    text = source.encode()
+    starts = list(accumulate((len(row) for row in text.splitlines(keepends=True)), initial=0))
+
+    def end(node: ast.expr) -> int:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return starts[node.end_lineno - 1] + node.end_col_offset
+
+    cuts: list[tuple[int, int]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg) and node.annotation:
+            name = starts[node.lineno - 1] + node.col_offset + len(node.arg.encode())
+            cuts.append((name, end(node.annotation)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
+            cuts.append((text.rindex(b" ->", 0, end(node.returns)), text.index(b":", end(node.returns))))
+    for first, last in sorted(cuts, reverse=True):
+        text = text[:first] + text[last:]
+    return text.decode()
 
 
 def _docstrings(tree: ast.Module) -> dict[int, str]:

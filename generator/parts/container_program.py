@@ -1,23 +1,23 @@
 """The container's entry point and command: the program of `generator/container/`, handed over as text.
 
 ECS admits 64 KiB of task definition, which the sources alone would fill; so they travel as one archive, without their
-comments and docstrings.
+comments, docstrings and annotations.
 """
 
 from __future__ import annotations
 
-import base64
 import bz2
 import io
 import tarfile
 from functools import cache
 from pathlib import Path
 
+from generator.parts import text85
 from generator.parts.bare_source import bare_source
 
 HOME = Path(__file__).parent.parent / "container"
 _WIDTH = 1000
-"""Characters of a line in the templates. The decoder passes over what is not base64, line ends included."""
+"""Characters of a line in the templates. The decoder passes over line ends."""
 
 
 def entry_point(python: str = "python3") -> list[str]:
@@ -44,6 +44,6 @@ def archive() -> bytes:
 
 
 def command() -> list[str]:
-    """The archive as the entry point takes it: one argument, base64 in lines."""
-    text = base64.b64encode(archive()).decode()
+    """The archive as the entry point takes it: one argument, text in lines."""
+    text = text85.encode(archive())
     return ["\n".join(text[at : at + _WIDTH] for at in range(0, len(text), _WIDTH))]

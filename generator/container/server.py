@@ -26,9 +26,12 @@ class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         engine.start([listener.sock for listener in self.sockets])
         while self.alive and self.ppid == os.getppid():
             self._tend(engine, 0.5)
+        # SIGTERM can come before the load balancer has stopped sending requests.
+        told = time.monotonic()
+        while time.monotonic() < told + settings.drain_seconds:
+            self._tend(engine, 0.5)
         engine.stop()
-        deadline = time.monotonic() + self.cfg.graceful_timeout
-        while not engine.idle and time.monotonic() < deadline:
+        while not engine.idle and time.monotonic() < told + self.cfg.graceful_timeout:
             self._tend(engine, 0.05)
 
     def _tend(self, engine: Engine, seconds: float) -> None:

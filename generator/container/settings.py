@@ -60,6 +60,7 @@ class Settings:
     workers: int
     threads: int
     stall_timeout: int
+    drain_seconds: int
     indexed: bool
     immutable: bool
     fallback_url: str
@@ -106,6 +107,7 @@ class Settings:
             workers=number("GUNICORN_WORKERS", 1, 1, 64),
             threads=number("THREADS", 128, 1, 900),
             stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
+            drain_seconds=number("DRAIN_SECONDS", 0, 0, 60),
             indexed=indexed,
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
             fallback_url=fallback_url,

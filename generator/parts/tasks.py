@@ -12,6 +12,10 @@ from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
 from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
 
+_DRAIN_SECONDS = 10
+"""How long a task goes on taking requests after SIGTERM. At the end of a Spot task, and by ``stop-task``, it comes before
+or while the target is deregistered, which takes a load balancer some seconds:
+https://github.com/aws/containers-roadmap/issues/2673, https://github.com/aws/containers-roadmap/issues/708."""
 STOP_TIMEOUT = 120
 """Seconds; ECS's maximum, for transfers under way."""
 _VOLUME = "packages"
@@ -37,7 +41,8 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
             Tmpfs=[ecs.Tmpfs(ContainerPath="/tmp", Size=64, MountOptions=["noexec", "nosuid", "nodev"])],
         ),
-        # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same.
+        # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
         PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, Protocol="tcp")],
         MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
@@ -79,6 +84,7 @@ def _automatic(stack: Stack, column: str) -> FindInMap:
 def _environment(stack: Stack) -> list[ecs.Environment]:
     """What generator/container/settings.py reads, but for the secrets."""
     values = {
+        "DRAIN_SECONDS": str(_DRAIN_SECONDS),
         "FALLBACK_URL": stack.take(settings.FALLBACK_URL),
         "GUNICORN_WORKERS": stack.if_(
             conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")

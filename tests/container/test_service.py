@@ -155,6 +155,19 @@ def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> Non
     assert (directory / name).read_bytes() == last
 
 
+def test_requests_are_answered_for_a_while_after_sigterm(start: StartTask, directory: Path) -> None:
+    """Those of a load balancer that learns later that the task ends."""
+    task = start(directory, DRAIN_SECONDS="20")
+    task.terminate()
+    assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
+    for number in range(5):
+        name, content = sdist(f"late{number}", "1.0")
+        assert task.upload(name, content).status_code == 200
+        assert task.get(f"/packages/{name}").content == content
+        time.sleep(0.5)
+    assert task.process.wait(60) == 0
+
+
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()

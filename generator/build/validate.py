@@ -1,10 +1,11 @@
 """Two independent validators over the written templates, in regions of three partitions.
 
-What they have found clean is remembered by content, so that only a change is validated again.
+What they have found clean is remembered by content, so that only templates that changed are validated again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
@@ -41,24 +42,33 @@ ACCEPTED: dict[tuple[str, str], str] = {
 def validate(directory: Path, remembered: Path) -> list[str]:
     """Every finding on the templates in ``directory``, one to a line; empty if there is none.
 
-    ``remembered`` is a directory of empty files named by the hash of what was found clean.
+    ``remembered`` is a directory of empty files, each named by the hash of a template that was found clean.
     """
-    templates = sorted(directory.glob("*.yaml"))
-    fingerprint = sha256(version("cfn-lint").encode() + version("cloudformation-validate").encode())
-    for template in (Path(__file__), *templates):
-        fingerprint.update(template.name.encode() + template.read_bytes())
-    clean = remembered / fingerprint.hexdigest()
-    if clean.exists():
-        return []
     # The slow one first, beside all others.
-    order = sorted(templates, key=lambda path: path.name != SINGLE)
+    order = sorted(directory.glob("*.yaml"), key=lambda path: (path.name != SINGLE, path.name))
+    marks = {path: remembered / _fingerprint(path) for path in order}
+    findings: list[str] = []
     with ProcessPoolExecutor() as pool:
-        tasks = [pool.submit(check, path) for path in order for check in (_cfn_lint, _cloudformation_validate)]
-        findings = [finding for task in tasks for finding in task.result()]
-    if not findings:
-        remembered.mkdir(parents=True, exist_ok=True)
-        clean.touch()
+        tasks = {
+            path: [pool.submit(check, path) for check in (_cfn_lint, _cloudformation_validate)]
+            for path in order
+            if not marks[path].exists()
+        }
+        for path, checks in tasks.items():
+            found = [finding for task in checks for finding in task.result()]
+            findings += found
+            if not found:
+                remembered.mkdir(parents=True, exist_ok=True)
+                marks[path].touch()
     return findings
+
+
+def _fingerprint(template: Path) -> str:
+    """Of all that the findings on ``template`` depend on."""
+    children = re.findall(r"^ *TemplateURL: (\S+)$", template.read_text(encoding="utf-8"), re.MULTILINE)
+    files = [Path(__file__), template, *(template.parent / child for child in children)]
+    read = b"".join(file.name.encode() + file.read_bytes() for file in files)
+    return sha256(version("cfn-lint").encode() + version("cloudformation-validate").encode() + read).hexdigest()
 
 
 def _cfn_lint(template: Path) -> list[str]:

@@ -39,6 +39,8 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
         LinuxParameters=ecs.LinuxParameters(
             InitProcessEnabled=True,
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
+            # On Fargate since January 2026, in all commercial regions; of China and GovCloud nothing is said:
+            # https://aws.amazon.com/about-aws/whats-new/2026/01/amazon-ecs-tmpfs-mounts-aws-fargate-managed-instances/
             Tmpfs=[ecs.Tmpfs(ContainerPath="/tmp", Size=64, MountOptions=["noexec", "nosuid", "nodev"])],
         ),
         # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same:

@@ -6,7 +6,6 @@ Whatever needs boto3 or troposphere is imported by the command that uses it: hel
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,14 +14,13 @@ import typer
 
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
 from generator.operations.formats import Format, User, user_for
+from generator.operations.invocation import called_as
 
 if TYPE_CHECKING:
     from generator.operations.aws import Account
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
-PROGRAM = os.environ.get("GENERATOR_PROGRAM", "python -m generator")
-"""What the operator typed; `bin/pypiserver-aws` gives another name, as a shell completes only the name of a program."""
 EXIT_CODES = (
     f"Exit codes: {DONE} done, or nothing to do; {FAILED} AWS, the network or the templates say no, or `status` finds "
     f"something unwell; {REFUSED} refused, nothing was changed; {DECLINED} you said No, nothing was changed; "
@@ -62,14 +60,14 @@ def main(words: list[str] | None = None) -> int:
     What went wrong is a line on standard error, or one for each thing; never a traceback but for a defect of our own.
     """
     try:
-        return int(app(args=words, prog_name=PROGRAM, standalone_mode=False) or DONE)
+        return int(app(args=words, prog_name=called_as(), standalone_mode=False) or DONE)
     except Declined:
         print("nothing was changed")
         return DECLINED
     except Problem as problem:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
-        return _error(f"{error.format_message()} `{PROGRAM} --help` says more.", REFUSED)
+        return _error(f"{error.format_message()} `{called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:

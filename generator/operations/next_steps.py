@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from generator.operations.aws import Account
+from generator.operations.invocation import called_as
 from generator.operations.stacks import outputs
 from generator.operations.terminal import Terminal
 
@@ -18,7 +19,7 @@ def urls(stack: dict[str, Any]) -> list[str]:
 def commands(account: Account, stack: dict[str, Any]) -> dict[str, list[str]]:
     """Lines for a shell, by what they are for. They work one after the other, in an empty directory as well."""
     named = shlex.join(["--stack-name", stack["StackName"], *account.options])
-    credentials = f"python -m generator credentials {named}"
+    credentials = f"{called_as()} credentials {named}"
     reader = "" if outputs(stack).get("ReaderSecretArn") else " --account publisher"
     return {
         "credentials to upload": [f"{credentials} --format pypirc --output .pypirc"],

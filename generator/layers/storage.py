@@ -24,6 +24,7 @@ class Storage:
     file_system: Wire[kinds.FileSystemId]
     access_point: Wire[kinds.AccessPointId]
     task_role: Wire[kinds.RoleArn]
+    vault: Wire[kinds.VaultName]
 
 
 @layer
@@ -39,7 +40,7 @@ def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> 
     access_point = _access_point(stack, file_system)
     task_role = _task_role(stack)
     may_mount = _may_mount(stack, task_role, arn, access_point)
-    backups.daily(stack, arn)
+    vault = backups.backups(stack, arn)
     return Storage(
         file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
         access_point=stack.offer(
@@ -51,6 +52,7 @@ def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> 
         task_role=stack.offer(
             "TaskRoleArn", after(GetAtt(task_role, "Arn"), Ref(may_mount)), "Role of the pypiserver tasks."
         ),
+        vault=stack.offer("BackupVaultName", Ref(vault), "Vault of the backups."),
     )
 
 

@@ -113,6 +113,8 @@ REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
     "AsgSubnets": {"AutoScalingGroup", "CapacityProvider", *_MOUNT_TARGETS},
+    # Refused in a running stack, by `deploy` and by the stack policy; and by AWS Backup, as a vault's name is taken.
+    "BackupKmsKeyArn": {"BackupVault"},
     # Refused in a running stack, by `deploy` and by the stack policy.
     "Capacity": {"TargetGroup", "TaskDefinition"},
     "CertificateHostedZoneId": {"Certificate", "CertificateAuthorityRecords"},
@@ -124,6 +126,11 @@ REPLACES = {
     "CpuArchitecture": {"TaskDefinition"},
     "DnsNames": {"Certificate"},
     "DockerImageTag": {"TaskDefinition"},
+    # Refused like BackupKmsKeyArn.
+    "EfsKmsKeyArn": {
+        *("AccessPoint", "BackupSelection", "FileSystem", "TaskDefinition", "TaskRolePackages"),
+        *_MOUNT_TARGETS,
+    },
     "EnableExecuteCommand": {"TaskDefinition"},
     "ExistingFileSystemId": {
         *("AccessPoint", "BackupSelection", "TaskDefinition", "TaskRolePackages"),
@@ -162,6 +169,8 @@ TOLD_ON_THE_FORM = {
     # Deleting the old association takes the new one off the load balancer:
     # https://github.com/pulumi/pulumi-aws/issues/4782
     ("WebAclAssociation", "WebAclArn"),
+    # Not to be had at all: a retained vault keeps its name.
+    ("BackupVault", "BackupKmsKeyArn"),
 }
 """Replacements that cannot be had in one update; the parameter's description says how to go about it."""
 

@@ -32,7 +32,10 @@ def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], 
 
 
 def _why_not(account: Account, arn: str) -> Iterator[str]:
-    """https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html"""
+    """What KMS does not say of the key is no reason: only its ID is promised.
+
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
+    """
     region = arn.split(":")[3]
     if region != account.region:
         yield f"is in {region}, and has to be in {account.region}: a service takes keys of its own region"
@@ -44,7 +47,8 @@ def _why_not(account: Account, arn: str) -> Iterator[str]:
             raise
         yield "does not exist: look at the ARN"
         return
-    if key["KeyState"] != "Enabled":
-        yield f"is {key['KeyState']}: enable it, or take another"
-    if key["KeyUsage"] != "ENCRYPT_DECRYPT" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
-        yield f"is a key {key['KeySpec']} for {key['KeyUsage']}: take a symmetric one for encryption"
+    state, spec, usage = (key.get(name) for name in ("KeyState", "KeySpec", "KeyUsage"))
+    if state not in (None, "Enabled"):
+        yield f"is {state}: enable it, or take another"
+    if spec not in (None, "SYMMETRIC_DEFAULT") or usage not in (None, "ENCRYPT_DECRYPT"):
+        yield f"is a key {spec} for {usage}: take a symmetric one for encryption"

@@ -173,8 +173,8 @@ def _show(terminal: Terminal, plan: Plan, way: str) -> None:
     unknown = sum(it.package.size is None for it in plan.wanted)
     unchecked = sum(not it.package.digests for it in plan.wanted)
     terminal.line(
-        f"{plan.projects:,} projects: {len(plan.wanted):,} files to import, {plan.present:,} are here, "
-        f"{len(plan.refused):,} refused"
+        f"projects: {plan.projects:,}; files: {len(plan.wanted):,} to import, {len(plan.refused):,} refused, "
+        f"{plan.present:,} are here"
     )
     if plan.wanted:
         terminal.line(f"{decimal(plan.size)}" + (f", and {unknown:,} files of unknown size" if unknown else ""))

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from os import SEEK_END
 from threading import Event
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from packaging.utils import canonicalize_name
@@ -44,6 +44,7 @@ TRIES = 5
 _PAUSE_SECONDS = 1.0
 """Before the second try; twice as long before each other."""
 _LINE_CHARACTERS = 600
+_REDIRECTS = 5
 _HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
 _JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -199,16 +200,25 @@ class SimpleIndex:
     def _page(self, path: str) -> tuple[bytes, str, str] | None:
         """Content, media type and address of the page; ``None`` where there is none in this index."""
         url = self.url + path
-        with self._answer("GET", url, TIMEOUT_SECONDS, headers={"Accept": ACCEPT_ANY}) as answer:
-            # pypiserver sends to PyPI for what it does not have: that would make public packages private ones.
-            if answer.status_code == 404 or origin(str(answer.url)) != origin(url):
-                return None
-            if answer.status_code != 200:
-                raise Failed(f"{url} answers {_reason(answer)}")
-            kind = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
-            if kind not in (_JSON, *_HTML):
-                raise Failed(f"{url} is no page of an index, but {kind}")
-            return b"".join(self._chunks(answer, PAGE_BYTES, decode=True)), kind, str(answer.url)
+        for _ in range(_REDIRECTS):
+            options = {"headers": {"Accept": ACCEPT_ANY}, "allow_redirects": False}
+            with self._answer("GET", url, TIMEOUT_SECONDS, **options) as answer:
+                if answer.is_redirect:
+                    url = urljoin(url, answer.headers["Location"])
+                    # pypiserver sends to PyPI for what it does not have: names would be told there, and public
+                    # packages become private ones.
+                    if origin(url) != origin(self.url):
+                        return None
+                    continue
+                if answer.status_code == 404:
+                    return None
+                if answer.status_code != 200:
+                    raise Failed(f"{url} answers {_reason(answer)}")
+                kind = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
+                if kind not in (_JSON, *_HTML):
+                    raise Failed(f"{url} is no page of an index, but {kind}")
+                return b"".join(self._chunks(answer, PAGE_BYTES, decode=True)), kind, url
+        raise Failed(f"{self.url}{path} redirects more than {_REDIRECTS} times")
 
     def _parsed(self, url: str, read: Callable[[], T]) -> T:
         try:
@@ -259,7 +269,8 @@ class SimpleIndex:
 
     def _chunks(self, answer: requests.Response, limit: int, *, decode: bool = False) -> Iterator[bytes]:
         passed = 0
-        for chunk in answer.raw.stream(CHUNK_BYTES, decode_content=decode):
+        # What has arrived, as it arrives: a slow index must not hold up Ctrl-C.
+        while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=decode):
             self._check()
             passed += len(chunk)
             if passed > limit:

@@ -46,7 +46,9 @@ LOAD_BALANCER = Price(0.0225, "hour", "https://c3x.dev/resources/aws/aws_lb")
 ADDRESS = Price(
     0.005, "hour", "https://pocketlantern.dev/briefs/aws-public-ipv4-charge-avoidance-vpc-and-load-balancer-design-2026"
 )
-SECRET = Price(0.40, "secret", "https://hivebook.wiki/wiki/aws-secrets-manager-rotated-secrets-dynamic-db-credentials-kms")
+SECRET = Price(
+    0.40, "secret", "https://hivebook.wiki/wiki/aws-secrets-manager-rotated-secrets-dynamic-db-credentials-kms"
+)
 KEY = Price(1.00, "key", "https://cloudburn.io/blog/aws-kms-pricing")
 ALARM = Price(0.10, "metric", "https://c3x.dev/resources/aws/aws_cloudwatch_metric_alarm")
 COMPOSITE = Price(0.50, "alarm", ALARM.page)

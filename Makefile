@@ -44,13 +44,15 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with the original
+bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; 20 minutes
 	$(BIN)/python -m bench.templates .venv/node
-	$(BIN)/python -m bench.server --python .venv/original/bin/python
-	$(BIN)/python -m bench.others --original .venv/original/bin/python --others .venv/others/bin/python
+	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.server --original .venv/original/bin/python
 
 .PHONY: bench-short
-bench-short: .venv/tests ## Latencies on a file system like NFS, at few files: under a minute
+bench-short: .venv/tests ## Costs beside nginx, and latencies on a file system like NFS, at few files; two minutes
+	$(BIN)/python -m bench.costs --seconds 1
 	$(BIN)/python -m bench.latency --seconds 5 --files 300
 
 .PHONY: lock
@@ -84,4 +86,4 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 .venv/others: .venv/generator
 	$(PYTHON) -m venv $@
-	$@/bin/pip install --quiet "simple-repository-server==0.10.0"
+	$@/bin/pip install --quiet "simple-repository-server==0.10.0" "pypiron==0.0.29"

@@ -20,7 +20,7 @@ from http.client import HTTPConnection
 PUBLISHER = ("publisher", "a-long-random-password-of-32-chars")
 AUTHORIZATION = "Basic " + b64encode(":".join(PUBLISHER).encode()).decode()
 BURST = 510
-SMALL, LARGE = "/simple/project7/", "/simple/versions/"
+SMALL, LARGE, HUGE = "/simple/project7/", "/simple/versions/", "/simple/releases/"
 SMALL_WHEEL, LARGE_WHEEL = "/packages/project7-1.0-py3-none-any.whl", "/packages/large-1.0-py3-none-any.whl"
 
 _versions = itertools.count()
@@ -42,12 +42,16 @@ def sdist(version: str, size: int) -> bytes:
 
 def get(port: int, path: str) -> int:
     """The status; raises OSError."""
+    return fetch(port, path)[0]
+
+
+def fetch(port: int, path: str) -> tuple[int, bytes]:
+    """The status and the body; raises OSError."""
     connection = HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         connection.request("GET", path, headers={"Authorization": AUTHORIZATION})
         response = connection.getresponse()
-        response.read()
-        return response.status
+        return response.status, response.read()
     finally:
         connection.close()
 
@@ -119,9 +123,9 @@ def mixed(port: int, seconds: float, clients: int) -> float:
         uploader.join()
 
 
-def in_turns(port: int, other: int, path: str) -> float:
+def in_turns(port: int, other: int, path: str, rounds: int) -> float:
     """The first server's rate as a share of the other's: a shared machine's speed changes from second to second."""
-    return statistics.median(rate(port, [path], 1) / rate(other, [path], 1) for _ in range(20))
+    return statistics.median(rate(port, [path], 1) / rate(other, [path], 1) for _ in range(rounds))
 
 
 async def burst(port: int) -> tuple[float, int]:

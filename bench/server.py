@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from .latency import measure
 from .load import LARGE, LARGE_WHEEL, SMALL, SMALL_WHEEL, burst, get, in_turns, mixed, rate, upload
-from .servers import cost, guarded, original, ours, populate, resident_mib, rest, serving, static
+from .servers import cost, nginx, nginx_with_accounts, original, ours, populate, record, resident_mib, rest, serving
 
 COST = "CPU s per 1,000 small listings"
 FIGURES = {
@@ -34,14 +34,24 @@ def progress(step: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {step} …", file=sys.stderr, flush=True)
 
 
-def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tuple[dict[str, float], dict[str, float]]:
+class Pythons(NamedTuple):
+    """The interpreters beside which the servers are installed."""
+
+    ours: str
+    original: str
+
+
+def compare(
+    directory: Path, seconds: float, pythons: Pythons, *, bursts: int
+) -> tuple[dict[str, float], dict[str, float]]:
     """Figures of ours and of the original: rates in requests per second, times in seconds."""
     # The original completes few requests a second: two clients keep its core busy, and it needs more time.
     long = 6 * seconds
-    with serving(ours, directory, python) as (port, group):
-        with serving(original, directory, python) as (other, other_group):
+    with serving(ours, directory, pythons.ours) as (port, group):
+        with serving(original, directory, pythons.original) as (other, other_group):
             for each, path in itertools.product((port, other), (SMALL, LARGE, LARGE_WHEEL)):
                 get(each, path)
+            record(port, directory, [SMALL])
             mine, theirs = ({"uploads/s": 5 / sum(upload(each) for _ in range(5))} for each in (port, other))
             mine[COST], theirs[COST] = cost(port, group, SMALL, seconds), cost(other, other_group, SMALL, long)
             measures: dict[str, Callable[..., float]] = {
@@ -56,10 +66,10 @@ def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tu
                 mine[name] = (before + measure(port, seconds=seconds, clients=32)) / 2
             if bursts:
                 progress("    burst")
-                some = [asyncio.run(burst(port)) for _ in range(5)]
+                some = [asyncio.run(burst(port)) for _ in range(bursts)]
                 theirs["burst P95 s"], theirs["burst errors"] = asyncio.run(burst(other))
                 rest(other_group)
-                some += [asyncio.run(burst(port)) for _ in range(5)]
+                some += [asyncio.run(burst(port)) for _ in range(bursts)]
                 mine["burst P95 s"] = statistics.median(p95 for p95, _ in some)
                 mine["burst errors"] = sum(errors for _, errors in some)
             theirs["resident MiB"] = resident_mib(other_group)
@@ -67,7 +77,9 @@ def compare(directory: Path, seconds: float, python: str, *, bursts: bool) -> tu
     return mine, theirs
 
 
-def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[str, dict[str, float]]:
+def run(
+    seconds: float, sizes: Sequence[int], pythons: Pythons, root: Path, *, bursts: int, rounds: int
+) -> dict[str, dict[str, float]]:
     """Figures by "NAME SIZE"."""
     results: dict[str, dict[str, float]] = {}
     # nginx gives its workers to an unprivileged user, who must get at the files.
@@ -76,10 +88,10 @@ def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[s
         progress(f"{files:,} files")
         directory = root / str(files)
         populate(directory, files)
-        mine, theirs = compare(directory, seconds, python, bursts=files == sizes[0])
-        with serving(static, directory, python) as (port, _):
+        mine, theirs = compare(directory, seconds, pythons, bursts=bursts if files == sizes[0] else 0)
+        with serving(nginx, directory, "") as (port, _):
             limit = {name: rate(port, [FIGURES[name]], seconds) for name in ("small wheel", "1 MiB wheel")}
-        with serving(guarded, directory, python) as (port, group):
+        with serving(nginx_with_accounts, directory, "") as (port, group):
             limit[COST] = cost(port, group, SMALL, seconds)
         results |= {f"original {files}": theirs, f"ours {files}": mine, f"nginx {files}": limit}
         for uploaded in directory.glob("uploaded-*"):
@@ -87,12 +99,12 @@ def run(seconds: float, sizes: Sequence[int], python: str, root: Path) -> dict[s
     progress("in turns")
     fewest, most = sizes[0], sizes[-1]
     with (
-        serving(ours, root / str(fewest), python) as (few, _),
-        serving(ours, root / str(most), python) as (many, _),
-        serving(static, root / str(fewest), python) as (port, _),
+        serving(ours, root / str(fewest), pythons.ours) as (few, _),
+        serving(ours, root / str(most), pythons.ours) as (many, _),
+        serving(nginx, root / str(fewest), "") as (port, _),
     ):
-        results[f"ours {fewest}"]["1 MiB wheel, share of nginx"] = in_turns(few, port, LARGE_WHEEL)
-        results[f"ours {most}"][f"small listing, cost / at {fewest:,} files"] = in_turns(few, many, SMALL)
+        results[f"ours {fewest}"]["1 MiB wheel, share of nginx"] = in_turns(few, port, LARGE_WHEEL, rounds)
+        results[f"ours {most}"][f"small listing, cost / at {fewest:,} files"] = in_turns(few, many, SMALL, rounds)
     return results
 
 
@@ -134,18 +146,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="for each figure of ours; six times for the original")
     parser.add_argument("--files", type=int, nargs="+", default=[300, 10_000, 50_000])
-    parser.add_argument("--python", default=sys.executable, help="with pypiserver, gunicorn, gevent, passlib, bcrypt<4")
+    parser.add_argument("--bursts", type=int, default=5, help="before and after the original's; 0 for none")
+    parser.add_argument("--rounds", type=int, default=20, help="of what is measured in turns")
+    parser.add_argument("--python", default=sys.executable, help="with pypiserver and gunicorn")
+    parser.add_argument("--original", required=True, help="with pypiserver, gunicorn, gevent, passlib, bcrypt<4")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="for benchmark.json and benchmark.svg")
     options = parser.parse_args()
     # Core 0 is the server's.
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(prefix="pypiserver-bench-") as root:
-        results = run(options.seconds, options.files, options.python, Path(root))
+        results = run(
+            options.seconds,
+            options.files,
+            Pythons(options.python, options.original),
+            Path(root),
+            bursts=options.bursts,
+            rounds=options.rounds,
+        )
     options.output.mkdir(exist_ok=True)
     (options.output / "benchmark.json").write_text(json.dumps(results, indent=2) + "\n")
     (options.output / "benchmark.svg").write_text(chart(results, options.files))
     print(table(results, options.files))
-    measure(options.files, 20, options.python)
 
 
 if __name__ == "__main__":

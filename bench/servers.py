@@ -8,14 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from generator.local import free_port
 from generator.parts.container_program import command, entry_point
+from tests.container.tasks import wheel
 
-from .load import PUBLISHER, get, rate
+from .load import PUBLISHER, fetch, get, rate
 
 # As the Terraform module configures it.
 ORIGINAL_GUNICORN = "preload_app = True\nworker_class = 'gevent'\nworkers = 4\nerrorlog = '-'\ntimeout = 300\n"
@@ -61,14 +62,16 @@ def rest(group: int) -> None:
         time.sleep(0.5)
 
 
-def populate(directory: Path, files: int) -> None:
-    """`files` files: one project of 200 versions, a wheel of 1 MiB, projects of three 2 KB versions."""
+def populate(directory: Path, files: int, releases: int = 0) -> None:
+    """`files` files, `releases` of them of one project, 200 of another, a wheel of 1 MiB, projects of three small wheels."""
     directory.mkdir(parents=True)
-    for version in range(200):
-        (directory / f"versions-1.{version}-py3-none-any.whl").write_bytes(os.urandom(1 << 16))
+    named = {"versions": 200, "releases": releases}
+    small = max(files - 201 - releases, 30)
+    for project, count in (*named.items(), *((f"project{number}", 3) for number in range(small // 3))):
+        for version in range(count):
+            name, content = wheel(project, f"1.{version}", os.urandom(700))
+            (directory / name).write_bytes(content)
     (directory / "large-1.0-py3-none-any.whl").write_bytes(os.urandom(1 << 20))
-    for number in range(max(files - 201, 30)):
-        (directory / f"project{number // 3}-1.{number % 3}-py3-none-any.whl").write_bytes(os.urandom(2048))
 
 
 @contextmanager
@@ -132,32 +135,39 @@ def ours(directory: Path, home: Path, python: str) -> tuple[list[str], int, dict
     return [*entry_point(python), *command()], port, environment
 
 
-def static(directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:
-    """nginx serving the same bytes without credentials: the limit."""
-    return _nginx(home, f"location /packages/ {{ alias {directory}/; }}")
+def nginx(directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:
+    """nginx serving packages, and the answers that ``record`` kept, from files without credentials: the limit."""
+    return _nginx(directory, home, "")
 
 
-def guarded(_directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:
-    """nginx serving a listing of three files from a file, with basic authentication."""
+def nginx_with_accounts(directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:
+    """The same with basic authentication."""
     (home / "htpasswd").write_text(f"{PUBLISHER[0]}:{{PLAIN}}{PUBLISHER[1]}\n")
     (home / "htpasswd").chmod(0o644)
     home.chmod(0o755)
-    (home / "listing").write_bytes(b"x" * 900)
-    return _nginx(
-        home,
-        f"location /simple/ {{ auth_basic pypi; auth_basic_user_file {home}/htpasswd; root {home};"
-        " try_files /listing =404; }",
-    )
+    return _nginx(directory, home, f"auth_basic pypi; auth_basic_user_file {home}/htpasswd;")
 
 
-def _nginx(home: Path, locations: str) -> tuple[list[str], int, dict[str, str]]:
+def record(port: int, directory: Path, paths: Iterable[str]) -> None:
+    """Keep a server's answers to ``paths`` beside ``directory``, for nginx."""
+    for path in paths:
+        status, body = fetch(port, path)
+        assert status == 200, path
+        file = directory.parent / "answers" / path.strip("/") / "index.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+
+
+def _nginx(directory: Path, home: Path, accounts: str) -> tuple[list[str], int, dict[str, str]]:
     port = free_port()
     (home / "nginx.conf").write_text(
         f"daemon off; pid {home}/pid; error_log {home}/e.log; worker_processes 1; events {{}}\n"
         f"http {{ access_log off; sendfile on; client_body_temp_path {home}/b; proxy_temp_path {home}/p;"
         f" fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;"
         f" keepalive_requests 1000000; server {{ listen 127.0.0.1:{port};"
-        f" {locations} location /health {{ return 200; }} }} }}\n"
+        f" location /packages/ {{ {accounts} alias {directory}/; }}"
+        f" location /simple/ {{ {accounts} root {directory.parent}/answers; }}"
+        f" location /health {{ return 200; }} }} }}\n"
     )
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
-    return [nginx, "-e", str(home / "e.log"), "-p", str(home), "-c", str(home / "nginx.conf")], port, {}
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
+    return [program, "-e", str(home / "e.log"), "-p", str(home), "-c", str(home / "nginx.conf")], port, {}

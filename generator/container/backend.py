@@ -16,6 +16,7 @@ from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 from .changes import Announcer
 from .details import DetailsCache
+from .entries import open_file
 from .index import Index
 from .records import write_change
 from .releases import order_of, version_of
@@ -86,23 +87,28 @@ class SimpleBackend(SimpleFileBackend):
 
     def add_package(self, filename: str, stream: BinaryIO) -> None:
         super().add_package(filename, stream)
-        _record("upload", filename, stream)
+        write_change(request.environ, "upload", filename, *_facts(stream))
 
     def remove_package(self, pkg: PkgFile) -> None:
         _remove(pkg)
 
 
 def _remove(pkg: PkgFile) -> None:
-    with suppress(FileNotFoundError), open(str(pkg.fn), "rb") as file:
+    """Recorded with the account of the request that pypiserver answers in this thread."""
+    facts: tuple[str | None, int | None] = None, None
+    # What cannot be read can be removed.
+    with suppress(OSError), open_file(str(pkg.root), str(pkg.relfn)) as file:
+        facts = _facts(file)
+    with suppress(FileNotFoundError):
         os.remove(str(pkg.fn))
-        _record("removal", str(pkg.relfn), file)
+        write_change(request.environ, "removal", str(pkg.relfn), *facts)
 
 
-def _record(change: str, name: str, file: IO[bytes]) -> None:
-    """In the log, with the account of the request that pypiserver answers in this thread."""
+def _facts(file: IO[bytes]) -> tuple[str, int]:
+    """SHA-256 and size in bytes of what is left to read."""
     digest = sha256()
     size = 0
     while block := file.read(1 << 20):
         digest.update(block)
         size += len(block)
-    write_change(request.environ, change, name, digest.hexdigest(), size)
+    return digest.hexdigest(), size

@@ -40,6 +40,8 @@ class Staged:
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
         self.size = 0
+        # Whether `publish` may have put it into the place of another file.
+        self.replaced = False
         # What archives.read_metadata found in it, so that a long archive is inflated once.
         self.metadata: bytes | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
@@ -76,10 +78,13 @@ class Staged:
         """
         target = self._directory / self.name
         try:
-            if replace:
-                os.replace(self._path, target)
-            else:
+            try:
                 os.link(self._path, target)
+            except FileExistsError:
+                if not replace:
+                    raise
+                self.replaced = True
+                os.replace(self._path, target)
         except OSError as error:
             # A file server may do what is asked of it and report that it failed, as when its answer is lost.
             if not self._is_at(target, error):

@@ -20,7 +20,7 @@ IMAGES = {
     "v2.4.2": ["pypiserver==2.4.2", "gunicorn==22.0.0"],
     "newest": ["pypiserver", "gunicorn"],
 }
-# The images' own versions of Python, taken where they are installed.
+# The images' own versions of Python, taken where they are installed; other environments have that of the tests.
 INTERPRETERS = {"v2.4.1": "python3.10", "v2.4.2": "python3.14", "newest": "python3.14"}
 
 StartTask = Callable[..., Task]
@@ -35,7 +35,7 @@ def python_with(name: str, requirements: list[str]) -> Path:
         # Workers of one test run want it at the same time.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (home / "complete").exists():
-            interpreter = INTERPRETERS[name]
+            interpreter = INTERPRETERS.get(name, sys.executable)
             found = shutil.which(interpreter) and subprocess.run([interpreter, "-c", ""], check=False).returncode == 0
             uv = [sys.executable, "-m", "uv"]
             chosen = interpreter if found else sys.executable

@@ -1,8 +1,10 @@
 /* Preloaded into a task: calls that concern FAULT_DIRECTORY fail as the file FAULT_CONTROL says.
  *
- * It holds a call's name and the number of an error. "linkdone" links, and reports the error all the same.
+ * It holds a call's name and the number of an error. "linkdone", "renamedone" and "close" do what they are asked, and
+ * report the error all the same. "stat" is any question about a file's state.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +67,56 @@ int link(const char *from, const char *to) {
         return result;
     FAIL(below(to), "linkdone");
     return 0;
+}
+
+int rename(const char *from, const char *to) {
+    FAIL(below(to), "rename");
+    int result = REAL(int, "rename", const char *, const char *)(from, to);
+    if (result)
+        return result;
+    FAIL(below(to), "renamedone");
+    return 0;
+}
+
+int mkdir(const char *path, mode_t mode) {
+    FAIL(below(path), "mkdir");
+    return REAL(int, "mkdir", const char *, mode_t)(path, mode);
+}
+
+int stat64(const char *path, struct stat64 *status) {
+    FAIL(below(path), "stat");
+    return REAL(int, "stat64", const char *, struct stat64 *)(path, status);
+}
+
+int lstat64(const char *path, struct stat64 *status) {
+    FAIL(below(path), "stat");
+    return REAL(int, "lstat64", const char *, struct stat64 *)(path, status);
+}
+
+int fstat64(int file, struct stat64 *status) {
+    FAIL(concerns(file), "stat");
+    return REAL(int, "fstat64", int, struct stat64 *)(file, status);
+}
+
+int fstatat64(int directory, const char *path, struct stat64 *status, int flags) {
+    FAIL(*path == '/' ? below(path) : concerns(directory), "stat");
+    return REAL(int, "fstatat64", int, const char *, struct stat64 *, int)(directory, path, status, flags);
+}
+
+struct dirent64 *readdir64(DIR *directory) {
+    /* At the end of a directory it leaves errno as it was, which is how callers know. */
+    int before = errno, number = concerns(dirfd(directory)) ? wanted("readdir") : 0;
+    errno = number ? number : before;
+    if (number)
+        return NULL;
+    return REAL(struct dirent64 *, "readdir64", DIR *)(directory);
+}
+
+int close(int file) {
+    int ours = file > 2 && concerns(file);
+    int result = REAL(int, "close", int)(file);
+    FAIL(ours && !result, "close");
+    return result;
 }
 
 int unlink(const char *path) {

@@ -38,6 +38,11 @@ def mounts(backing: Path, home: Path, count: int = 2, **environment: str) -> Ite
         yield [stack.enter_context(_mount(program, backing, home / f"host{it}", environment)) for it in range(count)]
 
 
+def asked(host: Path, call: str) -> int:
+    """How often a host's mount was asked for something."""
+    return host.with_name(f"{host.name}.log").read_text().splitlines().count(call)
+
+
 @contextmanager
 def _mount(program: Path, backing: Path, path: Path, environment: dict[str, str]) -> Iterator[Path]:
     path.mkdir()

@@ -1,20 +1,61 @@
-"""The benchmark's short form runs, as `make bench-short` does."""
+"""Each part of `make bench` runs, and prints its table, in a short form."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from .conftest import python_with
 from .mounts import missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+ROOT = Path(__file__).parents[2]
+# The Makefile's, whose original is measured.
+ORIGINAL = ["pypiserver==2.4.1", "gunicorn==20.0.4", "gevent==24.11.1", "passlib==1.7.4", "bcrypt<4", "setuptools<81"]
+
+pytestmark = pytest.mark.slow
+needs_load = pytest.mark.skipif(
+    not all(shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") for program in ("wrk", "nginx", "taskset")),
+    reason="wrk, nginx or taskset is not installed",
+)
 
 
-def test_latencies_are_measured(newest_image: Path) -> None:
-    program = [sys.executable, "-m", "bench.latency", "--seconds", "2", "--files", "300", "--python", str(newest_image)]
-    table = subprocess.check_output(program, text=True, cwd=Path(__file__).parents[2], timeout=300)
+def rows(part: str, *options: str) -> list[list[str]]:
+    """The cells of the table that a part prints, without its two heading lines."""
+    table = subprocess.check_output([sys.executable, "-m", f"bench.{part}", *options], text=True, cwd=ROOT, timeout=300)
     print(table)
-    assert [line.split("|")[1].strip() for line in table.splitlines()] == ["files", "---", "300", "300"]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_latencies_are_measured(newest_image: Path) -> None:
+    measured = rows("latency", "--seconds", "2", "--files", "300", "--python", str(newest_image))
+    assert [row[0] for row in measured] == ["300", "300"]
+
+
+@needs_load
+def test_costs_are_measured(newest_image: Path) -> None:
+    measured = rows("costs", "--seconds", "1", "--rounds", "1", "--python", str(newest_image))
+    assert [row[0] for row in measured] == [
+        "small listing",
+        "200 versions",
+        "3,000 versions",
+        "2 KB wheel",
+        "1 MiB wheel",
+    ]
+    assert all(float(cost) > 0 for row in measured for cost in row[1:4])
+
+
+@needs_load
+def test_the_original_is_measured(newest_image: Path, tmp_path: Path) -> None:
+    original = python_with("original", ORIGINAL)
+    short = ["--seconds", "0.3", "--files", "300", "--bursts", "0", "--rounds", "1", "--output", str(tmp_path)]
+    measured = rows("server", *short, "--python", str(newest_image), "--original", str(original))
+    figures = {row[1]: row[2:] for row in measured}
+    assert figures.keys() >= {"small listing", "200 versions", "1 MiB wheel", "mixed, 1 upload/s", "resident MiB"}
+    assert all(float(it.replace(",", "")) > 0 for row in figures.values() for it in row if it != "-")
+    assert {it.name for it in tmp_path.iterdir()} == {"benchmark.json", "benchmark.svg"}

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
-from .tasks import Task, sdist, sha256, visible, wheel
+from .tasks import JSON_TYPE, PUBLISHER, Task, sdist, sha256, visible, wheel
 
-CALLS = ("creat", "write", "fsync", "open", "opendir", "read", "link", "linkasc", "linkdone", "unlink", "dirfsync")
+ASKING = ("open", "opendir", "read", "readdir", "stat", "close")
+CHANGING = (
+    *("creat", "mkdir", "write", "fsync", "dirfsync", "unlink"),
+    *("link", "linkasc", "linkdone", "rename", "renamedone"),
+)
 ERRORS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EACCES, errno.ENOSPC, errno.EDQUOT)
 
 
 class Fault:
-    def __init__(self, control: Path) -> None:
-        self._control = control
+    """Of `task`; `other` has the same directory, and a storage that is well."""
+
+    def __init__(self, start: StartTask, directory: Path, home: Path, **settings: str) -> None:
+        library, self._control = home / "fault.so", home / "control"
+        source = Path(__file__).with_name("fault.c")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        self.directory = directory
+        preload = {
+            "LD_PRELOAD": str(library),
+            "FAULT_DIRECTORY": str(directory),
+            "FAULT_CONTROL": str(self._control),
+        }
+        self.task: Task = start(directory, **preload, **settings)
+        self.other: Task = start(directory, **settings)
 
     def set(self, call: str, number: int) -> None:
         self._control.write_text(f"{call} {number}")
@@ -25,50 +45,161 @@ class Fault:
     def end(self) -> None:
         self._control.unlink(missing_ok=True)
 
+    def cases(self, calls: tuple[str, ...] = ASKING + CHANGING) -> Iterator[tuple[str, int, str]]:
+        """Each call with each error, and the name of a project of its own."""
+        for call, number in itertools.product(calls, ERRORS):
+            if call == "mkdir":
+                shutil.rmtree(self.directory / ".index", ignore_errors=True)
+            yield call, number, f"p{call}{number}"
+
+    def files(self, task: Task, project: str) -> list[tuple[str, str, str]]:
+        return [
+            (it["filename"], it["hashes"]["sha256"], it["requires-python"]) for it in task.project(project)["files"]
+        ]
+
 
 @pytest.fixture
-def faulty(start_newest: StartTask, directory: Path, tmp_path: Path) -> tuple[Task, Fault]:
-    library, control = tmp_path / "fault.so", tmp_path / "control"
-    source = Path(__file__).with_name("fault.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    task = start_newest(directory, LD_PRELOAD=str(library), FAULT_DIRECTORY=str(directory), FAULT_CONTROL=str(control))
-    return task, Fault(control)
+def fault(start_newest: StartTask, directory: Path, tmp_path: Path) -> Fault:
+    return Fault(start_newest, directory, tmp_path)
+
+
+@pytest.fixture
+def mutable(start_newest: StartTask, directory: Path, tmp_path: Path) -> Fault:
+    return Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
-def test_what_an_uploads_answer_says_is_true(faulty: tuple[Task, Fault], directory: Path, signed: bool) -> None:
-    task, fault = faulty
-    for call in CALLS:
-        for number in ERRORS:
-            project = f"p{call}{number}"
-            name, content = wheel(project, "1.0")
-            signature = (f"{name}.asc", b"signature") if signed else None
-            fault.set(call, number)
-            response = task.upload(name, content, signature=signature)
-            fault.end()
-            case = (call, errno.errorcode[number], response.status_code, response.text)
-            stored = [it for it in visible(directory) if it.startswith(f"{project}-")]
-            if response.status_code == 200:
-                assert (directory / name).read_bytes() == content, case
-            elif "Nothing was stored" in response.text:
-                assert not stored, case
-            else:
-                assert response.status_code == 503, case
-                assert "may be public" in response.text or not stored, case
-            # It heals: the same once more is right, and is listed with all that belongs to it.
-            again = task.upload(name, content, signature=signature)
-            assert again.status_code == 200, (case, again.text)
-            (file,) = task.project(project)["files"]
-            assert (file["hashes"], file["requires-python"]) == ({"sha256": sha256(content)}, ">=3.8"), case
-            assert (directory / f"{name}.asc").exists() == signed, case
+def test_what_an_uploads_answer_says_is_true(fault: Fault, signed: bool) -> None:
+    for call, number, project in fault.cases():
+        name, content = wheel(project, "1.0")
+        signature = (f"{name}.asc", b"signature") if signed else None
+        fault.set(call, number)
+        response = fault.task.upload(name, content, signature=signature)
+        fault.end()
+        case = (call, errno.errorcode[number], response.status_code, response.text)
+        listed = [(name, sha256(content), ">=3.8")]
+        stored = [it for it in visible(fault.directory) if it.startswith(f"{project}-")]
+        if response.status_code == 200:
+            assert (fault.directory / name).read_bytes() == content, case
+            assert fault.files(fault.other, project) == listed, case
+        elif "Nothing was stored" in response.text:
+            assert not stored, case
+        else:
+            assert response.status_code == 503, case
+            assert "is public" in response.text or "may be public" in response.text or not stored, case
+        # It heals: the same once more is right, and is listed with all that belongs to it.
+        again = fault.task.upload(name, content, signature=signature)
+        assert again.status_code == 200, (case, again.text)
+        for task in (fault.task, fault.other):
+            assert fault.files(task, project) == listed, case
+        assert (fault.directory / f"{name}.asc").exists() == signed, case
+
+
+@pytest.mark.slow
+def test_what_a_replacements_answer_says_is_true(mutable: Fault) -> None:
+    for call, number, project in mutable.cases():
+        name, content = wheel(project, "1.0")
+        assert mutable.task.upload(name, content).status_code == 200
+        assert mutable.files(mutable.task, project) == [(name, sha256(content), ">=3.8")]
+        replacement = wheel(project, "1.0", b"new")[1]
+        mutable.set(call, number)
+        response = mutable.task.upload(name, replacement)
+        mutable.end()
+        case = (call, errno.errorcode[number], response.status_code, response.text)
+        stored = (mutable.directory / name).read_bytes()
+        if response.status_code == 200:
+            assert stored == replacement, case
+        elif "Nothing was stored" in response.text:
+            assert stored == content, case
+        else:
+            assert response.status_code == 503, case
+            assert stored in (content, replacement), case
+            assert "is public" in response.text or "may be public" in response.text or stored == content, case
+        for task in (mutable.task, mutable.other):
+            assert mutable.files(task, project) == [(name, sha256(stored), ">=3.8")], case
+        assert mutable.task.upload(name, replacement).status_code == 200, case
+        for task in (mutable.task, mutable.other):
+            assert mutable.files(task, project) == [(name, sha256(replacement), ">=3.8")], case
+
+
+def remove(task: Task, project: str) -> requests.Response:
+    form = {":action": "remove_pkg", "name": project, "version": "1.0"}
+    return requests.post(task.url, data=form, auth=PUBLISHER, timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
+def test_what_a_removals_answer_says_is_true(
+    start_newest: StartTask, directory: Path, tmp_path: Path, backend: str
+) -> None:
+    mutable = Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false", PACKAGE_BACKEND=backend)
+    for call, number, project in mutable.cases():
+        name, content = wheel(project, "1.0")
+        assert mutable.task.upload(name, content).status_code == 200
+        mutable.set(call, number)
+        response = remove(mutable.task, project)
+        mutable.end()
+        case = (call, errno.errorcode[number], response.status_code, response.text)
+        there = (mutable.directory / name).exists()
+        assert response.status_code in (200, 404, 503), case
+        assert there == (response.status_code != 200), case
+        recorded = [it["file"] for it in mutable.task.changes() if it["change"] == "removal"]
+        assert (name in recorded) != there, case
+        if there:
+            assert name in mutable.task.get(f"/simple/{project}/").text, case
+            assert remove(mutable.task, project).status_code == 200, case
+        for task in (mutable.task, mutable.other):
+            assert task.get(f"/simple/{project}/").status_code == 404, case
+
+
+@pytest.mark.slow
+def test_nothing_is_taken_for_absent_while_the_storage_fails(fault: Fault) -> None:
+    name, content = wheel("known", "1.0")
+    (fault.directory / name).write_bytes(content)
+    (fault.directory / "sub").mkdir()
+    inner, inner_content = sdist("inner", "1.0")
+    (fault.directory / "sub" / inner).write_bytes(inner_content)
+    paths = [
+        "/simple/",
+        "/simple/known/",
+        "/known/json",
+        "/packages/",
+        f"/packages/{name}",
+        f"/packages/{name}.metadata",
+    ]
+    paths += [
+        "/simple/inner/",
+        f"/packages/sub/{inner}",
+        "/project/known/",
+        "/simple/nothing/",
+        "/packages/no-1.0.tar.gz",
+    ]
+    headers = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
+    well = {path: fault.task.get(path, headers=headers) for path in paths}
+    assert [it.status_code for it in well.values()] == [200] * 9 + [404] * 2
+    for call, number, project in fault.cases(ASKING):
+        # Without it, nobody would ask the storage what is known already.
+        (fault.directory / wheel(project, "1.0")[0]).write_bytes(b"x")
+        fault.set(call, number)
+        answers = {path: fault.task.get(path, headers=headers) for path in paths}
+        fault.end()
+        for path, answer in answers.items():
+            case = (call, errno.errorcode[number], path, answer.status_code, answer.text[:200])
+            assert answer.status_code in (well[path].status_code, 503), case
+            if answer.status_code == 200 and path not in ("/simple/", "/packages/"):
+                assert answer.content == well[path].content, case
+        for path in paths:
+            healed = fault.task.get(path, headers=headers)
+            assert healed.status_code == well[path].status_code, (call, number, path)
+        assert fault.files(fault.task, "known") == [(name, sha256(content), ">=3.8")]
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EINVAL])
-def test_a_read_error_is_no_fact(faulty: tuple[Task, Fault], directory: Path, number: int) -> None:
-    task, fault = faulty
+def test_a_read_error_is_no_fact(fault: Fault, number: int) -> None:
+    task = fault.task
     for name, content in (wheel("read", "1.0"), sdist("read", "1.0", metadata="Requires-Python: >=3.8\n")):
-        (directory / name).write_bytes(content)
+        (fault.directory / name).write_bytes(content)
     name = wheel("read", "1.0")[0]
     assert task.get("/simple/").status_code == 200
     fault.set("read", number)

@@ -15,43 +15,10 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .tasks import Task, sdist, sha256, staged, visible, wheel
+from .damages import OF_ANNOUNCEMENTS, files_of, lie_ahead, replace_by_files, upload_killed
+from .tasks import sdist, sha256, staged, visible, wheel
 
 NAME, CONTENT = wheel("killed", "1.0")
-# Kills itself before the given one of the calls that change a file system or make a change visible.
-UPLOAD = textwrap.dedent("""
-    import os, signal, sys
-    from pathlib import Path
-
-    left = int(sys.argv[1])
-
-    def counted(call):
-        def count(*arguments, **options):
-            global left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **options)
-        return count
-
-    from pypiserver.config import Config
-    from generator.container.backend import IndexedBackend
-    from generator.container.staging import Staged
-
-    config = Config.default_with_overrides(roots=[Path(sys.argv[2])], backend_arg="simple-dir", overwrite=False)
-    backend = IndexedBackend(config)
-    for name in ("mkdir", "open", "close", "fsync", "link", "unlink", "pwrite", "replace"):
-        setattr(os, name, counted(getattr(os, name)))
-    staged = Staged(Path(sys.argv[2]), sys.argv[3])
-    staged.write(sys.stdin.buffer.read())
-    staged.flush()
-    backend.publish(staged, replace=False)
-    staged.settle()
-    backend.details.learn(staged.name, staged.file, staged.sha256)
-    staged.discard()
-    os.write(1, b"answered")
-""")
-
 STOCK = textwrap.dedent("""
     import sys
     from pathlib import Path
@@ -63,13 +30,6 @@ STOCK = textwrap.dedent("""
 """)
 
 
-def files_of(task: Task, project: str) -> dict[str, str]:
-    response = task.get(f"/simple/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
-    if response.status_code == 404:
-        return {}
-    return {it["filename"]: it["hashes"]["sha256"] for it in response.json()["files"]}
-
-
 @pytest.mark.slow
 def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
     start_newest: StartTask, newest_image: Path, directory: Path
@@ -77,13 +37,7 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
     task = start_newest(directory)
     assert task.upload(*sdist("first", "1.0", b"content")).status_code == 200
     for step in range(100):
-        killed = subprocess.run(
-            [newest_image, "-c", UPLOAD, str(step), directory, NAME],
-            input=CONTENT,
-            capture_output=True,
-            cwd=Path(__file__).parents[2],
-            check=False,
-        )
+        killed = upload_killed(newest_image, directory, NAME, CONTENT, step)
         assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
         published = (directory / NAME).exists()
         assert published or killed.stdout != b"answered"
@@ -132,65 +86,7 @@ def test_a_change_hidden_by_an_upload_is_found_in_time(
     assert found == {"theirs-1.0.tar.gz": sha256(b"theirs")}
 
 
-def journals(directory: Path) -> list[Path]:
-    return sorted(directory.glob(".index/changes/*"), key=lambda path: path.stat().st_mtime)
-
-
-def remove_everything(directory: Path) -> None:
-    shutil.rmtree(directory / ".index")
-
-
-def remove_journals(directory: Path) -> None:
-    for path in journals(directory):
-        path.unlink()
-
-
-def truncate(directory: Path) -> None:
-    for path in journals(directory):
-        os.truncate(path, 10)
-
-
-def tear(directory: Path) -> None:
-    with journals(directory)[-1].open("ab") as file:
-        file.write(b'{"number": 99, "na')
-
-
-def garble(directory: Path) -> None:
-    for path in journals(directory):
-        size = path.stat().st_size
-        path.write_bytes(os.urandom(size) + b"\n\xff\n[]\n{}\n")
-
-
-def lie_ahead(directory: Path) -> None:
-    """Of packages that are not there, at times that never were, in names that are none."""
-    lines: list[object] = [
-        {"number": 1, "name": "ahead-1.0.tar.gz"},
-        {"number": 2, "name": "ahead-1.0.tar.gz", "done": True, "bracket": [1, 2, 3]},
-        {"number": 3, "name": "../ahead-1.0.tar.gz", "done": True, "bracket": [1, 2, 3]},
-        {"number": 4, "name": "ahead", "done": True, "bracket": [directory.stat().st_ino, 0, 1 << 62]},
-        {"number": [], "name": {}, "done": True},
-        {"number": 5, "name": "ahead-1.1.tar.gz", "done": True, "bracket": ["x"]},
-    ]
-    (directory / ".index" / "changes" / f"{'0' * 16}.1").write_text("".join(json.dumps(it) + "\n" for it in lines))
-
-
-def clutter(directory: Path) -> None:
-    changes = directory / ".index" / "changes"
-    (changes / f"{'1' * 16}.1").mkdir()
-    (changes / f"{'2' * 16}.1").symlink_to(f"{'2' * 16}.1")
-    os.mkfifo(changes / f"{'3' * 16}.1")
-    (changes / f"{'4' * 16}.1").write_bytes(b"x" * (3 << 20))
-    (changes / f"{'5' * 16}.2").write_bytes(b"of a later version\n")
-
-
-def replace_by_files(directory: Path) -> None:
-    shutil.rmtree(directory / ".index" / "changes")
-    (directory / ".index" / "changes").write_bytes(b"")
-
-
-@pytest.mark.parametrize(
-    "damage", [remove_everything, remove_journals, truncate, tear, garble, lie_ahead, clutter, replace_by_files]
-)
+@pytest.mark.parametrize("damage", OF_ANNOUNCEMENTS)
 def test_damaged_announcements_hide_and_invent_nothing(
     start_newest: StartTask, directory: Path, damage: Callable[[Path], None]
 ) -> None:

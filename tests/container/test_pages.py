@@ -17,9 +17,9 @@ import pytest
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, sha256, wheel
-from .test_faults import Fault, faulty
+from .test_faults import Fault, fault
 
-__all__ = ["faulty"]  # a fixture
+__all__ = ["fault"]  # a fixture
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PIP = {"Accept": f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"}
@@ -238,8 +238,8 @@ def test_simple_dir_has_no_pages(start: StartTask, directory: Path) -> None:
     assert (response.status_code, response.headers["Location"]) == (303, "/simple/demo/")
 
 
-def test_a_description_that_cannot_be_read_takes_nothing_else_away(faulty: tuple[Task, Fault], directory: Path) -> None:
-    task, fault = faulty
+def test_a_description_that_cannot_be_read_takes_nothing_else_away(fault: Fault) -> None:
+    task = fault.task
     assert task.upload(*wheel("demo", "1.0", metadata="Summary: What it is\n")).status_code == 200
     task.project("demo")
     fault.set("read", errno.EIO)

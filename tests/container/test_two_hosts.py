@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
-from .mounts import missing, mounts
+from .mounts import asked, missing, mounts
 from .tasks import Task, sdist, sha256, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -29,11 +29,6 @@ def hosts(directory: Path, tmp_path: Path) -> Iterator[list[Path]]:
 def tasks(start_newest: StartTask, hosts: list[Path]) -> list[Task]:
     """On the first two; the third is another program's."""
     return [start_newest(host) for host in hosts[:2]]
-
-
-def asked(host: Path, call: str) -> int:
-    """How often a host's mount was asked for something."""
-    return host.with_name(f"{host.name}.log").read_text().splitlines().count(call)
 
 
 def versions(task: Task, project: str) -> int:

@@ -1,0 +1,137 @@
+"""What may befall the hidden directory of a package directory: killed uploads, and announcements that are not true."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+from .tasks import JSON_TYPE, Task
+
+# Kills itself before the given one of the calls that change a file system or make a change visible.
+UPLOAD = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+
+    left = int(sys.argv[1])
+
+    def counted(call):
+        def count(*arguments, **options):
+            global left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **options)
+        return count
+
+    from pypiserver.config import Config
+    from generator.container.backend import IndexedBackend
+    from generator.container.staging import Staged
+
+    config = Config.default_with_overrides(roots=[Path(sys.argv[2])], backend_arg="simple-dir", overwrite=False)
+    backend = IndexedBackend(config)
+    for name in ("mkdir", "open", "close", "fsync", "link", "unlink", "pwrite", "replace"):
+        setattr(os, name, counted(getattr(os, name)))
+    staged = Staged(Path(sys.argv[2]), sys.argv[3])
+    staged.write(sys.stdin.buffer.read())
+    staged.flush()
+    backend.publish(staged, replace=False)
+    staged.settle()
+    backend.details.learn(staged.name, staged.file, staged.sha256)
+    staged.discard()
+    os.write(1, b"answered")
+""")
+
+
+def upload_killed(
+    python: Path, directory: Path, name: str, content: bytes, step: int
+) -> subprocess.CompletedProcess[bytes]:
+    """An upload by a process that is killed before its `step`th call; if it has fewer, it says that it answered."""
+    return subprocess.run(
+        [python, "-c", UPLOAD, str(step), directory, name],
+        input=content,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+
+
+def files_of(task: Task, project: str) -> dict[str, str]:
+    """Digests by file name, as a listing has them."""
+    response = task.get(f"/simple/{project}/", headers={"Accept": JSON_TYPE})
+    if response.status_code == 404:
+        return {}
+    response.raise_for_status()
+    return {it["filename"]: it["hashes"]["sha256"] for it in response.json()["files"]}
+
+
+def journals(directory: Path) -> list[Path]:
+    return sorted(directory.glob(".index/changes/*"), key=lambda path: path.stat().st_mtime)
+
+
+def remove_everything(directory: Path) -> None:
+    shutil.rmtree(directory / ".index")
+
+
+def remove_journals(directory: Path) -> None:
+    for path in journals(directory):
+        path.unlink()
+
+
+def truncate(directory: Path) -> None:
+    for path in journals(directory):
+        os.truncate(path, 10)
+
+
+def tear(directory: Path) -> None:
+    with journals(directory)[-1].open("ab") as file:
+        file.write(b'{"number": 99, "na')
+
+
+def garble(directory: Path) -> None:
+    for path in journals(directory):
+        size = path.stat().st_size
+        path.write_bytes(os.urandom(size) + b"\n\xff\n[]\n{}\n")
+
+
+def lie_ahead(directory: Path) -> None:
+    """Of packages that are not there, at times that never were, in names that are none."""
+    lines: list[object] = [
+        {"number": 1, "name": "ahead-1.0.tar.gz"},
+        {"number": 2, "name": "ahead-1.0.tar.gz", "done": True, "bracket": [1, 2, 3]},
+        {"number": 3, "name": "../ahead-1.0.tar.gz", "done": True, "bracket": [1, 2, 3]},
+        {"number": 4, "name": "ahead", "done": True, "bracket": [directory.stat().st_ino, 0, 1 << 62]},
+        {"number": [], "name": {}, "done": True},
+        {"number": 5, "name": "ahead-1.1.tar.gz", "done": True, "bracket": ["x"]},
+    ]
+    (directory / ".index" / "changes" / f"{'0' * 16}.1").write_text("".join(json.dumps(it) + "\n" for it in lines))
+
+
+def clutter(directory: Path) -> None:
+    changes = directory / ".index" / "changes"
+    (changes / f"{'1' * 16}.1").mkdir()
+    (changes / f"{'2' * 16}.1").symlink_to(f"{'2' * 16}.1")
+    os.mkfifo(changes / f"{'3' * 16}.1")
+    (changes / f"{'4' * 16}.1").write_bytes(b"x" * (3 << 20))
+    (changes / f"{'5' * 16}.2").write_bytes(b"of a later version\n")
+
+
+def replace_by_files(directory: Path) -> None:
+    shutil.rmtree(directory / ".index" / "changes")
+    (directory / ".index" / "changes").write_bytes(b"")
+
+
+OF_ANNOUNCEMENTS: list[Callable[[Path], None]] = [
+    remove_everything,
+    remove_journals,
+    truncate,
+    tear,
+    garble,
+    lie_ahead,
+    clutter,
+    replace_by_files,
+]

@@ -1,0 +1,149 @@
+"""File names and versions, for all that `packaging` takes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from .conftest import StartTask
+from .tasks import Task, tarball, visible, wheel, zipped
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
+    from generator.container.releases import (
+        SDIST_SUFFIXES,
+        BadName,
+        order_of,
+        released,
+        same_file,
+        same_version,
+        version_of,
+    )
+
+PROJECTS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._]{0,8}[A-Za-z0-9])?", fullmatch=True)
+VERSIONS = st.from_regex(
+    r"([1-9]!)?[0-9]{1,3}(\.[0-9]{1,2}){0,3}((a|b|rc)[0-9])?(\.post[0-9])?(\.dev[0-9])?(\+[a-z0-9]{1,4})?",
+    fullmatch=True,
+)
+FORMS = st.sampled_from(("-py3-none-any.whl", "-1a-cp312-cp312-linux_x86_64.whl", *SDIST_SUFFIXES))
+
+
+def spellings(version: str) -> tuple[str, ...]:
+    public, plus, local = version.partition("+")
+    return version, str(Version(version)), f"v{version}", re.sub(r"(a|b|rc)", r".\1.", public) + plus + local
+
+
+@st.composite
+def respelled(draw: st.DrawFn, project: str) -> str:
+    """Another spelling of the same project (PEP 503) that a file name may have."""
+    parts = [draw(st.sampled_from((part.lower(), part.upper()))) for part in re.split(r"[._]+", project)]
+    spelled: str = "".join(part + draw(st.sampled_from("._")) for part in parts[:-1]) + parts[-1]
+    return spelled
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), PROJECTS, VERSIONS, FORMS)
+def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, version: str, form: str) -> None:
+    try:
+        file = released(f"{project}-{version}{form}")
+    except BadName:
+        # Wheels may not have two underscores in a row.
+        assert form.endswith(".whl")
+        return
+    assert (file.project, file.version) == (canonicalize_name(project), Version(version))
+    spelling = data.draw(respelled(project))
+    for other in spellings(version):
+        assert same_file(file, f"{spelling}-{other}{form}")
+        assert same_version(other, file)
+    assert not same_file(file, f"{spelling}x-{version}{form}")
+    assert not same_file(file, f"{spelling}-{version.partition('+')[0]}+other{form}")
+
+
+@given(PROJECTS, VERSIONS)
+def test_a_release_has_one_source_distribution_however_packed(project: str, version: str) -> None:
+    assert len({released(f"{project}-{version}{suffix}") for suffix in SDIST_SUFFIXES}) == 1
+
+
+@given(st.text() | st.text().map(lambda text: f"{text}.whl") | st.text().map(lambda text: f"a-{text}.tar.gz"))
+def test_no_name_is_an_error_of_another_kind(name: str) -> None:
+    with contextlib.suppress(BadName):
+        released(name)
+
+
+@given(st.lists(VERSIONS | st.text(), max_size=8))
+def test_all_versions_have_one_order(texts: list[str]) -> None:
+    ordered = sorted(texts, key=order_of)
+    texts.reverse()
+    assert sorted(texts, key=order_of) == ordered
+    keys = [order_of(text) for text in ordered]
+    assert [key[0] for key in keys] == sorted(key[0] for key in keys)
+    versions = [Version(text) for text, key in zip(ordered, keys, strict=True) if key[0]]
+    assert versions == sorted(versions)
+
+
+@given(st.text())
+def test_a_version_is_normalised_once(text: str) -> None:
+    once = version_of("", text)
+    assert version_of("", once) == once
+
+
+RELEASES = itertools.count()
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.data(),
+    st.from_regex(r"[A-Za-z]{1,4}([._][A-Za-z]{1,4}){0,2}", fullmatch=True),
+    VERSIONS,
+    st.sampled_from(("form", "metadata", "nobody")),
+    st.sampled_from(("project", "version")),
+    st.sampled_from(("-py3-none-any.whl", ".tar.gz")),
+)
+def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
+    shared: Task, data: st.DataObject, project: str, version: str, odd: str, what: str, suffix: str
+) -> None:
+    """However each of them spells it; if the odd one names another project or version, nothing is stored."""
+    project = f"{project}.{next(RELEASES):b}".translate({ord("0"): "o", ord("1"): "i"})
+    said = {
+        who: (data.draw(respelled(project)), data.draw(st.sampled_from(spellings(version))))
+        for who in ("form", "metadata")
+    }
+    if odd in said:
+        said[odd] = (f"{project}x", version) if what == "project" else (project, f"9!{Version(version).public}")
+    text = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n".format(*said["metadata"]).encode()
+    home = f"{data.draw(respelled(project)).replace('.', '_')}-{data.draw(st.sampled_from(spellings(version)[:2]))}"
+    if suffix == ".tar.gz":
+        content = tarball([(f"{home}/PKG-INFO", text)])
+    else:
+        content = zipped([(f"{home}.dist-info/METADATA", text)])
+    answer = shared.upload(f"{home}{suffix}", content, dict(zip(("name", "version"), said["form"], strict=True)))
+    assert answer.status_code == (200 if odd == "nobody" else 400), answer.text
+    assert (shared.directory / f"{home}{suffix}").exists() == (odd == "nobody")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("immutable", ["true", "false"])
+def test_of_two_spellings_published_at_once_one_is_stored(
+    start_newest: StartTask, directory: Path, immutable: str
+) -> None:
+    tasks = [start_newest(directory, IMMUTABLE_PACKAGES=immutable) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(40):
+            name, content = wheel(f"Raced_{'x' * number}", "1.0")
+            names = (name, name.lower())
+            answers = list(pool.map(lambda task, name: task.upload(name, content), tasks, names))  # noqa: B023  # done
+            stored = [it for it in visible(directory) if it.lower() == name.lower()]
+            assert sorted(it.status_code for it in answers) == [200, 409], [it.text for it in answers]
+            assert stored == [names[[it.status_code for it in answers].index(200)]]
+            assert f"is stored as {stored[0]}" in "".join(it.text for it in answers)

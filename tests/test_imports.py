@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),
     "cleaner": (),
+    "rotation": (),
 }
 """By room (a folder or a module of ``generator/``): the rooms, or single modules of one, that it may import."""
 MOST_ENTRIES = 10

@@ -125,6 +125,8 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "MinReleaseAgeDays": (["0", "7", "365"], ["", "-1", "366", "07", "1.5"]),
     "CooldownExemptNames": (["", "acme-*,Other.Name"], ["a b", "a" * 129]),
     "BlockedFiles": (["", "a,b==1!2.0+x,sha256:0a"], ["a b", "a>1", "a" * 401]),
+    "PasswordRotationDays": (["0", "7", "30", "99", "365"], ["", "1", "6", "366", "07", "30d"]),
+    "PasswordGraceHours": (["1", "72", "168"], ["", "0", "169", "1.5"]),
     "UpstreamCacheGib": (["1", "9999"], ["", "0", "10000", "01"]),
     "TaskMinCount": (["0", "9", str(settings.MAX_TASK_MIN)], ["", "-1", str(settings.MAX_TASK_MIN + 1), "01", "2.0"]),
     "TaskMaxCount": (["1", "9", "10", str(MAX_TASKS)], ["", "0", str(MAX_TASKS + 1), "01", "1000"]),

@@ -144,6 +144,8 @@ REPLACES = {
     "PrivateNames": {"TaskDefinition"},
     "UpstreamFileHosts": {"TaskDefinition"},
     "UpstreamUrl": {"TaskDefinition"},
+    # A permission of a function has no name of its own, and none of its properties changes in place.
+    "PasswordRotationDays": {"TaskDefinition"},
     "GunicornWorkers": {"TaskDefinition"},
     "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
     "HostedZoneName": {"Certificate"},

@@ -1,7 +1,7 @@
 """What a deployment costs a month in us-east-1, by list prices: the tables of README.md and docs/sizing.md.
 
-Dollars. A price is as it was on the page beside it between March and July 2026; those of AWS's own pages, which fill in
-their figures as they are opened, are not confirmed, and marked so. AWS's price lists are the last word.
+Dollars. A price is as it was on the page beside it between March and July 2026; AWS's own pages fill in their figures as
+they are opened. AWS's price lists are the last word.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOURS = 730
 """Of a month, as AWS's calculator has it."""
 ROOT_VOLUME_GB = 30
 """Of the ECS-optimised image, whose size the hosts' volumes keep."""
-_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
+_CLOUDWATCH = "https://www.factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards/"
 _EFS = "https://www.factualminds.com/blog/amazon-efs-pricing-throughput-modes-storage-classes/"
 _NETWORK = "https://www.zacfukuda.com/blog/aws-nat-gateway-vs-vpc-endpoint"
 
@@ -28,10 +28,6 @@ class Price(NamedTuple):
     dollars: float
     unit: str
     page: str
-
-    @property
-    def confirmed(self) -> bool:
-        return "://aws.amazon.com/" not in self.page
 
 
 INSTANCES = {
@@ -50,7 +46,9 @@ LOAD_BALANCER = Price(0.0225, "hour", "https://c3x.dev/resources/aws/aws_lb")
 ADDRESS = Price(
     0.005, "hour", "https://pocketlantern.dev/briefs/aws-public-ipv4-charge-avoidance-vpc-and-load-balancer-design-2026"
 )
-SECRET = Price(0.40, "secret", "https://aws.amazon.com/secrets-manager/pricing/")
+SECRET = Price(
+    0.40, "secret", "https://hivebook.wiki/wiki/aws-secrets-manager-rotated-secrets-dynamic-db-credentials-kms"
+)
 KEY = Price(1.00, "key", "https://cloudburn.io/blog/aws-kms-pricing")
 ALARM = Price(0.10, "metric", "https://c3x.dev/resources/aws/aws_cloudwatch_metric_alarm")
 COMPOSITE = Price(0.50, "alarm", ALARM.page)
@@ -59,7 +57,7 @@ NAT = Price(0.045, "hour", _NETWORK)
 ENDPOINT = Price(0.01, "hour", _NETWORK)
 STORAGE = Price(0.30, "GB", _EFS)
 EFS_READ = Price(0.03, "GB", _EFS)
-BACKUP = Price(0.05, "GB", "https://aws.amazon.com/backup/pricing/")
+BACKUP = Price(0.05, "GB", "https://www.factualminds.com/blog/aws-backup-pricing-vaults-cross-region-restores/")
 CODEARTIFACT = Price(0.05, "GB, and for 10,000 requests", "https://c3x.dev/resources/aws/aws_codeartifact_domain/")
 
 
@@ -163,8 +161,7 @@ def table(templates: dict[str, Template]) -> str:
 def _row(line: Line) -> str:
     price = line.price
     dollars = f"{price.dollars:.2f}" if round(price.dollars, 2) == price.dollars else f"{price.dollars:g}"
-    doubt = "" if price.confirmed else " (not confirmed)"
-    return f"| {line.what} | [${dollars} per {price.unit}]({price.page}){doubt} | ${line.month:.2f} |"
+    return f"| {line.what} | [${dollars} per {price.unit}]({price.page}) | ${line.month:.2f} |"
 
 
 def profiles(templates: dict[str, Template], benchmark: Path) -> str:

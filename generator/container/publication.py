@@ -6,6 +6,8 @@ import contextlib
 import errno
 import logging
 import os
+import secrets
+import time
 
 from .backend import IndexedBackend
 from .http import Refusal
@@ -13,6 +15,13 @@ from .releases import Released, same_file
 from .staging import Staged, Uncertain, settle
 
 log = logging.getLogger("gunicorn.error")
+
+# Of which each waits for up to twice as long as the one before, the first for up to 0.1 s.
+ATTEMPTS = 6
+
+
+class _Rival(Exception):
+    """The same file became visible under another spelling at the same time."""
 
 
 class Publication:
@@ -53,6 +62,17 @@ class Publication:
 
     def publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
         """What `stored` refuses is refused here as well: another task may have published it since."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._publish(content, signature, released)
+            except _Rival:
+                # If what was there is taken back as well, one of them has to come first.
+                time.sleep(secrets.randbelow(100 << attempt) / 1000)
+                self.stored(content, released)
+        raise Refusal(503, "Nothing was stored: the same file is being uploaded under another spelling. Upload again.")
+
+    def _publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
+        """Raises _Rival as well, after which nothing of this is stored."""
         files = [staged for staged in (signature, content) if staged is not None]
         try:
             path = self.stored(content, released)
@@ -72,8 +92,11 @@ class Publication:
                     made.append(staged)
             # Two tasks may publish two spellings of one file at once, and each looks before the other's is there.
             # Both look again after publishing, so at least one sees the other's and takes its own back.
-            self.stored(content, released)
-        except (Refusal, OSError) as error:
+            try:
+                self.stored(content, released)
+            except Refusal as error:
+                raise _Rival from error
+        except (_Rival, Refusal, OSError) as error:
             self._take_back(made, error)
             raise storage_refusal(error) if isinstance(error, OSError) else error from error
         try:
@@ -102,7 +125,7 @@ class Publication:
         """Raises Refusal, which says what is public, if it cannot be taken back."""
         # Without immutability a file may have replaced another, which is gone: removing it would lose both.
         try:
-            if not self._immutable and made:
+            if not self._immutable and any(staged.replaced for staged in made):
                 raise OSError(errno.EIO, str(cause))
             for staged in reversed(made):
                 staged.withdraw()

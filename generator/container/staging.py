@@ -40,8 +40,12 @@ class Staged:
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
         self.size = 0
+        # Whether `publish` may have put it into the place of another file.
+        self.replaced = False
         # What archives.read_metadata found in it, so that a long archive is inflated once.
         self.metadata: bytes | None = None
+        # When it was uploaded, in seconds since 1970, if that was not now: the mtime of what is published.
+        self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
         self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
@@ -76,10 +80,16 @@ class Staged:
         """
         target = self._directory / self.name
         try:
-            if replace:
-                os.replace(self._path, target)
-            else:
+            # Not before: what lies here and has an old mtime was left by a killed task.
+            if self.uploaded is not None:
+                os.utime(self._path, (self.uploaded, self.uploaded))
+            try:
                 os.link(self._path, target)
+            except FileExistsError:
+                if not replace:
+                    raise
+                self.replaced = True
+                os.replace(self._path, target)
         except OSError as error:
             # A file server may do what is asked of it and report that it failed, as when its answer is lost.
             if not self._is_at(target, error):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 import warnings
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from .conftest import StartTask
+from .tasks import Task, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
     from generator.container.releases import (
         SDIST_SUFFIXES,
         BadName,
-        filed_otherwise,
         order_of,
         released,
         same_file,
@@ -32,21 +38,20 @@ VERSIONS = st.from_regex(
 FORMS = st.sampled_from(("-py3-none-any.whl", "-1a-cp312-cp312-linux_x86_64.whl", *SDIST_SUFFIXES))
 
 
+def spellings(version: str) -> tuple[str, ...]:
+    public, plus, local = version.partition("+")
+    return version, str(Version(version)), f"v{version}", re.sub(r"(a|b|rc)", r".\1.", public) + plus + local
+
+
 @st.composite
 def respelled(draw: st.DrawFn, project: str) -> str:
     """Another spelling of the same project (PEP 503) that a file name may have."""
     parts = [draw(st.sampled_from((part.lower(), part.upper()))) for part in re.split(r"[._]+", project)]
-    text: str = "".join(part + draw(st.sampled_from("._")) for part in parts[:-1]) + parts[-1]
-    return text
+    spelled: str = "".join(part + draw(st.sampled_from("._")) for part in parts[:-1]) + parts[-1]
+    return spelled
 
 
-@given(PROJECTS, VERSIONS, FORMS)
-def test_what_build_tools_write_is_listed_as_what_it_is(project: str, version: str, form: str) -> None:
-    """As the specifications of wheels and source distributions spell the names of files."""
-    name = f"{canonicalize_name(project).replace('-', '_')}-{Version(version)}{form}"
-    assert filed_otherwise(name, released(name)) is None
-
-
+@settings(max_examples=30, deadline=None)
 @given(st.data(), PROJECTS, VERSIONS, FORMS)
 def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, version: str, form: str) -> None:
     try:
@@ -57,7 +62,7 @@ def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, ver
         return
     assert (file.project, file.version) == (canonicalize_name(project), Version(version))
     spelling = data.draw(respelled(project))
-    for other in (version, str(Version(version)), f"v{version}", re.sub(r"(a|b|rc)([0-9])", r"\1.\2", version)):
+    for other in spellings(version):
         assert same_file(file, f"{spelling}-{other}{form}")
         assert same_version(other, file)
     assert not same_file(file, f"{spelling}x-{version}{form}")
@@ -71,14 +76,15 @@ def test_a_release_has_one_source_distribution_however_packed(project: str, vers
 
 @given(st.text() | st.text().map(lambda text: f"{text}.whl") | st.text().map(lambda text: f"a-{text}.tar.gz"))
 def test_no_name_is_an_error_of_another_kind(name: str) -> None:
-    with suppress(BadName):
-        assert released(name).project
+    with contextlib.suppress(BadName):
+        released(name)
 
 
-@given(st.data(), st.lists(VERSIONS | st.text(), max_size=8))
-def test_all_versions_have_one_order(data: st.DataObject, texts: list[str]) -> None:
+@given(st.lists(VERSIONS | st.text(), max_size=8))
+def test_all_versions_have_one_order(texts: list[str]) -> None:
     ordered = sorted(texts, key=order_of)
-    assert sorted(data.draw(st.permutations(texts)), key=order_of) == ordered
+    texts.reverse()
+    assert sorted(texts, key=order_of) == ordered
     keys = [order_of(text) for text in ordered]
     assert [key[0] for key in keys] == sorted(key[0] for key in keys)
     versions = [Version(text) for text, key in zip(ordered, keys, strict=True) if key[0]]
@@ -89,3 +95,55 @@ def test_all_versions_have_one_order(data: st.DataObject, texts: list[str]) -> N
 def test_a_version_is_normalised_once(text: str) -> None:
     once = version_of("", text)
     assert version_of("", once) == once
+
+
+RELEASES = itertools.count()
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.data(),
+    st.from_regex(r"[A-Za-z]{1,4}([._][A-Za-z]{1,4}){0,2}", fullmatch=True),
+    VERSIONS,
+    st.sampled_from(("form", "metadata", "nobody")),
+    st.sampled_from(("project", "version")),
+    st.sampled_from(("-py3-none-any.whl", ".tar.gz")),
+)
+def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
+    shared: Task, data: st.DataObject, project: str, version: str, odd: str, what: str, suffix: str
+) -> None:
+    """However each of them spells it; if the odd one names another project or version, nothing is stored."""
+    project = f"{project}.{next(RELEASES):b}".translate({ord("0"): "o", ord("1"): "i"})
+    said = {
+        who: (data.draw(respelled(project)), data.draw(st.sampled_from(spellings(version))))
+        for who in ("form", "metadata")
+    }
+    if odd in said:
+        said[odd] = (f"{project}x", version) if what == "project" else (project, f"9!{Version(version).public}")
+    text = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n".format(*said["metadata"]).encode()
+    home = f"{data.draw(respelled(project)).replace('.', '_')}-{data.draw(st.sampled_from(spellings(version)[:2]))}"
+    if suffix == ".tar.gz":
+        content = tarball([(f"{home}/PKG-INFO", text)])
+    else:
+        content = zipped([(f"{home}.dist-info/METADATA", text)])
+    answer = shared.upload(f"{home}{suffix}", content, dict(zip(("name", "version"), said["form"], strict=True)))
+    assert answer.status_code == (200 if odd == "nobody" else 400), answer.text
+    assert (shared.directory / f"{home}{suffix}").exists() == (odd == "nobody")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("immutable", ["true", "false"])
+def test_of_two_spellings_published_at_once_one_is_stored(
+    start_newest: StartTask, directory: Path, immutable: str
+) -> None:
+    tasks = [start_newest(directory, IMMUTABLE_PACKAGES=immutable) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(40):
+            name, content = wheel(f"Raced_{'x' * number}", "1.0")
+            names = (name, name.lower())
+            answers = list(pool.map(lambda task, name: task.upload(name, content), tasks, names))  # noqa: B023  # done
+            stored = [it for it in visible(directory) if it.lower() == name.lower()]
+            assert sorted(it.status_code for it in answers) == [200, 409], [it.text for it in answers]
+            assert stored == [names[[it.status_code for it in answers].index(200)]]
+            assert f"is stored as {stored[0]}" in "".join(it.text for it in answers)

@@ -93,7 +93,8 @@ def test_no_new_requests_come_before_a_task_is_told_to_stop(resources: Data, con
 def test_a_worker_outlives_the_longest_stall_that_is_allowed_to_a_client(
     container: Data, gunicorn: dict[str, Any]
 ) -> None:
-    environment = {it["Name"]: str(it["Value"]) for it in container["Environment"]}
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:one"
+    environment = {it["Name"]: re.sub("<.*Secret>", secret, str(it["Value"])) for it in container["Environment"]}
     credentials = {f"PUBLISHER_{field}": "x" for field in ("USERNAME", "PASSWORD")}
     server = Settings.from_environment({**environment, **credentials})
     assert gunicorn["timeout"] >= 60

@@ -35,6 +35,8 @@ def architecture(edition: E) -> E:
     from_storage = storage(
         edition.stack("Storage", "pypiserver: file system of the packages, and its backups"),
         file_system_group=from_security.file_system_group,
+        publisher=from_security.publisher,
+        reader=from_security.reader,
     )
     from_edge = edge(
         edition.stack("Edge", "pypiserver: certificate, load balancer, DNS records, access logs"),
@@ -65,6 +67,7 @@ def architecture(edition: E) -> E:
         log_agent=from_compute.log_agent,
         auto_scaling_group=from_compute.auto_scaling_group,
         logs=from_compute.logs,
+        rotation_function=from_security.rotation_function,
     )
 
     edition.expose(
@@ -76,6 +79,7 @@ def architecture(edition: E) -> E:
         from_edge.load_balancer_dns_name,
         from_edge.load_balancer_zone,
         from_storage.file_system,
+        from_storage.vault,
         from_compute.cluster,
         from_compute.service,
         from_compute.service_arn,

@@ -101,6 +101,8 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
         {"EfsThroughputMode": "bursting"},
         {"EfsThroughputMode": "provisioned"},
         {"LoadBalancerIpAddressType": "dualstack"},
+        {"BackupVaultLock": "governance"},
+        {"PasswordRotationDays": "7"},
     )
     before = [editions.single(context).resources for context in contexts]
     for name, value in extras().items():
@@ -152,6 +154,10 @@ def test_every_key_that_a_mapping_is_asked_for_exists(editions: Editions) -> Non
 
 BACKUP = {"BackupVault", "BackupPlan", "BackupSelection", "BackupRole", "FailedBackup"}
 VAULT_CLEANER = {"VaultCleaner", "VaultCleanerFunction", "VaultCleanerRole", "VaultCleanerLogs"}
+ROTATION = {
+    *("PublisherRotation", "ReaderRotation", "RotationAlarm", "RotationPermission"),
+    *("RotationFunction", "RotationLogs", "RotationRole"),
+}
 RECORDS = {"Records", "CertificateAuthorityRecords"}
 OWN_CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
 
@@ -232,6 +238,13 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {"PublisherSecretReaders", "ReaderSecretReaders"},
         set(),
     ),
+    "new passwords": ({"PasswordRotationDays": "30"}, ROTATION, set()),
+    "new passwords of the publisher": (
+        {"PasswordRotationDays": "30", "ReaderAccount": "false"},
+        ROTATION - {"ReaderRotation"},
+        {"ReaderRotation"},
+    ),
+    "no new passwords": (DEFAULTS, set(), ROTATION),
     "no reader": ({"ReaderAccount": "false"}, {"PublisherSecret", "ReaderSecret"}, set()),
     "five names": ({"DnsNames": items("n{}", 5)}, {"ForwardRule"}, {"ForwardMoreRule"}),
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),

@@ -21,6 +21,7 @@ ECR = [
     "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a_b/c@sha256:" + "0" * 64,
 ]
 ALIAS = "arn:aws-cn:kms:cn-north-1:123456789012:alias/team/pypi_1"
+VAULT = "arn:aws-us-gov:backup:us-gov-west-1:123456789012:backup-vault:copies"
 LONG = "a" * 63
 CARRIED_JSON = [r'["\u00e9 \uffff \n\t\"\\"]', "[" + "a" * 4094 + "]"]
 NOT_CARRIED_JSON = [
@@ -124,6 +125,8 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "MinReleaseAgeDays": (["0", "7", "365"], ["", "-1", "366", "07", "1.5"]),
     "CooldownExemptNames": (["", "acme-*,Other.Name"], ["a b", "a" * 129]),
     "BlockedFiles": (["", "a,b==1!2.0+x,sha256:0a"], ["a b", "a>1", "a" * 401]),
+    "PasswordRotationDays": (["0", "7", "30", "99", "365"], ["", "1", "6", "366", "07", "30d"]),
+    "PasswordGraceHours": (["1", "72", "168"], ["", "0", "169", "1.5"]),
     "UpstreamCacheGib": (["1", "9999"], ["", "0", "10000", "01"]),
     "TaskMinCount": (["0", "9", str(settings.MAX_TASK_MIN)], ["", "-1", str(settings.MAX_TASK_MIN + 1), "01", "2.0"]),
     "TaskMaxCount": (["1", "9", "10", str(MAX_TASKS)], ["", "0", str(MAX_TASKS + 1), "01", "1000"]),
@@ -168,6 +171,12 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
+    "EfsKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
+    "BackupKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
+    "BackupCopyVaultArn": (
+        ["", VAULT, VAULT.replace("copies", "a_B-" + "9" * 46)],
+        ["copies", VAULT + ",", VAULT + "/a", VAULT.replace("backup-vault", "recovery-point"), VAULT + "a" * 46],
+    ),
     "LogKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),
 }

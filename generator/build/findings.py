@@ -47,8 +47,8 @@ EXPLAINED = (
     Explained(
         ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
         ("PublisherSecret", "ReaderSecret"),
-        "The passwords are copied into `pip.conf` and CI settings, which a schedule would break at night. "
-        "Changing one is a decision of a person.",
+        "`PasswordRotationDays`, off by default: with it clients have to read the password from Secrets Manager, and those "
+        "to which it was copied are refused one day.",
     ),
     Explained(
         ("CKV_AWS_149", "SecretsManagerUsingKMSKey"),
@@ -63,8 +63,7 @@ EXPLAINED = (
     Explained(
         ("CKV_AWS_166",),
         ("BackupVault",),
-        "Encrypted under the AWS managed key. A key is fixed for a vault's life, so a wrong one could not be changed "
-        "without losing the backups.",
+        "Encrypted under the AWS managed key, or `BackupKmsKeyArn`, a key of yours; it is fixed for the vault's life.",
     ),
     Explained(
         ("AwsSolutions-S1", "CKV_AWS_18", "S3BucketLoggingEnabled"),
@@ -129,7 +128,7 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-L1",),
-        ("*CleanerFunction",),
+        ("*CleanerFunction", "RotationFunction"),
         "Python 3.14 is supported for years. A newer runtime is taken once every partition has it.",
     ),
     Explained(
@@ -149,6 +148,12 @@ EXPLAINED = (
         ("*CleanerFunction",),
         "It calls AWS's public APIs and nothing in the VPC. Inside it would need NAT or endpoints, and its network "
         "interfaces hold up the deletion of the security groups.",
+    ),
+    Explained(
+        ("CKV_AWS_115", "LambdaConcurrency", "CKV_AWS_116", "LambdaDLQ", "CKV_AWS_117", "LambdaInsideVPC"),
+        ("RotationFunction",),
+        "Only Secrets Manager calls it, waits for its answer and tries again; an alarm rings when it fails. It calls Secrets "
+        "Manager and nothing in the VPC.",
     ),
     Explained(
         ("AwsSolutions-VPC7", "VPCFlowLogsEnabled"),

@@ -14,15 +14,16 @@ from pypiserver.backend import BackendProxy
 from pypiserver.config import Config
 from pypiserver.pkg_helpers import normalize_pkgname
 
+from .access import Access, Grant
 from .backend import IndexedBackend, SimpleBackend
 from .body import MalformedBody, StalledBody
 from .downloads import download, metadata
 from .health import Health
-from .http import Environ, Refusal, Response, authenticate, plain, redirect, unauthorized, whole
+from .http import Environ, Refusal, Response, plain, redirect, unauthorized, whole
 from .listings import Listings
 from .pages import WELCOME, Pages, asked_by_people
 from .records import write_change
-from .settings import HEALTH_PATH, Account, Settings
+from .settings import HEALTH_PATH, Settings
 from .sides import UPSTREAM
 from .stock import Stock
 from .upkeep import keep_up
@@ -45,7 +46,7 @@ class Application:
     """Made once per worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._accounts = settings.accounts
+        self.access = Access(settings.accounts)
         self._directory = settings.packages_directory
         self._fallback_url = settings.fallback_url.rstrip("/")
         config = Config.default_with_overrides(
@@ -131,16 +132,15 @@ class Application:
             return Work("search", lambda: self._from_stock(self._stock.search, environ))
         return self._change(account, environ)
 
-    def _account(self, environ: Environ) -> Account:
-        account = authenticate(environ, self._accounts)
+    def _account(self, environ: Environ) -> Grant:
+        account = self.access.authenticate(environ)
         if account is None:
             raise unauthorized("A user name and password are needed.")
         return account
 
-    def _change(self, account: Account, environ: Environ) -> Work:
+    def _change(self, account: Grant, environ: Environ) -> Work:
         """The only way to what changes the package directory."""
-        if not account.may_upload:
-            raise Refusal(403, f"The account {account.username} may not upload.")
+        account.require_upload()
         if self._indexed:
             return Work(
                 "upload", lambda: self._uploads.respond(environ) or self._from_stock(self._stock.respond, environ)

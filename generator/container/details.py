@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 20
 # Bounds memory: about 500 bytes are held per file.
 FILES_REMEMBERED = 200_000
 # Asking for a file's attributes takes a network's time: more files than these are asked for at once.
-FEW_FILES = 8
+FEW_FILES = 3
 ASKING_THREADS = 16
 
 
@@ -60,8 +60,10 @@ class DetailsCache:
 
         A file that may not be read is passed over, unless there is no other. Raises OSError.
         """
+        # What is kept is read while the files are asked for: each takes a network's time.
+        loading = None if self._known.keys() >= set(paths) else self._pool.submit(self._kept.load, project)
         statuses = self._statuses(paths)
-        kept = None
+        kept: Mapping[str, Details] | None = None
         changed = False
         denied: PermissionError | None = None
         found: list[tuple[str, Details]] = []
@@ -70,7 +72,8 @@ class DetailsCache:
                 continue
             details = self._current(path, status)
             if details is None:
-                kept = self._kept.load(project) if kept is None else kept
+                if kept is None:
+                    kept = loading.result() if loading else self._kept.load(project)
                 details = self._believed(path, status, kept)
             if details is None:
                 assert kept is not None

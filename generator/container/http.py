@@ -1,17 +1,12 @@
-"""What the handlers answer with, and how a client's credentials are checked."""
+"""What the handlers answer with."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any, NamedTuple
-
-from .settings import Account
 
 Environ = dict[str, Any]
 
@@ -63,28 +58,6 @@ def redirect(status: int, location: str, query: str = "") -> Response:
 
 def unauthorized(reason: str) -> Refusal:
     return Refusal(401, reason, ("WWW-Authenticate", 'Basic realm="pypi"'))
-
-
-def authenticate(environ: Environ, accounts: Sequence[Account]) -> Account | None:
-    """None without credentials; raises Refusal (401) if they are wrong, so that clients ask again."""
-    header = environ.get("HTTP_AUTHORIZATION")
-    if header is None:
-        return None
-    scheme, _, encoded = header.partition(" ")
-    try:
-        given = base64.b64decode(encoded.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        given = b""
-    found = None
-    # Takes as long whichever name exists.
-    for account in accounts:
-        for credentials in account.credentials:
-            if hmac.compare_digest(given, credentials):
-                found = account
-    if found is None or scheme.lower() != "basic":
-        raise unauthorized("Wrong user name or password.")
-    environ["REMOTE_USER"] = found.username
-    return found
 
 
 def moment(ns: int) -> datetime:

@@ -128,7 +128,7 @@ class Outbound:
             if parts is None:
                 raise Unreachable(f"{url[:200]!a} is at no host of UpstreamUrl or UpstreamFileHosts")
             connection = stack.enter_context(self._connect(parts, deadline))
-            response = _ask(connection, parts, headers, deadline)
+            response = ask(connection, parts, headers, deadline)
             location = response.headers.get("Location")
             if response.status not in (301, 302, 303, 307, 308) or location is None:
                 return Reply(url, response)
@@ -184,11 +184,20 @@ class _Incoming(io.RawIOBase):
         return io.BufferedReader(self, READ_BYTES)
 
 
-def _ask(connection: socket.socket, parts: SplitResult, headers: Mapping[str, str], deadline: float) -> HTTPResponse:
+def ask(
+    connection: socket.socket,
+    parts: SplitResult,
+    headers: Mapping[str, str],
+    deadline: float,
+    method: str = "GET",
+    body: bytes = b"",
+) -> HTTPResponse:
     """Raises OSError and HTTPException."""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if body:
+        headers = {**headers, "Content-Length": str(len(body))}
     lines = [
-        f"GET {target} HTTP/1.1",
+        f"{method} {target} HTTP/1.1",
         f"Host: {parts.netloc}",
         "User-Agent: pypiserver-upstream",
         "Accept-Encoding: identity",
@@ -196,7 +205,7 @@ def _ask(connection: socket.socket, parts: SplitResult, headers: Mapping[str, st
         *(f"{name}: {value}" for name, value in headers.items()),
         "\r\n",
     ]
-    connection.sendall("\r\n".join(lines).encode("ascii"))
-    response = HTTPResponse(_Incoming(connection, deadline), method="GET")  # type: ignore[arg-type]  # asked for makefile
+    connection.sendall("\r\n".join(lines).encode("ascii") + body)
+    response = HTTPResponse(_Incoming(connection, deadline), method=method)  # type: ignore[arg-type]  # asked for makefile
     response.begin()
     return response

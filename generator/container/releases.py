@@ -18,6 +18,7 @@ from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 # pip and uv install all of them; PyPI takes only the first two.
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+DOTS_LIMIT = 40
 
 
 class BadName(ValueError):
@@ -41,6 +42,9 @@ def released(name: str) -> Released:
     """Raises BadName."""
     try:
         if name.endswith(".whl"):
+            # Tags are a product of three lists; wheels of real projects have a dozen.
+            if name.count(".") > DOTS_LIMIT:
+                raise BadName("it has too many tags")
             return Released(*parse_wheel_filename(name))
         for suffix in SDIST_SUFFIXES:
             if name.endswith(suffix):

@@ -7,12 +7,14 @@ import os
 import sys
 import tempfile
 import time
+from threading import Thread
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
 
 from .application import Application
 from .engine import Engine
+from .polling import Polling
 from .records import write_access
 from .settings import Settings, SettingsError
 
@@ -41,8 +43,9 @@ class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, polling: Polling | None) -> None:
         self.settings = settings
+        self.polling = polling
         super().__init__()
 
     def load_config(self) -> None:
@@ -66,7 +69,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> Application:
-        return Application(self.settings)
+        application = Application(self.settings)
+        if self.polling:
+            self.polling.bring(application.access)
+            Thread(target=self.polling.follow, args=(application.access,), daemon=True).start()
+        return application
 
 
 def main() -> None:
@@ -74,6 +81,11 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         sys.exit(f"pypiserver: {error}")
+    polling = None
+    if settings.polled:
+        polling = Polling(settings.polled, settings.accounts)
+        # Before anybody is served: a password may be about to become the current one.
+        polling.refresh()
     # What the collector does not visit stays in memory that the worker processes share.
     gc.freeze()
-    Server(settings).run()
+    Server(settings, polling).run()

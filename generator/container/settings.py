@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,18 +23,20 @@ class SettingsError(ValueError):
 class Account:
     """One pair of credentials. A reader lists and downloads; a publisher also uploads."""
 
+    role: str
     username: str
     password: str
     may_upload: bool
 
-    @cached_property
-    def credentials(self) -> set[bytes]:
-        """`username:password` in each encoding that clients use: uv sends UTF-8; pip and twine, Latin-1."""
-        text = f"{self.username}:{self.password}"
-        encodings = {text.encode()}
-        with contextlib.suppress(UnicodeEncodeError):
-            encodings.add(text.encode("latin-1"))
-        return encodings
+
+@dataclass(frozen=True, kw_only=True)
+class Polled:
+    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles."""
+
+    arns: Mapping[str, str]
+    endpoint: str
+    credentials_url: str
+    seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,7 @@ class Settings:
     immutable: bool
     fallback_url: str
     upstream: UpstreamSettings | None
+    polled: Polled | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -112,6 +113,7 @@ class Settings:
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
             fallback_url=fallback_url,
             upstream=upstream,
+            polled=_polled(environment, number("POLL_SECONDS", 60, 1, 3600)),
         )
 
 
@@ -133,6 +135,24 @@ def _upstream(environment: Mapping[str, str], *, least_age_days: int, cache_gib:
     )
 
 
+def _polled(environment: Mapping[str, str], seconds: int) -> Polled | None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
+    arns = {role: arn for role in ("PUBLISHER", "READER") if (arn := environment.get(f"{role}_SECRET"))}
+    if not arns:
+        return None
+    endpoint = environment.get("SECRETS_ENDPOINT", "")
+    relative = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+    credentials = (
+        f"http://169.254.170.2{relative}" if relative else environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+    )
+    if not endpoint.startswith(("https://", "http://")):
+        raise SettingsError("SECRETS_ENDPOINT must be an http(s) URL where a secret is named.")
+    for role, arn in arns.items():
+        if arn.count(":") != 6:
+            raise SettingsError(f"{role}_SECRET must be the ARN of a secret, not {arn!r}.")
+    return Polled(arns=arns, endpoint=endpoint, credentials_url=credentials, seconds=seconds)
+
+
 def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
     accounts = []
     for role, may_upload in (("PUBLISHER", True), ("READER", False)):
@@ -140,15 +160,20 @@ def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
         password = environment.get(f"{role}_PASSWORD", "")
         if not username and not password and not may_upload:
             continue
-        if not username or not password:
-            raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
-        for part, value in (("USERNAME", username), ("PASSWORD", password)):
-            # A password that ends in a line end, or is not UTF-8, would never match.
-            if not value.isprintable():
-                raise SettingsError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
-        if ":" in username:
-            raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")
-        accounts.append(Account(username=username, password=password, may_upload=may_upload))
+        require_usable(role, username, password)
+        accounts.append(Account(role=role, username=username, password=password, may_upload=may_upload))
     if len({account.username for account in accounts}) < len(accounts):
         raise SettingsError("PUBLISHER_USERNAME and READER_USERNAME must differ.")
     return tuple(accounts)
+
+
+def require_usable(role: str, username: str, password: str) -> None:
+    """Raises SettingsError, which does not say the password."""
+    if not username or not password:
+        raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
+    for part, value in (("USERNAME", username), ("PASSWORD", password)):
+        # A password that ends in a line end, or is not UTF-8, would never match.
+        if not value.isprintable():
+            raise SettingsError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
+    if ":" in username:
+        raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")

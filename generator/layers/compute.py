@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from awacs import secretsmanager
+from awacs import kms, secretsmanager
 from awacs.aws import Allow, Statement
 from troposphere import (
     GetAtt,
@@ -22,7 +22,7 @@ from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import container, fargate, hosts, tasks
-from generator.parts.iam import ECS_TASKS, document, managed, may_decrypt_secrets, role
+from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
@@ -200,7 +200,7 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
             Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
-                Policy(PolicyName="decrypt-secrets", PolicyDocument=may_decrypt_secrets(stack)),
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),
             ),
         ],
     )

@@ -38,6 +38,7 @@ def monitoring(
     log_agent: Wire[kinds.ServiceName],
     auto_scaling_group: Wire[kinds.AutoScalingGroupName],
     logs: Wire[kinds.LogGroupName],
+    rotation_function: Wire[kinds.FunctionName],
 ) -> Monitoring:
     """Alarms and failures, sent to a topic, and a dashboard; all about resources of the other layers.
 
@@ -47,6 +48,7 @@ def monitoring(
     ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and hosts' log agent have them.
     ``service_arn``: as events of the tasks' deployments have it.
     ``auto_scaling_group``, ``logs``: the group of the hosts, and the log group of the tasks.
+    ``rotation_function``: what makes new passwords.
     """
     topic = encrypted_topic(stack)
     dimensions = {
@@ -59,6 +61,7 @@ def monitoring(
         "ServiceName": stack.take(service),
         "LogAgent.ServiceName": stack.take(log_agent),
         "TaskLogs": stack.take(logs),
+        "FunctionName": stack.take(rotation_function),
         "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }

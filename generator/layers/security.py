@@ -19,6 +19,7 @@ from generator.language.wiring import Stack, Wire, layer
 from generator.parts import container
 from generator.parts.iam import document, managed, role
 from generator.parts.lists import CIDRS, IPV6_CIDRS
+from generator.parts.rotation import rotation
 from generator.parts.tags import tags
 
 DYNAMIC_PORTS = (32768, 65535)
@@ -37,6 +38,7 @@ class Security:
     publisher: Wire[kinds.SecretArn]
     reader: Wire[kinds.SecretArn]
     credentials_command: Wire[kinds.Text]
+    rotation_function: Wire[kinds.FunctionName]
 
 
 @layer
@@ -78,6 +80,14 @@ def security(stack: Stack) -> Security:
     publisher = _credentials(stack, "PublisherSecret", "PublisherSecretReaders", "publisher")
     # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
     reader = _credentials(stack, "ReaderSecret", "ReaderSecretReaders", "reader")
+    with_rotation = stack.only(conditions.HAS_ROTATION)
+    rotates = rotation(
+        with_rotation,
+        {
+            "PublisherRotation": (publisher, conditions.HAS_ROTATION),
+            "ReaderRotation": (reader, conditions.HAS_READER_ROTATION),
+        },
+    )
     return Security(
         load_balancer_group=stack.offer(
             "LoadBalancerSecurityGroupId", Ref(load_balancer), "Security group of the load balancer."
@@ -96,6 +106,9 @@ def security(stack: Stack) -> Security:
             "CredentialsCommand",
             _credentials_command(publisher),
             "Prints the username and password of the publisher as JSON.",
+        ),
+        rotation_function=with_rotation.offer(
+            "RotationFunctionName", Ref(rotates), "Function that makes new passwords."
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from awacs import elasticfilesystem, ssmmessages
+from awacs import elasticfilesystem, kms, secretsmanager, ssmmessages
 from awacs.aws import Allow, Bool, Condition, Statement, StringEquals
 from troposphere import GetAtt, Join, Ref
 from troposphere.efs import AccessPoint, CreationInfo, MountTarget, PosixUser, RootDirectory
@@ -14,7 +14,7 @@ from generator import conditions, kinds, settings
 from generator.language.wiring import Expression, Stack, Wire, after, layer
 from generator.parts import backups, container
 from generator.parts.file_system import file_system_arn, new_file_system
-from generator.parts.iam import ECS_TASKS, document, role
+from generator.parts.iam import ECS_TASKS, document, may_use_secret_key, role
 from generator.parts.lists import SUBNETS
 from generator.parts.tags import tags
 
@@ -24,22 +24,30 @@ class Storage:
     file_system: Wire[kinds.FileSystemId]
     access_point: Wire[kinds.AccessPointId]
     task_role: Wire[kinds.RoleArn]
+    vault: Wire[kinds.VaultName]
 
 
 @layer
-def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> Storage:
+def storage(
+    stack: Stack,
+    *,
+    file_system_group: Wire[kinds.SecurityGroupId],
+    publisher: Wire[kinds.SecretArn],
+    reader: Wire[kinds.SecretArn],
+) -> Storage:
     """The packages' directory, ready to be mounted, its backups, and the role that tasks mount it with.
 
     ``file_system_group``: security group of the mount targets.
+    ``publisher``, ``reader``: secrets that tasks read again while they run.
     """
     new = new_file_system(stack)
     file_system = stack.if_(conditions.HAS_NEW_FILE_SYSTEM, Ref(new), settings.EXISTING_FILE_SYSTEM_ID)
     arn = file_system_arn(file_system)
     mount_targets = _mount_targets(stack, file_system, stack.take(file_system_group))
     access_point = _access_point(stack, file_system)
-    task_role = _task_role(stack)
+    task_role = _task_role(stack, [stack.take(publisher), stack.take(reader)])
     may_mount = _may_mount(stack, task_role, arn, access_point)
-    backups.daily(stack, arn)
+    vault = backups.backups(stack, arn)
     return Storage(
         file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
         access_point=stack.offer(
@@ -51,6 +59,7 @@ def storage(stack: Stack, *, file_system_group: Wire[kinds.SecurityGroupId]) -> 
         task_role=stack.offer(
             "TaskRoleArn", after(GetAtt(task_role, "Arn"), Ref(may_mount)), "Role of the pypiserver tasks."
         ),
+        vault=stack.offer("BackupVaultName", Ref(vault), "Vault of the backups."),
     )
 
 
@@ -119,8 +128,8 @@ def _may_mount(stack: Stack, task_role: Role, file_system_arn: Expression, acces
     )
 
 
-def _task_role(stack: Stack) -> Role:
-    """The role of the tasks, to which ``_may_mount`` adds the packages."""
+def _task_role(stack: Stack, polled: list[Expression]) -> Role:
+    """The role of the tasks, which may read the secrets ``polled``; ``_may_mount`` adds the packages."""
     # These four actions cannot be limited to a resource:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     channels = Statement(
@@ -133,6 +142,7 @@ def _task_role(stack: Stack) -> Role:
         ],
         Resource=["*"],
     )
+    read = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=polled)
     return role(
         stack,
         "TaskRole",
@@ -141,6 +151,11 @@ def _task_role(stack: Stack) -> Role:
         policies=[
             stack.if_(
                 conditions.IS_EXECUTE_COMMAND, Policy(PolicyName="execute-command", PolicyDocument=document(channels))
+            ),
+            stack.if_(conditions.HAS_ROTATION, Policy(PolicyName="read-secrets", PolicyDocument=document(read))),
+            stack.if_(
+                conditions.HAS_POLLED_KEY,
+                Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),
             ),
         ],
     )

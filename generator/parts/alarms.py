@@ -314,6 +314,16 @@ ALARMS = (
         periods=1,
     ),
     Alarm(
+        title="RotationAlarm",
+        runbook=runbooks.ROTATION,
+        description="A new password could not be made; the old one is good as before. See the rotation's log.",
+        metric=Metric("AWS/Lambda", "Errors", "Sum", 300, ("FunctionName",)),
+        comparison=AT_LEAST,
+        threshold=1,
+        periods=1,
+        condition=conditions.HAS_ROTATION,
+    ),
+    Alarm(
         title="HostCpuAlarm",
         runbook=runbooks.SLOW,
         description="The hosts' CPUs are busy for ten minutes: choose a larger instance type or more tasks.",

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from awacs import kms
-from awacs.aws import Allow, Condition, ForAnyValueStringEquals, PolicyDocument, Principal, Statement, StringEquals
+from awacs.aws import (
+    Action,
+    Allow,
+    Condition,
+    ForAnyValueStringEquals,
+    PolicyDocument,
+    Principal,
+    Statement,
+    StringEquals,
+)
 from awacs.sts import AssumeRole
 from troposphere import If, Ref, Select, Split, Sub
 from troposphere.iam import Policy, Role
@@ -31,7 +39,7 @@ def managed(path: str) -> Sub:
     return Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{path}")
 
 
-def may_decrypt_secrets(stack: Stack) -> If:
+def may_use_secret_key(stack: Stack, *actions: Action) -> If:
     """A policy for the key of the credentials. An alias names no key in a policy: a condition on the key's aliases does.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
@@ -40,10 +48,10 @@ def may_decrypt_secrets(stack: Stack) -> If:
     place, name = (Select(index, Split(":alias/", Sub("${Key}:alias/", Key=key))) for index in (0, 1))
     of_alias = Condition(ForAnyValueStringEquals("kms:ResourceAliases", [Sub("alias/${Name}", Name=name)]))
 
-    def decrypt(resource: Expression, **condition: Condition) -> dict[str, Any]:
-        return document(Statement(Effect=Allow, Action=[kms.Decrypt], Resource=[resource], **condition))
+    def use(resource: Expression, **condition: Condition) -> dict[str, Any]:
+        return document(Statement(Effect=Allow, Action=list(actions), Resource=[resource], **condition))
 
-    return stack.if_(IS_SECRET_KEY_ALIAS, decrypt(Sub("${Place}:key/*", Place=place), Condition=of_alias), decrypt(key))
+    return stack.if_(IS_SECRET_KEY_ALIAS, use(Sub("${Place}:key/*", Place=place), Condition=of_alias), use(key))
 
 
 def role(

@@ -49,7 +49,7 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
         MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
         Command=container_program.command(),
-        Environment=_environment(stack),
+        Environment=[*_environment(stack), *_polled(stack, publisher, reader)],
         Secrets=[
             *_secrets("PUBLISHER", publisher),
             *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
@@ -104,6 +104,19 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
         "UPSTREAM_CACHE_GIB": stack.take(settings.UPSTREAM_CACHE_GIB),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
+
+
+def _polled(stack: Stack, publisher: Expression, reader: Expression) -> list[If]:
+    """The secrets that the server reads again while it runs, and where."""
+    endpoint = Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}")
+    values = {
+        "PUBLISHER_SECRET": (publisher, conditions.HAS_ROTATION),
+        "READER_SECRET": (reader, conditions.HAS_READER_ROTATION),
+        "SECRETS_ENDPOINT": (endpoint, conditions.HAS_ROTATION),
+    }
+    return [
+        stack.if_(condition, ecs.Environment(Name=name, Value=value)) for name, (value, condition) in values.items()
+    ]
 
 
 def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:

@@ -90,6 +90,22 @@ SECRET_KMS_KEY_ARN = Setting(
     pattern=optional(KEY_OR_ALIAS_ARN),
     constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
+PASSWORD_ROTATION_DAYS = Setting(
+    name="PasswordRotationDays",
+    label="Days between new passwords",
+    description="7 to 365: each account gets a new password so often, from the first interval on; tasks take it up without a restart. Clients have to read it from Secrets Manager. 0: never.",
+    default="0",
+    pattern="^(0|[7-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5])$",
+    constraint="must be 0, or a whole number from 7 to 365",
+)
+PASSWORD_GRACE_HOURS = Setting(
+    name="PasswordGraceHours",
+    label="Hours in which the old password is good",
+    description="1 to 168, beside a new one that PasswordRotationDays brought.",
+    default="72",
+    pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])$",
+    constraint="must be a whole number from 1 to 168",
+)
 
 ACCESS = Group(
     "Access",
@@ -105,5 +121,7 @@ ACCESS = Group(
         SECRET_READERS,
         READER_ACCOUNT,
         SECRET_KMS_KEY_ARN,
+        PASSWORD_ROTATION_DAYS,
+        PASSWORD_GRACE_HOURS,
     ),
 )

@@ -38,7 +38,7 @@ def mentioned() -> Iterator[tuple[str, str]]:
 
 def run(command: str, home: Path) -> str:
     """What the AWS CLI says: it parses its arguments by the service's model, and the address is nobody's."""
-    command = command.replace("CERTIFICATE_ARN", CERTIFICATE)
+    command = command.replace("CERTIFICATE_ARN", CERTIFICATE).replace("VERSION_ID", "0" * 32)
     # A time that the shell computes.
     command = re.sub(r"\$\(\(.*?\)\)", "1700000000", command)
     words = [word for word in shlex.split(command)[1:] if word != "…"]

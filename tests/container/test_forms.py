@@ -91,6 +91,8 @@ def test_the_form_of_old_setuptools_is_understood(shared: Task) -> None:
         "-1.0.tar.gz",
         "foo-1.0.tar",
         "foo-1.0-2.tar.gz",
+        # 17,576 tags.
+        "-".join(["foo-1.0", *[".".join("abcdefghijklmnopqrstuvwxyz")] * 3]) + ".whl",
     ],
 )
 def test_names_that_would_be_filed_wrongly_are_refused(shared: Task, name: str) -> None:

@@ -19,7 +19,7 @@ from generator import kinds, settings
 from generator.language.wiring import Setting, Stack, When, Wire
 from generator.layers.compute import compute
 from generator.layers.edge import edge
-from generator.layers.security import security
+from generator.layers.security import Security, security
 from generator.layers.storage import storage
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,12 @@ from generator import kinds
 
 def architecture(edition: Edition, stack: Stack) -> None:
     from_security = security(stack)
-    from_storage = storage(stack, file_system_group=from_security.file_system_group)
+    from_storage = storage(
+        stack,
+        file_system_group=from_security.file_system_group,
+        publisher=from_security.publisher,
+        reader=from_security.reader,
+    )
     from_edge = edge(stack, load_balancer_group=from_security.load_balancer_group)
 """
 COMPUTE = """
@@ -75,7 +80,7 @@ SNIPPETS = {
     ),
     "secret_for_a_role": Snippet("task_role=from_storage.task_role", "task_role=from_security.publisher", "arg-type"),
     "text_for_a_wire": Snippet("host_group=from_security.host_group", 'host_group="sg-0123"', "arg-type"),
-    "wire_dropped": Snippet("        publisher=from_security.publisher,\n", "", "call-arg"),
+    "wire_dropped": Snippet("        target_group=from_edge.target_group,\n", "", "call-arg"),
     "wire_unknown": Snippet("host_group=from_security.host_group", "hosts=from_security.host_group", "call-arg"),
     "wire_too_many": Snippet(
         "host_group=from_security.host_group",
@@ -118,10 +123,15 @@ def _stack(title: str = "Test", *, shared: bool = False) -> Stack:
     return Stack(title=title, template=Template(), shared=shared)
 
 
+def _for_storage(from_security: Security) -> dict[str, Any]:
+    """What the storage layer takes."""
+    return {name: getattr(from_security, name) for name in ("file_system_group", "publisher", "reader")}
+
+
 def _wires() -> dict[str, Any]:
     """All that the compute layer takes; Any, as the mistakes below are the point."""
     from_security = security(_stack("Security"))
-    from_storage = storage(_stack("Storage"), file_system_group=from_security.file_system_group)
+    from_storage = storage(_stack("Storage"), **_for_storage(from_security))
     from_edge = edge(_stack("Edge"), load_balancer_group=from_security.load_balancer_group)
     return {
         "host_group": from_security.host_group,
@@ -167,13 +177,9 @@ def test_a_dropped_or_unknown_wire_is_refused(name: str) -> None:
 
 
 def test_a_misspelt_offer_is_refused() -> None:
-    from_storage: Any = storage(_stack("Storage"), file_system_group=_wires_group())
+    from_storage: Any = storage(_stack("Storage"), **_for_storage(security(_stack("Security"))))
     with pytest.raises(AttributeError, match="taskrole"):
         _ = from_storage.taskrole
-
-
-def _wires_group() -> Wire[kinds.SecurityGroupId]:
-    return security(_stack("Security")).file_system_group
 
 
 def _wire(name: str = "FileSystemId", stack: str = "Storage") -> Wire[kinds.FileSystemId]:

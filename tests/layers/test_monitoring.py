@@ -25,7 +25,8 @@ def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
 @pytest.mark.parametrize("more", range(settings.MAX_ALARM_TOPICS + 1))
 def test_every_alarm_tells_every_topic_when_it_starts_and_when_it_ends(editions: Editions, more: int) -> None:
     topics = items("arn:aws:sns:eu-west-1:123456789012:alarms{}", more)
-    resources = editions.nested({"AlarmTopicArns": topics, "EfsThroughputMode": "bursting"}).resources
+    optional = {"EfsThroughputMode": "bursting", "PasswordRotationDays": "30"}
+    resources = editions.nested({"AlarmTopicArns": topics, **optional}).resources
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
     assert alarms.keys() == of_type(editions.single_file["Resources"], "AWS::CloudWatch::Alarm").keys()
     for title, alarm in alarms.items():
@@ -70,6 +71,7 @@ DIMENSIONS = {
     "CertificateArn": "<Certificate>",
     "ClusterName": "<Cluster>",
     "FileSystemId": "<FileSystem>",
+    "FunctionName": "<RotationFunction>",
     "LoadBalancer": "<LoadBalancer.LoadBalancerFullName>",
     "ServiceName": "<Service.Name>",
     "TargetGroup": "<TargetGroup.TargetGroupFullName>",

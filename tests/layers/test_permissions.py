@@ -147,7 +147,8 @@ def test_parliament_would_find_something() -> None:
     assert parliament.analyze_policy_string(json.dumps(wrong)).findings
 
 
-def test_the_execution_role_alone_reads_the_accounts_secrets(resources: Data) -> None:
+def test_who_reads_the_accounts_secrets(editions: Editions) -> None:
+    resources = editions.nested({**everything(), "PasswordRotationDays": "0"}).resources
     secrets = ["<PublisherSecret>", "<ReaderSecret>"]
     readers = {
         name: (actions, on)
@@ -160,6 +161,30 @@ def test_the_execution_role_alone_reads_the_accounts_secrets(resources: Data) ->
     task = resources["TaskDefinition"]["Properties"]
     assert task["ExecutionRoleArn"] == "<ExecutionRole.Arn>"
     assert task["TaskRoleArn"] == "<TaskRole.Arn>"
+
+
+def test_with_rotation_tasks_read_and_its_function_writes_the_accounts_secrets_and_no_others(
+    editions: Editions,
+) -> None:
+    secrets = ["<PublisherSecret>", "<ReaderSecret>"]
+    write = ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
+    for key, decrypts in (({}, False), ({"SecretKmsKeyArn": everything()["SecretKmsKeyArn"]}, True)):
+        policies = _identity_policies(editions.nested({"PasswordRotationDays": "30", **key}).resources)
+        found = {
+            name: (actions, on)
+            for name, policy in policies.items()
+            for actions, on, _ in _allowed(policy)
+            if any(action.startswith(("secretsmanager:", "kms:")) for action in actions)
+        }
+        assert found.pop("RotationRole.rotate") == ([f"secretsmanager:{it}" for it in write], secrets)
+        for name in ("TaskRole.read-secrets", "ExecutionRole.start-tasks"):
+            assert found.pop(name) == (["secretsmanager:GetSecretValue"], secrets)
+        if decrypts:
+            assert {actions[0] for actions, _ in found.values()} == {"kms:Decrypt"}
+            assert {name.partition(".")[0] for name in found} == {"RotationRole", "TaskRole", "ExecutionRole"}
+            assert found["RotationRole.use-secret-key"][0] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        else:
+            assert not found
 
 
 def test_the_task_mounts_and_writes_through_the_access_point_over_tls_and_does_nothing_else(editions: Editions) -> None:

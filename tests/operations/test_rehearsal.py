@@ -34,6 +34,8 @@ def numbered(name: str, first: int, last: int) -> set[str]:
 
 
 OPTIONAL = {
+    *("PublisherRotation", "ReaderRotation", "RotationAlarm", "RotationPermission"),
+    *("RotationFunction", "RotationLogs", "RotationRole"),
     *cleaner("AccessLogsCleaner"),
     *cleaner("GroupCleaner"),
     *cleaner("VaultCleaner"),
@@ -241,6 +243,7 @@ def test_every_option_at_once(account: Account) -> None:
         HttpRedirect="true",
         LoadBalancerIpAddressType="dualstack",
         ManagedTerminationProtection="ENABLED",
+        PasswordRotationDays="30",
         SecretKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
         SecretReaders="arn:aws:iam::123456789012:role/ci,arn:aws:iam::123456789012:role/dev",
         WebAclArn=acl["Summary"]["ARN"],

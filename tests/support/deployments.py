@@ -46,6 +46,8 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ReaderAccount": "false",
         "SecretReaders": items(arn + ":iam::123456789012:role/reader{}", 10),
         "SecretKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/0a-1b",
+        "PasswordRotationDays": "30",
+        "PasswordGraceHours": "24",
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
         "PackageBackend": "simple-dir",
@@ -89,6 +91,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ExistingFileSystemId": "fs-0123456789abcdef0",
         "CreateMountTargets": "false",
         "PackagesPath": "/restored/packages",
+        "EfsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/6a-7b",
         "EfsLifecyclePolicy": "1",
         "EfsArchivePolicy": "90",
         "EfsThroughputMode": "bursting",
@@ -96,6 +99,12 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "EnableEfsBackup": "false",
         "BackupSchedule": "cron(30 4 ? * MON *)",
         "BackupRetentionDays": "30",
+        "BackupWeeklyRetentionDays": "60",
+        "BackupMonthlyRetentionDays": "365",
+        "BackupCopyVaultArn": f"{arn}:backup:eu-central-1:210987654321:backup-vault:copies",
+        "BackupKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/8c-9d",
+        "BackupVaultLock": "compliance",
+        "BackupLockMinDays": "14",
         "BackupsForceDestroy": "true",
         "AlarmTopicArns": items(arn + ":sns:eu-west-1:123456789012:alarms{}", settings.MAX_ALARM_TOPICS),
         "PagerTopicArn": f"{arn}:sns:eu-west-1:123456789012:pager",
@@ -112,6 +121,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
 def everything(partition: str = "aws") -> dict[str, str]:
     """Values that the Rules accept together and that create every resource there can be on hosts."""
     without = {
+        "BackupVaultLock",
         "Capacity",
         "CertificateArn",
         "EfsArchivePolicy",

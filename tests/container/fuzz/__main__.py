@@ -40,7 +40,8 @@ def main() -> int:
         finally:
             world.closing.close()
             print(
-                f"\nSeeds {options.seed} to {seed}; examples {dict(counts)}; answers {dict(sorted(world.statuses.items()))}"
+                f"\nSeeds {options.seed} to {seed}; examples {dict(counts)}; answers {dict(sorted(world.statuses.items()))}; "
+                f"slowest /health {max(server.slowest_health for server in world.all):.3f} s"
             )
     return 0
 

@@ -102,7 +102,10 @@ class _Model:
                 aside.rename(path)
                 self.there[name] = content
             case "remove" if name in self.there:
-                _remove(path)
+                if server.immutable or not self.there[name]:
+                    _remove(path)
+                else:
+                    self._ask_to_remove(server, project, version)
                 del self.there[name]
             case "odd" if name not in self.there:
                 ODD[step.odd](path)
@@ -126,10 +129,21 @@ class _Model:
         lines = ["Content-Type: multipart/form-data; boundary=B", f"Content-Length: {len(body)}"]
         status = _ask(server, "POST /", PUBLISHER, *lines, body=body).status
         there = self.there.get(name)
-        if status != (200 if there in (None, content) else 409):
+        wanted = {200 if there in (None, content) else 409}
+        if not server.immutable:
+            # What is no file is replaced as well, unless it is a directory.
+            wanted = {200, 409} if there == b"" else {200}
+        if status not in wanted:
             raise Finding(f"an upload of {name}, of which there is {there!r}, is answered {status}")
-        if there is None:
+        if status == 200:
             self.there[name] = content
+
+    def _ask_to_remove(self, server: Server, project: str, version: str) -> None:
+        """At once: what another program wrote beside an upload may be found later, and is not there to remove before."""
+        body = f":action=remove_pkg&name={project}&version={version}".encode()
+        lines = ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+        if not eventually(lambda: _ask(server, "POST /", PUBLISHER, *lines, body=body).status == 200):
+            raise Finding(f"{project} {version} cannot be removed")
 
     def _check_kept(self, server: Server) -> None:
         listing = _ask(server, "GET /simple/demo/", READER)
@@ -160,7 +174,7 @@ class _Model:
             raise Finding(f"a part of {name} is answered {part}")
 
     def check(self) -> None:
-        for server in self.world.servers:
+        for server in [*self.world.servers, self.world.mutable]:
             for project in PROJECTS:
                 self._check_project(server, project)
             for name in self.there:
@@ -190,9 +204,10 @@ class _Model:
 def check(world: World, server: Server, taken: list[Step]) -> None:
     """Each step at the server that its content chooses. Raises Finding."""
     model = _Model(world)
+    servers = [*world.servers, world.mutable]
     try:
         for step in taken:
-            model.take(world.servers[(step.content + world.servers.index(server)) % len(world.servers)], step)
+            model.take(servers[(step.content + servers.index(server)) % len(servers)], step)
         model.check()
     except Finding as finding:
         raise Finding(f"{finding}\nafter {taken}") from None

@@ -10,16 +10,17 @@ import hypothesis
 from hypothesis import HealthCheck, Verbosity
 from hypothesis import strategies as st
 
-from . import directories, forms, raw, readings, wire
+from . import directories, forms, raw, readings, slow, wire
 from .target import Server, World
 
 
 class Property(NamedTuple):
-    """`examples` are those of one round."""
+    """`examples` are those of one round, each at one of `servers`."""
 
     inputs: st.SearchStrategy[Any]
     check: Callable[[World, Server, Any], None]
     examples: int
+    servers: Callable[[World], list[Server]] = lambda world: world.servers
 
 
 PROPERTIES = {
@@ -28,7 +29,12 @@ PROPERTIES = {
     "nginx": Property(wire.sent(), readings.check_nginx, 50),
     "forms": Property(forms.uploads(), forms.check, 60),
     "archives": Property(forms.archives(), forms.check, 30),
-    "directories": Property(directories.steps, directories.check, 15),
+    "directories": Property(directories.steps, directories.check, 15, lambda world: [*world.servers, world.mutable]),
+    # A publisher may remove what is there.
+    "other settings": Property(
+        wire.sent(("stranger", "reader")), raw.check, 60, lambda world: [world.mutable, world.simple]
+    ),
+    "slow clients": Property(slow.clients(), slow.check, 10, lambda world: world.all),
 }
 
 
@@ -46,7 +52,7 @@ def explore(world: World, name: str, counts: Counter[str], *, seed: int | None =
         print_blob=False,
         report_multiple_bugs=False,
     )
-    @hypothesis.given(st.sampled_from(world.servers), tried.inputs)
+    @hypothesis.given(st.sampled_from(tried.servers(world)), tried.inputs)
     def each(server: Server, example: Any) -> None:
         counts[name] += 1
         tried.check(world, server, example)

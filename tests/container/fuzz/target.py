@@ -70,11 +70,13 @@ def is_health(answer: Answer) -> bool:
 
 
 class Server:
-    """A task with one worker process. `statuses` counts what it answered."""
+    """A task. `statuses` counts what it answered; `immutable` is whether it replaces and removes no file."""
 
-    def __init__(self, task: Task, statuses: Counter[int]) -> None:
+    def __init__(self, task: Task, statuses: Counter[int], *, immutable: bool = True) -> None:
         self.task = task
         self.statuses = statuses
+        self.immutable = immutable
+        self.slowest_health = 0.0
         self._log = task.log.open("rb")
         self._begun = b""
         self._errors = task.errors.open("rb")
@@ -155,7 +157,17 @@ class Server:
         self._peaks_from_now()
         if peak > GROWTH_LIMIT_BYTES:
             raise Finding(f"a worker grew by {peak >> 20} MiB")
+        self.check_health()
+
+    def check_health(self) -> None:
+        """
+        Raises Finding unless /health answers.
+
+        How soon depends on the machine, and is only noted; that it waits for no client is shown by slow.py.
+        """
+        began = time.monotonic()
         stream, _ = self.exchange(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        self.slowest_health = max(self.slowest_health, time.monotonic() - began)
         if [answer.status for answer in answers(stream)] != [200]:
             raise Finding(f"/health is not well: {stream!r}")
 
@@ -179,6 +191,8 @@ class World:
     """
     A package directory with files that nobody may change, and its servers: the oldest engine, and the newest.
 
+    `mutable` and `simple` serve it with other settings: files may be replaced and removed, by two worker processes; and
+    pypiserver's own backend.
     `secrets` are what no stranger may be told. Requests may name demo and inner, and never the hidden project.
     """
 
@@ -200,22 +214,25 @@ class World:
             (self.directory / name).write_bytes(content)
         self.secrets = [b"zqhidden", marker, *(sha256(content).encode() for content in self.kept.values())]
         self.statuses: Counter[int] = Counter()
-        # glibc keeps memory apart for each of 128 threads; musl, the image's C library, does not.
-        overrides = {"MALLOC_ARENA_MAX": "2"}
-        tasks = [
-            Task(python_with(image, packages), self.directory, home / image, overrides)
-            for image, packages in IMAGES.items()
-        ]
-        for task in tasks:
-            task.wait_until_ready()
-            # Whatever is imported late is no growth.
-            for path in ("/simple/", "/simple/demo/", "/packages/", "/demo/json"):
-                assert task.get(path).status_code == 200
-            self.closing.callback(task.kill)
-        self.servers = [Server(task, self.statuses) for task in tasks]
-        for server in self.servers:
-            self.closing.callback(server.close)
+        self.servers = [self._start(image) for image in IMAGES]
+        self.mutable = self._start("newest", IMMUTABLE_PACKAGES="false", GUNICORN_WORKERS="2")
+        self.simple = self._start("newest", PACKAGE_BACKEND="simple-dir")
+        self.all = [*self.servers, self.mutable, self.simple]
         self.seen = self.snapshot()
+
+    def _start(self, image: str, **settings: str) -> Server:
+        # glibc keeps memory apart for each of 128 threads; musl, the image's C library, does not.
+        settings["MALLOC_ARENA_MAX"] = "2"
+        home = self.home / f"{image}{len(settings)}{settings.get('PACKAGE_BACKEND', '')}"
+        task = Task(python_with(image, IMAGES[image]), self.directory, home, settings)
+        self.closing.callback(task.kill)
+        task.wait_until_ready()
+        # Whatever is imported late is no growth.
+        for path in ("/simple/", "/simple/demo/", "/packages/", "/demo/json") * 8:
+            assert task.get(path).status_code == 200
+        server = Server(task, self.statuses, immutable=settings.get("IMMUTABLE_PACKAGES") != "false")
+        self.closing.callback(server.close)
+        return server
 
     def snapshot(self) -> dict[str, str]:
         """The SHA-256 of each file by its path, of all but the servers' own."""
@@ -242,7 +259,7 @@ class World:
             (self.directory / name).unlink()
 
     def check(self) -> None:
-        for server in self.servers:
+        for server in self.all:
             server.check()
 
     def check_told_nothing(self, stream: bytes) -> None:

@@ -1,0 +1,176 @@
+"""The rotation's function, step by step, as Secrets Manager calls it; Secrets Manager is moto's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from secrets_manager import SecretsManager, function, secrets_manager
+
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+OLD = {"username": "publisher", "password": "old", "url": "kept"}
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[SecretsManager]:
+    with secrets_manager() as manager:
+        yield manager
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def index(manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> ModuleType:
+    """The handler, for which waiting takes no time."""
+    index = function(manager, monkeypatch, grace_hours=72, wait_seconds=150)
+    index.time = SimpleNamespace(sleep=waits.append)  # type: ignore[attr-defined] # the handler's import
+    return index
+
+
+@pytest.fixture
+def arn(manager: SecretsManager) -> str:
+    return manager.create(f"publisher-{uuid.uuid4()}", OLD)
+
+
+def run(index: ModuleType, arn: str, token: str, *steps: str) -> None:
+    for step in steps:
+        index.handler({"Step": step, "SecretId": arn, "ClientRequestToken": token}, None)
+
+
+def test_a_rotation_makes_a_new_password_beside_which_the_old_one_is_good(
+    index: ModuleType, manager: SecretsManager, arn: str, waits: list[float]
+) -> None:
+    token = str(uuid.uuid4())
+    run(index, arn, token, "createSecret")
+    assert manager.value(arn) == OLD, "nobody can read the new password before every task knows it"
+    run(index, arn, token, *STEPS[1:])
+    new = manager.value(arn)
+    left = datetime.fromisoformat(new.pop("previous_until")) - datetime.now(UTC)
+    assert timedelta(hours=71, minutes=59) < left <= timedelta(hours=72)
+    password = new.pop("password")
+    assert new == {"username": "publisher", "url": "kept", "previous": "old"}
+    assert len(password) == 32
+    assert password.isalnum()
+    assert manager.labels(arn).pop(token) == ["AWSCURRENT"], "a pending label left behind blocks the next rotation"
+    assert len(waits) == 2
+    assert 145 < waits[0] <= 150
+    assert waits[1] == 150
+    again = str(uuid.uuid4())
+    run(index, arn, again, *STEPS)
+    assert manager.value(arn)["previous"] == password
+
+
+@pytest.mark.parametrize("spelling", ["createSecret", "create_secret"])
+def test_the_steps_are_known_as_either_page_spells_them(
+    index: ModuleType, manager: SecretsManager, arn: str, spelling: str
+) -> None:
+    run(index, arn, str(uuid.uuid4()), spelling)
+    assert manager.value(arn, "AWSPENDING")["previous"] == "old"
+
+
+@pytest.mark.parametrize("failing", range(len(STEPS)))
+@pytest.mark.parametrize(
+    "call", ["get_secret_value", "put_secret_value", "describe_secret", "update_secret_version_stage"]
+)
+def test_whatever_fails_the_old_password_stays_current_and_a_retry_of_all_steps_completes_it(
+    index: ModuleType, manager: SecretsManager, arn: str, failing: int, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, new = str(uuid.uuid4()), ""
+    run(index, arn, token, *STEPS[:failing])
+    broken = SimpleNamespace(client=lambda name: Failing(manager.client, call))
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "boto3", broken)
+        with contextlib.suppress(ConnectionError):
+            run(index, arn, token, STEPS[failing])
+        # The last step puts nothing, and has succeeded then.
+        if (failing, call) != (3, "put_secret_value"):
+            assert manager.value(arn) == OLD
+    if failing:
+        new = manager.client.get_secret_value(SecretId=arn, VersionId=token)["SecretString"]
+    run(index, arn, token, *STEPS)
+    assert manager.value(arn)["previous"] == "old"
+    assert not new or manager.value(arn) == json.loads(new), "a retry makes no other password"
+    assert manager.labels(arn)[token] == ["AWSCURRENT"]
+
+
+class Failing:
+    """Secrets Manager, of which one call fails."""
+
+    def __init__(self, client: Any, call: str) -> None:
+        self._client, self._call = client, call
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._call:
+            raise ConnectionError("a call that does not get through")
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("after", ["createSecret", "setSecret", "testSecret"])
+def test_a_password_that_somebody_set_meanwhile_is_not_replaced(
+    index: ModuleType, manager: SecretsManager, arn: str, after: str
+) -> None:
+    token = str(uuid.uuid4())
+    for step in STEPS[: STEPS.index(after) + 1]:
+        run(index, arn, token, step)
+    manager.put(arn, {"username": "publisher", "password": "by hand"})
+    with pytest.raises(RuntimeError, match="given up"):
+        run(index, arn, token, *STEPS[STEPS.index(after) + 1 :])
+    assert manager.value(arn)["password"] == "by hand"
+    assert token not in manager.labels(arn), "it would keep the next rotation from beginning"
+    with pytest.raises(RuntimeError, match="given up"):
+        run(index, arn, token, *STEPS)
+    run(index, arn, str(uuid.uuid4()), *STEPS)
+    assert manager.value(arn)["previous"] == "by hand"
+
+
+def test_a_retry_so_late_that_the_old_password_would_hardly_last_is_given_up(
+    index: ModuleType, manager: SecretsManager, arn: str
+) -> None:
+    token = str(uuid.uuid4())
+    late = {**OLD, "password": "new", "previous": "old"}
+    late["previous_until"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    manager.client.put_secret_value(
+        SecretId=arn, ClientRequestToken=token, SecretString=json.dumps(late), VersionStages=["AWSPENDING"]
+    )
+    with pytest.raises(RuntimeError, match="given up"):
+        run(index, arn, token, *STEPS)
+    assert manager.value(arn) == OLD
+
+
+@pytest.mark.parametrize("pending", ["none", "copy", "empty"])
+def test_the_trial_that_a_new_schedule_makes_changes_nothing(
+    index: ModuleType, manager: SecretsManager, arn: str, pending: str
+) -> None:
+    """``RotateImmediatelyOnUpdate: false`` calls the third step alone."""
+    token = str(uuid.uuid4())
+    if pending == "copy":
+        manager.client.put_secret_value(
+            SecretId=arn, ClientRequestToken=token, SecretString=json.dumps(OLD), VersionStages=["AWSPENDING"]
+        )
+    elif pending == "empty":
+        manager.client.put_secret_value(
+            SecretId=arn, ClientRequestToken=token, SecretBinary=b"0", VersionStages=["AWSPENDING"]
+        )
+    before = manager.labels(arn)
+    run(index, arn, token, "testSecret")
+    assert manager.value(arn) == OLD
+    assert manager.labels(arn) == before
+
+
+@pytest.mark.parametrize("junk", ["no json", '{"username": "publisher"}'])
+def test_a_secret_that_is_no_account_is_an_error_that_tells_nothing(
+    index: ModuleType, manager: SecretsManager, arn: str, junk: str
+) -> None:
+    manager.put(arn, junk)
+    with pytest.raises((ValueError, KeyError)) as raised:
+        run(index, arn, str(uuid.uuid4()), "createSecret")
+    assert "no json" not in str(raised.value)

@@ -51,6 +51,12 @@ Bucket = Annotated[
 Prefix = Annotated[str, typer.Option(help="What the templates' keys in the bucket begin with.")]
 Parameters = Annotated[Path, typer.Option(metavar="FILE", help="Values of the templates' parameters.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="A server instead of the stack's; its account is in TWINE_USERNAME and TWINE_PASSWORD."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, everything else on standard error.")]
 
 
@@ -67,7 +73,8 @@ def main(words: list[str] | None = None) -> int:
     except Problem as problem:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
-        return _error(f"{error.format_message()} `{called_as()} --help` says more.", REFUSED)
+        said = error.format_message().replace("Value error, ", "")
+        return _error(f"{said} `{called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
@@ -126,8 +133,8 @@ def templates() -> int:
 
 @app.command()
 def local(
-    directory: Annotated[Path, typer.Option(help="The package files.")] = Path("packages"),
-    port: Annotated[int, typer.Option(help="Of the listener on localhost.")] = 8443,
+    directory: Annotated[Path, typer.Option(file_okay=False, help="The package files.")] = Path("packages"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the listener on localhost.")] = 8443,
     python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
         sys.executable
     ),
@@ -338,6 +345,33 @@ def mirror(
     from generator.operations.terminal import terminal
 
     return mirror(_account(profile, region, endpoint_url), terminal(), TEMPLATES, prefix, yes=yes)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="URL", help="Its simple index.")],
+    projects: Annotated[list[str] | None, typer.Argument(help="Default: all that it lists.")] = None,
+    to: To = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the plan.")] = False,
+    yes: Yes = False,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Bring the packages of another index here, as many as are not here yet, with their upload times.
+
+    Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
+
+    Example: `python -m generator import https://old.example.com/simple/ --dry-run`
+    """
+    from generator.operations.terminal import terminal
+    from generator.packages.importing import run
+    from generator.packages.places import ours, theirs
+
+    there = theirs(source)
+    here = ours(lambda: _account(profile, region, endpoint_url), stack_name, to)
+    return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
 
 
 @catalog.command("publish")

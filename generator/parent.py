@@ -82,6 +82,7 @@ def architecture(edition: E) -> E:
         from_edge.load_balancer_dns_name,
         from_edge.load_balancer_zone,
         from_storage.file_system,
+        from_storage.vault,
         from_compute.cluster,
         from_compute.service,
         from_compute.service_arn,

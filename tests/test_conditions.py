@@ -101,6 +101,7 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
         {"EfsThroughputMode": "bursting"},
         {"EfsThroughputMode": "provisioned"},
         {"LoadBalancerIpAddressType": "dualstack"},
+        {"BackupVaultLock": "governance"},
         {"PasswordRotationDays": "7"},
     )
     before = [editions.single(context).resources for context in contexts]

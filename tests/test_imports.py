@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
-    "commands": ("build", "operations", "local"),
+    "packages": ("packages", "operations"),
+    "commands": ("build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

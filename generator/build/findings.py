@@ -68,8 +68,7 @@ EXPLAINED = (
     Explained(
         ("CKV_AWS_166",),
         ("BackupVault",),
-        "Encrypted under the AWS managed key. A key is fixed for a vault's life, so a wrong one could not be changed "
-        "without losing the backups.",
+        "Encrypted under the AWS managed key, or `BackupKmsKeyArn`, a key of yours; it is fixed for the vault's life.",
     ),
     Explained(
         ("AwsSolutions-S1", "CKV_AWS_18", "S3BucketLoggingEnabled"),

@@ -34,7 +34,8 @@ def download(index: Index, path: str, environ: Environ) -> Response | None:
 def send(file: IO[bytes], path: str, environ: Environ) -> Response:
     """The open file, called as `path` says. Raises OSError."""
     status = os.fstat(file.fileno())
-    etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    # The inode as well: with upload_time, two files can have one mtime.
+    etag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
     changed = moment(status.st_mtime_ns)
     modified = format_datetime(changed, usegmt=True)
     headers = [("ETag", etag), ("Last-Modified", modified)]

@@ -96,7 +96,7 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
         name,
         url,
         size,
-        Candidate(project, file.version, sha256, _time(entry.get("upload-time"))),
+        Candidate(project, file.version, sha256, read_time(entry.get("upload-time"))),
         _text(entry.get("requires-python")) or None,
         metadata_sha256,
         None if yanked is False else _text(yanked),
@@ -107,7 +107,7 @@ def _text(value: object) -> str:
     return _CONTROLS.sub(" ", value).strip()[:_TEXT_LIMIT] if isinstance(value, str) else ""
 
 
-def _time(value: object) -> float | None:
+def read_time(value: object) -> float | None:
     """Seconds since 1970 of a time as PEP 700 writes it; None for anything else."""
     # Python 3.10 reads neither Z nor fractions of other than three or six digits.
     matched = _TIME.fullmatch(str(value))

@@ -44,6 +44,8 @@ class Staged:
         self.replaced = False
         # What archives.read_metadata found in it, so that a long archive is inflated once.
         self.metadata: bytes | None = None
+        # When it was uploaded, in seconds since 1970, if that was not now: the mtime of what is published.
+        self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
         self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
@@ -78,6 +80,9 @@ class Staged:
         """
         target = self._directory / self.name
         try:
+            # Not before: what lies here and has an old mtime was left by a killed task.
+            if self.uploaded is not None:
+                os.utime(self._path, (self.uploaded, self.uploaded))
             try:
                 os.link(self._path, target)
             except FileExistsError:

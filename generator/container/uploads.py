@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
@@ -20,19 +21,22 @@ from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
 from .publication import Publication, storage_refusal
 from .records import write_change
 from .releases import BadName, Released, filed_otherwise, released, same_version
+from .remote import read_time
 from .staging import Staged
 from .tarballs import Unfit
 
 FIELD_LIMIT_BYTES = 1 << 10
 FIELDS_LIMIT = 100
 NAME_LIMIT_BYTES = 255
+# 2003-01-01: PyPI began in that year.
+EARLIEST = 1041379200
 # In `environ`: name, SHA-256 and size in bytes of a file that arrived whole.
 ARRIVED = "container.arrived"
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 # The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
 _FILES = {"content", "gpg_signature"}
-_FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest"}
+_FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest", "upload_time"}
 
 
 class Form(ExitStack):
@@ -139,6 +143,7 @@ class Uploads:
             if not staged.size:
                 raise Refusal(400, f"Nothing was stored: {staged.name} is empty.")
         _check_digests(form, content)
+        content.uploaded = _uploaded(form)
         file = released(content.name)
         # Before anything is told of what is stored.
         account.require({file.project})
@@ -211,6 +216,17 @@ def _check_digests(form: Form, content: Staged) -> None:
                 f"Nothing was stored: the {field} of what arrived is {digest.hexdigest()}, not {announced}. "
                 "Upload the file again.",
             )
+
+
+def _uploaded(form: Form) -> float | None:
+    """When the file was uploaded to the index that it comes from, in seconds since 1970. Raises Refusal."""
+    text = form.fields.get("upload_time")
+    if text is None:
+        return None
+    seconds = read_time(text)
+    if seconds is None or not EARLIEST <= seconds <= time.time():
+        raise Refusal(400, "Nothing was stored: upload_time is no time from 2003 until now, like 2024-05-31T12:00:00Z.")
+    return seconds
 
 
 def _check_content(content: Staged, file: Released) -> None:

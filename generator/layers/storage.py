@@ -25,6 +25,7 @@ class Storage:
     file_system: Wire[kinds.FileSystemId]
     access_point: Wire[kinds.AccessPointId]
     task_role: Wire[kinds.RoleArn]
+    vault: Wire[kinds.VaultName]
 
 
 @layer
@@ -48,7 +49,7 @@ def storage(
     access_point = _access_point(stack, file_system)
     task_role = _task_role(stack, [stack.take(publisher), stack.take(reader)], stack.take(tokens))
     may_mount = _may_mount(stack, task_role, arn, access_point)
-    backups.daily(stack, arn)
+    vault = backups.backups(stack, arn)
     return Storage(
         file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
         access_point=stack.offer(
@@ -60,6 +61,7 @@ def storage(
         task_role=stack.offer(
             "TaskRoleArn", after(GetAtt(task_role, "Arn"), Ref(may_mount)), "Role of the pypiserver tasks."
         ),
+        vault=stack.offer("BackupVaultName", Ref(vault), "Vault of the backups."),
     )
 
 

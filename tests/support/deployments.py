@@ -92,6 +92,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ExistingFileSystemId": "fs-0123456789abcdef0",
         "CreateMountTargets": "false",
         "PackagesPath": "/restored/packages",
+        "EfsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/6a-7b",
         "EfsLifecyclePolicy": "1",
         "EfsArchivePolicy": "90",
         "EfsThroughputMode": "bursting",
@@ -99,6 +100,12 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "EnableEfsBackup": "false",
         "BackupSchedule": "cron(30 4 ? * MON *)",
         "BackupRetentionDays": "30",
+        "BackupWeeklyRetentionDays": "60",
+        "BackupMonthlyRetentionDays": "365",
+        "BackupCopyVaultArn": f"{arn}:backup:eu-central-1:210987654321:backup-vault:copies",
+        "BackupKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/8c-9d",
+        "BackupVaultLock": "compliance",
+        "BackupLockMinDays": "14",
         "BackupsForceDestroy": "true",
         "AlarmTopicArns": items(arn + ":sns:eu-west-1:123456789012:alarms{}", settings.MAX_ALARM_TOPICS),
         "PagerTopicArn": f"{arn}:sns:eu-west-1:123456789012:pager",
@@ -115,6 +122,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
 def everything(partition: str = "aws") -> dict[str, str]:
     """Values that the Rules accept together and that create every resource there can be on hosts."""
     without = {
+        "BackupVaultLock",
         "Capacity",
         "CertificateArn",
         "EfsArchivePolicy",

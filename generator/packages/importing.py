@@ -1,0 +1,261 @@
+"""Packages of another index, brought here: what is missing is planned, fetched, checked and uploaded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion
+from pypi_simple import DistributionPackage
+from rich.filesize import decimal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from generator.operations.exits import DONE, FAILED, Problem
+from generator.operations.terminal import Terminal
+from generator.packages.simple import Failed, SimpleIndex, Stopped
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+AT_ONCE = 4
+"""Pages read, and files under way: each of these lies in a temporary file meanwhile."""
+EARLIEST = datetime(2003, 1, 1, tzinfo=UTC)
+"""No package was uploaded anywhere before PyPI began; the server takes no earlier time."""
+_SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to import; ``here`` is the SHA-256 of what the target has under its name, if that must be compared."""
+
+    package: DistributionPackage
+    signature: DistributionPackage | None
+    here: str | None
+
+
+@dataclass
+class Plan:
+    """``refused`` are lines that say what cannot be imported, and why; ``present`` counts what is here already."""
+
+    projects: int = 0
+    present: int = 0
+    wanted: list[Wanted] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes, as far as the source says."""
+        return sum(it.package.size or 0 for it in self.wanted)
+
+
+def run(
+    terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names: Sequence[str], *, dry_run: bool, yes: bool
+) -> int:
+    """Import the projects ``names``, or all; the exit code. Raises Problem, Declined and KeyboardInterrupt."""
+    try:
+        plan = _planned(terminal, source, target, names)
+    except (Failed, Stopped) as error:
+        raise Problem(str(error)) from error
+    _show(terminal, plan, f"{source.url} → {target.url}")
+    if dry_run or not plan.wanted:
+        return FAILED if plan.refused else DONE
+    terminal.must_agree(f"Import {len(plan.wanted):,} files?", yes=yes)
+    done: Counter[str] = Counter()
+    try:
+        target.must_admit_uploads()
+        with _progress(terminal, plan) as advance:
+            for wanted, outcome in _at_once(lambda it: _transfer(source, target, it), plan.wanted, (source, target)):
+                done[outcome.kind] += 1
+                advance(wanted, outcome)
+    except Stopped as error:
+        terminal.line(f"stopped: {error}", "red")
+        done["failed"] += 1
+    refused = len(plan.refused) + done["refused"]
+    terminal.line(
+        f"{done['imported']:,} imported, {plan.present + done['present']:,} were here, {refused:,} refused, "
+        f"{done['failed']:,} failed" + (": run it again, what is here is passed over" if done["failed"] else "")
+    )
+    return FAILED if refused or done["failed"] else DONE
+
+
+class Outcome(NamedTuple):
+    """Of one file: ``imported``, ``present``, ``refused`` or ``failed``, and why where it is one of the last two."""
+
+    kind: str
+    reason: str = ""
+
+
+def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names: Sequence[str]) -> Plan:
+    """Raises Failed and Stopped; a project that cannot be read is a line of the plan."""
+    plan = Plan()
+    with terminal.waiting(f"reading {source.url} …"):
+        projects = sorted({canonicalize_name(name) for name in names}) or source.projects()
+
+        def compare(project: str) -> Plan:
+            try:
+                return _compared(project, source, target)
+            except Failed as error:
+                return Plan(refused=[f"{project}: {error}"])
+
+        found = dict(_at_once(compare, projects, (source, target)))
+    for project in projects:
+        plan.projects += found[project].projects
+        plan.present += found[project].present
+        plan.wanted += found[project].wanted
+        plan.refused += found[project].refused
+    return plan
+
+
+def _compared(project: str, source: SimpleIndex, target: SimpleIndex) -> Plan:
+    """One project's part of the plan. Raises Failed and Stopped."""
+    plan = Plan(projects=1)
+    files = source.files(project)
+    if files is None:
+        return Plan(refused=[f"{project}: {source.url} does not have it"])
+    here = target.files(project) or {}
+    signatures = {name.removesuffix(".asc"): it for name, it in files.items() if name.endswith(".asc")}
+    for name, package in files.items():
+        if name.endswith(".asc"):
+            continue
+        if reason := _unfit(name, project):
+            plan.refused.append(f"{name}: {reason}")
+            continue
+        there, ours = package.digests.get("sha256", "").lower(), None
+        if name in here:
+            ours = here[name].digests.get("sha256", "").lower()
+            if ours == there != "":
+                plan.present += 1
+                continue
+            if there and ours:
+                plan.refused.append(f"{name}: {target.url} has other content under this name, sha256 {ours}")
+                continue
+        signature = signatures.get(name)
+        if signature is None and package.has_sig:
+            signature = replace(package, filename=f"{name}.asc", url=package.sig_url, digests={}, size=None)
+        plan.wanted.append(Wanted(package, signature, ours))
+    return plan
+
+
+def _unfit(name: str, project: str) -> str | None:
+    """Why the file cannot be imported as one of the project, so that it is not fetched in vain."""
+    try:
+        if name.endswith(".whl"):
+            found = parse_wheel_filename(name)[0]
+        else:
+            suffix = next((it for it in _SDISTS if name.endswith(it)), None)
+            if suffix is None:
+                return "it is no wheel or source distribution"
+            # packaging knows two of the suffixes.
+            found = parse_sdist_filename(f"{name.removesuffix(suffix)}.tar.gz")[0]
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
+        return str(error)
+    # A page could bring a file of any other project, which nobody has asked for.
+    return None if found == project else f"it is a file of {found}"
+
+
+def _show(terminal: Terminal, plan: Plan, way: str) -> None:
+    terminal.verbatim(way)
+    for line in plan.refused:
+        terminal.line(f"refused  {line}", "yellow")
+    unknown = sum(it.package.size is None for it in plan.wanted)
+    unchecked = sum(not it.package.digests for it in plan.wanted)
+    terminal.line(
+        f"projects: {plan.projects:,}; files: {len(plan.wanted):,} to import, {len(plan.refused):,} refused, "
+        f"{plan.present:,} are here"
+    )
+    if plan.wanted:
+        terminal.line(f"{decimal(plan.size)}" + (f", and {unknown:,} files of unknown size" if unknown else ""))
+    if unchecked:
+        terminal.line(f"{unchecked:,} files have no hash there: that they are whole cannot be checked", "yellow")
+
+
+def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Outcome:
+    """Raises Stopped."""
+    package, name = wanted.package, wanted.package.filename.strip()
+    try:
+        with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as signature:
+            sha256, modified = source.download(package, file)
+            if wanted.here:
+                same = wanted.here == sha256
+                return Outcome("present") if same else Outcome("refused", f"{name}: other content is here")
+            if wanted.signature:
+                source.download(wanted.signature, signature)
+            try:
+                target.upload(name, file, sha256, _time(package.upload_time or modified), signature)
+            except Failed as error:
+                return Outcome("refused" if error.status else "failed", f"{name}: {error}")
+    except Failed as error:
+        return Outcome("failed", f"{name}: {error}")
+    except OSError as error:
+        raise Stopped(f"{tempfile.gettempdir()}: {error.strerror}: set TMPDIR to where there is room") from error
+    return Outcome("imported")
+
+
+def _time(uploaded: datetime | None) -> datetime | None:
+    """What the server takes for a time: an index can claim any."""
+    if uploaded and uploaded.tzinfo is None:
+        uploaded = uploaded.replace(tzinfo=UTC)
+    return uploaded if uploaded and EARLIEST <= uploaded < datetime.now(UTC) else None
+
+
+def _at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[SimpleIndex]) -> Iterator[tuple[T, U]]:
+    """Each item with what ``call`` gives for it, as they are done; on any exception the others end soon."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    waiting: dict[Future[U], T] = {}
+    try:
+        for item in items:
+            waiting[pool.submit(call, item)] = item
+            if len(waiting) > AT_ONCE:
+                yield from _next(waiting)
+        while waiting:
+            yield from _next(waiting)
+    except BaseException:
+        for index in indexes:
+            index.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _next(waiting: dict[Future[U], T]) -> Iterator[tuple[T, U]]:
+    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+        item = waiting.pop(future)
+        yield item, future.result()
+
+
+@contextmanager
+def _progress(terminal: Terminal, plan: Plan) -> Iterator[Callable[[Wanted, Outcome], None]]:
+    """What to call after each file: a bar where somebody looks, else a line for each; reasons always are lines."""
+    bar = Progress(
+        BarColumn(), MofNCompleteColumn(), TextColumn("files"), TextColumn("{task.fields[size]}"), TimeRemainingColumn()
+    )
+    shown = bar.add_task("", total=len(plan.wanted), size="")
+    count = size = 0
+
+    def advance(wanted: Wanted, outcome: Outcome) -> None:
+        nonlocal count, size
+        count, size = count + 1, size + (wanted.package.size or 0)
+        bar.update(shown, completed=count, size=decimal(size))
+        if outcome.reason:
+            terminal.line(f"{outcome.kind}  {outcome.reason}", "yellow")
+        elif not terminal.live:
+            terminal.line(f"{count}/{len(plan.wanted)}  {wanted.package.filename}")
+
+    if not terminal.live:
+        yield advance
+        return
+    with terminal.redrawn(bar.get_renderable):
+        yield advance

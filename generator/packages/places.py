@@ -1,0 +1,59 @@
+"""Which indexes a command speaks to, and with which credentials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from requests.utils import get_netrc_auth
+
+from generator.operations.aws import Account
+from generator.operations.credentials import read
+from generator.operations.exits import Problem
+from generator.operations.formats import User
+from generator.packages.simple import SimpleIndex
+
+
+def ours(account: Callable[[], Account], stack_name: str, to: str | None) -> SimpleIndex:
+    """The stack's server with the publisher's credentials; with ``to`` the server there, with twine's variables.
+
+    Raises Problem.
+    """
+    if to is None:
+        given = read(account(), stack_name, User.PUBLISHER)
+        return SimpleIndex(
+            f"{given.url}/simple/", (given.username, given.password), f"look at the publisher's secret of {stack_name}"
+        )
+    _check(to, "TWINE_USERNAME and TWINE_PASSWORD")
+    credentials = _from_environment("TWINE")
+    if credentials is None:
+        raise Problem("--to wants the publisher's credentials in TWINE_USERNAME and TWINE_PASSWORD")
+    url = to.rstrip("/").removesuffix("/simple")
+    return SimpleIndex(f"{url}/simple/", credentials, "look at TWINE_USERNAME and TWINE_PASSWORD")
+
+
+def theirs(url: str) -> SimpleIndex:
+    """Another index, with credentials of IMPORT_USERNAME and IMPORT_PASSWORD, else of .netrc. Raises Problem."""
+    _check(url, "IMPORT_USERNAME and IMPORT_PASSWORD")
+    credentials = _from_environment("IMPORT") or get_netrc_auth(url)
+    advice = "give its credentials in IMPORT_USERNAME and IMPORT_PASSWORD, or in .netrc"
+    return SimpleIndex(url, credentials, advice)
+
+
+def _from_environment(prefix: str) -> tuple[str, str] | None:
+    username, password = (os.environ.get(f"{prefix}_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    return (username, password) if username or password else None
+
+
+def _check(url: str, variables: str) -> None:
+    """Raises Problem for what is no address, or has credentials that everybody on this machine sees."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    except ValueError:
+        known = False
+    if not known:
+        raise Problem(f"{url} is no address of an index, such as https://pypi.example.com/simple/")
+    if "@" in parts.netloc:
+        raise Problem(f"give the credentials in {variables}, not in the address: commands are seen and kept by shells")

@@ -56,6 +56,7 @@ IS_BURSTING = _is("IsBursting", settings.EFS_THROUGHPUT_MODE, "bursting")
 IS_PROVISIONED = _is("IsProvisioned", settings.EFS_THROUGHPUT_MODE, "provisioned")
 HAS_READER = _is("HasReader", settings.READER_ACCOUNT, "true")
 HAS_ROTATION = _given("HasRotation", settings.PASSWORD_ROTATION_DAYS, "0")
+HAS_TOKENS = _is("HasTokens", settings.TOKENS, "true")
 HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true")
 HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
 IS_LOCK_FINAL = _is("IsLockFinal", settings.BACKUP_VAULT_LOCK, "compliance")
@@ -113,7 +114,9 @@ def _not(name: str, condition: When) -> When:
 
 IS_FARGATE = _not("IsFargate", IS_EC2)
 HAS_READER_ROTATION = every("HasReaderRotation", HAS_ROTATION, HAS_READER)
-HAS_POLLED_KEY = every("HasPolledKey", HAS_ROTATION, HAS_SECRET_KEY)
+HAS_POLLED = When("HasPolled", lambda stack: Or(Condition(stack.when(HAS_ROTATION)), Condition(stack.when(HAS_TOKENS))))
+"""Tasks read secrets again while they run."""
+HAS_POLLED_KEY = every("HasPolledKey", HAS_POLLED, HAS_SECRET_KEY)
 HAS_CREDITS = every("HasCredits", IS_EC2, IS_BURSTABLE)
 HAS_GROUP_CLEANER = every("HasGroupCleaner", IS_EC2, IS_TERMINATION_PROTECTED)
 IS_SECRET_KEY_ALIAS = When(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from ..tasks import PUBLISHER, READER, basic
+from ..tasks import JSON_TYPE, PUBLISHER, READER, basic
 from .target import Finding, Server, World
 from .wire import DRAW
 
@@ -65,6 +66,8 @@ def check(world: World, server: Server, yank: Yank) -> None:
 
 def _listed(server: Server) -> dict[str, object]:
     """By version."""
-    files = server.task.project("demo")["files"]
-    server.logged()
+    lines = ["GET /simple/demo/ HTTP/1.1", "Host: x", "Connection: close", f"Accept: {JSON_TYPE}"]
+    lines.append(f"Authorization: {basic(READER)}")
+    (found,) = server.ask("\r\n".join([*lines, "", ""]).encode())
+    files = json.loads(found.body)["files"]
     return {it["filename"].removesuffix(".tar.gz").split("-")[1]: it.get("yanked", False) for it in files}

@@ -54,7 +54,8 @@ def main(words: list[str] | None = None) -> int:
     except Problem as problem:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
-        return _error(f"{error.format_message()} `{called_as()} --help` says more.", REFUSED)
+        said = error.format_message().replace("Value error, ", "")
+        return _error(f"{said} `{called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
@@ -113,8 +114,8 @@ def templates() -> int:
 
 @app.command()
 def local(
-    directory: Annotated[Path, typer.Option(help="The package files.")] = Path("packages"),
-    port: Annotated[int, typer.Option(help="Of the listener on localhost.")] = 8443,
+    directory: Annotated[Path, typer.Option(file_okay=False, help="The package files.")] = Path("packages"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the listener on localhost.")] = 8443,
     python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
         sys.executable
     ),

@@ -37,6 +37,7 @@ def architecture(edition: E) -> E:
         file_system_group=from_security.file_system_group,
         publisher=from_security.publisher,
         reader=from_security.reader,
+        tokens=from_security.tokens,
     )
     from_edge = edge(
         edition.stack("Edge", "pypiserver: certificate, load balancer, DNS records, access logs"),
@@ -50,6 +51,7 @@ def architecture(edition: E) -> E:
         host_profile=from_security.host_profile,
         publisher=from_security.publisher,
         reader=from_security.reader,
+        tokens=from_security.tokens,
         file_system=from_storage.file_system,
         access_point=from_storage.access_point,
         task_role=from_storage.task_role,
@@ -75,10 +77,12 @@ def architecture(edition: E) -> E:
         from_security.credentials_command,
         from_security.publisher,
         from_security.reader,
+        from_security.tokens,
         from_edge.load_balancer,
         from_edge.load_balancer_dns_name,
         from_edge.load_balancer_zone,
         from_storage.file_system,
+        from_storage.vault,
         from_compute.cluster,
         from_compute.service,
         from_compute.service_arn,

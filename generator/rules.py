@@ -246,6 +246,12 @@ RULES: dict[str, dict[str, Any]] = {
             "A new file system needs mount targets: choose true for CreateMountTargets, or give ExistingFileSystemId.",
         )
     ),
+    "VaultLock": _rule(
+        (
+            _or(_is(settings.BACKUP_VAULT_LOCK, "none"), _is(settings.BACKUPS_FORCE_DESTROY, "false")),
+            "A locked vault cannot be emptied: choose false for BackupsForceDestroy, or none for BackupVaultLock.",
+        )
+    ),
     "Upstream": _rule(
         (
             _or(_is(settings.UPSTREAM_URL, ""), _is(settings.FALLBACK_URL, "")),

@@ -101,6 +101,7 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
         {"EfsThroughputMode": "bursting"},
         {"EfsThroughputMode": "provisioned"},
         {"LoadBalancerIpAddressType": "dualstack"},
+        {"BackupVaultLock": "governance"},
         {"PasswordRotationDays": "7"},
     )
     before = [editions.single(context).resources for context in contexts]
@@ -244,6 +245,8 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {"ReaderRotation"},
     ),
     "no new passwords": (DEFAULTS, set(), ROTATION),
+    "tokens": ({"Tokens": "true"}, {"TokensSecret"}, ROTATION),
+    "no tokens": (DEFAULTS, set(), {"TokensSecret"}),
     "no reader": ({"ReaderAccount": "false"}, {"PublisherSecret", "ReaderSecret"}, set()),
     "five names": ({"DnsNames": items("n{}", 5)}, {"ForwardRule"}, {"ForwardMoreRule"}),
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),

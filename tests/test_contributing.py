@@ -101,7 +101,7 @@ def test_a_new_parameter_reaches_a_resource(tmp_path: Path) -> None:
 
 def test_a_parameter_in_no_group_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        _templates(tmp_path, [("settings/backup.py", "(ENABLE_EFS_BACKUP, BACKUP_SCHEDULE, ", "(ENABLE_EFS_BACKUP, ")])
+        _templates(tmp_path, [("settings/backup.py", "        BACKUP_SCHEDULE,\n", "")])
     assert "put the setting into its module's Group" in failed.value.stderr
 
 

@@ -21,6 +21,7 @@ ECR = [
     "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a_b/c@sha256:" + "0" * 64,
 ]
 ALIAS = "arn:aws-cn:kms:cn-north-1:123456789012:alias/team/pypi_1"
+VAULT = "arn:aws-us-gov:backup:us-gov-west-1:123456789012:backup-vault:copies"
 LONG = "a" * 63
 CARRIED_JSON = [r'["\u00e9 \uffff \n\t\"\\"]', "[" + "a" * 4094 + "]"]
 NOT_CARRIED_JSON = [
@@ -170,6 +171,12 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
+    "EfsKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
+    "BackupKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
+    "BackupCopyVaultArn": (
+        ["", VAULT, VAULT.replace("copies", "a_B-" + "9" * 46)],
+        ["copies", VAULT + ",", VAULT + "/a", VAULT.replace("backup-vault", "recovery-point"), VAULT + "a" * 46],
+    ),
     "LogKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "PermissionsBoundaryArn": (["", POLICY], [ROLE, f"{POLICY},{POLICY}"]),
 }

@@ -24,6 +24,9 @@ DATA_TYPES = {
 }
 
 
+KEYS = {"FileSystem": {"EfsKmsKeyArn"}, "BackupVault": {"BackupKmsKeyArn"}}
+
+
 @pytest.fixture(scope="module")
 def guard(editions: Editions) -> Guard:
     return Guard(editions.single_file)
@@ -39,7 +42,16 @@ def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
 
 @pytest.mark.parametrize("title", DATA_BEARING)
 def test_no_parameter_replaces_data(guard: Guard, title: str) -> None:
-    assert not guard.replaced[title], f"{title} would be replaced, and its data left behind, by a change of these"
+    """But for a key, which is create-only: `deploy` and the stack policy refuse its change, and the form says so."""
+    found = guard.replaced[title] - KEYS.get(title, set())
+    assert not found, f"{title} would be replaced, and its data left behind, by a change of {found}"
+
+
+@pytest.mark.parametrize("title", KEYS)
+def test_a_key_of_data_is_fixed_and_the_form_says_so(editions: Editions, guard: Guard, title: str) -> None:
+    assert guard.replaced[title] == KEYS[title]
+    for name in KEYS[title]:
+        assert "a change is refused" in editions.parent["Parameters"][name]["Description"]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +61,7 @@ def test_no_parameter_replaces_data(guard: Guard, title: str) -> None:
         ("BackupVault", set()),
         ("PublisherSecret", set()),
         ("ReaderSecret", set()),
+        ("TokensSecret", {"Tokens"}),
         ("AccessLogs", set()),
         ("TaskLogs", set()),
     ],
@@ -66,7 +79,8 @@ def test_no_parameter_makes_a_new_password(editions: Editions, guard: Guard) -> 
     secrets = of_type(editions.single_file["Resources"], "AWS::SecretsManager::Secret")
     assert secrets
     for secret in secrets.values():
-        assert guard.of(secret["GenerateSecretString"]) == set()
+        # Of the tokens' no template has a value but the first.
+        assert guard.of(secret.get("GenerateSecretString", secret.get("SecretString"))) == set()
 
 
 def test_the_children_are_never_replaced_or_removed(editions: Editions) -> None:
@@ -101,6 +115,8 @@ REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
     "AsgSubnets": {"AutoScalingGroup", "CapacityProvider", *_MOUNT_TARGETS},
+    # Refused in a running stack, by `deploy` and by the stack policy; and by AWS Backup, as a vault's name is taken.
+    "BackupKmsKeyArn": {"BackupVault"},
     # Refused in a running stack, by `deploy` and by the stack policy.
     "Capacity": {"TargetGroup", "TaskDefinition"},
     "CertificateHostedZoneId": {"Certificate", "CertificateAuthorityRecords"},
@@ -112,6 +128,11 @@ REPLACES = {
     "CpuArchitecture": {"TaskDefinition"},
     "DnsNames": {"Certificate"},
     "DockerImageTag": {"TaskDefinition"},
+    # Refused like BackupKmsKeyArn.
+    "EfsKmsKeyArn": {
+        *("AccessPoint", "BackupSelection", "FileSystem", "TaskDefinition", "TaskRolePackages"),
+        *_MOUNT_TARGETS,
+    },
     "EnableExecuteCommand": {"TaskDefinition"},
     "ExistingFileSystemId": {
         *("AccessPoint", "BackupSelection", "TaskDefinition", "TaskRolePackages"),
@@ -125,8 +146,8 @@ REPLACES = {
     "PrivateNames": {"TaskDefinition"},
     "UpstreamFileHosts": {"TaskDefinition"},
     "UpstreamUrl": {"TaskDefinition"},
-    # A permission of a function has no name of its own, and none of its properties changes in place.
     "PasswordRotationDays": {"TaskDefinition"},
+    "Tokens": {"TaskDefinition"},
     "GunicornWorkers": {"TaskDefinition"},
     "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
     "HostedZoneName": {"Certificate"},
@@ -152,6 +173,8 @@ TOLD_ON_THE_FORM = {
     # Deleting the old association takes the new one off the load balancer:
     # https://github.com/pulumi/pulumi-aws/issues/4782
     ("WebAclAssociation", "WebAclArn"),
+    # Not to be had at all: a retained vault keeps its name.
+    ("BackupVault", "BackupKmsKeyArn"),
 }
 """Replacements that cannot be had in one update; the parameter's description says how to go about it."""
 

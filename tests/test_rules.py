@@ -44,6 +44,12 @@ def test_sensible_values_are_accepted(editions: Editions, values: Values) -> Non
 
 EXAMPLES: list[tuple[str, Values, Values, str]] = [
     (
+        "VaultLock",
+        {"BackupVaultLock": "governance"},
+        {"BackupVaultLock": "governance", "BackupsForceDestroy": "true"},
+        "BackupsForceDestroy",
+    ),
+    (
         "Upstream",
         {"UpstreamUrl": "https://a/simple"},
         {"UpstreamUrl": "https://a/simple", "FallbackUrl": "https://b/simple"},

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 from .archives import read_metadata
 from .backend import IndexedBackend
 from .body import MalformedBody
+from .grants import Grant
 from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
@@ -60,7 +61,7 @@ class Uploads:
         self._claim = claim
         self._immutable = immutable
 
-    def respond(self, environ: Environ) -> Response | None:
+    def respond(self, environ: Environ, account: Grant) -> Response | None:
         """
         Answer a form posted to `/`; raises Refusal.
 
@@ -74,7 +75,8 @@ class Uploads:
                 raise storage_refusal(error) from error
             action = form.fields.get(":action")
             if action == "file_upload":
-                return self._publish(form, environ)
+                return self._publish(form, environ, account)
+            account.require_account()
             if action in ("yank", "unyank"):
                 return self._yank(action, form, environ)
             if action == "remove_pkg" and self._immutable:
@@ -130,7 +132,7 @@ class Uploads:
             raise Malformed(f"the field {part.name} is a file, or longer than {FIELD_LIMIT_BYTES} bytes")
         form.add(part.name, value.decode("utf-8", "replace"))
 
-    def _publish(self, form: Form, environ: Environ) -> Response:
+    def _publish(self, form: Form, environ: Environ, account: Grant) -> Response:
         content, signature = form.files.get("content"), form.files.get("gpg_signature")
         if content is None:
             raise Refusal(400, "Nothing was stored: the form has no file (content).")
@@ -144,7 +146,11 @@ class Uploads:
                 raise Refusal(400, f"Nothing was stored: {staged.name} is empty.")
         _check_digests(form, content)
         content.uploaded = _uploaded(form)
+        if content.uploaded is not None:
+            account.require_account()
         file = released(content.name)
+        # Before anything is told of what is stored.
+        account.require({file.project})
         # As PyPI does, whose answer twine understands; other clients expect a conflict.
         taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
         publication = Publication(self._backend, immutable=self._immutable, taken_status=taken_status)

@@ -19,10 +19,12 @@ from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
 from generator.operations.guard import guard, refuse_capacity, refuse_loss
+from generator.operations.keys import refuse_keys
 from generator.operations.network import refuse_network
 from generator.operations.parameters import arguments, check, check_kept, missing, read, write
 from generator.operations.publish import PARENT, publish
 from generator.operations.questions import ask
+from generator.operations.retention import refuse_retention
 from generator.operations.stacks import find, get, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
@@ -75,6 +77,8 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
     declared = form(wish.templates / PARENT)
     given = _given(account, terminal, wish, declared, previous)
     refuse_capacity(wish.stack_name, given, previous)
+    refuse_retention(declared, given, previous)
+    refuse_keys(account, terminal, given, previous)
     if is_new:
         refuse_network(account, terminal, given)
 

@@ -1,4 +1,4 @@
-"""Daily backups of the packages, in a vault of their own."""
+"""Backups of the packages on schedules, in a vault of their own, and their copies in another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from troposphere.backup import (
     BackupSelection,
     BackupSelectionResourceType,
     BackupVault,
+    CopyActionResourceType,
     LifecycleResourceType,
+    LockConfigurationType,
 )
 from troposphere.iam import Role
 
 from generator import conditions, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
-from generator.language.wiring import Expression, Stack, after
+from generator.language.wiring import Expression, Setting, Stack, after
 from generator.parts.cleaners import FORCE_DESTROY, VAULT_TAG, cleaner
 from generator.parts.iam import managed, role
 from generator.parts.tags import tag_map
@@ -32,8 +34,8 @@ https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html
 """
 
 
-def daily(stack: Stack, file_system_arn: Expression) -> None:
-    """A vault, which stays with its recovery points unless told otherwise, and what fills it once a day."""
+def backups(stack: Stack, file_system_arn: Expression) -> BackupVault:
+    """The vault, which stays with its recovery points unless told otherwise; and what fills it."""
     # Declared here, before all that follows uses it.
     enabled = stack.when(conditions.HAS_BACKUP)
     vault = _vault(stack)
@@ -60,6 +62,7 @@ def daily(stack: Stack, file_system_arn: Expression) -> None:
             ),
         )
     )
+    return vault
 
 
 def _vault_name() -> Join:
@@ -77,12 +80,21 @@ def vault_tag() -> dict[str, Expression]:
 
 
 def _vault(stack: Stack) -> BackupVault:
-    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name."""
+    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name.
+
+    A change of the key would replace it, and fails for its name, unless `deploy` and the stack policy refuse it before.
+    """
+    lock = LockConfigurationType(
+        MinRetentionDays=stack.take(settings.BACKUP_LOCK_MIN_DAYS),
+        ChangeableForDays=stack.if_(conditions.IS_LOCK_FINAL, settings.LOCK_GRACE_DAYS),
+    )
     return stack.add(
         BackupVault(
             "BackupVault",
             **RETAIN_EXCEPT_ON_CREATE,
             BackupVaultName=_vault_name(),
+            EncryptionKeyArn=stack.if_(conditions.HAS_BACKUP_KEY, settings.BACKUP_KMS_KEY_ARN),
+            LockConfiguration=stack.if_(conditions.HAS_VAULT_LOCK, lock),
             BackupVaultTags={**tag_map(stack, "backups"), FORCE_DESTROY: stack.take(settings.BACKUPS_FORCE_DESTROY)},
         )
     )
@@ -119,8 +131,29 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
 def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
     """After ``backup_role``: AWS Backup refuses a selection whose role it does not see yet.
 
+    Where the start windows of several rules overlap, AWS Backup makes one backup, for the rule that keeps it longest.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/plan-options-and-configuration.html
     https://github.com/hashicorp/terraform-provider-aws/issues/9297
     """
+
+    def rule(name: str, schedule: Expression, days: Setting) -> BackupRuleResourceType:
+        lifecycle = LifecycleResourceType(DeleteAfterDays=stack.take(days))
+        copy = CopyActionResourceType(
+            DestinationBackupVaultArn=stack.take(settings.BACKUP_COPY_VAULT_ARN), Lifecycle=lifecycle
+        )
+        return BackupRuleResourceType(
+            RuleName=name,
+            TargetBackupVault=vault,
+            ScheduleExpression=schedule,
+            StartWindowMinutes=START_WINDOW,
+            CompletionWindowMinutes=COMPLETION_WINDOW,
+            Lifecycle=lifecycle,
+            CopyActions=stack.if_(conditions.HAS_BACKUP_COPY, [copy]),
+            RecoveryPointTags={**tag_map(stack, "backups"), **vault_tag()},
+        )
+
+    weekly = rule("weekly_backup", "cron(0 2 ? * SUN *)", settings.BACKUP_WEEKLY_RETENTION_DAYS)
+    monthly = rule("monthly_backup", "cron(0 2 1 * ? *)", settings.BACKUP_MONTHLY_RETENTION_DAYS)
     return stack.add(
         BackupPlan(
             "BackupPlan",
@@ -129,15 +162,9 @@ def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
             BackupPlan=BackupPlanResourceType(
                 BackupPlanName=Join("-", [stack.take(settings.SERVICE_NAME), "packages"]),
                 BackupPlanRule=[
-                    BackupRuleResourceType(
-                        RuleName="daily_backup",
-                        TargetBackupVault=vault,
-                        ScheduleExpression=stack.take(settings.BACKUP_SCHEDULE),
-                        StartWindowMinutes=START_WINDOW,
-                        CompletionWindowMinutes=COMPLETION_WINDOW,
-                        Lifecycle=LifecycleResourceType(DeleteAfterDays=stack.take(settings.BACKUP_RETENTION_DAYS)),
-                        RecoveryPointTags={**tag_map(stack, "backups"), **vault_tag()},
-                    )
+                    rule("daily_backup", stack.take(settings.BACKUP_SCHEDULE), settings.BACKUP_RETENTION_DAYS),
+                    stack.if_(conditions.HAS_WEEKLY_BACKUP, weekly),
+                    stack.if_(conditions.HAS_MONTHLY_BACKUP, monthly),
                 ],
             ),
             BackupPlanTags=tag_map(stack, "backups"),

@@ -23,10 +23,10 @@ def file_system_arn(file_system: Expression) -> Sub:
 
 
 def new_file_system(stack: Stack) -> FileSystem:
-    """Encrypted under the AWS managed key, open only to TLS clients with a role that may mount it.
+    """Encrypted, open only to TLS clients with a role that may mount it; there only if the operator has none.
 
-    There only if the operator has none. KmsKeyId and PerformanceMode are not parameters, as a change of either
-    replaces the file system.
+    A change of the key replaces it, which `deploy` and the stack policy refuse. PerformanceMode, which does too, is no
+    parameter.
     """
     there = stack.when(conditions.HAS_NEW_FILE_SYSTEM)
     only_tls = Statement(
@@ -49,6 +49,7 @@ def new_file_system(stack: Stack) -> FileSystem:
             **RETAIN_EXCEPT_ON_CREATE,
             Condition=there,
             Encrypted=True,
+            KmsKeyId=stack.if_(conditions.HAS_FILE_SYSTEM_KEY, settings.EFS_KMS_KEY_ARN),
             PerformanceMode="generalPurpose",
             ThroughputMode=stack.take(settings.EFS_THROUGHPUT_MODE),
             ProvisionedThroughputInMibps=stack.if_(conditions.IS_PROVISIONED, settings.EFS_PROVISIONED_THROUGHPUT),

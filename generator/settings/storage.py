@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import SWITCH, one_of, optional
+from generator.settings.values import KEY_ARN, SWITCH, one_of, optional
 
 EXISTING_FILE_SYSTEM_ID = Setting(
     name="ExistingFileSystemId",
     label="Existing file system",
-    description="EFS file system to serve from: after a restore, from the Terraform module, or under a KMS key of yours. Empty: a new one.",
+    description="EFS file system to serve from: after a restore, or from the Terraform module. Empty: a new one.",
     default="",
     pattern=optional("fs-[0-9a-f]{8,17}"),
     constraint="must be an EFS file system ID, e.g. fs-0123456789abcdef0, or empty",
@@ -27,6 +27,14 @@ PACKAGES_PATH = Setting(
     default="/packages",
     pattern=r"^(?=.{2,100}$)(/(?!\.{1,2}(/|$))[A-Za-z0-9._:-]+){1,4}$",
     constraint="must be an absolute path of 1 to 4 directories and at most 100 characters, not / itself",
+)
+EFS_KMS_KEY_ARN = Setting(
+    name="EfsKmsKeyArn",
+    label="KMS key of a new file system",
+    description="Fixed with the file system: a change is refused, as it would begin with an empty one. Empty: the AWS managed key.",
+    default="",
+    pattern=optional(KEY_ARN),
+    constraint="must be the ARN of a KMS key, not of an alias, or empty",
 )
 EFS_LIFECYCLE_POLICY = Setting(
     name="EfsLifecyclePolicy",
@@ -64,6 +72,7 @@ STORAGE = Group(
         EXISTING_FILE_SYSTEM_ID,
         CREATE_MOUNT_TARGETS,
         PACKAGES_PATH,
+        EFS_KMS_KEY_ARN,
         EFS_LIFECYCLE_POLICY,
         EFS_ARCHIVE_POLICY,
         EFS_THROUGHPUT_MODE,

@@ -22,6 +22,8 @@ IMAGE = "[a-z0-9][A-Za-z0-9._:/@+-]{0,511}"
 KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"
 KEY_OR_ALIAS_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/[a-zA-Z0-9-]+|alias/[a-zA-Z0-9/_-]{1,250})"
 """https://docs.aws.amazon.com/kms/latest/developerguide/alias-create.html"""
+VAULT_ARN = r"arn:aws[a-z-]*:backup:[a-z0-9-]+:[0-9]{12}:backup-vault:[A-Za-z0-9_-]{2,50}"
+"""https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html"""
 TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
 """A standard topic: a FIFO one, whose name ends in .fifo, wants a message group of whoever publishes.
 

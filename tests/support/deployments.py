@@ -48,6 +48,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "SecretKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/0a-1b",
         "PasswordRotationDays": "30",
         "PasswordGraceHours": "24",
+        "Tokens": "true",
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
         "PackageBackend": "simple-dir",
@@ -91,6 +92,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ExistingFileSystemId": "fs-0123456789abcdef0",
         "CreateMountTargets": "false",
         "PackagesPath": "/restored/packages",
+        "EfsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/6a-7b",
         "EfsLifecyclePolicy": "1",
         "EfsArchivePolicy": "90",
         "EfsThroughputMode": "bursting",
@@ -98,6 +100,12 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "EnableEfsBackup": "false",
         "BackupSchedule": "cron(30 4 ? * MON *)",
         "BackupRetentionDays": "30",
+        "BackupWeeklyRetentionDays": "60",
+        "BackupMonthlyRetentionDays": "365",
+        "BackupCopyVaultArn": f"{arn}:backup:eu-central-1:210987654321:backup-vault:copies",
+        "BackupKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/8c-9d",
+        "BackupVaultLock": "compliance",
+        "BackupLockMinDays": "14",
         "BackupsForceDestroy": "true",
         "AlarmTopicArns": items(arn + ":sns:eu-west-1:123456789012:alarms{}", settings.MAX_ALARM_TOPICS),
         "PagerTopicArn": f"{arn}:sns:eu-west-1:123456789012:pager",
@@ -114,6 +122,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
 def everything(partition: str = "aws") -> dict[str, str]:
     """Values that the Rules accept together and that create every resource there can be on hosts."""
     without = {
+        "BackupVaultLock",
         "Capacity",
         "CertificateArn",
         "EfsArchivePolicy",

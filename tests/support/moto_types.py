@@ -132,6 +132,9 @@ def _topic_policy(name: str, p: Json) -> Made:
 
 
 def _secret(name: str, p: Json) -> Made:
+    if "GenerateSecretString" not in p:
+        arn = call("secretsmanager", "create_secret", Name=name, **p)["ARN"]
+        return Made(arn, lambda: call("secretsmanager", "delete_secret", SecretId=arn, ForceDeleteWithoutRecovery=True))
     generate = p.pop("GenerateSecretString")
     template, key = json.loads(generate.pop("SecretStringTemplate")), generate.pop("GenerateStringKey")
     password = call("secretsmanager", "get_random_password", **generate)["RandomPassword"]
@@ -159,7 +162,13 @@ def _certificate(_name: str, p: Json) -> Made:
 
 
 def _vault(name: str, p: Json) -> Made:
-    vault = call("backup", "create_backup_vault", **p)
+    """moto has no update, and keeps no lock: that it would be asked for rightly is checked by botocore's model."""
+    if lock := p.pop("LockConfiguration", None):
+        shape = client("backup").meta.service_model.operation_model("PutBackupVaultLockConfiguration").input_shape
+        validate_parameters(fit(shape, {"BackupVaultName": p["BackupVaultName"], **lock}), shape)
+    vaults = client("backup").list_backup_vaults()["BackupVaultList"]
+    there = [it for it in vaults if it["BackupVaultName"] == p["BackupVaultName"]]
+    vault = there[0] if there else call("backup", "create_backup_vault", **p)
     return Made(
         vault["BackupVaultName"],
         lambda: call("backup", "delete_backup_vault", BackupVaultName=p["BackupVaultName"]),

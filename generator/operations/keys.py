@@ -1,0 +1,54 @@
+"""The operator's KMS keys: what would fail half-way, or be found out when data is needed, is refused before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from generator.operations.aws import Account
+from generator.operations.errors import AWS_ERRORS, ClientError, code, explain
+from generator.operations.exits import Problem
+from generator.operations.terminal import Terminal
+
+_KEYS = ("EfsKmsKeyArn", "BackupKmsKeyArn", "EbsKmsKeyArn", "SecretKmsKeyArn", "LogKmsKeyArn")
+
+
+def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
+    """Raises Problem with a line for each key that cannot encrypt here.
+
+    Only those of ``given`` that the stack does not have already (``previous``). What may not be read is told, and let be.
+    Whether the key's policy admits who needs it, nobody can ask for: docs/security.md has the statements.
+    """
+    wrong: list[str] = []
+    for name in _KEYS:
+        arn = given.get(name, "")
+        if not arn or arn == previous.get(name, ""):
+            continue
+        try:
+            wrong += [f"{name}: {arn} {why}" for why in _why_not(account, arn)]
+        except AWS_ERRORS as error:
+            terminal.line(f"{name} was not checked: {explain(error)}")
+    if wrong:
+        raise Problem("\n".join(wrong))
+
+
+def _why_not(account: Account, arn: str) -> Iterator[str]:
+    """What KMS does not say of the key is no reason: only its ID is promised.
+
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
+    """
+    region = arn.split(":")[3]
+    if region != account.region:
+        yield f"is in {region}, and has to be in {account.region}: a service takes keys of its own region"
+        return
+    try:
+        key = account.client("kms").describe_key(KeyId=arn)["KeyMetadata"]
+    except ClientError as error:
+        if code(error) != "NotFoundException":
+            raise
+        yield "does not exist: look at the ARN"
+        return
+    state, spec, usage = (key.get(name) for name in ("KeyState", "KeySpec", "KeyUsage"))
+    if state not in (None, "Enabled"):
+        yield f"is {state}: enable it, or take another"
+    if spec not in (None, "SYMMETRIC_DEFAULT") or usage not in (None, "ENCRYPT_DECRYPT"):
+        yield f"is a key {spec} for {usage}: take a symmetric one for encryption"

@@ -1,0 +1,98 @@
+"""Keys and retentions that cannot work are refused before anything is uploaded or changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from calls import REGION, client
+from emulator import ACCOUNT
+from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
+
+from generator.commands import main
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def key(**options: str) -> str:
+    return str(client("kms").create_key(**options)["KeyMetadata"]["Arn"])
+
+
+def refused(capsys: pytest.CaptureFixture[str], stack: str = "keys", **given: str) -> str:
+    give(**given)
+    capsys.readouterr()
+    assert main([*DEPLOY, "--stack-name", stack]) == 2
+    return capsys.readouterr().err
+
+
+def test_every_key_that_cannot_work_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    disabled = key()
+    client("kms").disable_key(KeyId=disabled.rpartition("/")[2])
+    absent = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+    signing = key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
+    said = refused(
+        capsys,
+        EfsKmsKeyArn=absent.replace(REGION, "eu-west-1"),
+        BackupKmsKeyArn=absent,
+        EbsKmsKeyArn=disabled,
+        LogKmsKeyArn=signing,
+    ).splitlines()
+    assert len(said) == 4
+    assert "EfsKmsKeyArn" in said[0]
+    assert f"is in eu-west-1, and has to be in {REGION}" in said[0]
+    assert "BackupKmsKeyArn" in said[1]
+    assert "does not exist" in said[1]
+    assert "EbsKmsKeyArn" in said[2]
+    assert "is Disabled: enable it" in said[2]
+    assert "LogKmsKeyArn" in said[3]
+    assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[3]
+
+
+def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) -> None:
+    lock = {"BackupVaultLock": "governance", "BackupLockMinDays": "14"}
+    said = refused(capsys, **lock, BackupWeeklyRetentionDays="7", BackupMonthlyRetentionDays="90").splitlines()
+    assert said == [
+        "error: BackupRetentionDays is 7, fewer than BackupLockMinDays=14: such backups fail",
+        "error: BackupWeeklyRetentionDays is 7, fewer than BackupLockMinDays=14: such backups fail",
+    ]
+
+
+@pytest.fixture(scope="module")
+def under_keys() -> Parameters:
+    """A stack's parameters with keys of the operator, and what is a second life's worth of backups."""
+    return {"EfsKmsKeyArn": key(), "BackupKmsKeyArn": key(), "BackupVaultLock": "compliance", "DnsNames": "keyed"}
+
+
+def test_a_stack_under_keys_of_the_operator_whose_change_is_refused(
+    under_keys: Parameters, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = ("--stack-name", "keyed")
+    values = give(**under_keys)
+    assert main([*DEPLOY, *stack]) == 0
+    before = physical_ids("keyed")
+    (system,) = client("efs").describe_file_systems(FileSystemId=before["FileSystem"])["FileSystems"]
+    assert system["KmsKeyId"] == under_keys["EfsKmsKeyArn"]
+    vault = client("backup").describe_backup_vault(BackupVaultName=outputs("keyed")["BackupVaultName"])
+    assert vault["EncryptionKeyArn"] == under_keys["BackupKmsKeyArn"]
+    for name, holder in (("EfsKmsKeyArn", "FileSystem"), ("BackupKmsKeyArn", "BackupVault")):
+        for other in (key(), ""):
+            give_again(values, **{name: other})
+            assert main([*DEPLOY, *stack]) == 2
+            captured = capsys.readouterr()
+            assert f"{holder} (replace). If you mean it: --allow-data-loss {holder}" in captured.err
+    assert physical_ids("keyed") == before
+    # What is no key changes in place.
+    give_again(values, BackupWeeklyRetentionDays="35", BackupVaultLock="none")
+    assert main([*DEPLOY, *stack]) == 0
+    assert physical_ids("keyed")["BackupVault"] == before["BackupVault"]
+
+
+def test_a_key_that_may_not_be_read_is_told_and_let_be(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it belongs to another team, or the network has no way to KMS."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    give(EfsKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
+    assert main([*DEPLOY, "--stack-name", "unread", "--dry-run"]) == 0
+    assert "EfsKmsKeyArn was not checked" in capsys.readouterr().out

@@ -56,6 +56,7 @@ IS_BURSTING = _is("IsBursting", settings.EFS_THROUGHPUT_MODE, "bursting")
 IS_PROVISIONED = _is("IsProvisioned", settings.EFS_THROUGHPUT_MODE, "provisioned")
 HAS_READER = _is("HasReader", settings.READER_ACCOUNT, "true")
 HAS_ROTATION = _given("HasRotation", settings.PASSWORD_ROTATION_DAYS, "0")
+HAS_TOKENS = _is("HasTokens", settings.TOKENS, "true")
 HAS_MOUNT_TARGETS = _is("HasMountTargets", settings.CREATE_MOUNT_TARGETS, "true")
 HAS_BACKUP = _is("HasBackup", settings.ENABLE_EFS_BACKUP, "true")
 IS_LOCK_FINAL = _is("IsLockFinal", settings.BACKUP_VAULT_LOCK, "compliance")
@@ -98,6 +99,10 @@ IS_BURSTABLE = When(
 )
 
 
+def _any(tests: list[Equals]) -> Or | Equals:
+    return Or(*tests) if len(tests) > 1 else tests[0]
+
+
 def every(name: str, *conditions: When) -> When:
     """Whether all conditions hold, two or more."""
     return When(name, lambda stack: And(*(Condition(stack.when(it)) for it in conditions)))
@@ -109,7 +114,9 @@ def _not(name: str, condition: When) -> When:
 
 IS_FARGATE = _not("IsFargate", IS_EC2)
 HAS_READER_ROTATION = every("HasReaderRotation", HAS_ROTATION, HAS_READER)
-HAS_POLLED_KEY = every("HasPolledKey", HAS_ROTATION, HAS_SECRET_KEY)
+HAS_POLLED = When("HasPolled", lambda stack: Or(Condition(stack.when(HAS_ROTATION)), Condition(stack.when(HAS_TOKENS))))
+"""Tasks read secrets again while they run."""
+HAS_POLLED_KEY = every("HasPolledKey", HAS_POLLED, HAS_SECRET_KEY)
 HAS_CREDITS = every("HasCredits", IS_EC2, IS_BURSTABLE)
 HAS_GROUP_CLEANER = every("HasGroupCleaner", IS_EC2, IS_TERMINATION_PROTECTED)
 IS_SECRET_KEY_ALIAS = When(
@@ -132,4 +139,21 @@ HAS_PLAIN_NAMES = When(
 )
 """Neither the zone itself nor a wildcard is among the names: CAA records there would bind names of others (RFC 8659)."""
 HAS_CAA = every("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"), HAS_PLAIN_NAMES)
+
+
+def _field(index: int, *values: str) -> When:
+    """Whether the field of the schedule's cron expression, counted from 0, is one of ``values``."""
+    name = f"IsScheduleField{index}Daily"
+    return When(
+        name,
+        lambda stack: _any(
+            [Equals(Select(index, Split(" ", stack.take(settings.BACKUP_SCHEDULE))), value) for value in values]
+        ),
+    )
+
+
+HAS_DAILY_BACKUP = every(
+    "HasDailyBackup", HAS_BACKUP, _field(2, "*", "?"), _field(3, "*"), _field(4, "*", "?"), _field(5, "*)")
+)
+"""A backup is due on every day: day of the month, month, day of the week and year are any."""
 IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

@@ -245,6 +245,8 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {"ReaderRotation"},
     ),
     "no new passwords": (DEFAULTS, set(), ROTATION),
+    "tokens": ({"Tokens": "true"}, {"TokensSecret"}, ROTATION),
+    "no tokens": (DEFAULTS, set(), {"TokensSecret"}),
     "no reader": ({"ReaderAccount": "false"}, {"PublisherSecret", "ReaderSecret"}, set()),
     "five names": ({"DnsNames": items("n{}", 5)}, {"ForwardRule"}, {"ForwardMoreRule"}),
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),

@@ -46,13 +46,18 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
+        ("TokensSecret",),
+        "It holds digests, no secrets: each token has an end of its own, and is revoked by itself.",
+    ),
+    Explained(
+        ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
         ("PublisherSecret", "ReaderSecret"),
         "`PasswordRotationDays`, off by default: with it clients have to read the password from Secrets Manager, and those "
         "to which it was copied are refused one day.",
     ),
     Explained(
         ("CKV_AWS_149", "SecretsManagerUsingKMSKey"),
-        ("PublisherSecret", "ReaderSecret"),
+        ("*Secret",),
         "Encrypted under the AWS managed key of Secrets Manager; `SecretKmsKeyArn` takes a key of yours.",
     ),
     Explained(

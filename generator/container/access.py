@@ -5,33 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import hmac
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from math import inf
 from typing import Any, NamedTuple
 
-from .http import Environ, Refusal, unauthorized
+from .grants import Grant, moment_of
+from .http import Environ, unauthorized
 from .settings import Account, SettingsError, require_usable
+from .tokens import USERNAME, Token, tokens_of
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
+TOKENS = "TOKENS"
 
-# By account, and in it by the label of a version: what Secrets Manager has, or None for no such version.
+# By account or TOKENS, and in it by the label of a version: what Secrets Manager has, or None for no such version.
 Values = Mapping[str, Mapping[str, str | None]]
-
-
-class Grant(NamedTuple):
-    """`name` is the log's."""
-
-    name: str
-    may_upload: bool
-
-    def require_upload(self) -> None:
-        """Raises Refusal."""
-        if not self.may_upload:
-            raise Refusal(403, f"The account {self.name} may not upload.")
 
 
 class _Credentials(NamedTuple):
@@ -47,7 +38,7 @@ class Access:
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._at_start = accounts
-        self._credentials: tuple[_Credentials, ...] = ()
+        self._tokens: dict[str, Token] = {}
         self.take({})
 
     def take(self, values: Values) -> None:
@@ -57,7 +48,9 @@ class Access:
             grant = Grant(account.username, account.may_upload)
             known = values.get(account.role)
             credentials += _read(known, account) if known else _spelled(grant, account.password, inf)
-        self._credentials = tuple(credentials)
+        if known := values.get(TOKENS):
+            self._tokens = tokens_of(known.get(CURRENT))
+        self._credentials = credentials
 
     def authenticate(self, environ: Environ) -> Grant | None:
         """None without credentials; raises Refusal (401) if they are wrong, so that clients ask again."""
@@ -69,7 +62,7 @@ class Access:
             given = base64.b64decode(encoded.strip(), validate=True)
         except (binascii.Error, ValueError):
             given = b""
-        found = None
+        found = self._token(given) if given.startswith(f"{USERNAME}:".encode()) else None
         # Takes as long whichever name exists.
         for credentials in self._credentials:
             if hmac.compare_digest(given, credentials.text) and time.time() < credentials.until:
@@ -79,19 +72,12 @@ class Access:
         environ["REMOTE_USER"] = found.name
         return found
 
-
-def check(account: Account, known: Mapping[str, str | None]) -> None:
-    """Raises ValueError, which does not say what is there, for what `Access.take` would not."""
-    _read(known, account)
-
-
-def moment_of(text: Any) -> float:
-    """Seconds since 1970. Raises ValueError for anything but a time of ISO 8601 with its offset from UTC."""
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.timestamp()
-    raise ValueError("a time is not written as 2027-01-31T12:00:00+00:00")
+    def _token(self, given: bytes) -> Grant | None:
+        """Found by its digest: how long that takes tells nothing of any token. Raises Refusal."""
+        token = self._tokens.get(hashlib.sha256(given.partition(b":")[2]).hexdigest())
+        if token and time.time() >= token.until:
+            raise unauthorized("The token has expired.")
+        return token and token.grant
 
 
 def _read(known: Mapping[str, str | None], account: Account) -> list[_Credentials]:
@@ -99,7 +85,7 @@ def _read(known: Mapping[str, str | None], account: Account) -> list[_Credential
     value = _fields(known.get(CURRENT))
     grant = Grant(value["username"], account.may_upload)
     credentials = _spelled(grant, value["password"], inf)
-    if "previous" in value:
+    if value.get("previous"):
         credentials += _spelled(grant, value["previous"], moment_of(value.get("previous_until")))
     with contextlib.suppress(ValueError):
         pending = _fields(known.get(PENDING))

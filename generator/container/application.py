@@ -14,10 +14,12 @@ from pypiserver.backend import BackendProxy
 from pypiserver.config import Config
 from pypiserver.pkg_helpers import normalize_pkgname
 
-from .access import Access, Grant
+from .access import Access
 from .backend import IndexedBackend, SimpleBackend
 from .body import MalformedBody, StalledBody
 from .downloads import download, metadata
+from .entries import project_of
+from .grants import Grant
 from .health import Health
 from .http import Environ, Refusal, Response, plain, redirect, unauthorized, whole
 from .listings import Listings
@@ -129,6 +131,7 @@ class Application:
             raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
         account = self._account(environ)
         if path == "/RPC2":
+            account.require(())
             return Work("search", lambda: self._from_stock(self._stock.search, environ))
         return self._change(account, environ)
 
@@ -143,8 +146,11 @@ class Application:
         account.require_upload()
         if self._indexed:
             return Work(
-                "upload", lambda: self._uploads.respond(environ) or self._from_stock(self._stock.respond, environ)
+                "upload",
+                lambda: self._uploads.respond(environ, account) or self._from_stock(self._stock.respond, environ),
             )
+        # What it would store is known to pypiserver alone.
+        account.require_account()
         if "CONTENT_LENGTH" not in environ:
             raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
         return Work("upload", lambda: self._from_stock(self._stock.respond, environ))
@@ -152,7 +158,7 @@ class Application:
     def _front(self, environ: Environ) -> Response | Work:
         if not self._indexed or not asked_by_people(environ):
             return whole(200, "text/html; charset=UTF-8", WELCOME)
-        self._account(environ)
+        self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
 
     def _read(self, path: str, environ: Environ) -> Response | Work:
@@ -163,7 +169,7 @@ class Application:
                 raise Refusal(404, "Not Found")
             case [name] | [name, ""] if name not in ("simple", "packages"):
                 return redirect(303, f"/simple/{quote(name)}/", query)
-        self._account(environ)
+        self._account(environ).require(self._projects_at(segments))
         match segments:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
@@ -193,6 +199,20 @@ class Application:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._page(name, environ))
         raise Refusal(404, "Not Found")
+
+    def _projects_at(self, segments: list[str]) -> set[str]:
+        """Of which the answer to GET tells, as `_read` understands the path; empty if it may tell of any."""
+        match segments:
+            case ["simple", name] | ["simple", name, ""]:
+                return {normalize_pkgname(name)}
+            case ["packages", *directories, name]:
+                if self._upstream and directories and directories[0] == UPSTREAM:
+                    return set(directories[1:2])
+                # The metadata of a wheel, unless it is a file of its own.
+                return set(filter(None, (project_of(name), project_of(name.removesuffix(".metadata")))))
+            case [name, "json"] | ["project", name] | ["project", name, ""]:
+                return {normalize_pkgname(name)}
+        return set()
 
     def _root(self, environ: Environ) -> Response:
         return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)

@@ -1,4 +1,4 @@
-"""What changes while the server runs: passwords, as Secrets Manager has them now. A task asks once for all its processes."""
+"""What changes while the server runs: passwords and tokens, as Secrets Manager has them now. A task asks once for all its processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from .access import CURRENT, PENDING, Access, check
+from .access import CURRENT, PENDING, TOKENS, Access
 from .outbound import Unreachable
 from .secrets_manager import SecretsManager
 from .settings import Account, Polled
@@ -28,7 +28,7 @@ class Polling:
         self._manager = SecretsManager(polled.endpoint, polled.credentials_url)
         self._seconds = polled.seconds
         self._arns = polled.arns
-        self._accounts = {account.role: account for account in accounts}
+        self._accounts = accounts
         self._values: dict[str, dict[str, str | None]] = {}
         self._failing: set[str] = set()
         # In memory, without a name that another program could open.
@@ -40,8 +40,9 @@ class Polling:
         for role, arn in self._arns.items():
             try:
                 # In this order: between two answers the pending version may become the current one, never the reverse.
-                known = {stage: self._manager.get(arn, stage) for stage in (PENDING, CURRENT)}
-                check(self._accounts[role], known)
+                stages = (CURRENT,) if role == TOKENS else (PENDING, CURRENT)
+                known = {stage: self._manager.get(arn, stage) for stage in stages}
+                Access(self._accounts).take({role: known})
             except (Unreachable, ValueError) as error:
                 if role not in self._failing:
                     log.error("%s cannot be read, and what was known stays: %s.", arn, error)

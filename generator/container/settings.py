@@ -31,7 +31,7 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Polled:
-    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles."""
+    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles, or TOKENS."""
 
     arns: Mapping[str, str]
     endpoint: str
@@ -137,7 +137,7 @@ def _upstream(environment: Mapping[str, str], *, least_age_days: int, cache_gib:
 
 def _polled(environment: Mapping[str, str], seconds: int) -> Polled | None:
     """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
-    arns = {role: arn for role in ("PUBLISHER", "READER") if (arn := environment.get(f"{role}_SECRET"))}
+    arns = {role: arn for role in ("PUBLISHER", "READER", "TOKENS") if (arn := environment.get(f"{role}_SECRET"))}
     if not arns:
         return None
     endpoint = environment.get("SECRETS_ENDPOINT", "")

@@ -53,6 +53,7 @@ def compute(
     host_profile: Wire[kinds.InstanceProfileArn],
     publisher: Wire[kinds.SecretArn],
     reader: Wire[kinds.SecretArn],
+    tokens: Wire[kinds.TokensSecretArn],
     file_system: Wire[kinds.FileSystemId],
     access_point: Wire[kinds.AccessPointId],
     task_role: Wire[kinds.RoleArn],
@@ -64,6 +65,7 @@ def compute(
     ``task_group``: security group of the tasks on Fargate.
     ``host_profile``: instance profile of the hosts.
     ``publisher``, ``reader``: secrets with the credentials of the server's two accounts.
+    ``tokens``: secret with the digests of its tokens.
     ``file_system``, ``access_point``: where the tasks mount the packages.
     ``task_role``: the role of the tasks, which may mount them.
     ``target_group``: where the load balancer looks for the tasks.
@@ -82,7 +84,9 @@ def compute(
     association = hosts.association(stack, cluster, provider)
 
     execution_role = _execution_role(stack, task_logs, stack.take(publisher), stack.take(reader))
-    server = tasks.pypiserver(stack, task_logs, publisher=stack.take(publisher), reader=stack.take(reader))
+    server = tasks.pypiserver(
+        stack, task_logs, publisher=stack.take(publisher), reader=stack.take(reader), tokens=stack.take(tokens)
+    )
     task = tasks.on_packages(
         stack,
         server,

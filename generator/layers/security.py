@@ -37,6 +37,7 @@ class Security:
     host_profile: Wire[kinds.InstanceProfileArn]
     publisher: Wire[kinds.SecretArn]
     reader: Wire[kinds.SecretArn]
+    tokens: Wire[kinds.TokensSecretArn]
     credentials_command: Wire[kinds.Text]
     rotation_function: Wire[kinds.FunctionName]
 
@@ -102,6 +103,7 @@ def security(stack: Stack) -> Security:
             "PypiUserSecretArn", Ref(publisher), "Secret with the username and password of the publisher."
         ),
         reader=stack.offer("ReaderSecretArn", Ref(reader), "Secret with the username and password of the reader."),
+        tokens=_tokens(stack.only(conditions.HAS_TOKENS)),
         credentials_command=stack.offer(
             "CredentialsCommand",
             _credentials_command(publisher),
@@ -243,3 +245,18 @@ def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secre
         )
     )
     return secret
+
+
+def _tokens(stack: Stack) -> Wire[kinds.TokensSecretArn]:
+    secret = stack.add(
+        Secret(
+            "TokensSecret",
+            **RETAIN_EXCEPT_ON_CREATE,
+            Description="Digests of the tokens of pypiserver, and what each may do",
+            # Never to be changed: CloudFormation would put it in the place of all tokens.
+            SecretString="[]",
+            KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
+            Tags=tags(stack, "tokens"),
+        )
+    )
+    return stack.offer("TokensSecretArn", Ref(secret), "Secret with the digests of the tokens; empty without Tokens.")

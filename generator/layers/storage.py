@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import elasticfilesystem, kms, secretsmanager, ssmmessages
 from awacs.aws import Allow, Bool, Condition, Statement, StringEquals
@@ -34,18 +35,19 @@ def storage(
     file_system_group: Wire[kinds.SecurityGroupId],
     publisher: Wire[kinds.SecretArn],
     reader: Wire[kinds.SecretArn],
+    tokens: Wire[kinds.TokensSecretArn],
 ) -> Storage:
     """The packages' directory, ready to be mounted, its backups, and the role that tasks mount it with.
 
     ``file_system_group``: security group of the mount targets.
-    ``publisher``, ``reader``: secrets that tasks read again while they run.
+    ``publisher``, ``reader``, ``tokens``: secrets that tasks read again while they run.
     """
     new = new_file_system(stack)
     file_system = stack.if_(conditions.HAS_NEW_FILE_SYSTEM, Ref(new), settings.EXISTING_FILE_SYSTEM_ID)
     arn = file_system_arn(file_system)
     mount_targets = _mount_targets(stack, file_system, stack.take(file_system_group))
     access_point = _access_point(stack, file_system)
-    task_role = _task_role(stack, [stack.take(publisher), stack.take(reader)])
+    task_role = _task_role(stack, [stack.take(publisher), stack.take(reader)], stack.take(tokens))
     may_mount = _may_mount(stack, task_role, arn, access_point)
     vault = backups.backups(stack, arn)
     return Storage(
@@ -128,8 +130,8 @@ def _may_mount(stack: Stack, task_role: Role, file_system_arn: Expression, acces
     )
 
 
-def _task_role(stack: Stack, polled: list[Expression]) -> Role:
-    """The role of the tasks, which may read the secrets ``polled``; ``_may_mount`` adds the packages."""
+def _task_role(stack: Stack, accounts: list[Expression], tokens: Expression) -> Role:
+    """The role of the tasks, which may read these secrets if they are to; ``_may_mount`` adds the packages."""
     # These four actions cannot be limited to a resource:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     channels = Statement(
@@ -142,7 +144,10 @@ def _task_role(stack: Stack, polled: list[Expression]) -> Role:
         ],
         Resource=["*"],
     )
-    read = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=polled)
+
+    def read(*secrets: Expression) -> dict[str, Any]:
+        return document(Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=list(secrets)))
+
     return role(
         stack,
         "TaskRole",
@@ -152,7 +157,8 @@ def _task_role(stack: Stack, polled: list[Expression]) -> Role:
             stack.if_(
                 conditions.IS_EXECUTE_COMMAND, Policy(PolicyName="execute-command", PolicyDocument=document(channels))
             ),
-            stack.if_(conditions.HAS_ROTATION, Policy(PolicyName="read-secrets", PolicyDocument=document(read))),
+            stack.if_(conditions.HAS_ROTATION, Policy(PolicyName="read-accounts", PolicyDocument=read(*accounts))),
+            stack.if_(conditions.HAS_TOKENS, Policy(PolicyName="read-tokens", PolicyDocument=read(tokens))),
             stack.if_(
                 conditions.HAS_POLLED_KEY,
                 Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),

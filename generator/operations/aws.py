@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -22,6 +23,9 @@ _CONNECT_SECONDS = 10
 class Account:
     """Credentials and region by the usual AWS chain; ``endpoint_url`` is for an emulator.
 
+    AWS_REGION goes before AWS_DEFAULT_REGION, as with the AWS CLI 2; boto3 knows the second alone.
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+
     Raises botocore's ProfileNotFound and NoRegionError where the chain yields nothing.
     """
 
@@ -31,7 +35,8 @@ class Account:
 
     @cached_property
     def _session(self) -> Any:
-        return boto3.Session(profile_name=self.profile, region_name=self.region_name)
+        region = self.region_name or os.environ.get("AWS_REGION") or None
+        return boto3.Session(profile_name=self.profile, region_name=region)
 
     @cached_property
     def _clients(self) -> dict[str, Client]:
@@ -39,7 +44,7 @@ class Account:
 
     @property
     def region(self) -> str:
-        if self._session.region_name is None:
+        if not self._session.region_name:
             raise NoRegionError()
         return str(self._session.region_name)
 

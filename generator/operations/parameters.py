@@ -17,24 +17,29 @@ from generator.operations.form import Parameter
 def read(path: Path) -> dict[str, str]:
     """Values by name. Raises Problem where the file is missing, has none of the three forms or a name twice.
 
+    In UTF-8, or UTF-16 as Windows' PowerShell writes it:
     ``["Key=value", …]``, ``[{"ParameterKey": …, "ParameterValue": …}, …]`` or ``{"Parameters": {…}}``; version 1 of the
     AWS CLI takes the first alone: https://github.com/aws/aws-cli/pull/5443
     """
     try:
-        match json.loads(path.read_text()):
+        match json.loads(path.read_bytes(), object_pairs_hook=_object):
             case {"Parameters": dict(values)}:
                 return {name: _text(name, value) for name, value in values.items()}
             case [*items]:
-                pairs = [_item(item) for item in items]
-                twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
-                if twice:
-                    raise ValueError(f"{', '.join(twice)} given more than once")
-                return dict(pairs)
+                return _object([_item(item) for item in items])
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}: copy templates/parameters.example.json and fill it in") from error
     except (json.JSONDecodeError, ValueError) as error:
         raise Problem(f"{path}: {error}") from error
     raise Problem(f'{path}: neither a list like ["VpcId=vpc-…"] nor an object like {{"Parameters": {{…}}}}')
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError where a name is there twice, of which JSON's readers would take the last in silence."""
+    twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    if twice:
+        raise ValueError(f"{', '.join(twice)} given more than once")
+    return dict(pairs)
 
 
 def _item(item: Any) -> tuple[str, str]:

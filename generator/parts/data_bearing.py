@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-DATA_BEARING = ("FileSystem", "BackupVault", "PublisherSecret", "ReaderSecret", "AccessLogs", "TaskLogs")
+DATA_BEARING = (
+    "FileSystem",
+    "BackupVault",
+    "PublisherSecret",
+    "ReaderSecret",
+    "TokensSecret",
+    "AccessLogs",
+    "TaskLogs",
+)
 """Logical IDs of what holds data, in either edition."""
 _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""

@@ -21,8 +21,10 @@ STOP_TIMEOUT = 120
 _VOLUME = "packages"
 
 
-def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Expression) -> ecs.ContainerDefinition:
-    """The server's container: not root, read-only, the accounts' credentials from the secrets of these ARNs."""
+def pypiserver(
+    stack: Stack, log: LogGroup, *, publisher: Expression, reader: Expression, tokens: Expression
+) -> ecs.ContainerDefinition:
+    """The server's container: not root, read-only, the accounts' credentials and tokens from the secrets of these ARNs."""
     memory = stack.take(settings.CONTAINER_MEMORY_LIMIT)
     return ecs.ContainerDefinition(
         Name=stack.take(settings.SERVICE_NAME),
@@ -49,7 +51,7 @@ def pypiserver(stack: Stack, log: LogGroup, *, publisher: Expression, reader: Ex
         MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
         Command=container_program.command(),
-        Environment=[*_environment(stack), *_polled(stack, publisher, reader)],
+        Environment=[*_environment(stack), *_polled(stack, publisher, reader, tokens)],
         Secrets=[
             *_secrets("PUBLISHER", publisher),
             *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
@@ -106,13 +108,14 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
 
-def _polled(stack: Stack, publisher: Expression, reader: Expression) -> list[If]:
+def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Expression) -> list[If]:
     """The secrets that the server reads again while it runs, and where."""
     endpoint = Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}")
     values = {
         "PUBLISHER_SECRET": (publisher, conditions.HAS_ROTATION),
         "READER_SECRET": (reader, conditions.HAS_READER_ROTATION),
-        "SECRETS_ENDPOINT": (endpoint, conditions.HAS_ROTATION),
+        "TOKENS_SECRET": (tokens, conditions.HAS_TOKENS),
+        "SECRETS_ENDPOINT": (endpoint, conditions.HAS_POLLED),
     }
     return [
         stack.if_(condition, ecs.Environment(Name=name, Value=value)) for name, (value, condition) in values.items()

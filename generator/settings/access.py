@@ -106,6 +106,13 @@ PASSWORD_GRACE_HOURS = Setting(
     pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])$",
     constraint="must be a whole number from 1 to 168",
 )
+TOKENS = Setting(
+    name="Tokens",
+    label="Tokens",
+    description="true: beside the accounts there are tokens, each limited to some projects, to reading and in time; the command token makes and revokes them. Their digests are in a secret, which stays when this is turned off; another is made when it is turned on again.",
+    default="false",
+    values=SWITCH,
+)
 
 ACCESS = Group(
     "Access",
@@ -123,5 +130,6 @@ ACCESS = Group(
         SECRET_KMS_KEY_ARN,
         PASSWORD_ROTATION_DAYS,
         PASSWORD_GRACE_HOURS,
+        TOKENS,
     ),
 )

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secrets_manager import REGION, SecretsManager, function, secrets_manager
 
-from generator.container.access import check
+from generator.container.access import Access
 from generator.container.secrets_manager import signed
 from generator.container.settings import Account
 
@@ -160,7 +160,9 @@ JUNK: list[object] = [
 def test_what_is_no_account_is_refused_as_a_whole(junk: object) -> None:
     text = junk if isinstance(junk, str) else json.dumps(junk)
     with pytest.raises(ValueError, match=r"^(it is not|what it has|a time)") as raised:
-        check(Account(role="READER", username="x", password="y", may_upload=False), {"AWSCURRENT": text})
+        Access([Account(role="READER", username="x", password="y", may_upload=False)]).take(
+            {"READER": {"AWSCURRENT": text}}
+        )
     assert "hunter" not in str(raised.value)
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 

@@ -41,6 +41,7 @@ def architecture(edition: Edition, stack: Stack) -> None:
         file_system_group=from_security.file_system_group,
         publisher=from_security.publisher,
         reader=from_security.reader,
+        tokens=from_security.tokens,
     )
     from_edge = edge(stack, load_balancer_group=from_security.load_balancer_group)
 """
@@ -52,6 +53,7 @@ COMPUTE = """
         host_profile=from_security.host_profile,
         publisher=from_security.publisher,
         reader=from_security.reader,
+        tokens=from_security.tokens,
         file_system=from_storage.file_system,
         access_point=from_storage.access_point,
         task_role=from_storage.task_role,
@@ -125,7 +127,7 @@ def _stack(title: str = "Test", *, shared: bool = False) -> Stack:
 
 def _for_storage(from_security: Security) -> dict[str, Any]:
     """What the storage layer takes."""
-    return {name: getattr(from_security, name) for name in ("file_system_group", "publisher", "reader")}
+    return {name: getattr(from_security, name) for name in ("file_system_group", "publisher", "reader", "tokens")}
 
 
 def _wires() -> dict[str, Any]:
@@ -139,6 +141,7 @@ def _wires() -> dict[str, Any]:
         "host_profile": from_security.host_profile,
         "publisher": from_security.publisher,
         "reader": from_security.reader,
+        "tokens": from_security.tokens,
         "file_system": from_storage.file_system,
         "access_point": from_storage.access_point,
         "task_role": from_storage.task_role,

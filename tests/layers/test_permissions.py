@@ -148,7 +148,7 @@ def test_parliament_would_find_something() -> None:
 
 
 def test_who_reads_the_accounts_secrets(editions: Editions) -> None:
-    resources = editions.nested({**everything(), "PasswordRotationDays": "0"}).resources
+    resources = editions.nested({**everything(), "PasswordRotationDays": "0", "Tokens": "false"}).resources
     secrets = ["<PublisherSecret>", "<ReaderSecret>"]
     readers = {
         name: (actions, on)
@@ -161,6 +161,16 @@ def test_who_reads_the_accounts_secrets(editions: Editions) -> None:
     task = resources["TaskDefinition"]["Properties"]
     assert task["ExecutionRoleArn"] == "<ExecutionRole.Arn>"
     assert task["TaskRoleArn"] == "<TaskRole.Arn>"
+
+
+def test_with_tokens_tasks_read_their_secret_and_nobody_writes_it(editions: Editions) -> None:
+    given = {"Tokens": "true", "SecretKmsKeyArn": everything()["SecretKmsKeyArn"]}
+    policies = _identity_policies(editions.nested(given).resources)
+    found = {name: policy for name, policy in policies.items() if "TokensSecret" in json.dumps(policy)}
+    assert found.keys() == {"TaskRole.read-tokens"}
+    assert _allowed(found["TaskRole.read-tokens"]) == [(["secretsmanager:GetSecretValue"], ["<TokensSecret>"], {})]
+    assert _allowed(policies["TaskRole.decrypt-secrets"])[0][0] == ["kms:Decrypt"]
+    assert "TaskRole.read-accounts" not in policies
 
 
 def test_with_rotation_tasks_read_and_its_function_writes_the_accounts_secrets_and_no_others(
@@ -177,7 +187,7 @@ def test_with_rotation_tasks_read_and_its_function_writes_the_accounts_secrets_a
             if any(action.startswith(("secretsmanager:", "kms:")) for action in actions)
         }
         assert found.pop("RotationRole.rotate") == ([f"secretsmanager:{it}" for it in write], secrets)
-        for name in ("TaskRole.read-secrets", "ExecutionRole.start-tasks"):
+        for name in ("TaskRole.read-accounts", "ExecutionRole.start-tasks"):
             assert found.pop(name) == (["secretsmanager:GetSecretValue"], secrets)
         if decrypts:
             assert {actions[0] for actions, _ in found.values()} == {"kms:Decrypt"}

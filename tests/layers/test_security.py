@@ -178,6 +178,9 @@ def test_packages_are_mounted_through_the_access_point_with_tls_and_a_role(resou
 def test_passwords_are_nowhere_but_in_their_secrets(editions: Editions, reader: str, accounts: list[str]) -> None:
     resources = editions.nested({"ReaderAccount": reader}).resources
     secrets = of_type(resources, "AWS::SecretsManager::Secret")
+    assert of_type(
+        editions.nested({"Tokens": "true"}).resources, "AWS::SecretsManager::Secret"
+    ).keys() - secrets.keys() == {"TokensSecret"}
     (container,) = _properties(resources, "TaskDefinition")["ContainerDefinitions"]
     assert [it["ValueFrom"] for it in container["Secrets"]] == [
         f"<{title}>:{field}::" for title in accounts for field in ("username", "password")

@@ -51,6 +51,8 @@ def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> No
         ('["VpcId"]', '"VpcId" is neither "Key=value"'),
         ("{}", "neither a list"),
         ('["VpcId=a", "VpcId=b"]', "VpcId given more than once"),
+        ('{"Parameters": {"VpcId": "a", "VpcId": "b"}}', "VpcId given more than once"),
+        ('// mine\n["VpcId=a"]', "parameters.json: Expecting"),
         ('{"Parameters": {"AsgSubnets": {"a": 1}}}', "AsgSubnets is {"),
     ],
 )
@@ -64,3 +66,9 @@ def test_unreadable_parameters(text: str | None, message: str, capsys: pytest.Ca
 def test_values_of_json_become_cloudformations() -> None:
     Path("parameters.json").write_text('{"Parameters": {"EnableEfsBackup": true, "TaskMinCount": 3, "L": ["a", "b"]}}')
     assert read(Path("parameters.json")) == {"EnableEfsBackup": "true", "TaskMinCount": "3", "L": "a,b"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_editors_of_windows_write_is_read(encoding: str) -> None:
+    Path("parameters.json").write_text('["ServiceName=pypi", "Users=é"]', encoding=encoding)
+    assert read(Path("parameters.json")) == {"ServiceName": "pypi", "Users": "é"}

@@ -17,6 +17,7 @@ from custom_resource import serving
 from emulator import BUCKET, emulator, environment, network
 
 from generator.commands import main
+from generator.operations.aws import Account
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -212,9 +213,21 @@ def test_without_credentials(
     assert capsys.readouterr().err.startswith("error: no AWS credentials: run `aws configure`")
 
 
+@pytest.mark.parametrize("empty", [True, False])
 def test_without_a_region(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty: bool
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
+    if empty:
+        monkeypatch.setenv("AWS_REGION", "")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "")
     assert main(["status"]) == 1
     assert capsys.readouterr().err == "error: no region: add --region, or set AWS_REGION\n"
+
+
+def test_the_region_is_found_as_by_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert Account().region == "eu-west-1"
+    assert Account(region_name="eu-north-1").region == "eu-north-1"
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert Account().region == "eu-west-1"

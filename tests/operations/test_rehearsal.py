@@ -34,6 +34,7 @@ def numbered(name: str, first: int, last: int) -> set[str]:
 
 
 OPTIONAL = {
+    "TokensSecret",
     *("PublisherRotation", "ReaderRotation", "RotationAlarm", "RotationPermission"),
     *("RotationFunction", "RotationLogs", "RotationRole"),
     *cleaner("AccessLogsCleaner"),
@@ -244,6 +245,7 @@ def test_every_option_at_once(account: Account) -> None:
         LoadBalancerIpAddressType="dualstack",
         ManagedTerminationProtection="ENABLED",
         PasswordRotationDays="30",
+        Tokens="true",
         SecretKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
         SecretReaders="arn:aws:iam::123456789012:role/ci,arn:aws:iam::123456789012:role/dev",
         WebAclArn=acl["Summary"]["ARN"],

@@ -30,6 +30,11 @@ LONGEST_SHORT_NAME = "x" * 128
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
+LONGEST_SECRET = "x" * 160
+"""Its ARN, where CloudFormation makes the name: logical ID, hyphen and 12 characters; Secrets Manager adds 7.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html"""
+
+
 def longest(name: str) -> str:
     """As many characters as the parameter's form admits, all of them ASCII."""
     setting: Setting = BY_NAME[name]
@@ -56,6 +61,7 @@ def referred(value: object) -> Iterator[str]:
 
 def with_long_names(text: str) -> str:
     text = re.sub(r"<(AccessPoint|[A-Za-z]+Role\.Arn)>", LONGEST_SHORT_NAME, text)
+    text = re.sub(r"<\w+Secret>", LONGEST_SECRET, text)
     return re.sub("<[A-Za-z.]+>", LONGEST_NAME, text)
 
 

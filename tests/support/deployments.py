@@ -48,6 +48,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "SecretKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/0a-1b",
         "PasswordRotationDays": "30",
         "PasswordGraceHours": "24",
+        "Tokens": "true",
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
         "PackageBackend": "simple-dir",

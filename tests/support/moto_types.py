@@ -132,6 +132,9 @@ def _topic_policy(name: str, p: Json) -> Made:
 
 
 def _secret(name: str, p: Json) -> Made:
+    if "GenerateSecretString" not in p:
+        arn = call("secretsmanager", "create_secret", Name=name, **p)["ARN"]
+        return Made(arn, lambda: call("secretsmanager", "delete_secret", SecretId=arn, ForceDeleteWithoutRecovery=True))
     generate = p.pop("GenerateSecretString")
     template, key = json.loads(generate.pop("SecretStringTemplate")), generate.pop("GenerateStringKey")
     password = call("secretsmanager", "get_random_password", **generate)["RandomPassword"]

@@ -157,6 +157,33 @@ def test_other_content_under_a_name_is_told_and_stays(
     assert len(visible(directory)) == 2
 
 
+def test_releases_that_are_withdrawn_there_are_withdrawn_here(
+    scripted: Scripted, bring: Import, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also those that were here, as when a run was cut off; a release of which one file is left is not."""
+    withdrawn = {"yanked": "lo\u017fes data\n" + "\U0001f4a5" * 400}
+    scripted.page(
+        "acme",
+        *(scripted.file(*kind("acme", "1.0")) | withdrawn for kind in (wheel, sdist)),
+        scripted.file(*wheel("acme", "2.0")) | {"yanked": True},
+        scripted.file(*wheel("acme", "3.0")) | {"yanked": True},
+        scripted.file(*sdist("acme", "3.0")),
+        scripted.file(*wheel("acme", "4.0")) | {"yanked": False},
+    )
+    assert target.upload(*wheel("acme", "2.0")).status_code == 200
+    expected = {
+        wheel("acme", "1.0")[0]: withdrawn["yanked"].encode()[:1024].decode(errors="ignore"),
+        sdist("acme", "1.0")[0]: withdrawn["yanked"].encode()[:1024].decode(errors="ignore"),
+        wheel("acme", "2.0")[0]: True,
+    }
+    for to_withdraw in (2, 0):
+        assert bring(scripted.url) == 0
+        listed = {it["filename"]: it["yanked"] for it in target.project("acme")["files"] if "yanked" in it}
+        assert listed == expected
+        printed = capsys.readouterr().out
+        assert (f"releases to withdraw, as they are there: {to_withdraw}" in printed) == bool(to_withdraw)
+
+
 @pytest.mark.parametrize("account", [READER, ("publisher", "wrong")])
 def test_an_account_that_may_not_upload_fetches_nothing(
     account: tuple[str, str],

@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
-    "packages": ("packages", "operations"),
-    "commands": ("build", "operations", "packages", "local"),
+    "options": ("operations.aws",),
+    "packages": ("packages", "operations", "options"),
+    "commands": ("build", "operations", "packages", "local", "options"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

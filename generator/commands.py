@@ -338,7 +338,7 @@ def restore(
 
     wish = Wish(stack_name, recovery_point, vault, kms_key, yes)
     deployment = Deployment(stack_name, TEMPLATES, parameters, bucket, prefix, yes=yes)
-    return run(XX, terminal(), wish, deployment, directory)
+    return run(account_of(profile, region, endpoint_url), terminal(), wish, deployment, directory)
 
 
 @app.command()

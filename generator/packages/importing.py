@@ -81,7 +81,8 @@ def run(
     _show(terminal, plan, f"{source.url} → {target.url}")
     if dry_run or not (plan.wanted or plan.yanks):
         return FAILED if plan.refused else DONE
-    terminal.must_agree(f"Import {len(plan.wanted):,} files, and withdraw {len(plan.yanks):,} releases?", yes=yes)
+    withdrawn = f", and withdraw {len(plan.yanks):,} releases" if plan.yanks else ""
+    terminal.must_agree(f"Import {len(plan.wanted):,} files{withdrawn}?", yes=yes)
     done: Counter[str] = Counter()
     try:
         target.must_admit_uploads()
@@ -116,10 +117,13 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
     plan = Plan()
     with terminal.waiting(f"reading {source.url} …"):
         projects = sorted({canonicalize_name(name) for name in names}) or source.projects()
+        # Our server looks for a project that it does not have at its upstream, if there is one. A stranger's there
+        # would be taken from then on, and ours refused; so it is asked for what it lists alone.
+        known = {*target.projects()}
 
         def compare(project: str) -> Plan:
             try:
-                return _compared(project, source, target)
+                return _compared(project, source, target if project in known else None)
             except Failed as error:
                 return Plan(refused=[f"{project}: {error}"])
 
@@ -133,13 +137,13 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
     return plan
 
 
-def _compared(project: str, source: SimpleIndex, target: SimpleIndex) -> Plan:
-    """One project's part of the plan. Raises Failed and Stopped."""
+def _compared(project: str, source: SimpleIndex, target: SimpleIndex | None) -> Plan:
+    """One project's part of the plan; ``target`` if it has the project. Raises Failed and Stopped."""
     plan = Plan(projects=1)
     files = source.files(project)
     if files is None:
         return Plan(refused=[f"{project}: {source.url} does not have it"])
-    here = target.files(project) or {}
+    here = (target and target.files(project)) or {}
     signatures = {name.removesuffix(".asc"): it for name, it in files.items() if name.endswith(".asc")}
     releases: dict[str, str] = {}
     for name in files:
@@ -158,7 +162,7 @@ def _compared(project: str, source: SimpleIndex, target: SimpleIndex) -> Plan:
                 plan.present += 1
                 continue
             if there and ours:
-                plan.refused.append(f"{name}: {target.url} has other content under this name, sha256 {ours}")
+                plan.refused.append(f"{name}: other content is here under this name, sha256 {ours}")
                 continue
         signature = signatures.get(name)
         if signature is None and package.has_sig:

@@ -309,6 +309,39 @@ def delete(
 
 
 @app.command()
+def restore(
+    recovery_point: Annotated[str | None, typer.Option(metavar="ARN", help="What to restore. Default: a list.")] = None,
+    directory: Annotated[
+        str | None, typer.Option(help="AWS Backup's, at the root of the restored: serve from there.")
+    ] = None,
+    vault: Annotated[str | None, typer.Option(metavar="NAME", help="Where it is. Default: the stack's own.")] = None,
+    kms_key: Annotated[str | None, typer.Option(metavar="ARN", help="Of the new one. Default: the old one's.")] = None,
+    bucket: Bucket = None,
+    prefix: Prefix = "pypiserver",
+    stack_name: StackName = "pypi",
+    parameters: Parameters = Path("parameters.json"),
+    yes: Yes = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """List the backups, restore one into a new file system, and let the stack serve from that.
+
+    What serves is never written to. Interrupting it does not stop a restore; running it again watches on.
+
+    Example: `python -m generator restore --stack-name pypi`
+    """
+    from generator.operations.deploy import Wish as Deployment
+    from generator.operations.restore import Wish
+    from generator.operations.restored import run
+    from generator.operations.terminal import terminal
+
+    wish = Wish(stack_name, recovery_point, vault, kms_key, yes)
+    deployment = Deployment(stack_name, TEMPLATES, parameters, bucket, prefix, yes=yes)
+    return run(account_of(profile, region, endpoint_url), terminal(), wish, deployment, directory)
+
+
+@app.command()
 def mirror(
     prefix: Annotated[str, typer.Option(help="What the names of the repositories begin with.")] = "pypiserver/",
     yes: Yes = False,

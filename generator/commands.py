@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from generator.command.access import rotate, token
+from generator.command.options import Endpoint, Json, Profile, Region, StackName, account_of
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
 from generator.operations.formats import Format, User, user_for
 from generator.operations.invocation import called_as
-
-if TYPE_CHECKING:
-    from generator.operations.aws import Account
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -37,11 +36,8 @@ app = typer.Typer(
 )
 catalog = typer.Typer(help="The product in Service Catalog.", context_settings=_SETTINGS)
 app.add_typer(catalog, name="catalog")
+app.add_typer(token, name="token")
 
-Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
-Region = Annotated[str | None, typer.Option(help="Region of the stack. Default: AWS_REGION, or the profile's.")]
-Endpoint = Annotated[str | None, typer.Option("--endpoint-url", metavar="URL", help="An emulator instead of AWS.")]
-StackName = Annotated[str, typer.Option(help="Name of the stack.")]
 Bucket = Annotated[
     str | None,
     typer.Option(
@@ -57,7 +53,6 @@ To = Annotated[
         metavar="URL", help="A server instead of the stack's; its account is in TWINE_USERNAME and TWINE_PASSWORD."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, everything else on standard error.")]
 
 
 def main(words: list[str] | None = None) -> int:
@@ -192,7 +187,7 @@ def publish(
     from generator.operations.publish import publish, show
     from generator.operations.terminal import terminal
 
-    account, screen = _account(profile, region, endpoint_url), terminal()
+    account, screen = account_of(profile, region, endpoint_url), terminal()
     bucket = bucket or own_bucket(account, screen, make=True, yes=yes)
     show(screen, publish(account, TEMPLATES, bucket, prefix), stack_name, str(parameters))
     return DONE
@@ -241,7 +236,7 @@ def deploy(
         verbose=verbose,
         as_json=json,
     )
-    return deploy(_account(profile, region, endpoint_url), terminal(as_json=json), wish)
+    return deploy(account_of(profile, region, endpoint_url), terminal(as_json=json), wish)
 
 
 @app.command()
@@ -263,7 +258,7 @@ def status(
     from generator.operations.terminal import terminal
 
     return status(
-        _account(profile, region, endpoint_url),
+        account_of(profile, region, endpoint_url),
         terminal(as_json=json),
         stack_name=stack_name,
         detect_drift=detect_drift,
@@ -297,12 +292,15 @@ def credentials(
     from generator.operations.credentials import read, write
     from generator.operations.formats import FORMATS
 
-    text = FORMATS[format](read(_account(profile, region, endpoint_url), stack_name, user))
+    text = FORMATS[format](read(account_of(profile, region, endpoint_url), stack_name, user))
     if output:
         write(text, output)
     else:
         print(text, end="")
     return DONE
+
+
+app.command()(rotate)
 
 
 @app.command()
@@ -323,7 +321,7 @@ def delete(
     from generator.operations.delete import delete
     from generator.operations.terminal import terminal
 
-    account = _account(profile, region, endpoint_url)
+    account = account_of(profile, region, endpoint_url)
     return delete(account, terminal(), stack_name=stack_name, unprotect=unprotect, yes=yes)
 
 
@@ -344,7 +342,7 @@ def mirror(
     from generator.operations.mirror import mirror
     from generator.operations.terminal import terminal
 
-    return mirror(_account(profile, region, endpoint_url), terminal(), TEMPLATES, prefix, yes=yes)
+    return mirror(account_of(profile, region, endpoint_url), terminal(), TEMPLATES, prefix, yes=yes)
 
 
 @app.command("import")
@@ -370,7 +368,7 @@ def import_(
     from generator.packages.places import ours, theirs
 
     there = theirs(source)
-    here = ours(lambda: _account(profile, region, endpoint_url), stack_name, to)
+    here = ours(lambda: account_of(profile, region, endpoint_url), stack_name, to)
     return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
 
 
@@ -393,7 +391,7 @@ def catalog_publish(
     from generator.operations.terminal import terminal
 
     publish_version(
-        _account(profile, region, endpoint_url),
+        account_of(profile, region, endpoint_url),
         terminal(),
         TEMPLATES,
         bucket=bucket,
@@ -403,9 +401,3 @@ def catalog_publish(
         yes=yes,
     )
     return DONE
-
-
-def _account(profile: str | None, region: str | None, endpoint_url: str | None) -> Account:
-    from generator.operations.aws import Account
-
-    return Account(profile, region, endpoint_url)

@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
     "packages": ("packages", "operations"),
-    "commands": ("build", "operations", "packages", "local"),
+    "command": ("command", "operations"),
+    "commands": ("build", "command", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

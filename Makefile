@@ -47,13 +47,14 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; 20 minutes
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
+	$(BIN)/python -m bench.uploads --original .venv/original/bin/python
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.server --original .venv/original/bin/python
 
 .PHONY: bench-short
 bench-short: .venv/tests ## Costs beside nginx, and latencies on a file system like NFS, at few files; two minutes
 	$(BIN)/python -m bench.costs --seconds 1
-	$(BIN)/python -m bench.latency --seconds 5 --files 300
+	$(BIN)/python -m bench.latency --seconds 5 --files 300 --wheel-mib 10
 
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits

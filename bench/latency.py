@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -57,6 +58,34 @@ def latencies(files: int, seconds: float, python: str, readdir_us: int) -> Laten
     )
 
 
+def first_listings(wheel_mib: int, python: str) -> tuple[float, float, float]:
+    """
+    Seconds for listing a project of ten wheels: the very first, which reads them; a new task's first; a warm one's.
+
+    The second is a median of new tasks on hosts of their own.
+    """
+    with tempfile.TemporaryDirectory(prefix="pypiserver-bench-") as scratch:
+        home = Path(scratch)
+        populate(home / "packages", 300)
+        for version in range(10):
+            with (home / "packages" / f"gigabyte-1.{version}-py3-none-any.whl").open("wb") as file:
+                for _ in range(wheel_mib):
+                    file.write(os.urandom(1 << 20))
+        path = "/simple/gigabyte/"
+        with mounts(home / "packages", home, count=6) as hosts:
+            new = []
+            with serving(ours, hosts[0], python) as (port, _):
+                upload(port)
+                very_first = _seconds(port, path)
+            for host in hosts[1:]:
+                with serving(ours, host, python) as (port, _):
+                    # What the upload changed in the directory is more than a clock tick ago.
+                    get(port, SMALL)
+                    new.append(_seconds(port, path))
+                    warm = statistics.median(_seconds(port, path) for _ in range(9))
+    return very_first, statistics.median(new), warm
+
+
 def _seconds(port: int, path: str) -> float:
     began = time.perf_counter()
     get(port, path)
@@ -108,8 +137,8 @@ def report(row: Latencies) -> str:
     )
 
 
-def measure(sizes: Sequence[int], seconds: float, python: str) -> None:
-    """Print the table, unless there can be none here."""
+def measure(sizes: Sequence[int], seconds: float, wheel_mib: int, python: str) -> None:
+    """Print the tables, unless there can be none here."""
     if reason := missing():
         print(f"No latencies on a network file system: {reason}.")
         return
@@ -117,15 +146,21 @@ def measure(sizes: Sequence[int], seconds: float, python: str) -> None:
     for files in sizes:
         for readdir_us in READDIR_US:
             print(report(latencies(files, seconds, python, readdir_us)), flush=True)
+    times = first_listings(wheel_mib, python)
+    print(
+        f"\nFirst listing of ten wheels of {wheel_mib} MiB | of a new task | of a warm one | new / warm\n---|---|---|---"
+    )
+    print(" | ".join(f"{it * 1000:.1f} ms" for it in times), f"| {times[1] / times[2]:.1f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--files", type=int, nargs="+", default=[300, 10_000, 50_000])
+    parser.add_argument("--wheel-mib", type=int, default=100, help="of each of ten whose first listing is measured")
     parser.add_argument("--python", default=sys.executable, help="with pypiserver and gunicorn")
     options = parser.parse_args()
-    measure(options.files, options.seconds, options.python)
+    measure(options.files, options.seconds, options.wheel_mib, options.python)
 
 
 if __name__ == "__main__":

@@ -56,14 +56,19 @@ def fetch(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def upload(port: int) -> float:
-    """Seconds for one upload of 2 KB."""
+def form(size: int) -> bytes:
+    """An upload of a new source distribution that holds `size` bytes."""
     version = f"1.{next(_versions)}"
-    body = (
+    return (
         b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n--B\r\nContent-Disposition:'
         b' form-data; name="content"; filename="uploaded-%s.tar.gz"\r\n\r\n%s\r\n--B--\r\n'
-        % (version.encode(), sdist(version, 2048))
+        % (version.encode(), sdist(version, size))
     )
+
+
+def upload(port: int, body: bytes | None = None) -> float:
+    """Seconds for one upload of a `form`, of 2 KB unless it is given."""
+    body = body or form(2048)
     connection = HTTPConnection("127.0.0.1", port, timeout=300)
     began = time.perf_counter()
     headers = {"Authorization": AUTHORIZATION, "Content-Type": "multipart/form-data; boundary=B"}

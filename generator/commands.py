@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from generator.command.access import rotate, token
-from generator.command.options import Endpoint, Json, Profile, Region, StackName, account_of
+from generator.access import commands as access
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
 from generator.operations.formats import Format, User, user_for
 from generator.operations.invocation import called_as
+from generator.options import Bucket, Endpoint, Json, Parameters, Prefix, Profile, Region, StackName, Yes, account_of
+from generator.packages import commands as packages
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -36,23 +37,11 @@ app = typer.Typer(
 )
 catalog = typer.Typer(help="The product in Service Catalog.", context_settings=_SETTINGS)
 app.add_typer(catalog, name="catalog")
-app.add_typer(token, name="token")
-
-Bucket = Annotated[
-    str | None,
-    typer.Option(
-        help="For the templates, in the stack's region. Default: one of the account's own, made where needed."
-    ),
-]
-Prefix = Annotated[str, typer.Option(help="What the templates' keys in the bucket begin with.")]
-Parameters = Annotated[Path, typer.Option(metavar="FILE", help="Values of the templates' parameters.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-To = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL", help="A server instead of the stack's; its account is in TWINE_USERNAME and TWINE_PASSWORD."
-    ),
-]
+app.command("import")(packages.import_)
+app.command()(packages.yank)
+app.command()(packages.unyank)
+app.add_typer(access.token, name="token")
+app.command()(access.rotate)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -300,9 +289,6 @@ def credentials(
     return DONE
 
 
-app.command()(rotate)
-
-
 @app.command()
 def delete(
     stack_name: StackName = "pypi",
@@ -326,6 +312,39 @@ def delete(
 
 
 @app.command()
+def restore(
+    recovery_point: Annotated[str | None, typer.Option(metavar="ARN", help="What to restore. Default: a list.")] = None,
+    directory: Annotated[
+        str | None, typer.Option(help="AWS Backup's, at the root of the restored: serve from there.")
+    ] = None,
+    vault: Annotated[str | None, typer.Option(metavar="NAME", help="Where it is. Default: the stack's own.")] = None,
+    kms_key: Annotated[str | None, typer.Option(metavar="ARN", help="Of the new one. Default: the old one's.")] = None,
+    bucket: Bucket = None,
+    prefix: Prefix = "pypiserver",
+    stack_name: StackName = "pypi",
+    parameters: Parameters = Path("parameters.json"),
+    yes: Yes = False,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """List the backups, restore one into a new file system, and let the stack serve from that.
+
+    What serves is never written to. Interrupting it does not stop a restore; running it again watches on.
+
+    Example: `python -m generator restore --stack-name pypi`
+    """
+    from generator.operations.deploy import Wish as Deployment
+    from generator.operations.restore import Wish
+    from generator.operations.restored import run
+    from generator.operations.terminal import terminal
+
+    wish = Wish(stack_name, recovery_point, vault, kms_key, yes)
+    deployment = Deployment(stack_name, TEMPLATES, parameters, bucket, prefix, yes=yes)
+    return run(account_of(profile, region, endpoint_url), terminal(), wish, deployment, directory)
+
+
+@app.command()
 def mirror(
     prefix: Annotated[str, typer.Option(help="What the names of the repositories begin with.")] = "pypiserver/",
     yes: Yes = False,
@@ -343,33 +362,6 @@ def mirror(
     from generator.operations.terminal import terminal
 
     return mirror(account_of(profile, region, endpoint_url), terminal(), TEMPLATES, prefix, yes=yes)
-
-
-@app.command("import")
-def import_(
-    source: Annotated[str, typer.Argument(metavar="URL", help="Its simple index.")],
-    projects: Annotated[list[str] | None, typer.Argument(help="Default: all that it lists.")] = None,
-    to: To = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the plan.")] = False,
-    yes: Yes = False,
-    stack_name: StackName = "pypi",
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: Endpoint = None,
-) -> int:
-    """Bring the packages of another index here, as many as are not here yet, with their upload times.
-
-    Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
-
-    Example: `python -m generator import https://old.example.com/simple/ --dry-run`
-    """
-    from generator.operations.terminal import terminal
-    from generator.packages.importing import run
-    from generator.packages.places import ours, theirs
-
-    there = theirs(source)
-    here = ours(lambda: account_of(profile, region, endpoint_url), stack_name, to)
-    return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
 
 
 @catalog.command("publish")

@@ -99,6 +99,10 @@ IS_BURSTABLE = When(
 )
 
 
+def _any(tests: list[Equals]) -> Or | Equals:
+    return Or(*tests) if len(tests) > 1 else tests[0]
+
+
 def every(name: str, *conditions: When) -> When:
     """Whether all conditions hold, two or more."""
     return When(name, lambda stack: And(*(Condition(stack.when(it)) for it in conditions)))
@@ -135,4 +139,21 @@ HAS_PLAIN_NAMES = When(
 )
 """Neither the zone itself nor a wildcard is among the names: CAA records there would bind names of others (RFC 8659)."""
 HAS_CAA = every("HasCaa", HAS_NEW_CERTIFICATE, _is("HasCaaRecords", settings.CAA_RECORDS, "true"), HAS_PLAIN_NAMES)
+
+
+def _field(index: int, *values: str) -> When:
+    """Whether the field of the schedule's cron expression, counted from 0, is one of ``values``."""
+    name = f"IsScheduleField{index}Daily"
+    return When(
+        name,
+        lambda stack: _any(
+            [Equals(Select(index, Split(" ", stack.take(settings.BACKUP_SCHEDULE))), value) for value in values]
+        ),
+    )
+
+
+HAS_DAILY_BACKUP = every(
+    "HasDailyBackup", HAS_BACKUP, _field(2, "*", "?"), _field(3, "*"), _field(4, "*", "?"), _field(5, "*)")
+)
+"""A backup is due on every day: day of the month, month, day of the week and year are any."""
 IS_VAULT_DESTROYED = _is("IsVaultDestroyed", settings.BACKUPS_FORCE_DESTROY, "true")

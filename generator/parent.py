@@ -10,6 +10,7 @@ from generator import settings
 from generator.addons.ci_access import ci_access
 from generator.addons.dns import dns
 from generator.addons.network import network
+from generator.addons.restore_testing import restore_testing
 from generator.addons.web_acl import web_acl
 from generator.language.editions import Edition, Form, Nested, Single
 from generator.layers.compute import compute
@@ -60,6 +61,7 @@ def architecture(edition: E) -> E:
     from_monitoring = monitoring(
         edition.stack("Monitoring", "pypiserver: alarms, failures, dashboard"),
         file_system=from_storage.file_system,
+        vault=from_storage.vault,
         certificate=from_edge.certificate,
         load_balancer_name=from_edge.load_balancer_name,
         target_group_name=from_edge.target_group_name,
@@ -114,4 +116,6 @@ def single() -> Single:
 
 def templates() -> dict[str, Template]:
     """Every template by file name."""
-    return {**nested().templates(), **single().templates(), **ci_access(), **dns(), **network(), **web_acl()}
+    addons = (ci_access(), dns(), network(), restore_testing(), web_acl())
+    built = {**nested().templates(), **single().templates()}
+    return built | {name: it for addon in addons for name, it in addon.items()}

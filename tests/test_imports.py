@@ -28,9 +28,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
-    "packages": ("packages", "operations"),
-    "command": ("command", "operations"),
-    "commands": ("build", "command", "operations", "packages", "local"),
+    "options": ("operations.aws",),
+    "access": ("access", "operations", "options"),
+    "packages": ("packages", "operations", "options"),
+    "commands": ("access", "build", "operations", "packages", "local", "options"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

@@ -18,7 +18,7 @@ from .access import Access
 from .backend import IndexedBackend, SimpleBackend
 from .body import MalformedBody, StalledBody
 from .downloads import download, metadata
-from .entries import project_of
+from .entries import STAGING, make_hidden, project_of
 from .grants import Grant
 from .health import Health
 from .http import Environ, Refusal, Response, plain, redirect, unauthorized, whole
@@ -81,8 +81,6 @@ class Application:
         else:
             config.backend = BackendProxy(SimpleBackend(config))
             self._health = Health(self._directory)
-            # bottle spools uploads to temporary files; /tmp is a small file system in memory.
-            tempfile.tempdir = str(self._directory)
         self._stock = Stock(config)
 
     def admit(self, environ: Environ) -> Response | Work:
@@ -153,7 +151,7 @@ class Application:
         account.require_account()
         if "CONTENT_LENGTH" not in environ:
             raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
-        return Work("upload", lambda: self._from_stock(self._stock.respond, environ))
+        return Work("upload", lambda: self._spool_to_stock(environ))
 
     def _front(self, environ: Environ) -> Response | Work:
         if not self._indexed or not asked_by_people(environ):
@@ -245,6 +243,11 @@ class Application:
         if response is None:
             raise _absent(path)
         return response
+
+    def _spool_to_stock(self, environ: Environ) -> Response:
+        # bottle spools uploads to temporary files; /tmp is a small file system in memory.
+        tempfile.tempdir = make_hidden(str(self._directory), STAGING)
+        return self._from_stock(self._stock.respond, environ)
 
     def _from_stock(self, handler: Callable[[Environ], Response], environ: Environ) -> Response:
         # pypiserver takes a directory that it cannot read for an empty one.

@@ -21,6 +21,7 @@ from .index import Index
 from .records import write_change
 from .releases import order_of, version_of
 from .staging import Staged
+from .yanks import Yanks
 
 
 class IndexedBackend(Backend):
@@ -31,6 +32,7 @@ class IndexedBackend(Backend):
         root = Path(config.roots[0])
         self.index = Index(root)
         self.details = DetailsCache(root)
+        self.yanks = Yanks(str(root))
         self._announcer = Announcer(str(root))
 
     def package(self, path: str) -> PkgFile:
@@ -75,6 +77,16 @@ class IndexedBackend(Backend):
         """Make a flushed upload visible to every task; as Staged.publish, after which `Staged.settle` is to be called."""
         with self._announcer.announced(staged.name) as announcement:
             staged.publish(replace=replace)
+            with suppress(OSError):
+                announcement.done()
+
+    def yank(self, package: PkgFile, reason: str | None) -> None:
+        """As Yanks.change, of the release that `package` belongs to, for every task at once."""
+        with self._announcer.announced(str(package.relfn).rpartition("/")[2]) as announcement:
+            self.yanks.change(normalize_pkgname(package.pkgname), package.version, reason)
+            # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
+            # contradicts the announcement, and lets them read that too.
+            os.utime(self.index.root)
             with suppress(OSError):
                 announcement.done()
 

@@ -100,8 +100,8 @@ class Files:
             if staged.sha256 != sha256 or staged.size != (staged.size if size is None else size):
                 raise Unreachable(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
             staged.flush()
-            with suppress(FileExistsError):
-                staged.publish(replace=False)
+            # What is there is the same, or something that cannot be served.
+            staged.publish(replace=True)
         finally:
             staged.discard()
         log.info("Fetched %s: %d bytes in %.1f s.", url, staged.size, time.monotonic() - began)
@@ -161,7 +161,7 @@ def _await(lock: str) -> None:
 def _touched(lock: str) -> tuple[int, int] | None:
     """Of the lock as the file server has it, which opening asks; None if it is gone."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:

@@ -12,6 +12,8 @@ TICK_SECONDS = 0.5
 # What failed is not tried again for so long.
 FAILED_SECONDS = 10.0
 FAILURES_REMEMBERED = 1000
+# Of different calls, those under way and those that wait for a thread: a client can ask for any number of names.
+CALLS_LIMIT = 1000
 
 
 class Calls:
@@ -24,7 +26,7 @@ class Calls:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def wait(self, key: Hashable, call: Callable[[], None], seconds: float) -> Future[None]:
-        """Done when `call`, or one of the same key, is, and as it is; after `seconds` it fails with TimeoutError."""
+        """Done when `call`, or one of the same key, is, and as it is. After `seconds`, or at once with too many calls, it fails with TimeoutError."""
         waiter: Future[None] = Future()
         with self._lock:
             until, error = self._failed.get(key, (0.0, None))
@@ -32,6 +34,9 @@ class Calls:
                 waiter.set_exception(error)
                 return waiter
             call_under_way = self._under_way.get(key)
+            if call_under_way is None and len(self._under_way) >= CALLS_LIMIT:
+                waiter.set_exception(TimeoutError("too much else is asked for"))
+                return waiter
             if begins := call_under_way is None:
                 call_under_way = self._under_way[key] = self._pool.submit(call)
             self._waiting.append((time.monotonic() + seconds, waiter))

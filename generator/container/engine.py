@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from .application import Application, Work
 from .body import Body
@@ -48,6 +49,16 @@ SHARES = {"upload": 1 / 2, "storage": 5 / 16, "search": 1 / 32, "health": 1 / 32
 _CLIENT_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF}
 
 Log = Callable[[Answer], None]
+
+
+class Exchange(NamedTuple):
+    """A request that is being answered. It holds nothing that holds it: what forms a ring waits for the collector."""
+
+    connection: Connection
+    request: Request
+    body: Body
+    began: float
+    is_account: bool
 
 
 class Engine:
@@ -223,35 +234,35 @@ class Engine:
 
     def _ask(self, connection: Connection, request: Request) -> None:
         began = time.monotonic()
-        patience = self._stall_seconds
-        body = Body(connection.socket, connection.received, request, patience)
+        body = Body(connection.socket, connection.received, request, self._stall_seconds)
         environ = request.environ
         environ["wsgi.input"] = body
         environ["wsgi.file_wrapper"] = FileBody
         asked = self._application.admit(environ)
-
-        def respond(response: Response) -> None:
-            if not body.complete:
-                connection.discards = LINGER_BYTES
-                if isinstance(asked, Work):
-                    # An account's client sends a large file to its end before it reads that the file exists.
-                    connection.discards, connection.lingers = sys.maxsize, self._stall_seconds
-            keeps_alive = request.keeps_alive and body.complete and not self._stopping
-            connection.answer = Answer(environ, response, began, keeps_alive=keeps_alive)
-            self._send(connection)
-
-        def perform(call: Callable[[], Response | Later]) -> None:
-            answered = self._application.perform(call, environ)
-            if isinstance(answered, Later):
-                step = partial(perform, answered.finish)
-                answered.ready.add_done_callback(lambda _: self._through("storage", connection, step))
-            else:
-                respond(answered)
-
+        exchange = Exchange(connection, request, body, began, isinstance(asked, Work))
         if isinstance(asked, Work):
-            self._through(asked.kind, connection, partial(perform, asked.call))
+            self._through(asked.kind, connection, partial(self._perform, exchange, asked.call))
         else:
-            respond(asked)
+            self._respond(exchange, asked)
+
+    def _perform(self, exchange: Exchange, call: Callable[[], Response | Later]) -> None:
+        answered = self._application.perform(call, exchange.request.environ)
+        if isinstance(answered, Later):
+            step = partial(self._perform, exchange, answered.finish)
+            answered.ready.add_done_callback(lambda _: self._through("storage", exchange.connection, step))
+        else:
+            self._respond(exchange, answered)
+
+    def _respond(self, exchange: Exchange, response: Response) -> None:
+        connection, request, body, began, is_account = exchange
+        if not body.complete:
+            connection.discards = LINGER_BYTES
+            if is_account:
+                # An account's client sends a large file to its end before it reads that the file exists.
+                connection.discards, connection.lingers = sys.maxsize, self._stall_seconds
+        keeps_alive = request.keeps_alive and body.complete and not self._stopping
+        connection.answer = Answer(request.environ, response, began, keeps_alive=keeps_alive)
+        self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         answer = connection.answer

@@ -20,6 +20,7 @@ from .health import require_complete
 from .http import Environ, Response, has_etag, moment, whole
 from .kept import Details
 from .remote import RemoteFile
+from .yanks import reason_of
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
@@ -83,6 +84,7 @@ class Listing(NamedTuple):
     files: list[tuple[str, Details]]
     html: Body
     json: Body
+    yanks: dict[str, str] = {}
 
     @property
     def size(self) -> int:
@@ -141,8 +143,9 @@ class Listings:
         details = self._backend.details.of_project(name, sorted(self._index.paths(name)))
         if not details:
             return None
-        if listing is None or listing.details != details:
-            listing = self._render(name, details)
+        yanks = self._backend.yanks.of(name)
+        if listing is None or listing.details != details or listing.yanks != yanks:
+            listing = self._render(name, details, yanks)
         now = time.monotonic()
         recheck_at = now + max(RECHECK_SECONDS, (now - began) / RECHECK_SHARE)
         listing = listing._replace(generation=generation, recheck_at=recheck_at)
@@ -157,17 +160,17 @@ class Listings:
             while self._bytes > LISTINGS_BYTES and len(self._listings) > 1:
                 self._bytes -= self._listings.pop(next(iter(self._listings))).size
 
-    def _render(self, name: str, details: list[tuple[str, Details]]) -> Listing:
+    def _render(self, name: str, details: list[tuple[str, Details]], yanks: dict[str, str]) -> Listing:
         files = sorted(details, key=lambda file: (self._backend.package(file[0]).parsed_version, file[0]))
         # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
         distributions = [(path, known) for path, known in files if not path.endswith(".asc")]
         document: dict[str, object] = {
             "name": name,
             "versions": list(dict.fromkeys(self.version(path) for path, _ in distributions)),
-            "files": [_file(path, known) for path, known in distributions],
+            "files": [_file(path, known, reason_of(yanks, self.version(path))) for path, known in distributions],
         }
-        links = (_link(path, known) for path, known in files)
-        return Listing(0, 0.0, details, files, Body(_html(f"Links for {name}", links)), _json(document))
+        links = (_link(path, known, reason_of(yanks, self.version(path))) for path, known in files)
+        return Listing(0, 0.0, details, files, Body(_html(f"Links for {name}", links)), _json(document), yanks)
 
     def version(self, path: str) -> str:
         """`path` is one of the index."""
@@ -179,11 +182,9 @@ def remote_listing(name: str, files: list[tuple[str, RemoteFile]]) -> Listing:
     """Of files that are elsewhere, in the order of versions, by the paths under which they can be had here."""
     entries = []
     for path, file in files:
-        entry = _file(path, file.details())
+        entry = _file(path, file.details(), file.yanked)
         if file.candidate.uploaded is None:
             del entry["upload-time"]
-        if file.yanked is not None:
-            entry["yanked"] = file.yanked or True
         entries.append(entry)
     versions = list(dict.fromkeys(str(file.candidate.version) for _, file in files))
     document: dict[str, object] = {"name": name, "versions": versions, "files": entries}
@@ -240,7 +241,7 @@ def url_of(path: str) -> str:
     return f"/packages/{quote(path, safe='/+!~')}"
 
 
-def _link(path: str, details: Details, yanked: str | None = None) -> str:
+def _link(path: str, details: Details, yanked: str | None) -> str:
     attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
@@ -256,7 +257,7 @@ def uploaded(details: Details) -> datetime:
     return moment(details.identity.mtime_ns)
 
 
-def _file(path: str, details: Details) -> dict[str, object]:
+def _file(path: str, details: Details, yanked: str | None) -> dict[str, object]:
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
         "url": url_of(path),
@@ -264,6 +265,8 @@ def _file(path: str, details: Details) -> dict[str, object]:
         "size": details.identity.size,
         "upload-time": uploaded(details).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
+    if yanked is not None:
+        file["yanked"] = yanked or True
     if details.requires_python:
         file["requires-python"] = details.requires_python
     if details.metadata_sha256:

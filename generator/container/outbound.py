@@ -180,6 +180,10 @@ class _Incoming(io.RawIOBase):
         self._connection.settimeout(min(left, SILENCE_SECONDS))
         return self._connection.recv_into(buffer)
 
+    def readall(self) -> bytes:
+        # http.client takes a chunk of -1 bytes for all that is to come.
+        raise ValueError("a chunk has no size")
+
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self, READ_BYTES)
 

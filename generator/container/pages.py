@@ -20,10 +20,11 @@ from .backend import IndexedBackend
 from .entries import open_file
 from .http import Environ, Response
 from .kept import Details, Identity
-from .listings import LEGACY_TYPE, Body, Listings, respond, uploaded, url_of
+from .listings import LEGACY_TYPE, Body, Listing, Listings, respond, uploaded, url_of
 from .metadata import About, about
 from .releases import order_of
 from .tarballs import Unfit
+from .yanks import reason_of
 
 WELCOME = b"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Package index</title></head>
@@ -130,12 +131,13 @@ class Pages:
         versions: dict[str, list[tuple[str, Details]]] = {}
         for path, details in islice(newest, FILES_SHOWN):
             versions.setdefault(self._listings.version(path), []).append((path, details))
-        # As pip chooses: a pre-release only if there is nothing else.
-        latest = next((version for version in versions if _is_final(version)), next(iter(versions), ""))
-        return _respond(environ, name, "".join(self._parts(name, versions, latest, environ, len(listing.files))))
+        reasons = {version: reason_of(listing.yanks, version) for version in versions}
+        # As pip chooses: a pre-release, and what is withdrawn, only if there is nothing else.
+        latest = min(versions, key=lambda version: (reasons[version] is not None, not _is_final(version)), default="")
+        return _respond(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
 
     def _parts(
-        self, name: str, versions: dict[str, list[tuple[str, Details]]], latest: str, environ: Environ, files: int
+        self, name: str, versions: dict[str, list[tuple[str, Details]]], latest: str, environ: Environ, listing: Listing
     ) -> Iterable[str]:
         yield f"<h1>{_text(name)}</h1>"
         known = None
@@ -160,9 +162,11 @@ class Pages:
                 f"<details{is_open}><summary><b>{_text(version)}</b><small>{first:%Y-%m-%d} · "
                 f"{_count(len(found), 'file')}</small></summary>"
             )
+            if (reason := reason_of(listing.yanks, version)) is not None:
+                yield f"<p><b>Yanked</b> {_text(reason)}"
             yield from map(_file, reversed(found))
             yield "</details>"
-        if files > FILES_SHOWN:
+        if len(listing.files) > FILES_SHOWN:
             yield f'<p>Older files are in the <a href="/simple/{quote(name)}/">simple index</a>.'
         if known and known.description:
             yield f'<h2>Description</h2><pre dir="auto">{_text(known.description)}</pre>'

@@ -42,7 +42,11 @@ def write_access(answer: Answer) -> None:
 def write_change(
     environ: Environ, change: str, file: str | None, sha256: str | None, size: int | None, reason: str | None = None
 ) -> None:
-    """`change` is upload, removal or refusal; of a refusal `file`, of `size` bytes, is known once it has arrived whole."""
+    """
+    `change` is upload, removal, refusal, yank or unyank, whose `file` is project==version.
+
+    Of a refusal `file`, of `size` bytes, is known once it has arrived whole.
+    """
     _write(
         environ,
         f'"change": "{change}", "file": {_json(file)}, "sha256": {_json(sha256)}, '

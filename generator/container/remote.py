@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from .cached import PAGES
-from .entries import make_hidden
+from .entries import make_hidden, open_file
 from .kept import Details, Identity
 from .policy import Candidate, normalized
 from .releases import BadName, released
@@ -137,7 +137,7 @@ class Pages:
     def load(self, project: str) -> tuple[Answered, float] | None:
         """With the seconds since it was last known to be current."""
         try:
-            with open(self._path(project), "rb") as file:
+            with open_file(str(self._root), _kept_at(project)) as file:
                 # Negative, if the file server's clock is ahead.
                 age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
                 data = file.read(PAGE_BYTES + (1 << 14))
@@ -154,9 +154,9 @@ class Pages:
         """What was kept, `before`, was found to be `now`."""
         with suppress(OSError):
             if now is None:
-                os.unlink(self._path(project))
+                os.unlink(self._root / _kept_at(project))
             elif now is before:
-                os.utime(self._path(project))
+                os.utime(self._root / _kept_at(project))
             else:
                 self._save(project, now)
 
@@ -164,7 +164,7 @@ class Pages:
         """Raises OSError."""
         make_hidden(str(self._root), PAGES, UPSTREAM)
         rest = json.dumps([project, *answered[:2]]).encode() + b"\n" + answered.content
-        staged = Staged(self._root, str(self._path(project).relative_to(self._root)))
+        staged = Staged(self._root, _kept_at(project))
         try:
             staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
             staged.file.flush()
@@ -172,5 +172,6 @@ class Pages:
         finally:
             staged.discard()
 
-    def _path(self, project: str) -> Path:
-        return self._root / UPSTREAM / PAGES / hashlib.sha256(project.encode()).hexdigest()
+
+def _kept_at(project: str) -> str:
+    return f"{UPSTREAM}/{PAGES}/{hashlib.sha256(project.encode()).hexdigest()}"

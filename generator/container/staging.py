@@ -140,11 +140,12 @@ def settle(root: Path, path: str) -> None:
 
 
 def sweep(directory: Path, names: Iterable[str] | None = None) -> None:
-    """Remove files that killed tasks left in a directory, of these names or all. Raises OSError."""
+    """Remove files that killed tasks left in a directory, of these names or all. Raises OSError if it cannot be read."""
     # The times are the file server's, whose clock was at least at the directory's last change.
     now = os.stat(directory).st_ctime
     for name in os.listdir(directory) if names is None else names:
         path = directory / name
-        with contextlib.suppress(FileNotFoundError):
+        # What is gone, or no file.
+        with contextlib.suppress(OSError):
             if now - os.lstat(path).st_mtime > STALE_SECONDS:
                 os.unlink(path)

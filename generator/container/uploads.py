@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from io import BytesIO
 from urllib.parse import parse_qsl, urlencode
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from .archives import read_metadata
 from .backend import IndexedBackend
@@ -36,7 +36,7 @@ ARRIVED = "container.arrived"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 # The parts of a form that are used. All others are read and dropped: a description alone can have megabytes.
 _FILES = {"content", "gpg_signature"}
-_FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest", "upload_time"}
+_FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "md5_digest", "upload_time", "reason"}
 
 
 class Form(ExitStack):
@@ -77,6 +77,8 @@ class Uploads:
             if action == "file_upload":
                 return self._publish(form, environ, account)
             account.require_account()
+            if action in ("yank", "unyank"):
+                return self._yank(action, form, environ)
             if action == "remove_pkg" and self._immutable:
                 raise Refusal(403, "Released files are immutable: removal is off (IMMUTABLE_PACKAGES=true).")
             encoded = urlencode(form.fields).encode()
@@ -144,6 +146,8 @@ class Uploads:
                 raise Refusal(400, f"Nothing was stored: {staged.name} is empty.")
         _check_digests(form, content)
         content.uploaded = _uploaded(form)
+        if content.uploaded is not None:
+            account.require_account()
         file = released(content.name)
         # Before anything is told of what is stored.
         account.require({file.project})
@@ -164,6 +168,22 @@ class Uploads:
         publication.publish(content, signature, file)
         for staged in filter(None, (content, signature)):
             write_change(environ, "upload", staged.name, staged.sha256, staged.size)
+        return whole(200, "text/html; charset=UTF-8", b"")
+
+    def _yank(self, action: str, form: Form, environ: Environ) -> Response:
+        project = canonicalize_name(form.fields.get("name", ""))
+        version = form.fields.get("version", "")
+        reason = form.fields.get("reason", "") if action == "yank" else None
+        if len((reason or "").encode()) > FIELD_LIMIT_BYTES or "\0" in (reason or ""):
+            raise Refusal(400, f"The reason is longer than {FIELD_LIMIT_BYTES} bytes, or has a null character.")
+        self._backend.index.refresh()
+        packages = map(self._backend.package, self._backend.index.paths(project))
+        wanted = canonicalize_version(version)
+        package = next((it for it in packages if canonicalize_version(it.version) == wanted), None)
+        if package is None:
+            raise Refusal(404, f"Nothing was changed: there is no {project} {version} here.")
+        self._backend.yank(package, reason)
+        write_change(environ, action, f"{project}=={package.version}", None, None, reason)
         return whole(200, "text/html; charset=UTF-8", b"")
 
 

@@ -29,6 +29,7 @@ def monitoring(
     stack: Stack,
     *,
     file_system: Wire[kinds.FileSystemId],
+    vault: Wire[kinds.VaultName],
     certificate: Wire[kinds.CertificateArn],
     load_balancer_name: Wire[kinds.LoadBalancerFullName],
     target_group_name: Wire[kinds.TargetGroupFullName],
@@ -42,17 +43,17 @@ def monitoring(
 ) -> Monitoring:
     """Alarms and failures, sent to a topic, and a dashboard; all about resources of the other layers.
 
-    ``file_system``: where the packages are.
+    ``file_system``, ``vault``: where the packages are, and their backups.
     ``certificate``: what the load balancer shows to clients.
     ``load_balancer_name``, ``target_group_name``: as the dimensions of their metrics have them.
     ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and hosts' log agent have them.
     ``service_arn``: as events of the tasks' deployments have it.
-    ``auto_scaling_group``, ``logs``: the group of the hosts, and the log group of the tasks.
-    ``rotation_function``: what makes new passwords.
+    ``auto_scaling_group``, ``logs``: the hosts' group, and the tasks' log group. ``rotation_function``: makes new passwords.
     """
     topic = encrypted_topic(stack)
     dimensions = {
         "FileSystemId": stack.take(file_system),
+        "BackupVaultName": stack.take(vault),
         "CertificateArn": stack.take(certificate),
         "LoadBalancer": stack.take(load_balancer_name),
         "TargetGroup": stack.take(target_group_name),
@@ -75,6 +76,7 @@ def monitoring(
         service_arn=stack.take(service_arn),
         auto_scaling_group=stack.take(auto_scaling_group),
         file_system=stack.take(file_system),
+        vault=stack.take(vault),
     )
     url = _dashboard(
         stack,

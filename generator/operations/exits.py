@@ -11,7 +11,7 @@ REFUSED = 2
 DECLINED = 3
 """The operator answered No: nothing was changed."""
 INTERRUPTED = 130
-"""Ctrl-C. What CloudFormation had begun goes on."""
+"""Ctrl-C. What CloudFormation or AWS Backup had begun goes on."""
 
 
 class Problem(Exception):

@@ -14,11 +14,11 @@ _LEAST = "BackupLockMinDays"
 def refuse_retention(form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str]) -> None:
     """Raises Problem where backups would be kept for fewer days than the vault's lock admits, and therefore all fail.
 
-    ``previous`` are the values that the stack has.
+    ``previous`` are the values that the stack has. The form of a former release has no lock.
     """
     defaults = {it.name: it.default or "" for it in form}
     values = {**defaults, **previous, **given}
-    if values["BackupVaultLock"] == "none" or values["EnableEfsBackup"] != "true":
+    if values.get("BackupVaultLock", "none") == "none" or values["EnableEfsBackup"] != "true":
         return
     short = [name for name in _DAYS if 0 < int(values[name]) < int(values[_LEAST])]
     if short:

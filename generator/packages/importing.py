@@ -11,14 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from pypi_simple import DistributionPackage
 from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,23 +30,39 @@ EARLIEST = datetime(2003, 1, 1, tzinfo=UTC)
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
 
+class Yank(NamedTuple):
+    """A release that is withdrawn at the source, and is to be here."""
+
+    project: str
+    version: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """A file to import; ``here`` is the SHA-256 of what the target has under its name, if that must be compared."""
+    """A file to import, of a release to be withdrawn at once if there is a ``yank``.
+
+    ``here`` is the SHA-256 of what the target has under its name, if that must be compared.
+    """
 
     package: DistributionPackage
     signature: DistributionPackage | None
     here: str | None
+    yank: Yank | None
 
 
 @dataclass
 class Plan:
-    """``refused`` are lines that say what cannot be imported, and why; ``present`` counts what is here already."""
+    """``refused`` are lines that say what cannot be imported, and why; ``present`` counts what is here already.
+
+    ``yanks`` are those of releases that are here.
+    """
 
     projects: int = 0
     present: int = 0
     wanted: list[Wanted] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    yanks: list[Yank] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -70,9 +79,10 @@ def run(
     except (Failed, Stopped) as error:
         raise Problem(str(error)) from error
     _show(terminal, plan, f"{source.url} → {target.url}")
-    if dry_run or not plan.wanted:
+    if dry_run or not (plan.wanted or plan.yanks):
         return FAILED if plan.refused else DONE
-    terminal.must_agree(f"Import {len(plan.wanted):,} files?", yes=yes)
+    withdrawn = f", and withdraw {len(plan.yanks):,} releases" if plan.yanks else ""
+    terminal.must_agree(f"Import {len(plan.wanted):,} files{withdrawn}?", yes=yes)
     done: Counter[str] = Counter()
     try:
         target.must_admit_uploads()
@@ -80,6 +90,10 @@ def run(
             for wanted, outcome in _at_once(lambda it: _transfer(source, target, it), plan.wanted, (source, target)):
                 done[outcome.kind] += 1
                 advance(wanted, outcome)
+        for yank in plan.yanks:
+            if reason := _withdraw(target, yank):
+                terminal.line(f"failed  {reason}", "yellow")
+                done["failed"] += 1
     except Stopped as error:
         terminal.line(f"stopped: {error}", "red")
         done["failed"] += 1
@@ -103,10 +117,13 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
     plan = Plan()
     with terminal.waiting(f"reading {source.url} …"):
         projects = sorted({canonicalize_name(name) for name in names}) or source.projects()
+        # Our server looks for a project that it does not have at its upstream, if there is one. A stranger's there
+        # would be taken from then on, and ours refused; so it is asked for what it lists alone.
+        known = {*target.projects()}
 
         def compare(project: str) -> Plan:
             try:
-                return _compared(project, source, target)
+                return _compared(project, source, target if project in known else None)
             except Failed as error:
                 return Plan(refused=[f"{project}: {error}"])
 
@@ -115,24 +132,29 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
         plan.projects += found[project].projects
         plan.present += found[project].present
         plan.wanted += found[project].wanted
+        plan.yanks += found[project].yanks
         plan.refused += found[project].refused
     return plan
 
 
-def _compared(project: str, source: SimpleIndex, target: SimpleIndex) -> Plan:
-    """One project's part of the plan. Raises Failed and Stopped."""
+def _compared(project: str, source: SimpleIndex, target: SimpleIndex | None) -> Plan:
+    """One project's part of the plan; ``target`` if it has the project. Raises Failed and Stopped."""
     plan = Plan(projects=1)
     files = source.files(project)
     if files is None:
         return Plan(refused=[f"{project}: {source.url} does not have it"])
-    here = target.files(project) or {}
+    here = (target and target.files(project)) or {}
     signatures = {name.removesuffix(".asc"): it for name, it in files.items() if name.endswith(".asc")}
-    for name, package in files.items():
-        if name.endswith(".asc"):
-            continue
-        if reason := _unfit(name, project):
-            plan.refused.append(f"{name}: {reason}")
-            continue
+    releases: dict[str, str] = {}
+    for name in files:
+        if not name.endswith(".asc"):
+            try:
+                releases[name] = _release(name, project)
+            except ValueError as error:
+                plan.refused.append(f"{name}: {error}")
+    yanks = _yanks(project, releases, files, here)
+    for name, version in releases.items():
+        package = files[name]
         there, ours = package.digests.get("sha256", "").lower(), None
         if name in here:
             ours = here[name].digests.get("sha256", "").lower()
@@ -140,30 +162,50 @@ def _compared(project: str, source: SimpleIndex, target: SimpleIndex) -> Plan:
                 plan.present += 1
                 continue
             if there and ours:
-                plan.refused.append(f"{name}: {target.url} has other content under this name, sha256 {ours}")
+                plan.refused.append(f"{name}: other content is here under this name, sha256 {ours}")
                 continue
         signature = signatures.get(name)
         if signature is None and package.has_sig:
             signature = replace(package, filename=f"{name}.asc", url=package.sig_url, digests={}, size=None)
-        plan.wanted.append(Wanted(package, signature, ours))
+        plan.wanted.append(Wanted(package, signature, ours, yanks.get(version)))
+    coming = {it.yank for it in plan.wanted}
+    plan.yanks += [yank for yank in yanks.values() if yank not in coming]
     return plan
 
 
-def _unfit(name: str, project: str) -> str | None:
-    """Why the file cannot be imported as one of the project, so that it is not fetched in vain."""
-    try:
-        if name.endswith(".whl"):
-            found = parse_wheel_filename(name)[0]
-        else:
-            suffix = next((it for it in _SDISTS if name.endswith(it)), None)
-            if suffix is None:
-                return "it is no wheel or source distribution"
-            # packaging knows two of the suffixes.
-            found = parse_sdist_filename(f"{name.removesuffix(suffix)}.tar.gz")[0]
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
-        return str(error)
-    # A page could bring a file of any other project, which nobody has asked for.
-    return None if found == project else f"it is a file of {found}"
+def _yanks(
+    project: str,
+    releases: dict[str, str],
+    files: dict[str, DistributionPackage],
+    here: dict[str, DistributionPackage],
+) -> dict[str, Yank]:
+    """By version, of releases whose files are all withdrawn at the source, and not all here; ``releases`` is by file.
+
+    PEP 592 withdraws files; our server, as PyPI, releases.
+    """
+    found: dict[str, Yank] = {}
+    for version in set(releases.values()):
+        names = [name for name in releases if releases[name] == version]
+        there = all(files[name].is_yanked for name in names)
+        if there and not all(name in here and here[name].is_yanked for name in names):
+            found[version] = Yank(project, version, files[names[0]].yanked_reason or "")
+    return found
+
+
+def _release(name: str, project: str) -> str:
+    """The version of the project that the file belongs to. Raises ValueError if it cannot be imported as one of it."""
+    if name.endswith(".whl"):
+        found, version, *_ = parse_wheel_filename(name)
+    else:
+        suffix = next((it for it in _SDISTS if name.endswith(it)), None)
+        if suffix is None:
+            raise ValueError("it is no wheel or source distribution")
+        # packaging knows two of the suffixes.
+        found, version = parse_sdist_filename(f"{name.removesuffix(suffix)}.tar.gz")
+    if found != project:
+        # A page could bring a file of any other project, which nobody has asked for.
+        raise ValueError(f"it is a file of {found}")
+    return str(version)
 
 
 def _show(terminal: Terminal, plan: Plan, way: str) -> None:
@@ -178,6 +220,8 @@ def _show(terminal: Terminal, plan: Plan, way: str) -> None:
     )
     if plan.wanted:
         terminal.line(f"{decimal(plan.size)}" + (f", and {unknown:,} files of unknown size" if unknown else ""))
+    if withdrawn := {it.yank for it in plan.wanted if it.yank} | {*plan.yanks}:
+        terminal.line(f"releases to withdraw, as they are there: {len(withdrawn):,}")
     if unchecked:
         terminal.line(f"{unchecked:,} files have no hash there: that they are whole cannot be checked", "yellow")
 
@@ -190,18 +234,33 @@ def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Outco
             sha256, modified = source.download(package, file)
             if wanted.here:
                 same = wanted.here == sha256
-                return Outcome("present") if same else Outcome("refused", f"{name}: other content is here")
+                reason = _withdraw(target, wanted.yank) if same else f"{name}: other content is here"
+                return Outcome("present" if same and not reason else "refused", reason)
             if wanted.signature:
                 source.download(wanted.signature, signature)
             try:
                 target.upload(name, file, sha256, _time(package.upload_time or modified), signature)
             except Failed as error:
                 return Outcome("refused" if error.status else "failed", f"{name}: {error}")
+            if reason := _withdraw(target, wanted.yank):
+                return Outcome("failed", reason)
     except Failed as error:
         return Outcome("failed", f"{name}: {error}")
     except OSError as error:
         raise Stopped(f"{tempfile.gettempdir()}: {error.strerror}: set TMPDIR to where there is room") from error
     return Outcome("imported")
+
+
+def _withdraw(target: SimpleIndex, yank: Yank | None) -> str:
+    """Why it was not, if there is one and it was not. Raises Stopped."""
+    try:
+        if yank:
+            # The server takes no longer reason.
+            reason = yank.reason.replace("\0", "").encode()[:1024].decode(errors="ignore")
+            target.change({":action": "yank", "name": yank.project, "version": yank.version, "reason": reason})
+    except Failed as error:
+        return f"{yank.project} {yank.version} is not withdrawn: {error}" if yank else ""
+    return ""
 
 
 def _time(uploaded: datetime | None) -> datetime | None:

@@ -172,14 +172,18 @@ class SimpleIndex:
             file.seek(0)
             signature.seek(0)
             form = MultipartEncoder({**fields, "content": (name, file, "application/octet-stream")})
-            self.post(form, {"Content-Type": form.content_type})
+            self._post(form, {"Content-Type": form.content_type})
 
         self._tried(send)
+
+    def change(self, form: Mapping[str, str]) -> None:
+        """Post a form without files. Failed has a status if the server refuses it."""
+        self._tried(lambda: self._post(form, {}))
 
     def must_admit_uploads(self) -> None:
         """Ask with a form that stores nothing, so that no file is fetched in vain. Raises Stopped where it does not."""
         try:
-            self.post({":action": "file_upload"}, {})
+            self._post({":action": "file_upload"}, {})
         except Failed as error:
             if error.status == 403:
                 raise Stopped(f"{self.url} answers {error}: {self._advice}") from error
@@ -187,7 +191,7 @@ class SimpleIndex:
             # The first upload finds out.
             pass
 
-    def post(self, form: Any, headers: Mapping[str, str]) -> None:
+    def _post(self, form: Any, headers: Mapping[str, str]) -> None:
         """Raises Failed with the server's reason and the status."""
         root = f"{self.url.removesuffix('/').removesuffix('/simple')}/"
         # A redirect would lose the form, or take it elsewhere.

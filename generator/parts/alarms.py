@@ -6,9 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-clou
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any
 
 from troposphere import GetAtt, Join, Sub, cloudwatch
 
@@ -16,79 +14,10 @@ from generator import conditions, settings
 from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
 from generator.parts import log_metrics, runbooks
+from generator.parts.metrics import Computed, Dimensions, Metric
 from generator.parts.tags import tags
 
 ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"
-
-Dimensions = dict[str, Expression]
-"""Values of dimensions by their name; where two resources have one of the same name, with a noun and a dot before it."""
-
-
-def _inserted(text: str, values: Dimensions) -> Expression | str:
-    """``text`` with the ``values`` that it names as ``${…}``."""
-    names: dict[str, Any] = {name: values[name] for name in re.findall(r"\$\{(\w+)\}", text)}
-    return Sub(text, **names) if names else text
-
-
-@dataclass(frozen=True)
-class Metric:
-    """``statistic`` (or a percentile, ``p99``) over ``period`` seconds, of the series with these ``dimensions``.
-
-    ``namespace`` may have ``${…}`` for a value that is known when the stack is deployed.
-    """
-
-    namespace: str
-    name: str
-    statistic: str
-    period: int
-    dimensions: tuple[str, ...]
-
-    def series(self, values: Dimensions) -> list[cloudwatch.MetricDimension]:
-        return [
-            cloudwatch.MetricDimension(Name=name.rpartition(".")[2], Value=values[name]) for name in self.dimensions
-        ]
-
-    def properties(self, values: Dimensions) -> dict[str, Any]:
-        """What an alarm on this metric has besides the alarm's own properties."""
-        return {
-            "Namespace": _inserted(self.namespace, values),
-            "MetricName": self.name,
-            "Dimensions": self.series(values),
-            "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic": self.statistic,
-            "Period": self.period,
-        }
-
-
-@dataclass(frozen=True)
-class Computed:
-    """``expression`` in metric math over the ``metrics``, which are named by their key.
-
-    ``${…}`` in it stands for a value that is known when the stack is deployed.
-    """
-
-    name: str
-    label: str
-    expression: str
-    metrics: dict[str, Metric]
-
-    def properties(self, values: Dimensions) -> dict[str, Any]:
-        """What an alarm on the result has besides the alarm's own properties."""
-        queries = [
-            cloudwatch.MetricDataQuery(
-                Id=name,
-                ReturnData=False,
-                MetricStat=cloudwatch.MetricStat(
-                    Metric=cloudwatch.Metric(Namespace=it.namespace, MetricName=it.name, Dimensions=it.series(values)),
-                    Period=it.period,
-                    Stat=it.statistic,
-                ),
-            )
-            for name, it in self.metrics.items()
-        ]
-        result = cloudwatch.MetricDataQuery(
-            Id=self.name, Label=self.label, Expression=_inserted(self.expression, values)
-        )
-        return {"Metrics": [*queries, result]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +222,27 @@ ALARMS = (
         comparison=ABOVE,
         threshold=5,
         periods=3,
+    ),
+    Alarm(
+        title="MissingBackupAlarm",
+        runbook=runbooks.BACKUP,
+        description="No backup has succeeded for two days, and perhaps none was begun: see the plan and its jobs, and whether "
+        "AWS Backup is allowed to back up EFS in this region.",
+        # Only what is not zero is sent. A day on which the server was not there yet does not count: a new one would ring
+        # until its first backup.
+        metric=Computed(
+            "missing",
+            "Days without a backup",
+            "IF((FILL(served,0)>0) AND (FILL(done,0)<1),1,0)",
+            {
+                "done": Metric("AWS/Backup", "NumberOfBackupJobsCompleted", "Sum", 86400, ("BackupVaultName",)),
+                "served": Metric("AWS/ApplicationELB", "HealthyHostCount", "SampleCount", 86400, _TASKS),
+            },
+        ),
+        comparison=AT_LEAST,
+        threshold=1,
+        condition=conditions.HAS_DAILY_BACKUP,
+        silence="breaching",
     ),
     Alarm(
         title="SuccessRateAlarm",

@@ -21,7 +21,8 @@ from troposphere.iam import Role
 from generator import conditions, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Setting, Stack, after
-from generator.parts.cleaners import FORCE_DESTROY, VAULT_TAG, cleaner
+from generator.parts.cleaners import FORCE_DESTROY, cleaner
+from generator.parts.data_bearing import VAULT_TAG
 from generator.parts.iam import managed, role
 from generator.parts.tags import tag_map
 

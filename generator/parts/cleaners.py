@@ -19,8 +19,6 @@ from generator.parts.tags import tags
 
 FORCE_DESTROY = "force-destroy"
 """Tag that lets the cleaner empty the resource which carries it, if its value is ``true``."""
-VAULT_TAG = "backup-vault"
-"""Tag that says in which vault a recovery point was made, by its name: the cleaner may delete no other's."""
 RUNTIME = "python3.14"
 _SOURCE = (Path(__file__).parent.parent / "cleaner" / "handler.py").read_text()
 

@@ -15,6 +15,8 @@ DATA_BEARING = (
     "TaskLogs",
 )
 """Logical IDs of what holds data, in either edition."""
+VAULT_TAG = "backup-vault"
+"""Tag that says in which vault a recovery point was made, by its name: the cleaner may delete no other's."""
 _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""
 

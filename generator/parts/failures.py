@@ -20,11 +20,12 @@ def failures(
     service_arn: Expression,
     auto_scaling_group: Expression,
     file_system: Expression,
+    vault: Expression,
 ) -> None:
     """Rules that tell ``topic`` of failures, each with what is known of the reason.
 
     Of the service ``service``, ARN ``service_arn``, in the cluster ``cluster`` (names); of the hosts in
-    ``auto_scaling_group``; of backups of ``file_system``.
+    ``auto_scaling_group``; of backups of ``file_system``, and of their copies from ``vault`` (a name).
     """
     stack.add(
         events.Rule(
@@ -48,7 +49,14 @@ def failures(
     )
     _tasks(stack, topic, cluster, service, service_arn)
     _hosts(stack, topic, auto_scaling_group)
-    arn = file_system_arn(file_system)
+    _backups(stack, topic, file_system_arn(file_system), vault)
+
+
+def _backups(stack: Stack, topic: Expression, file_system: Expression, vault: Expression) -> None:
+    """Restores have ``status`` where backups and copies have ``state``, and name neither the vault nor what was backed up.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    """
     stack.add(
         events.Rule(
             "FailedBackup",
@@ -57,7 +65,7 @@ def failures(
             EventPattern={
                 "source": ["aws.backup"],
                 "detail-type": ["Backup Job State Change"],
-                "detail": {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"], "resourceArn": [arn]},
+                "detail": {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"], "resourceArn": [file_system]},
             },
             Targets=_tell(
                 topic,
@@ -67,6 +75,47 @@ def failures(
                 state="$.detail.state",
             ),
             Tags=tags(stack, "failed-backup"),
+        )
+    )
+    vault_arn = Sub("arn:${AWS::Partition}:backup:${AWS::Region}:${AWS::AccountId}:backup-vault:${Vault}", Vault=vault)
+    stack.add(
+        events.Rule(
+            "FailedBackupCopy",
+            Condition=stack.when(conditions.HAS_BACKUP_COPY),
+            Description="A backup was not copied to the other vault",
+            EventPattern={
+                "source": ["aws.backup"],
+                "detail-type": ["Copy Job State Change"],
+                "detail": {"state": ["FAILED", "PARTIAL"], "sourceBackupVaultArn": [vault_arn]},
+            },
+            Targets=_tell(
+                topic,
+                "The copy of a backup to <vault> ended as <state>: see the copy jobs of AWS Backup",
+                runbooks.BACKUP,
+                vault="$.detail.destinationBackupVaultArn",
+                state="$.detail.state",
+            ),
+            Tags=tags(stack, "failed-backup-copy"),
+        )
+    )
+    stack.add(
+        events.Rule(
+            "FailedRestore",
+            Condition=stack.when(conditions.HAS_BACKUP),
+            Description="A restore of an EFS file system failed, or a test of one",
+            EventPattern={
+                "source": ["aws.backup"],
+                "detail-type": ["Restore Job State Change"],
+                "detail": {"status": ["ABORTED", "FAILED"], "resourceType": ["EFS"]},
+            },
+            Targets=_tell(
+                topic,
+                "The restore <job> of an EFS file system of this account ended as <status>: see the restore jobs of AWS Backup",
+                runbooks.RESTORE,
+                job="$.detail.restoreJobId",
+                status="$.detail.status",
+            ),
+            Tags=tags(stack, "failed-restore"),
         )
     )
 

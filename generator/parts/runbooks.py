@@ -12,6 +12,7 @@ ROTATION = "A password could not be rotated"
 CERTIFICATE = "The certificate expires"
 DEPLOYMENT = "A deployment failed"
 BACKUP = "A backup failed"
+RESTORE = "A restore failed"
 
 
 def named(text: str, runbook: str) -> str:

@@ -51,6 +51,8 @@ def deployments() -> dict[str, Data]:
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)
     found["network"] = Evaluation(editions.templates["network.yaml"], {})
     found["ci-access"] = Evaluation(editions.templates["ci-access.yaml"], CI)
+    tested = {"FileSystemId": "fs-0123456789abcdef0", "BackupVaultName": "packages"}
+    found["restore-testing"] = Evaluation(editions.templates["restore-testing.yaml"], tested)
     found["web-acl"] = Evaluation(editions.templates["web-acl.yaml"], {})
     found["dns"] = Evaluation(editions.templates["dns.yaml"], DNS)
     return {name: {"Resources": _plain(it.resources)} for name, it in found.items()}

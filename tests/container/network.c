@@ -199,6 +199,21 @@ static int do_link(const char *from, const char *to) {
     return RESULT(link(REAL(from), REAL(to)));
 }
 
+static int do_symlink(const char *target, const char *path) {
+    forget(path);
+    wait_us(write_us);
+    return RESULT(symlink(target, REAL(path)));
+}
+
+static int do_readlink(const char *path, char *target, size_t size) {
+    wait_us(meta_us);
+    ssize_t length = readlink(REAL(path), target, size - 1);
+    if (length < 0)
+        return -errno;
+    target[length] = 0;
+    return 0;
+}
+
 static int do_rename(const char *from, const char *to, unsigned flags) {
     forget(from);
     forget(to);
@@ -235,7 +250,7 @@ static const struct fuse_operations operations = {
     .init = do_init,       .getattr = do_getattr, .readdir = do_readdir,   .open = do_open,   .create = do_create,
     .read = do_read,       .write = do_write,     .flush = do_flush,       .release = do_release, .fsync = do_fsync,
     .unlink = do_unlink,   .mkdir = do_mkdir,     .rmdir = do_rmdir,       .link = do_link,   .rename = do_rename,
-    .truncate = do_truncate, .chmod = do_chmod,   .utimens = do_utimens,
+    .truncate = do_truncate, .chmod = do_chmod,   .utimens = do_utimens,   .symlink = do_symlink, .readlink = do_readlink,
 };
 
 static long setting(const char *name, long otherwise) {

@@ -142,6 +142,16 @@ def test_an_odd_entry_is_reported_once(start_newest: StartTask, directory: Path)
     assert task.errors.read_text().count("odd-1.0.tar.gz") == 1
 
 
+@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
+def test_a_name_that_is_an_address_runs_nothing(start_newest: StartTask, directory: Path, backend: str) -> None:
+    (directory / "javascript:alert(1)-1.0.tar.gz").write_bytes(b"content")
+    task = start_newest(directory, PACKAGE_BACKEND=backend)
+    for path in ("/packages/", "/simple/"):
+        page = task.get(path)
+        policy = page.headers.get("Content-Security-Policy", "")
+        assert 'href="javascript:' not in page.text or policy == "default-src 'none'"
+
+
 def test_links_within_the_directory_are_followed(start_newest: StartTask, directory: Path) -> None:
     (directory / "sub").mkdir()
     (directory / "sub" / "kept").write_bytes(b"content")

@@ -155,9 +155,10 @@ def test_sigterm_lets_transfers_finish(start: StartTask, directory: Path) -> Non
     assert (directory / name).read_bytes() == last
 
 
+@pytest.mark.slow
 def test_requests_are_answered_for_a_while_after_sigterm(start: StartTask, directory: Path) -> None:
     """Those of a load balancer that learns later that the task ends."""
-    task = start(directory, DRAIN_SECONDS="20")
+    task = start(directory, DRAIN_SECONDS="12")
     task.terminate()
     assert wait_for(lambda: "Handling signal: term" in task.errors.read_text())
     for number in range(5):

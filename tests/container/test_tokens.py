@@ -223,13 +223,24 @@ def test_what_a_token_stores(
     assert set(visible(local.directory)) - set(before) == ({name} if status == 200 else set())
 
 
-@pytest.mark.parametrize("action", ["remove_pkg", "doc_upload", "list_classifiers", "", "file_upload\r\n"])
+@pytest.mark.parametrize(
+    "action", ["remove_pkg", "yank", "unyank", "doc_upload", "list_classifiers", "yank", "unyank", "", "file_upload\r\n"]
+)
 @pytest.mark.parametrize("projects", [["acme-*"], ["*"]])
 def test_a_token_changes_nothing_but_by_uploads(local: Local, action: str, projects: list[str]) -> None:
     local.give(entry(may="upload", projects=projects))
     before = visible(local.directory)
     fields = {":action": action, "name": "acme-one", "version": "1.0"}
     assert local.post(with_token(), fields).status == 403
+    assert local.post(with_token(), fields, sdist("acme_one", "9.0")).status == 403
+    assert visible(local.directory) == before
+
+
+def test_a_token_cannot_say_that_it_uploaded_earlier(local: Local) -> None:
+    """Or what it uploads would pass whoever excludes what is new."""
+    local.give(entry(may="upload", projects=["*"]))
+    before = visible(local.directory)
+    fields = {":action": "file_upload", "upload_time": "2021-03-04T05:06:07Z"}
     assert local.post(with_token(), fields, sdist("acme_one", "9.0")).status == 403
     assert visible(local.directory) == before
 

@@ -212,6 +212,18 @@ def test_only_stale_leftovers_are_removed(start_newest: StartTask, directory: Pa
     assert sorted(os.listdir(directory)) == [".upload-fresh", "old-1.0.tar.gz"]
 
 
+def test_what_is_no_file_keeps_no_leftover(start_newest: StartTask, directory: Path) -> None:
+    staging = directory / ".index" / "staging"
+    staging.mkdir(parents=True)
+    for number in range(20):
+        (staging / f"directory{number}").mkdir()
+        (staging / f"file{number}").touch()
+    for path in staging.iterdir():
+        os.utime(path, (time.time() - 24 * 3600,) * 2)
+    start_newest(directory)
+    assert wait_for(lambda: not any(path.is_file() for path in staging.iterdir()))
+
+
 def test_a_full_disk_refuses_the_upload_and_keeps_serving(start: StartTask, small_disk: Path) -> None:
     task = start(small_disk)
     name, content = wheel("kept", "1.0")

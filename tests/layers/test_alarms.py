@@ -15,6 +15,7 @@ from resolve import Data
 
 ALB, EFS = "AWS/ApplicationELB", "AWS/EFS"
 TASKS, AGENTS = "AWS/ECS CPUUtilization <Service.Name>", "AWS/ECS CPUUtilization <LogAgentService.Name>"
+BACKUPS = "AWS/Backup NumberOfBackupJobsCompleted"
 NOTHING: Samples = ()
 NORMAL: dict[str, Samples] = {
     f"{EFS} PercentIOLimit": (5, 100, 5, 5, 5),  # one busy minute
@@ -36,6 +37,7 @@ NORMAL: dict[str, Samples] = {
     "AWS/EC2 CPUCreditBalance": (288, 570),  # of each host
     "AWS/EC2 CPUUtilization": (99, 40),  # of each host
     "AWS/CertificateManager DaysToExpiry": (300, 300),  # twice a day
+    "AWS/Backup NumberOfBackupJobsCompleted": (1,),  # sent only where it is not zero
     "pypiserver/<TaskLogs> RefusedLogins": (0, 1, 0, 1, 0),  # in each minute with requests
 }
 """By metric, the samples of one period of an ordinary day with two tasks on two hosts."""
@@ -111,6 +113,7 @@ SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
         {"ResponseTimeAlarm"},
     ),
     "two answers in a hundred do": ({f"{ALB} TargetResponseTime": (0.1,) * 980 + (9.0,) * 20}, {"ResponseTimeAlarm"}),
+    "no backup completes": ({BACKUPS: NOTHING}, {"MissingBackupAlarm"}),
     "somebody guesses passwords": ({"pypiserver/<TaskLogs> RefusedLogins": (4,) * 5}, {"RefusedLoginsAlarm"}),
     "a job with an old password fails": ({"pypiserver/<TaskLogs> RefusedLogins": (0, 6, 3)}, set()),
     "all hosts but a new one are busy": ({"AWS/EC2 CPUUtilization": (99,) * 9 + (60,)}, {"HostCpuAlarm"}),
@@ -201,8 +204,55 @@ def test_what_lasts_rings_within_half_an_hour(alarms: dict[str, Data]) -> None:
     """An outage within five minutes; what costs money, or nobody before a fortnight, may take longer."""
     for title, alarm in alarms.items():
         longest = max(int(it["Period"]) for it in metrics(alarm).values()) * int(alarm["EvaluationPeriods"])
-        if title not in ("CertificateExpiryAlarm", "CpuCreditAlarm"):
+        if title not in ("CertificateExpiryAlarm", "CpuCreditAlarm", "MissingBackupAlarm"):
             assert longest <= (300 if title in OUTAGE else 1800), title
+
+
+@pytest.mark.parametrize(
+    ("days", "rings"),
+    [
+        ([(1,), (1,)], False),
+        ([(1,), NOTHING], False),  # one that failed, which is an event, or is under way
+        ([NOTHING, (1,)], False),
+        ([NOTHING, NOTHING], True),
+        ([(1, 1, 1), NOTHING, NOTHING], True),
+    ],
+)
+def test_two_days_without_a_backup_ring(alarms: dict[str, Data], days: list[Samples], rings: bool) -> None:
+    given = {**{name: [NORMAL[name]] * len(days) for name in NORMAL}, BACKUPS: days}
+    assert (state(alarms["MissingBackupAlarm"], given) == "ALARM") is rings
+
+
+def test_a_new_server_rings_only_when_its_backups_fail_to_come(alarms: dict[str, Data]) -> None:
+    """In the first minutes there is no metric at all, and the first backup is due within a day."""
+    alarm, healthy = alarms["MissingBackupAlarm"], f"{ALB} HealthyHostCount"
+    for served, expected in (
+        ([NOTHING, NOTHING], "OK"),
+        ([NOTHING, (2, 2)], "OK"),
+        ([(2,), (2,)], "ALARM"),
+    ):
+        assert state(alarm, {healthy: served, BACKUPS: [NOTHING, NOTHING]}) == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "watched"),
+    [
+        ("cron(0 2 * * ? *)", True),
+        ("cron(30 4 ? * * *)", True),
+        ("cron(0 */6 * * ? *)", True),
+        ("cron(30 4 ? * MON *)", False),
+        ("cron(0 2 ? * MON-FRI *)", False),
+        ("cron(0 2 1 * ? *)", False),
+        ("cron(0 2 */2 * ? *)", False),
+        ("cron(0 2 * 1-6 ? *)", False),
+        ("cron(0 2 * * ? 2027)", False),
+    ],
+)
+def test_only_a_daily_schedule_is_missed_after_two_days(editions: Editions, schedule: str, watched: bool) -> None:
+    """One that is due more rarely would ring between its backups."""
+    for values, expected in (({"BackupSchedule": schedule}, watched), ({"EnableEfsBackup": "false"}, False)):
+        found = of_type(editions.nested(values).resources, "AWS::CloudWatch::Alarm")
+        assert ("MissingBackupAlarm" in found) is expected
 
 
 def test_the_metrics_of_one_expression_are_of_the_same_periods(alarms: dict[str, Data]) -> None:

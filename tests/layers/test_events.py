@@ -6,11 +6,12 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
-from deployments import Editions, of_type
+from deployments import DEFAULTS, Editions, extras, of_type
 from eventbridge import matches, told
-from resolve import PLACES, Data, Place
+from resolve import PLACES, Data, Place, Values
 
 SERVICE = "<Service>"
+COPIES = extras()["BackupCopyVaultArn"]
 OTHER_SERVICE = "arn:aws:ecs:eu-west-1:123456789012:service/other/other"
 
 
@@ -64,9 +65,44 @@ def backup(state: str, place: Place, resource: str) -> Data:
     }
 
 
-def messages(editions: Editions, event: Data, place: Place = PLACES[0]) -> list[str]:
+def copy(state: str, source: str) -> Data:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html"""
+    return {
+        "detail-type": "Copy Job State Change",
+        "source": "aws.backup",
+        "resources": ["arn:aws:backup:eu-west-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45"],
+        "detail": {
+            "copyJobId": "F9C6F5A2-3E3A-4F0C-9E65-4C0A3A4F6B1E",
+            "sourceBackupVaultArn": source,
+            "destinationBackupVaultArn": COPIES,
+            "resourceType": "EFS",
+            "state": state,
+            "statusMessage": "Access denied trying to call AWS Backup service",
+        },
+    }
+
+
+def restore(status: str, kind: str = "EFS") -> Data:
+    """Neither the vault nor what was backed up is in it; and ``status`` where the others have ``state``.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    """
+    return {
+        "detail-type": "Restore Job State Change",
+        "source": "aws.backup",
+        "resources": ["arn:aws:backup:eu-west-1:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45"],
+        "detail": {
+            "restoreJobId": "9FE5D3B2-1D3B-6C5D-8E6A-0C0D5E5E5B5A",
+            "creationDate": "2020-07-29T20:13:07.392Z",
+            "resourceType": kind,
+            "status": status,
+        },
+    }
+
+
+def messages(editions: Editions, event: Data, place: Place = PLACES[0], values: Values = DEFAULTS) -> list[str]:
     """What the topic is told of the event, by every rule that takes it."""
-    rules = of_type(editions.nested(place=place).resources, "AWS::Events::Rule").values()
+    rules = of_type(editions.nested(values, place).resources, "AWS::Events::Rule").values()
     taking = [rule for rule in rules if matches(rule["EventPattern"], event)]
     assert all(rule.get("State", "ENABLED") == "ENABLED" for rule in taking)
     assert all(target["Arn"] == "<Topic>" for rule in taking for target in rule["Targets"])
@@ -187,9 +223,9 @@ def test_hosts(editions: Editions, what: str, is_told: bool) -> None:
     assert not messages(editions, event("other"))
 
 
-def _backup_states() -> list[str]:
+def _states(shape: str) -> list[str]:
     model = boto3.client("backup", region_name="eu-west-1").meta.service_model
-    states: list[str] = model.shape_for("BackupJobState").enum
+    states: list[str] = model.shape_for(shape).enum
     return states
 
 
@@ -199,7 +235,7 @@ UNDER_WAY = {"ABORTING"}
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-@pytest.mark.parametrize("state", _backup_states())
+@pytest.mark.parametrize("state", _states("BackupJobState"))
 def test_backups(editions: Editions, state: str, place: Place) -> None:
     """Every state that the service knows: what does not go well is told, once it has ended."""
     found = messages(editions, backup(state, place, file_system(place)), place)
@@ -208,6 +244,24 @@ def test_backups(editions: Editions, state: str, place: Place) -> None:
         assert state in message
         assert "file-system/<FileSystem>" in message
     assert not messages(editions, backup(state, place, file_system(place, "fs-other")), place)
+
+
+@pytest.mark.parametrize("state", _states("CopyJobState"))
+def test_copies(editions: Editions, state: str) -> None:
+    ours = "arn:aws:backup:eu-west-1:123456789012:backup-vault:<BackupVault>"
+    values = {"BackupCopyVaultArn": COPIES}
+    found = messages(editions, copy(state, ours), values=values)
+    assert len(found) == (state not in GOING_WELL)
+    assert all(COPIES in message and state in message for message in found)
+    assert not messages(editions, copy(state, ours.replace("<BackupVault>", "other")), values=values)
+
+
+@pytest.mark.parametrize("status", _states("RestoreJobStatus"))
+def test_restores_and_tests_of_them(editions: Editions, status: str) -> None:
+    found = messages(editions, restore(status))
+    assert len(found) == (status not in GOING_WELL)
+    assert all(status in message and "9FE5D3B2" in message for message in found)
+    assert not messages(editions, restore(status, "RDS"))
 
 
 def test_an_adopted_file_systems_backups(editions: Editions) -> None:

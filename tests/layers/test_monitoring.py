@@ -68,6 +68,7 @@ def _queries(properties: Data) -> list[Data]:
 
 DIMENSIONS = {
     "AutoScalingGroupName": "<AutoScalingGroup>",
+    "BackupVaultName": "<BackupVault>",
     "CertificateArn": "<Certificate>",
     "ClusterName": "<Cluster>",
     "FileSystemId": "<FileSystem>",
@@ -110,8 +111,10 @@ def test_every_expression_uses_the_metrics_beside_it(resources: Data) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_failures_without_a_metric_reach_the_topic(editions: Editions, place: Place) -> None:
-    rules = of_type(editions.nested(place=place).resources, "AWS::Events::Rule")
-    assert rules.keys() == {"FailedDeployment", "FailedTask", "UnplacedTask", "FailedHosts", "FailedBackup"}
+    given = {"BackupCopyVaultArn": f"arn:{place.partition}:backup:eu-west-3:123456789012:backup-vault:copies"}
+    rules = of_type(editions.nested(given, place).resources, "AWS::Events::Rule")
+    of_backups = {"FailedBackup", "FailedBackupCopy", "FailedRestore"}
+    assert rules.keys() == {"FailedDeployment", "FailedTask", "UnplacedTask", "FailedHosts"} | of_backups
     for rule in rules.values():
         assert [target["Arn"] for target in rule["Targets"]] == ["<Topic>"]
         template = rule["Targets"][0]["InputTransformer"]

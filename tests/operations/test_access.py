@@ -18,9 +18,9 @@ from emulator import environment
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
+from generator.access import rotate as rotation
 from generator.commands import main
 from generator.container.tokens import tokens_of
-from generator.operations import rotate as rotation
 
 pytestmark = pytest.mark.usefixtures("here")
 HANDLER = Path(__file__).parents[2] / "generator" / "rotation" / "handler.py"
@@ -202,7 +202,7 @@ def test_many_at_once_lose_nothing(arn: str) -> None:
 def test_without_tokens_the_command_says_how_to_have_them(
     arn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("generator.operations.tokens.outputs", lambda stack: {"TokensSecretArn": ""})
+    monkeypatch.setattr("generator.access.tokens.outputs", lambda stack: {"TokensSecretArn": ""})
     assert main(["token", "list"]) == 2
     assert "deploy it with Tokens=true" in capsys.readouterr().err
 

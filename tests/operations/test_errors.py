@@ -195,7 +195,20 @@ def test_misspelt_words_are_answered_with_what_was_meant(words: list[str], meant
 
 
 @pytest.mark.parametrize(
-    "command", ["templates", "local", "program", "publish", "deploy", "status", "credentials", "import", "delete"]
+    "command",
+    [
+        "templates",
+        "local",
+        "program",
+        "publish",
+        "deploy",
+        "status",
+        "credentials",
+        "import",
+        "yank",
+        "unyank",
+        "delete",
+    ],
 )
 def test_help_has_an_example_that_is_a_command(command: str) -> None:
     done = run(command, "--help", COLUMNS="300")

@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import HealthCheck, Verbosity
 from hypothesis import strategies as st
 
-from . import directories, forms, raw, readings, slow, wire
+from . import directories, forms, outside, raw, readings, slow, wire, yanks
 from .target import Server, World
 
 
@@ -29,7 +29,9 @@ PROPERTIES = {
     "nginx": Property(wire.sent(), readings.check_nginx, 50),
     "forms": Property(forms.uploads(), forms.check, 60),
     "archives": Property(forms.archives(), forms.check, 30),
+    "yanks": Property(yanks.yanks(), yanks.check, 60),
     "directories": Property(directories.steps, directories.check, 15, lambda world: [*world.servers, world.mutable]),
+    "pages from outside": Property(outside.pages(), outside.check, 300),
     # A publisher may remove what is there.
     "other settings": Property(
         wire.sent(("stranger", "reader")), raw.check, 60, lambda world: [world.mutable, world.simple]

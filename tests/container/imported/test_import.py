@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from pseudo_terminal import session
 
 from generator.commands import main
 
@@ -130,6 +131,19 @@ def test_only_the_projects_that_are_named(scripted: Scripted, bring: Import, dir
     assert [path for path, _ in scripted.asked] == ["/simple/acme-core/", "/files/acme_core-1.0-py3-none-any.whl"]
 
 
+def test_the_target_is_not_asked_for_what_it_does_not_list(
+    scripted: Scripted, bring: Import, target: Task, directory: Path
+) -> None:
+    """With UpstreamUrl it would ask there, and take a stranger's project of the same name."""
+    assert target.upload(*wheel("acme", "1.0")).status_code == 200
+    for project in ("acme", "secret"):
+        scripted.page(project, scripted.file(*wheel(project, "2.0")))
+    assert bring(scripted.url) == 0
+    assert len(visible(directory)) == 3
+    asked = [line["path"] for line in target.access_log() if line["method"] == "GET"]
+    assert asked == ["/simple/", "/simple/acme/"]
+
+
 def test_a_dry_run_reads_pages_only(
     scripted: Scripted, target: Task, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,9 +166,36 @@ def test_other_content_under_a_name_is_told_and_stays(
     assert target.upload(name, ours).status_code == 200
     scripted.page("acme", scripted.file(*wheel("acme", "1.0", extra=b"other")), scripted.file(*wheel("acme", "2.0")))
     assert bring(scripted.url) == 1
-    assert f"refused  {name}: {target.url}/simple/ has other content under this name" in capsys.readouterr().out
+    assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out
     assert (directory / name).read_bytes() == ours
     assert len(visible(directory)) == 2
+
+
+def test_releases_that_are_withdrawn_there_are_withdrawn_here(
+    scripted: Scripted, bring: Import, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also those that were here, as when a run was cut off; a release of which one file is left is not."""
+    withdrawn = {"yanked": "lo\u017fes data\n" + "\U0001f4a5" * 400}
+    scripted.page(
+        "acme",
+        *(scripted.file(*kind("acme", "1.0")) | withdrawn for kind in (wheel, sdist)),
+        scripted.file(*wheel("acme", "2.0")) | {"yanked": True},
+        scripted.file(*wheel("acme", "3.0")) | {"yanked": True},
+        scripted.file(*sdist("acme", "3.0")),
+        scripted.file(*wheel("acme", "4.0")) | {"yanked": False},
+    )
+    assert target.upload(*wheel("acme", "2.0")).status_code == 200
+    expected = {
+        wheel("acme", "1.0")[0]: withdrawn["yanked"].encode()[:1024].decode(errors="ignore"),
+        sdist("acme", "1.0")[0]: withdrawn["yanked"].encode()[:1024].decode(errors="ignore"),
+        wheel("acme", "2.0")[0]: True,
+    }
+    for to_withdraw in (2, 0):
+        assert bring(scripted.url) == 0
+        listed = {it["filename"]: it["yanked"] for it in target.project("acme")["files"] if "yanked" in it}
+        assert listed == expected
+        printed = capsys.readouterr().out
+        assert (f"releases to withdraw, as they are there: {to_withdraw}" in printed) == bool(to_withdraw)
 
 
 @pytest.mark.parametrize("account", [READER, ("publisher", "wrong")])
@@ -268,3 +309,25 @@ def test_from_devpi(bring: Import, target: Task, directory: Path, tmp_path: Path
     assert {name: (directory / name).read_bytes() for name in visible(directory)} == files
     (file,) = target.project("acme-tools")["files"]
     assert file["size"] == len(files[file["filename"]])
+
+
+def test_in_a_terminal_it_asks_and_shows_how_far_it_is(
+    scripted: Scripted, target: Task, directory: Path, tmp_path: Path
+) -> None:
+    files = [scripted.file(*wheel("acme", f"1.{number}")) for number in range(12)]
+    files[3]["hashes"] = {"sha256": "0" * 64}
+    scripted.page("acme", *files)
+    command = [sys.executable, "-m", "generator", "import", scripted.url, "--to", target.url]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("CI", None)
+    for answer, code in (("n", 3), ("y", 1)):
+        with session(command, 80, environment, tmp_path) as terminal:
+            terminal.expect("Import 12 files? (y/N)")
+            assert len(visible(directory)) == 0
+            terminal.type(answer)
+            assert terminal.end() == code, terminal.text
+            if answer == "y":
+                assert "12/12 files" in terminal.text
+                assert "failed  acme-1.3-py3-none-any.whl: the sha256 of what arrived is" in terminal.text
+                assert "11 imported, 0 were here, 0 refused, 1 failed" in terminal.text
+    assert len(visible(directory)) == 11

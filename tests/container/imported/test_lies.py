@@ -61,6 +61,16 @@ def test_what_is_not_as_its_page_says_is_not_stored(
     assert max(map(len, printed.splitlines())) < 1200
 
 
+def test_a_page_brings_files_of_its_own_project_alone(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A good file of another, which nobody asked for."""
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT), scripted.file(*wheel("other", "1.0")))
+    assert bring(scripted.url, "acme") == 1
+    assert visible(directory) == [GOOD]
+    assert "it is a file of other" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "content",
     [b"<html><title>Sign in</title><a href='/login'>Sign in</a></html>", b"{", b"\xff\xfe", b"[" * 100_000],

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from generator.container.calls import CALLS_LIMIT, Calls
+
 from ..conftest import StartTask
-from ..tasks import JSON_TYPE, wheel
+from ..fuzz.directories import ODD
+from ..tasks import JSON_TYPE, sha256, wheel
 from .conftest import StartUpstream
 from .playing import Index, send
 from .test_upstream import CONTENT, NAME, file_url, outer
@@ -76,6 +81,70 @@ def test_files_that_cannot_be_trusted_are_left_out(
     }.items():
         pypi.add("outer", *wheel("outer", version), facts=facts)
     assert [it["filename"] for it in start_upstream(directory).project("outer")["files"]] == [NAME]
+
+
+def test_a_chunk_without_a_size_is_not_read_to_the_end(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    """http.client would hold all of it in memory, whatever it was asked for."""
+    sent = []
+
+    def unbounded(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", JSON_TYPE)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"-1\r\n")
+        with suppress(OSError):
+            for _ in range(256):
+                handler.wfile.write(b" " * (1 << 20))
+                sent.append(1)
+
+    pypi.answers[PAGE] = unbounded
+    response = start_upstream(directory).get(PAGE)
+    assert (response.status_code, "a chunk has no size" in response.text) == (503, True)
+    assert len(sent) < 64
+
+
+@pytest.mark.parametrize("odd", ["pipe", "dangling link", "link to itself"])
+def test_odd_entries_where_pages_and_files_are_kept_are_replaced(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str, odd: str
+) -> None:
+    home = directory / ".upstream"
+    for path in (home / "pages" / sha256(b"outer"), home / "files" / sha256(CONTENT)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ODD[odd](path)
+    task = start_upstream(directory)
+    assert task.get(file_url(task, "outer", NAME)).content == CONTENT
+    assert pypi.asked.count(outer) == 1
+    assert (home / "files" / sha256(CONTENT)).read_bytes() == CONTENT
+
+
+def test_odd_entries_that_cannot_be_replaced_end_a_fetch(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    other, content = wheel("outer", "2.0")
+    path = pypi.add("outer", other, content)
+    home = directory / ".upstream"
+    (home / "files" / sha256(CONTENT)).mkdir(parents=True)
+    (home / "fetching").mkdir()
+    (home / "fetching" / sha256(content)).symlink_to("nowhere")
+    task = start_upstream(directory)
+    for name in (NAME, other):
+        response = task.get(file_url(task, "outer", name))
+        assert (response.status_code, "it takes long" in response.text) == (503, False), response.text
+    assert (pypi.asked.count(outer), pypi.asked.count(path)) == (1, 0)
+
+
+def test_so_many_calls_wait_and_no_more() -> None:
+    """A client can ask for any number of names, each of which is a call to an index that may not answer."""
+    calls, proceed = Calls(1), threading.Event()
+    waiters = [calls.wait(number, proceed.wait, 60) for number in range(CALLS_LIMIT + 1)]  # type: ignore[arg-type]  # bool
+    assert isinstance(waiters[-1].exception(0), TimeoutError)
+    again = calls.wait(0, proceed.wait, 60)  # type: ignore[arg-type]  # as above
+    proceed.set()
+    assert [waiter.exception(60) for waiter in [*waiters[:-1], again]] == [None] * (CALLS_LIMIT + 1)
+    assert calls.wait("other", lambda: None, 60).exception(60) is None
 
 
 @pytest.mark.slow

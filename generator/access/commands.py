@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from generator.command.options import Endpoint, Json, Profile, Region, StackName, account_of
 from generator.operations.exits import DONE
 from generator.operations.formats import User
+from generator.options import Endpoint, Json, Profile, Region, StackName, account_of
 
 token = typer.Typer(
     help="Tokens with a scope: Tokens=true, docs/tokens.md.", context_settings={"help_option_names": ["-h", "--help"]}
@@ -46,8 +46,8 @@ def token_create(
 
     Example: `python -m generator token create acme-ci --may upload --project 'acme-*' --expires 90d`
     """
+    from generator.access.tokens import create
     from generator.operations.exits import Problem
-    from generator.operations.tokens import create
 
     if not project:
         raise Problem("a token is for some projects: add --project NAME, or --project '*' for all")
@@ -68,8 +68,8 @@ def token_list(
 
     Example: `python -m generator token list`
     """
+    from generator.access.tokens import listed, table
     from generator.operations.terminal import terminal
-    from generator.operations.tokens import listed, table
 
     tokens = listed(account_of(profile, region, endpoint_url), stack_name)
     if json:
@@ -91,7 +91,7 @@ def token_revoke(
 
     Example: `python -m generator token revoke acme-ci`
     """
-    from generator.operations.tokens import revoke
+    from generator.access.tokens import revoke
 
     revoke(account_of(profile, region, endpoint_url), stack_name, name)
     print(f"{name} is revoked. Every task refuses it within two minutes.")
@@ -109,7 +109,7 @@ def rotate(
 
     Example: `python -m generator rotate reader`
     """
-    from generator.operations.rotate import rotate
+    from generator.access.rotate import rotate
     from generator.operations.terminal import terminal
 
     return rotate(account_of(profile, region, endpoint_url), terminal(), stack_name, account)

@@ -1,0 +1,131 @@
+"""The command `restore`, and its last step: a stack serves from a restored file system."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from generator.operations import parameters, restore
+from generator.operations.aws import Account, Client
+from generator.operations.deploy import Wish, deploy
+from generator.operations.errors import ClientError, code
+from generator.operations.exits import DONE, Problem
+from generator.operations.stacks import get, outputs, resources
+from generator.operations.terminal import Terminal
+from generator.parts.data_bearing import VAULT_TAG
+
+_DIRECTORY = re.compile(r"/?(aws-backup-restore_[A-Za-z0-9._:-]+)/?")
+
+
+def run(account: Account, terminal: Terminal, wish: restore.Wish, deployment: Wish, directory: str | None) -> int:
+    """The list, a restore, or, with a ``directory``, the deployment; gives the exit code, raises as these do."""
+    if wish.recovery_point and directory:
+        return serve(account, terminal, deployment, wish.recovery_point, directory)
+    if directory:
+        raise Problem("--directory goes with the --recovery-point that was restored into it")
+    if wish.recovery_point:
+        return restore.restore(account, terminal, wish, wish.recovery_point)
+    return restore.show_recovery_points(account, terminal, wish.stack_name, wish.vault)
+
+
+def serve(account: Account, terminal: Terminal, wish: Wish, recovery_point: str, directory: str) -> int:
+    """Deploy the stack with what ``recovery_point`` was restored into; DONE if it serves from there, else FAILED.
+
+    ``directory``: that of AWS Backup, at the root of the restored file system. The parameters go into a file of their own
+    beside the operator's. Raises Problem where there is no such file system, Declined where the operator says No.
+    """
+    matched = _DIRECTORY.fullmatch(directory)
+    if not matched:
+        raise Problem(f"--directory {directory}: the directory that AWS Backup makes is named aws-backup-restore_…")
+    stack = get(account, wish.stack_name)
+    previous = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
+    live = outputs(stack)["FileSystemId"]
+    new = _restored(account, recovery_point, live)
+    path = f"/{matched[1]}{previous['PackagesPath']}"
+    _like(account, terminal, live, new)
+    chosen = {"ExistingFileSystemId": new, "CreateMountTargets": "true", "PackagesPath": path}
+    file = wish.parameters.with_name(f"{wish.parameters.stem}.restored.json")
+    parameters.write(file, {**parameters.read(wish.parameters), **chosen})
+    terminal.line(f"{file} has the parameters of {wish.parameters}, and {', '.join(chosen)} of what is restored")
+    has = resources(account.client("cloudformation"), stack["StackId"])
+    leaving = frozenset(it.name for it in has if it.name == "FileSystem")
+    done = deploy(account, terminal, replace(wish, parameters=file, allowed=leaving))
+    if done == DONE and not wish.dry_run:
+        _show_what_is_where(
+            terminal, file, wish.parameters, new=new, path=path, old=live, old_path=previous["PackagesPath"]
+        )
+    return done
+
+
+def _restored(account: Account, recovery_point: str, live: str) -> str:
+    """The ID of the file system. Raises Problem where there is none yet, or the stack could not mount it."""
+    job = restore.newest_job(account, recovery_point, live)
+    if job is None:
+        raise Problem(
+            f"{recovery_point} is restored into no file system but what serves already: leave --directory out"
+        )
+    if job["Status"] != "COMPLETED":
+        raise Problem(f"the restore {job['RestoreJobId']} is {job['Status']}: leave --directory out to watch it")
+    new = restore.created(job)
+    targets = account.client("efs").describe_mount_targets(FileSystemId=new)["MountTargets"]
+    if targets:
+        # There can be one in each zone, and the stack makes its own.
+        raise Problem(
+            "\n".join(
+                f"{new} has the mount target {it['MountTargetId']}, in the way of the stack's own: "
+                f"`aws efs delete-mount-target --mount-target-id {it['MountTargetId']}`, and wait a minute"
+                for it in targets
+            )
+        )
+    return new
+
+
+def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
+    """Give ``new`` the policy, lifecycle, throughput and tags of ``old``: AWS Backup restores files, and none of these.
+
+    Without the policy whoever reaches a mount target could mount all of it as root.
+    https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    """
+    efs = account.client("efs")
+    source, target = restore.file_system(account, old), restore.file_system(account, new)
+    if source is None or target is None:
+        raise Problem(f"{old if source is None else new} is gone: look in the region")
+    policy = _policy(efs, old)
+    if policy:
+        efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
+    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
+    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
+    # What has the mode already is refused.
+    throughput: dict[str, Any] = {"ThroughputMode": source.get("ThroughputMode", "bursting")}
+    if throughput["ThroughputMode"] == "provisioned":
+        throughput["ProvisionedThroughputInMibps"] = source["ProvisionedThroughputInMibps"]
+    if any(target.get(name) != value for name, value in throughput.items()):
+        efs.update_file_system(FileSystemId=new, **throughput)
+    # Recovery points take over the tags of what they are of, and the vault's cleaner goes by them.
+    tags = [it for it in source.get("Tags", []) if it["Key"] in (VAULT_TAG, "Name")]
+    if tags:
+        efs.tag_resource(ResourceId=new, Tags=tags)
+    told = "policy, lifecycle, throughput and tags" if policy else "lifecycle, throughput and tags (it has no policy)"
+    terminal.line(f"{new} has the {told} of {old}")
+
+
+def _policy(efs: Client, identity: str) -> str:
+    try:
+        return str(efs.describe_file_system_policy(FileSystemId=identity)["Policy"])
+    except ClientError as error:
+        if code(error) != "PolicyNotFound":
+            raise
+        return ""
+
+
+def _show_what_is_where(
+    terminal: Terminal, file: Path, given: Path, *, new: str, path: str, old: str, old_path: str
+) -> None:
+    for line in (
+        f"serves from {new}, {path}; it is in no stack, so no deletion of one removes it",
+        f"{old} still has {old_path} with every upload since the backup, and is billed: copy what is missed, then remove it",
+        f"the stack has the parameters of {file}: put it in the place of {given}, or the next deployment goes back",
+    ):
+        terminal.line(line)

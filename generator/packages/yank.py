@@ -1,0 +1,25 @@
+"""Releases withdrawn, and taken back (PEP 592)."""
+
+from __future__ import annotations
+
+import sys
+
+from generator.operations.exits import DONE, FAILED, Problem
+from generator.packages.simple import Failed, SimpleIndex, Stopped
+
+
+def change(index: SimpleIndex, project: str, version: str, reason: str | None) -> int:
+    """Withdraw the release, or with ``None`` take that back; the exit code. Raises Problem if the server refuses."""
+    form = {"name": project, "version": version}
+    form |= {":action": "unyank"} if reason is None else {":action": "yank", "reason": reason}
+    try:
+        index.change(form)
+    except Stopped as error:
+        raise Problem(str(error)) from error
+    except Failed as error:
+        if error.status:
+            raise Problem(f"{index.url} answers {error}") from error
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    print(f"{project} {version} is {'listed as before' if reason is None else 'withdrawn'}")
+    return DONE

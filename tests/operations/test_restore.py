@@ -1,0 +1,265 @@
+"""Backups that come back: listed, restored beside what serves, and served."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calls import REGION, client
+from emulator import ACCOUNT, emulator, environment
+from restores import Restores, restores
+from stacks import DEPLOY, Parameters, give, outputs, physical_ids
+
+from generator.commands import main
+from generator.operations import restore as restoring
+
+LIVE = "aws-backup-restore_2026-01-03T04-05-06-789Z"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, Restores]]:
+    with emulator() as url, restores() as found:
+        yield url, found
+
+
+@pytest.fixture(scope="module")
+def deployed(server: tuple[str, Restores], tmp_path_factory: pytest.TempPathFactory) -> Parameters:
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("deployed")
+        for name, value in environment(server[0], directory).items():
+            patch.setenv(name, value)
+        patch.chdir(directory)
+        values = give()
+        assert main([*DEPLOY]) == 0
+    return values
+
+
+@pytest.fixture
+def account(
+    server: tuple[str, Restores], deployed: Parameters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Restores:
+    """The stack's account with nothing backed up or restored; its parameters are in the current directory."""
+    url, found = server
+    for name, value in environment(url, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(restoring, "_POLL_SECONDS", 0)
+    monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
+    found.points.clear()
+    found.jobs.clear()
+    found.asked.clear()
+    found.fails = ""
+    return found
+
+
+def vault() -> str:
+    return outputs()["BackupVaultName"]
+
+
+def live() -> str:
+    return outputs()["FileSystemId"]
+
+
+def file_systems() -> set[str]:
+    return {it["FileSystemId"] for it in client("efs").describe_file_systems()["FileSystems"]}
+
+
+def test_what_there_is_newest_first_with_the_command_for_it(
+    account: Restores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, unfinished, new = (
+        account.add_point(vault(), live(), days=days, status=status)
+        for days, status in ((0, "COMPLETED"), (2, "PARTIAL"), (1, "COMPLETED"))
+    )
+    assert main(["restore"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"arn:aws:backup:\S+recovery-point:\S+", out) == [unfinished, new, old, new]
+    assert re.search(rf"2026-01-04 03:04 +\d+ d +5\.0 GB +PARTIAL +{live()} +{unfinished}", out)
+    assert f"generator restore --stack-name pypi --recovery-point {new}" in out
+    assert not account.jobs
+
+
+def test_nothing_to_restore(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["restore"]) == 1
+    account.add_point(vault(), live(), status="EXPIRED")
+    assert main(["restore"]) == 1
+    assert capsys.readouterr().out.count(f"the vault {vault()} has no complete recovery point") == 2
+
+
+def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
+    account: Restores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point, before, stack = account.add_point(vault(), live()), file_systems(), physical_ids()
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    (asked,) = account.asked
+    assert asked["IamRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{stack['BackupRole']}"
+    assert asked["ResourceType"] == "EFS"
+    metadata = asked["Metadata"]
+    (system,) = client("efs").describe_file_systems(FileSystemId=live())["FileSystems"]
+    assert metadata["newFileSystem"] == "true"
+    assert metadata["Encrypted"] == "true"
+    assert metadata.get("KmsKeyId") == system.get("KmsKeyId")
+    assert metadata["file-system-id"] == live()
+    (made,) = file_systems() - before
+    out = capsys.readouterr().out
+    assert f"{live()}, which serves, is not touched" in out
+    assert "RUNNING 50.00%" in out
+    assert f"restored into {made}" in out
+    assert f"--recovery-point {point} --directory DIRECTORY" in out
+    assert physical_ids() == stack
+
+
+def test_nothing_is_begun_without_a_yes(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    point = account.add_point(vault(), live())
+    assert main(["restore", "--recovery-point", point]) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert not account.jobs
+
+
+def test_a_second_run_watches_the_first_ones_job(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    """And, when it has ended, offers what it has made; a new one is begun only when that is gone."""
+    point = account.add_point(vault(), live())
+    account.add_job(
+        point,
+        Status="RUNNING",
+        steps=1,
+        metadata={"CreationToken": "first", "Encrypted": "true", "PerformanceMode": "generalPurpose"},
+    )
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    assert main(["restore", "--recovery-point", point]) == 0, "nothing to be asked"
+    out = capsys.readouterr().out
+    assert "is RUNNING already: nothing new is begun" in out
+    assert "is COMPLETED already: nothing new is begun" in out
+    assert not account.asked
+    (job,) = account.jobs.values()
+    client("efs").delete_file_system(FileSystemId=restoring.created(job))
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    assert len(account.jobs) == 2
+    assert account.asked[0]["Metadata"]["CreationToken"] != "first"
+
+
+def test_an_answer_that_was_lost_begins_no_second_restore(account: Restores) -> None:
+    """The token is the same, and AWS Backup takes it for the same request."""
+    point, before = account.add_point(vault(), live()), file_systems()
+    account.loses_answer = True
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    assert len(account.jobs) == 1
+    assert len(file_systems() - before) == 1
+    (asked,) = account.asked
+    assert len(asked["Metadata"]["CreationToken"]) <= 64, (
+        "https://docs.aws.amazon.com/efs/latest/ug/API_CreateFileSystem.html"
+    )
+
+
+def test_a_test_of_the_backup_is_not_taken_for_a_restore(account: Restores) -> None:
+    """AWS Backup deletes what it has restored for a test."""
+    point = account.add_point(vault(), live())
+    account.add_job(point, Status="RUNNING", steps=9, CreatedBy={"RestoreTestingPlanArn": "arn:aws:backup:plan"})
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    assert len(account.asked) == 1
+
+
+def test_a_failed_restore_says_why(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    account.fails = "Insufficient privileges to create a file system"
+    point = account.add_point(vault(), live())
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 1
+    assert "the restore is FAILED: Insufficient privileges" in capsys.readouterr().out
+    account.fails = ""
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0, "and can be tried again"
+    assert account.asked[0]["Metadata"]["CreationToken"] != account.asked[1]["Metadata"]["CreationToken"]
+
+
+def test_another_vault_and_another_key(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in another region, to which backups were copied; and as the way to a key of one's own."""
+    client("backup").create_backup_vault(BackupVaultName="copies")
+    point = account.add_point("copies", "fs-0123456789abcdef0")
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    options = ["restore", "--recovery-point", point, "--vault", "copies", "--yes"]
+    assert main([*options, "--kms-key", key.replace(REGION, "eu-west-1")]) == 2
+    assert "has to be in" in capsys.readouterr().err
+    assert main([*options, "--kms-key", key]) == 0
+    assert account.asked[0]["Metadata"]["KmsKeyId"] == key
+    assert "--vault copies --directory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--recovery-point", "arn:aws:backup:none"), "restore without --recovery-point lists what it has"),
+        (("--directory", LIVE), "goes with the --recovery-point"),
+        (("--recovery-point", "POINT", "--directory", "packages"), "is named aws-backup-restore_"),
+        (("--recovery-point", "POINT", "--directory", "aws-backup-restore_a/.."), "is named aws-backup-restore_"),
+        (("--recovery-point", "POINT", "--directory", LIVE), "is restored into no file system"),
+        (("--recovery-point", "PARTIAL", "--yes"), "is PARTIAL: choose one that is COMPLETED"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused(
+    account: Restores, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point, partial = (account.add_point(vault(), live(), status=it) for it in ("COMPLETED", "PARTIAL"))
+    known = {"POINT": point, "PARTIAL": partial}
+    before = file_systems()
+    assert main(["restore", *(known.get(it, it) for it in words)]) == 2
+    assert said in capsys.readouterr().err
+    assert not account.jobs
+    assert file_systems() == before
+
+
+def test_a_mount_target_to_look_by_is_in_the_way_and_said_to_be(
+    account: Restores, deployed: Parameters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point = account.add_point(vault(), live())
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    (job,) = account.jobs.values()
+    made = restoring.created(job)
+    subnet = deployed["AsgSubnets"].split(",")[0]
+    target = client("efs").create_mount_target(FileSystemId=made, SubnetId=subnet)["MountTargetId"]
+    capsys.readouterr()
+    words = ["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]
+    assert main(words) == 2
+    assert f"`aws efs delete-mount-target --mount-target-id {target}`" in capsys.readouterr().err
+    assert not Path("parameters.restored.json").exists()
+
+
+def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the commands that it prints; the old file system stays as it was, and the new one is guarded like it."""
+    old = live()
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Resource": f"fs/{old}"}]})
+    client("efs").put_file_system_policy(FileSystemId=old, Policy=policy)
+    point = account.add_point(vault(), old)
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    (job,) = account.jobs.values()
+    made = restoring.created(job)
+    (printed,) = re.findall(r"generator (restore .* --directory) DIRECTORY", capsys.readouterr().out)
+    words = [*printed.split(), f"/{LIVE}/"]
+    assert main(words) == 2, "nobody to ask"
+    assert live() == old
+    capsys.readouterr()
+    assert main([*words, "--yes"]) == 0
+    out = capsys.readouterr().out
+    has = physical_ids()
+    assert outputs()["FileSystemId"] == made
+    assert "FileSystem" not in has
+    (point_of_access,) = client("efs").describe_access_points(AccessPointId=has["AccessPoint"])["AccessPoints"]
+    assert point_of_access["FileSystemId"] == made
+    assert point_of_access["RootDirectory"]["Path"] == f"/{LIVE}/packages"
+    assert client("efs").describe_mount_targets(FileSystemId=made)["MountTargets"]
+    guarded = client("efs").describe_file_system_policy(FileSystemId=made)["Policy"]
+    assert json.loads(guarded) == json.loads(policy.replace(old, made))
+    (before,) = client("efs").describe_file_systems(FileSystemId=old)["FileSystems"]
+    (after,) = client("efs").describe_file_systems(FileSystemId=made)["FileSystems"]
+    assert after["ThroughputMode"] == before["ThroughputMode"] == "elastic"
+    assert {"Key": "backup-vault", "Value": vault()} in after["Tags"]
+    lifecycles = [client("efs").describe_lifecycle_configuration(FileSystemId=it) for it in (old, made)]
+    assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"] != []
+    assert f"{old} still has /packages with every upload since the backup" in out
+
+    # The next deployment with these parameters changes nothing; the policy that guards data is back.
+    assert main([*DEPLOY, "--parameters", "parameters.restored.json"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    policy_now = client("cloudformation").get_stack_policy(StackName=has["Storage"])["StackPolicyBody"]
+    assert "LogicalResourceId/FileSystem" in policy_now

@@ -124,7 +124,8 @@ def test_what_cannot_be_shown_is_refused(
     assert main(["program", "--from", str(file), "--output", str(tmp_path / "new")]) == 2
     said = capsys.readouterr().err
     assert reason in said
-    assert said.startswith(f"error: {file} ") and said.count("\n") == 1
+    assert said.startswith(f"error: {file} ")
+    assert said.count("\n") == 1
     assert {it.name for it in tmp_path.iterdir()} == {"given"}
 
 

@@ -58,6 +58,7 @@ def main(words: list[str] | None = None) -> int:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
         said = error.format_message().replace("Value error, ", "")
+        said += "" if said.endswith((".", "?")) else "."
         return _error(f"{said} `{called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from generator.access import commands as access
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
 from generator.operations.formats import Format, User, user_for
 from generator.operations.invocation import called_as
@@ -39,6 +40,8 @@ app.add_typer(catalog, name="catalog")
 app.command("import")(packages.import_)
 app.command()(packages.yank)
 app.command()(packages.unyank)
+app.add_typer(access.token, name="token")
+app.command()(access.rotate)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -55,6 +58,7 @@ def main(words: list[str] | None = None) -> int:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
         said = error.format_message().replace("Value error, ", "")
+        said += "" if said.endswith((".", "?")) else "."
         return _error(f"{said} `{called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -75,7 +75,7 @@ def region(
     """Print the region that the commands work in."""
     from generator.operations import region as operation
 
-    print(operation.region(_account(profile, region, endpoint_url), upper=upper))
+    print(operation.region(account_of(profile, region, endpoint_url), upper=upper))
     return DONE
 
 

@@ -29,8 +29,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
     "options": ("operations.aws",),
+    "access": ("access", "operations", "options"),
     "packages": ("packages", "operations", "options"),
-    "commands": ("build", "operations", "packages", "local", "options"),
+    "commands": ("access", "build", "operations", "packages", "local", "options"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "container": ("container",),

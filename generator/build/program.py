@@ -36,7 +36,7 @@ def show(file: Path, output: Path | None) -> int:
             _write(output, sources)
             print(f"{len(sources)} files below {output}")
     except ProgramError as error:
-        print(f"{file}: {error}", file=sys.stderr)
+        print("error:", file, " ".join(str(error).split()), file=sys.stderr)
         return 2
     return 0
 
@@ -62,7 +62,7 @@ def _read(file: Path) -> object:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ProgramError(error.strerror) from error
+        raise ProgramError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ProgramError("is not UTF-8") from error
     try:
@@ -141,4 +141,4 @@ def _write(directory: Path, sources: dict[str, bytes]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source)
     except OSError as error:
-        raise ProgramError(f"{error.filename}: {error.strerror}") from error
+        raise ProgramError(f"cannot be written: {error.filename}: {error.strerror}") from error

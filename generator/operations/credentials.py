@@ -15,14 +15,25 @@ _SECRETS: dict[str, str] = {User.PUBLISHER: "PypiUserSecretArn", User.READER: "R
 """Outputs by account."""
 
 
-def read(account: Account, stack_name: str, user: str) -> Credentials:
-    """What Secrets Manager holds now for ``user``. Raises Problem where stack, outputs or that account are missing."""
+def secret_arn(account: Account, stack_name: str, user: str) -> str:
+    """Of ``user``. Raises Problem where stack, outputs or that account are missing."""
+    return _given(account, stack_name, user)[_SECRETS[user]]
+
+
+def _given(account: Account, stack_name: str, user: str) -> dict[str, str]:
+    """The stack's outputs, that for ``user`` among them. Raises Problem."""
     stack = get(account, stack_name)
     given = outputs(stack)
     if "PypiServerUrls" not in given:
         raise Problem(f"{stack_name} is {stack['StackStatus']} and has no outputs: deploy it first")
     if not given.get(_SECRETS[user]):
         raise Problem(f"{stack_name} has no {user}: add --account publisher, or deploy with ReaderAccount=true")
+    return given
+
+
+def read(account: Account, stack_name: str, user: str) -> Credentials:
+    """What Secrets Manager holds now for ``user``. Raises Problem where stack, outputs or that account are missing."""
+    given = _given(account, stack_name, user)
     secret = account.client("secretsmanager").get_secret_value(SecretId=given[_SECRETS[user]])
     try:
         values = json.loads(secret["SecretString"])

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import InvalidName, canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from pypi_simple import DistributionPackage
 from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.terminal import Terminal
-from generator.packages.simple import Failed, SimpleIndex, Stopped
+from generator.packages.simple import Failed, SimpleIndex, Stopped, printable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -116,7 +116,7 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
     """Raises Failed and Stopped; a project that cannot be read is a line of the plan."""
     plan = Plan()
     with terminal.waiting(f"reading {source.url} …"):
-        projects = sorted({canonicalize_name(name) for name in names}) or source.projects()
+        projects = _projects(names) or source.projects()
         # Our server looks for a project that it does not have at its upstream, if there is one. A stranger's there
         # would be taken from then on, and ours refused; so it is asked for what it lists alone.
         known = {*target.projects()}
@@ -135,6 +135,14 @@ def _planned(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names
         plan.yanks += found[project].yanks
         plan.refused += found[project].refused
     return plan
+
+
+def _projects(names: Sequence[str]) -> list[str]:
+    """Normalised. Raises Problem."""
+    try:
+        return sorted({canonicalize_name(name, validate=True) for name in names})
+    except InvalidName as error:
+        raise Problem(f"{error}: give names of projects") from error
 
 
 def _compared(project: str, source: SimpleIndex, target: SimpleIndex | None) -> Plan:
@@ -211,7 +219,7 @@ def _release(name: str, project: str) -> str:
 def _show(terminal: Terminal, plan: Plan, way: str) -> None:
     terminal.verbatim(way)
     for line in plan.refused:
-        terminal.line(f"refused  {line}", "yellow")
+        terminal.line(f"refused  {printable(line)}", "yellow")
     unknown = sum(it.package.size is None for it in plan.wanted)
     unchecked = sum(not it.package.digests for it in plan.wanted)
     terminal.line(
@@ -309,7 +317,7 @@ def _progress(terminal: Terminal, plan: Plan) -> Iterator[Callable[[Wanted, Outc
         count, size = count + 1, size + (wanted.package.size or 0)
         bar.update(shown, completed=count, size=decimal(size))
         if outcome.reason:
-            terminal.line(f"{outcome.kind}  {outcome.reason}", "yellow")
+            terminal.line(f"{outcome.kind}  {printable(outcome.reason)}", "yellow")
         elif not terminal.live:
             terminal.line(f"{count}/{len(plan.wanted)}  {wanted.package.filename}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from os import SEEK_END
@@ -18,7 +18,7 @@ from typing import IO, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 from pypi_simple import (
     ACCEPT_ANY,
     DistributionPackage,
@@ -49,12 +49,17 @@ _HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 class Failed(Exception):
     """What an index did not do, in one line, and the status that it answered, if any; others may do better."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
         # An address can be as long as a page.
-        super().__init__(" ".join(text[:_LINE_CHARACTERS].split()))
+        super().__init__(printable(" ".join(text[:_LINE_CHARACTERS].split())))
         self.status = status
 
 
@@ -116,7 +121,7 @@ class SimpleIndex:
         self._stop.set()
 
     def projects(self) -> list[str]:
-        """Their names, normalised."""
+        """Their names, normalised, of those that are names (PEP 508)."""
 
         def read() -> IndexPage | None:
             found = self._page("")
@@ -128,7 +133,11 @@ class SimpleIndex:
         page = self._parsed(self.url, read)
         if page is None:
             raise Failed(f"{self.url} has no list of projects, or sends to another index for it: give their names")
-        return sorted({canonicalize_name(name.strip()) for name in page.projects if name.strip()})
+        names = set()
+        for name in page.projects:
+            with suppress(InvalidName):
+                names.add(canonicalize_name(name.strip(), validate=True))
+        return sorted(names)
 
     def files(self, project: str) -> dict[str, DistributionPackage] | None:
         """Those of its page, by name; ``None`` where the index has no such project, or sends to another index for it."""
@@ -238,7 +247,7 @@ class SimpleIndex:
         with self._answer("GET", package.url, TIMEOUT_SECONDS) as answer:
             if answer.status_code != 200:
                 raise Failed(f"{package.url} answers {_reason(answer)}")
-            for chunk in self._chunks(answer, FILE_BYTES if package.size is None else package.size):
+            for chunk in self._chunks(answer, min(FILE_BYTES, FILE_BYTES if package.size is None else package.size)):
                 file.write(chunk)
                 for digest in digests.values():
                     digest.update(chunk)
@@ -308,13 +317,13 @@ def _is_known(digest: str) -> bool:
 def _reason(answer: requests.Response) -> str:
     """Our server's reason is in the status line."""
     reason = answer.reason or ""
-    return f"{answer.status_code} {reason}".strip()
+    return printable(f"{answer.status_code} {reason}".strip())
 
 
 def _date(value: str | None) -> datetime | None:
     """Of an HTTP header (RFC 9110, section 5.6.7)."""
     try:
         found = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -68,6 +68,19 @@ def test_names_in_the_documents_exist() -> None:
         assert named <= known, document.name
 
 
+def test_messages_in_the_documents_are_printed_word_for_word() -> None:
+    """Somebody searches the page for what a client or a command showed."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    server = "".join(path.read_text() for path in (ROOT / "generator" / "container").glob("*.py"))
+    answers = re.findall(r"^\| `(\d{3}) (\w[^`…]+\w)", page, re.MULTILINE)
+    assert len(answers) >= 6
+    for status, words in answers:
+        said = re.escape(words).replace("reader", r"\{self\.name\}")
+        assert re.search(rf'{status},\s*f?"{said}', server), f"the server never answers {status} {words}"
+    (refusal,) = re.findall(r"^\| `(refused, [^`]+)`", page, re.MULTILINE)
+    assert refusal in (ROOT / "generator" / "operations" / "guard.py").read_text()
+
+
 def test_make_targets_in_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:

@@ -122,7 +122,10 @@ def test_what_cannot_be_shown_is_refused(
     file = tmp_path / "given"
     file.write_text(content)
     assert main(["program", "--from", str(file), "--output", str(tmp_path / "new")]) == 2
-    assert reason in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.startswith(f"error: {file} ")
+    assert said.count("\n") == 1
     assert {it.name for it in tmp_path.iterdir()} == {"given"}
 
 

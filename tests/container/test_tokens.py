@@ -224,7 +224,8 @@ def test_what_a_token_stores(
 
 
 @pytest.mark.parametrize(
-    "action", ["remove_pkg", "doc_upload", "list_classifiers", "yank", "unyank", "", "file_upload\r\n"]
+    "action",
+    ["remove_pkg", "yank", "unyank", "doc_upload", "list_classifiers", "", "file_upload\r\n"],
 )
 @pytest.mark.parametrize("projects", [["acme-*"], ["*"]])
 def test_a_token_changes_nothing_but_by_uploads(local: Local, action: str, projects: list[str]) -> None:

@@ -140,6 +140,18 @@ def test_a_restore_beneath_a_running_task_is_seen(start_newest: StartTask, direc
     assert yanked(task) == {}
 
 
+def test_who_knows_no_yanks_serves_the_directory_as_before(start_newest: StartTask, directory: Path) -> None:
+    """pypiserver's own backend, and then ours again."""
+    (name,) = filled(directory, "1.0")
+    task = start_newest(directory)
+    assert change(task, "yank", "1.0", reason=REASON).status_code == 200
+    stock = start_newest(directory, PACKAGE_BACKEND="simple-dir")
+    assert re.findall(r"<a [^>]*>([^<]*)</a>", stock.get("/simple/").text) == ["demo"]
+    assert re.findall(r"<a [^>]*>([^<]*)</a>", stock.get("/simple/demo/").text) == [name]
+    assert stock.upload(*sdist("demo", "1.0")).status_code == 200
+    assert yanked(task) == {name: REASON, sdist("demo", "1.0")[0]: REASON}
+
+
 def test_the_log_has_who_and_why(start_newest: StartTask, directory: Path) -> None:
     filled(directory, "1.0")
     task = start_newest(directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from generator.packages import simple
 
-from ..tasks import Task, basic, sdist, visible, wheel
+from ..tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
 from .conftest import Import
 from .sources import Scripted, answer
 
@@ -69,6 +70,26 @@ def test_a_page_brings_files_of_its_own_project_alone(
     assert bring(scripted.url, "acme") == 1
     assert visible(directory) == [GOOD]
     assert "it is a file of other" in capsys.readouterr().out
+
+
+def test_what_a_source_says_moves_no_cursor(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of files and projects, and the reason of an answer; nor does a name lead to another path there."""
+    scripted.page(
+        "acme", scripted.file("acme\x1b[2J-1.0.egg", b""), scripted.file(GOOD, GOOD_CONTENT, url="/gone\x1b[2J")
+    )
+    names = ["acme", "x\x1b[2J", "../../admin", "", "a b"]
+    root = {"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}
+    scripted.answers["/simple/"] = lambda handler: answer(handler, 200, json.dumps(root).encode(), JSON_TYPE)
+    assert bring(scripted.url) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert [path for path, _ in scripted.asked][:2] == ["/simple/", "/simple/acme/"]
+    assert not any("admin" in path for path, _ in scripted.asked)
+    for name in ("../admin", "x\x1b[2J", "a b"):
+        assert bring(scripted.url, name) == 2
+        assert "give names of projects" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-IAM4",),
-        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole"),
+        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole", "RestoreRole"),
         "AWS's own policies of the ECS agent, Session Manager, task start and AWS Backup: AWS extends them when those "
         "services need more; a copy would break one day.",
     ),

@@ -7,6 +7,9 @@
  * attributes and names are kept for 30 seconds, unless this host opens the file or finds its directory changed:
  * close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is added to the file LOG for each such
  * call. While the file HANG is there, no such call ends. Needs FUSE 3.
+ *
+ * Stricter than NFS: directories' attributes are never kept, not even while a path is walked; and names of one directory
+ * are looked up one at a time, as libfuse asked for before 2024 whatever it was told (its pull request 861).
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE

@@ -103,7 +103,7 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-IAM4",),
-        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole"),
+        ("HostRole", "ExecutionRole", "LogAgentExecutionRole", "BackupRole", "RestoreRole"),
         "AWS's own policies of the ECS agent, Session Manager, task start and AWS Backup: AWS extends them when those "
         "services need more; a copy would break one day.",
     ),
@@ -153,6 +153,11 @@ EXPLAINED = (
         ("*CleanerFunction",),
         "It calls AWS's public APIs and nothing in the VPC. Inside it would need NAT or endpoints, and its network "
         "interfaces hold up the deletion of the security groups.",
+    ),
+    Explained(
+        ("CKV_AWS_173",),
+        ("RotationFunction",),
+        "They hold hours and seconds; Lambda encrypts them with AWS's key.",
     ),
     Explained(
         ("CKV_AWS_115", "LambdaConcurrency", "CKV_AWS_116", "LambdaDLQ", "CKV_AWS_117", "LambdaInsideVPC"),

@@ -21,7 +21,7 @@ from moto_bridge import Loader, bridged
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LAYERS = ("security", "storage", "edge", "compute", "monitoring")
 BUCKET = "templates"
-ALARMS = 15
+ALARMS = 16
 """Without the one for bursting."""
 
 
@@ -41,6 +41,7 @@ OPTIONAL = {
     *cleaner("GroupCleaner"),
     *cleaner("VaultCleaner"),
     *numbered("MountTarget", 3, 7),
+    "FailedBackupCopy",
     "FileSystemBurstCreditAlarm",
     "ForwardMoreRule",
     "HostExtraPermissions",
@@ -235,8 +236,13 @@ def test_every_option_at_once(account: Account) -> None:
         AlarmEmails=",".join(f"{index}@example.com" for index in range(10)),
         AlarmTopicArns=f"arn:aws:sns:{REGION}:123456789012:pager",
         AsgSubnets=",".join(account.subnets[:6]),
+        BackupCopyVaultArn="arn:aws:backup:eu-west-1:123456789012:backup-vault:copies",
+        BackupKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
+        BackupMonthlyRetentionDays="365",
+        BackupWeeklyRetentionDays="35",
         BackupsForceDestroy="true",
         DnsNames=",".join(f"n{index}" for index in range(10)),
+        EfsKmsKeyArn=client("kms").create_key()["KeyMetadata"]["Arn"],
         EfsThroughputMode="bursting",
         EnableExecuteCommand="true",
         ExtraInstanceProfilePermissions=policy,
@@ -395,7 +401,8 @@ def test_update_changes_what_it_says(account: Account) -> None:
         TaskMaxCount="20",
     )
 
-    gone = {"BackupPlan", "BackupRole", "BackupSelection", "Dashboard", "FailedBackup"}
+    gone = {"BackupPlan", "BackupRole", "BackupSelection", "Dashboard"}
+    gone |= {"FailedBackup", "FailedRestore", "MissingBackupAlarm"}
     assert set(before) - set(account.physical) == gone
     assert account.physical.items() <= before.items()
 

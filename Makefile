@@ -25,7 +25,7 @@ SECONDS ?= 600
 
 .PHONY: fuzz
 fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
-	PYTHONPATH=.:tests $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=.:tests:tests/support $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
@@ -44,7 +44,7 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; 20 minutes
+bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; 45 minutes
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python

@@ -155,6 +155,11 @@ EXPLAINED = (
         "interfaces hold up the deletion of the security groups.",
     ),
     Explained(
+        ("CKV_AWS_173",),
+        ("RotationFunction",),
+        "They hold hours and seconds; Lambda encrypts them with AWS's key.",
+    ),
+    Explained(
         ("CKV_AWS_115", "LambdaConcurrency", "CKV_AWS_116", "LambdaDLQ", "CKV_AWS_117", "LambdaInsideVPC"),
         ("RotationFunction",),
         "Only Secrets Manager calls it, waits for its answer and tries again; an alarm rings when it fails. It calls Secrets "

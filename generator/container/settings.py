@@ -101,8 +101,9 @@ class Settings:
                 least_age_days=number("MIN_RELEASE_AGE_DAYS", 0, 0, 365),
                 cache_gib=number("UPSTREAM_CACHE_GIB", 50, 1, 10_000),
             )
+        accounts = _accounts(environment)
         return cls(
-            accounts=_accounts(environment),
+            accounts=accounts,
             packages_directory=directory,
             port=number("PORT", 8080, 1, 65535),
             workers=number("GUNICORN_WORKERS", 1, 1, 64),
@@ -113,7 +114,7 @@ class Settings:
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
             fallback_url=fallback_url,
             upstream=upstream,
-            polled=_polled(environment, number("POLL_SECONDS", 60, 1, 3600)),
+            polled=_polled(environment, accounts, number("POLL_SECONDS", 60, 1, 3600)),
         )
 
 
@@ -135,9 +136,11 @@ def _upstream(environment: Mapping[str, str], *, least_age_days: int, cache_gib:
     )
 
 
-def _polled(environment: Mapping[str, str], seconds: int) -> Polled | None:
+def _polled(environment: Mapping[str, str], accounts: tuple[Account, ...], seconds: int) -> Polled | None:
     """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
-    arns = {role: arn for role in ("PUBLISHER", "READER", "TOKENS") if (arn := environment.get(f"{role}_SECRET"))}
+    rotates = environment.get("PASSWORD_ROTATION_DAYS", "0") != "0"
+    roles = ("TOKENS", *(account.role for account in accounts if rotates))
+    arns = {role: arn for role in roles if (arn := environment.get(f"{role}_SECRET"))}
     if not arns:
         return None
     endpoint = environment.get("SECRETS_ENDPOINT", "")

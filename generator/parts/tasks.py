@@ -108,18 +108,16 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
 
-def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Expression) -> list[If]:
-    """The secrets that the server reads again while it runs, and where."""
-    endpoint = Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}")
+def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Expression) -> list[ecs.Environment]:
+    """The secrets that the server reads again while it runs: the accounts' if they are rotated; and where it asks."""
     values = {
-        "PUBLISHER_SECRET": (publisher, conditions.HAS_ROTATION),
-        "READER_SECRET": (reader, conditions.HAS_READER_ROTATION),
-        "TOKENS_SECRET": (tokens, conditions.HAS_TOKENS),
-        "SECRETS_ENDPOINT": (endpoint, conditions.HAS_POLLED),
+        "PASSWORD_ROTATION_DAYS": stack.take(settings.PASSWORD_ROTATION_DAYS),
+        "PUBLISHER_SECRET": publisher,
+        "READER_SECRET": reader,
+        "TOKENS_SECRET": stack.if_(conditions.HAS_TOKENS, tokens, ""),
+        "SECRETS_ENDPOINT": Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
     }
-    return [
-        stack.if_(condition, ecs.Environment(Name=name, Value=value)) for name, (value, condition) in values.items()
-    ]
+    return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
 
 def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:

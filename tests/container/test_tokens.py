@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -383,6 +384,34 @@ def test_a_token_works_until_it_is_revoked_and_the_log_has_its_name_alone(
     everything = task.log.read_text() + task.errors.read_text()
     assert SECRET not in everything
     assert entry()["sha256"] not in everything
+
+
+def test_a_revoked_token_is_refused_under_load_and_no_other_is(
+    start_newest: StartTask, directory: Path, manager: SecretsManager, arn: str
+) -> None:
+    """By clients that ask one request after another; once the last of the processes knows, no request gets through."""
+    manager.put(arn, [entry("leaked"), entry("other", token="another")])
+    task = with_tokens(start_newest, directory, manager, arn)
+    statuses: dict[str, list[int]] = {SECRET: [], "another": []}
+    ends = threading.Event()
+
+    def ask(token: str) -> None:
+        while not ends.is_set():
+            statuses[token].append(task.get("/simple/acme-one/", with_token(token)).status_code)
+
+    threads = [threading.Thread(target=ask, args=(token,)) for token in statuses for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        becomes(True, lambda: len(statuses[SECRET]) > 50)
+        manager.put(arn, [entry("other", token="another")])
+        becomes({401}, lambda: set(statuses[SECRET][-100:]))
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses["another"]) == {200}
+    assert set(statuses[SECRET]) == {200, 401}
 
 
 def test_an_end_needs_nothing_but_the_clock(

@@ -203,6 +203,7 @@ def test_pip_and_uv_pass_over_it_and_take_it_by_its_version(start: StartTask, di
         assert "deletes everything" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_poetry_passes_over_it_and_takes_it_by_its_version(
     start_newest: StartTask, directory: Path, tmp_path: Path
 ) -> None:

@@ -6,8 +6,10 @@ import json
 import netrc
 import os
 import subprocess
+import threading
 import tomllib
 from configparser import RawConfigParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from calls import client
 from stacks import Parameters, physical_ids
 
 from generator.commands import main
+from generator.packages import simple
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -97,3 +100,36 @@ def test_credentials_file_is_its_owners_alone(deployed: Parameters, capsys: pyte
     assert secret("ReaderSecret")["password"] in Path("pip.conf").read_text()
     assert main(["credentials", "--output", "pip.conf"]) == 2
     assert "pip.conf exists" in capsys.readouterr().err
+
+
+def test_commands_about_packages_speak_to_the_stacks_server(
+    deployed: Parameters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without ``--to``. Through a proxy, which has the host and refuses."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            self.send_error(502)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(simple, "_PAUSE_SECONDS", 0.01)
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        assert main(["yank", "acme-core", "1.2"]) == 1
+        assert main(["import", f"http://127.0.0.1:{proxy.server_port}/simple/", "acme"]) == 2
+        proxy.shutdown()
+        thread.join()
+    assert set(asked) == {"pypiserver.example.com:443"}
+    assert "pypiserver.example.com" in capsys.readouterr().err
+
+
+def test_commands_about_packages_tell_that_there_is_no_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["yank", "acme-core", "1.2", "--stack-name", "absent"]) == 2
+    assert "there is no stack absent" in capsys.readouterr().err

@@ -56,6 +56,7 @@ class SecretsManager:
         """Of a task that reads these secrets every second."""
         return {
             **arns,
+            "PASSWORD_ROTATION_DAYS": "30",
             "SECRETS_ENDPOINT": self.endpoint,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.credentials_url,
             "POLL_SECONDS": "1",

@@ -34,7 +34,7 @@ PROPERTIES = {
     "pages from outside": Property(outside.pages(), outside.check, 300),
     # A publisher may remove what is there.
     "other settings": Property(
-        wire.sent(("stranger", "reader")), raw.check, 60, lambda world: [world.mutable, world.simple]
+        wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable, world.simple]
     ),
     "slow clients": Property(slow.clients(), slow.check, 10, lambda world: world.all),
 }

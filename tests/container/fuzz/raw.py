@@ -11,8 +11,8 @@ def check(world: World, server: Server, sent: Sent) -> None:
     found = server.ask(sent.raw, sent.cuts)
     try:
         new = world.changes()
-        if sent.role == "stranger":
-            world.check_told_nothing(repr([(answer.headers, answer.body) for answer in found]).encode())
+        if sent.role in ("stranger", "token"):
+            world.check_told_nothing(repr([(answer.headers, answer.body) for answer in found]).encode(), sent.role)
         if new and sent.role != "publisher":
             raise Finding(f"a {sent.role} added {new}")
         if new and not any(answer.status == 200 for answer in found):

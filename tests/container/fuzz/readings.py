@@ -198,8 +198,8 @@ def check_nginx(world: World, server: Server, sent: Sent) -> None:
     server.logged()
     try:
         stream, _ = server.exchange(sent.raw, port=proxy.port)
-        if sent.role == "stranger":
-            world.check_told_nothing(stream)
+        if sent.role in ("stranger", "token"):
+            world.check_told_nothing(stream, sent.role)
         stream, _ = server.exchange(_VICTIM, port=proxy.port)
         answered = answers(stream)
         if [answer.status for answer in answered] != [200] or b"demo-1.1.tar.gz" not in answered[0].body:

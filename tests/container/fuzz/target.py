@@ -14,8 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from secrets_manager import secrets_manager
+
 from ..conftest import IMAGES, python_with
 from ..tasks import Task, sdist, sha256, staged, wheel
+from .wire import TOKEN
 
 GROWTH_LIMIT_BYTES = 150 << 20
 # Of an answer, on a machine that does much else.
@@ -193,7 +196,7 @@ class World:
 
     `mutable` and `simple` serve it with other settings: files may be replaced and removed, by two worker processes; and
     pypiserver's own backend.
-    `secrets` are what no stranger may be told. Requests may name demo and inner, and never the hidden project.
+    `secrets` are what no stranger may be told, and `beyond`, no token of demo. Requests may name demo and inner, and never the hidden project.
     """
 
     def __init__(self, home: Path) -> None:
@@ -212,8 +215,17 @@ class World:
         )
         for name, content in self.kept.items():
             (self.directory / name).write_bytes(content)
+        # What a token for demo must not be told either; whatever it asks for, it is told the names that it asked for.
+        self.beyond = [b"zqhidden", b"inner " + marker]
+        self.beyond += [sha256(it).encode() for name, it in self.kept.items() if not name.startswith("demo")]
         self.secrets = [b"zqhidden", marker, *(sha256(content).encode() for content in self.kept.values())]
         self.statuses: Counter[int] = Counter()
+        manager = self.closing.enter_context(secrets_manager())
+        digest = sha256(TOKEN[1].encode())
+        token = {"name": "demo", "sha256": digest, "may": "upload", "projects": ["demo"], "expires": None}
+        arn = manager.create("tokens", [token])
+        # Read once: what a process opens meanwhile would be taken for a connection that stays.
+        self._tokens = manager.environment(TOKENS_SECRET=arn) | {"POLL_SECONDS": "3600"}
         self.servers = [self._start(image) for image in IMAGES]
         self.mutable = self._start("newest", IMMUTABLE_PACKAGES="false", GUNICORN_WORKERS="2")
         self.simple = self._start("newest", PACKAGE_BACKEND="simple-dir")
@@ -222,7 +234,7 @@ class World:
 
     def _start(self, image: str, **settings: str) -> Server:
         # glibc keeps memory apart for each of 128 threads; musl, the image's C library, does not.
-        settings["MALLOC_ARENA_MAX"] = "2"
+        settings |= {"MALLOC_ARENA_MAX": "2", **self._tokens}
         home = self.home / f"{image}{len(settings)}{settings.get('PACKAGE_BACKEND', '')}"
         task = Task(python_with(image, IMAGES[image]), self.directory, home, settings)
         self.closing.callback(task.kill)
@@ -262,12 +274,12 @@ class World:
         for server in self.all:
             server.check()
 
-    def check_told_nothing(self, stream: bytes) -> None:
-        """Raises Finding if a stranger, who was sent this, learnt something."""
+    def check_told_nothing(self, stream: bytes, role: str = "stranger") -> None:
+        """Raises Finding if a stranger, or a token for demo, who was sent this, learnt something that is not his."""
         told = stream.lower()
-        for secret in self.secrets:
+        for secret in self.beyond if role == "token" else self.secrets:
             if secret in told:
-                raise Finding(f"a stranger was told {secret!r}")
+                raise Finding(f"a {role} was told {secret!r}")
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:

@@ -13,7 +13,7 @@ from ..tasks import PUBLISHER, READER, basic, wheel
 from . import raw
 from .explore import PROPERTIES, explore
 from .target import Finding, World, answers
-from .wire import Sent
+from .wire import TOKEN, Sent
 
 # gunicorn's and bottle's readers import what is deprecated, and leave files open.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -43,6 +43,14 @@ def request(line: str, account: tuple[str, str] | None = None) -> bytes:
 def test_a_stranger_who_is_told_a_name_is_found(world: World) -> None:
     with pytest.raises(Finding, match="a stranger was told"):
         raw.check(world, world.servers[0], Sent("stranger", request("GET /simple/", READER), ()))
+
+
+def test_a_token_that_is_told_of_another_project_is_found(world: World) -> None:
+    for path in ("/simple/", "/packages/sub/inner-1.0.tar.gz"):
+        with pytest.raises(Finding, match="a token was told"):
+            raw.check(world, world.servers[0], Sent("token", request(f"GET {path}", READER), ()))
+        raw.check(world, world.servers[0], Sent("token", request(f"GET {path}", TOKEN), ()))
+    raw.check(world, world.servers[0], Sent("token", request("GET /simple/demo/", TOKEN), ()))
 
 
 def test_an_upload_by_a_reader_is_found(world: World) -> None:

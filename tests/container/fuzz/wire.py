@@ -174,11 +174,13 @@ BODIES = [
     b"0\r\n\r\n",
     b"a" * 5000,
 ]
+TOKEN = ("__token__", "pypiserver-of-demo")
 # Who sends: nobody knows the wrong passwords, and no request of one role has the password of another.
 ROLES: dict[str, list[tuple[str, str] | None]] = {
     "stranger": [None, None, ("reader", "wrong"), ("publisher", READER[1]), ("", "")],
     "reader": [READER],
     "publisher": [PUBLISHER],
+    "token": [TOKEN],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,21 +11,41 @@ import pytest
 
 from generator.commands import main
 
-from ..conftest import StartTask
 from ..tasks import PUBLISHER, Task
 from .sources import Scripted
 
 Import = Callable[..., int]
 
 
+@pytest.fixture(scope="module")
+def server(newest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Task]:
+    home = tmp_path_factory.mktemp("target")
+    (home / "packages").mkdir()
+    task = Task(newest_image, home / "packages", home / "task", {})
+    task.wait_until_ready()
+    yield task
+    task.kill()
+
+
 @pytest.fixture
-def target(start_newest: StartTask, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+def directory(server: Task) -> Path:
+    """The target's, empty."""
+    for path in server.directory.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return server.directory
+
+
+@pytest.fixture
+def target(server: Task, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     """Our server, without packages; the publisher's credentials are in the environment."""
     monkeypatch.setenv("TWINE_USERNAME", PUBLISHER[0])
     monkeypatch.setenv("TWINE_PASSWORD", PUBLISHER[1])
     # Nobody's own .netrc.
     monkeypatch.setenv("NETRC", "/nonexistent")
-    return start_newest(directory)
+    return server
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import StartTask
-from ..tasks import READER, Task, sdist, visible, wheel
+from .conftest import StartTask
+from .tasks import READER, Task, sdist, visible, wheel
 
 TIME = "2021-03-04T05:06:07.250000Z"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, emulator, environment
-from restores import Restores, restores
+from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
 from generator.commands import main
@@ -184,6 +185,55 @@ def test_another_vault_and_another_key(account: Restores, capsys: pytest.Capture
     assert main([*options, "--kms-key", key]) == 0
     assert account.asked[0]["Metadata"]["KmsKeyId"] == key
     assert "--vault copies --directory" in capsys.readouterr().out
+
+
+def test_the_key_of_another_region_is_not_asked_for(account: Restores) -> None:
+    """What a copy's metadata may say of its source; AWS Backup would refuse it."""
+    client("backup").create_backup_vault(BackupVaultName="copied")
+    point = account.add_point("copied", "fs-0123456789abcdef0")
+    account.keys[point] = {"KmsKeyId": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0a-1b"}
+    assert main(["restore", "--recovery-point", point, "--vault", "copied", "--yes"]) == 0
+    account.keys[point] = {"KmsKeyId": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a-1b"}
+    client("efs").delete_file_system(FileSystemId=restoring.created(account.jobs["job-0"]))
+    assert main(["restore", "--recovery-point", point, "--vault", "copied", "--yes"]) == 0
+    keys = [it["Metadata"].get("KmsKeyId") for it in account.asked]
+    assert keys == [None, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a-1b"]
+
+
+def test_what_serves_already_is_not_offered_again(account: Restores) -> None:
+    """Whoever restores the same backup once more wants it as it was."""
+    point = account.add_point(vault(), live())
+    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(live()))
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    assert len(account.asked) == 1
+
+
+def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
+    """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    sections = "".join(
+        page.partition(f"\n{heading}\n")[2].partition("\n##")[0] for heading in ("## Restore", "### A restore failed")
+    )
+    commands = [line.strip() for line in sections.splitlines() if line.strip().startswith("aws ")]
+    assert len(commands) == 4
+    account.add_job(account.add_point(vault(), live()), Status="FAILED", StatusMessage="no room")
+    made = client("efs").create_file_system(CreationToken="looked-at", Encrypted=True)["FileSystemId"]
+    known = {
+        "NEW_FILE_SYSTEM_ID": made,
+        "SUBNET": deployed["AsgSubnets"].split(",")[0],
+        "FILE_SYSTEM_GROUP": physical_ids()["FileSystemSecurityGroup"],
+    }
+    for command in (it for it in commands if not it.startswith("aws ssm ")):
+        for name, value in known.items():
+            command = command.replace(name, value)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout or "{}")
+        if "MountTargetId" in answer:
+            known["MOUNT_TARGET_ID"] = answer["MountTargetId"]
+        if "RestoreJobs" in answer:
+            assert [it["StatusMessage"] for it in answer["RestoreJobs"]] == ["no room"]
+    assert client("efs").describe_mount_targets(FileSystemId=made)["MountTargets"] == []
 
 
 @pytest.mark.parametrize(

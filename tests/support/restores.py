@@ -35,12 +35,14 @@ def file_system_arn(identity: str) -> str:
 @dataclass
 class Restores:
     """``points``: by vault; ``jobs``: by ID, in the order of their beginning; ``fails``: how the next ones end;
+    ``keys``: by recovery point, what its metadata says of a key;
     ``loses_answer``: the next is begun, and whoever asked gets a 500."""
 
     points: dict[str, list[Json]] = field(default_factory=dict)
     jobs: dict[str, Json] = field(default_factory=dict)
     asked: list[Json] = field(default_factory=list)
     fails: str = ""
+    keys: dict[str, Json] = field(default_factory=dict)
     loses_answer: bool = False
     steps: int = 2
     made: int = 0
@@ -91,11 +93,13 @@ class Restores:
         assert match, url
         (point,) = [it for it in self.points[match[1]] if it["RecoveryPointArn"] == match[2]]
         identity = point["ResourceArn"].rpartition("/")[2]
-        return 200, {}, json.dumps({"RestoreMetadata": {"file-system-id": identity}})
+        return 200, {}, json.dumps({"RestoreMetadata": {"file-system-id": identity, **self.keys.get(match[2], {})}})
 
-    def start_or_list(self, request: Any, _url: str, _headers: Any) -> Answer:
+    def start_or_list(self, request: Any, url: str, _headers: Any) -> Answer:
         if request.method == "GET":
-            return 200, {}, json.dumps({"RestoreJobs": [*self.jobs.values()]})
+            wanted = re.search(r"status=(\w+)", url)
+            jobs = [it for it in self.jobs.values() if not wanted or it["Status"] == wanted[1]]
+            return 200, {}, json.dumps({"RestoreJobs": jobs})
         given = json.loads(request.get_data())
         shape = client("backup").meta.service_model.operation_model("StartRestoreJob").input_shape
         validate_parameters(given, shape)

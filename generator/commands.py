@@ -36,12 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 catalog = typer.Typer(help="The product in Service Catalog.", context_settings=_SETTINGS)
-app.add_typer(catalog, name="catalog")
-app.command("import")(packages.import_)
-app.command()(packages.yank)
-app.command()(packages.unyank)
-app.add_typer(access.token, name="token")
-app.command()(access.rotate)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -394,3 +388,12 @@ def catalog_publish(
         yes=yes,
     )
     return DONE
+
+
+# In the order of the help, what is needed first at its top.
+app.command("import")(packages.import_)
+app.command()(packages.yank)
+app.command()(packages.unyank)
+app.command()(access.rotate)
+app.add_typer(access.token, name="token")
+app.add_typer(catalog, name="catalog")

@@ -158,11 +158,12 @@ class Pages:
         for version, found in versions.items():
             is_open = " open" if version == latest else ""
             first = min(uploaded(details) for _, details in found)
+            reason = reason_of(listing.yanks, version)
             yield (
-                f"<details{is_open}><summary><b>{_text(version)}</b><small>{first:%Y-%m-%d} · "
-                f"{_count(len(found), 'file')}</small></summary>"
+                f"<details{is_open}><summary><b>{_text(version)}</b><small>{'yanked · ' * (reason is not None)}"
+                f"{first:%Y-%m-%d} · {_count(len(found), 'file')}</small></summary>"
             )
-            if (reason := reason_of(listing.yanks, version)) is not None:
+            if reason is not None:
                 yield f"<p><b>Yanked</b> {_text(reason)}"
             yield from map(_file, reversed(found))
             yield "</details>"

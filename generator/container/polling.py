@@ -53,8 +53,8 @@ class Polling:
                 self._failing.discard(role)
             self._values[role] = known
         content = json.dumps(self._values).encode()
-        os.ftruncate(self._shared, 0)
-        os.pwrite(self._shared, hashlib.sha256(content).digest() + content, 0)
+        written = os.pwrite(self._shared, hashlib.sha256(content).digest() + content, 0)
+        os.ftruncate(self._shared, written)
 
     def follow(self, access: Access) -> None:
         """Keep `access` current for ever."""

@@ -306,6 +306,8 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     assert {"Key": "backup-vault", "Value": vault()} in after["Tags"]
     lifecycles = [client("efs").describe_lifecycle_configuration(FileSystemId=it) for it in (old, made)]
     assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"] != []
+    # Of an adopted file system they were the operator's; a restored one has none.
+    assert "CreateMountTargets=true" in json.loads(Path("parameters.restored.json").read_text())
     assert f"{old} still has /packages with every upload since the backup" in out
 
     # The next deployment with these parameters changes nothing; the policy that guards data is back.

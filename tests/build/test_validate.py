@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from generator.build.validate import validate
 
 CHILD = """\
@@ -32,6 +34,7 @@ Resources:
 """
 
 
+@pytest.mark.slow
 def test_a_change_of_what_was_clean_is_seen(tmp_path: Path) -> None:
     templates, remembered = tmp_path / "templates", tmp_path / "remembered"
     templates.mkdir()

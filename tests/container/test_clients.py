@@ -119,6 +119,7 @@ def test_twine_uploads_and_pip_installs_by_hash(task: Task, tmp_path: Path) -> N
     assert refused.returncode != 0
 
 
+@pytest.mark.slow
 def test_uv_publishes_installs_and_excludes_newer(task: Task, tmp_path: Path) -> None:
     file = tmp_path / NAME
     file.write_bytes(CONTENT)

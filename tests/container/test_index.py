@@ -207,6 +207,7 @@ def test_changes_from_outside_are_at_once_seen(start: StartTask, directory: Path
         shutil.rmtree(directory / "sub")
 
 
+@pytest.mark.slow
 def test_a_directory_takes_its_projects_along(start_newest: StartTask, directory: Path) -> None:
     task = start_newest(directory)
     inner = directory / "sub" / "inner"
@@ -219,6 +220,7 @@ def test_a_directory_takes_its_projects_along(start_newest: StartTask, directory
         assert task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"] == listed
 
 
+@pytest.mark.slow
 def test_a_trusted_index_sees_changes_at_once(start_newest: StartTask, directory: Path) -> None:
     """Two seconds after its last change a directory is no longer read, only opened."""
     writer, reader = start_newest(directory), start_newest(directory)

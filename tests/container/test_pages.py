@@ -164,6 +164,7 @@ def test_of_many_projects_and_files_the_first_are_shown(start_newest: StartTask,
     assert "Older files" in shown.text
 
 
+@pytest.mark.slow
 def test_a_project_page_has_what_one_wants_to_know(task: Task) -> None:
     shown = page(task, "/project/demo/")
     assert shown.parts["h1"] == ["demo"]

@@ -156,6 +156,7 @@ JUNK: list[object] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", JUNK)
 def test_what_is_no_account_is_refused_as_a_whole(junk: object) -> None:
     text = junk if isinstance(junk, str) else json.dumps(junk)
@@ -185,6 +186,7 @@ def test_junk_is_reported_once_and_never_printed(
     assert "can be read again" in task.errors.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["SECRETS_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"])
 def test_a_server_starts_and_stays_without_secrets_manager(
     start_newest: StartTask, directory: Path, manager: SecretsManager, broken: str

@@ -169,6 +169,7 @@ def test_requests_are_answered_for_a_while_after_sigterm(start: StartTask, direc
     assert task.process.wait(60) == 0
 
 
+@pytest.mark.slow
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()

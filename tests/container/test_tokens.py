@@ -389,6 +389,7 @@ def test_a_token_works_until_it_is_revoked_and_the_log_has_its_name_alone(
     assert entry()["sha256"] not in everything
 
 
+@pytest.mark.slow
 def test_a_revoked_token_is_refused_under_load_and_no_other_is(
     start_newest: StartTask, directory: Path, manager: SecretsManager, arn: str
 ) -> None:

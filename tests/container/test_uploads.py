@@ -157,6 +157,7 @@ def test_content_that_looks_like_boundaries_survives(shared: Task) -> None:
     assert (shared.directory / "tricky-1.0.zip").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_readers_never_see_part_of_an_upload(start: StartTask, directory: Path) -> None:
     writer, reader = start(directory), start(directory)
     name, content = sdist("slow", "1.0", os.urandom(500_000).hex().encode())

@@ -185,6 +185,7 @@ def test_pypiservers_own_backend_refuses(start_newest: StartTask, directory: Pat
     assert not (directory / ".yanked").exists()
 
 
+@pytest.mark.slow
 def uv_install(task: Task, target: Path, requirement: str) -> subprocess.CompletedProcess[str]:
     index = f"{task.with_credentials(READER)}/simple/"
     options = ["--no-config", "--no-cache", "--target", str(target), "--index-url", index]

@@ -45,6 +45,7 @@ def test_removal_of_data_is_refused(deployed: Parameters, capsys: pytest.Capture
     assert physical_ids() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", ["fargate", "fargate-spot"])
 def test_a_change_between_hosts_and_fargate_is_refused(
     deployed: Parameters, capacity: str, capsys: pytest.CaptureFixture[str]

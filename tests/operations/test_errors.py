@@ -153,6 +153,7 @@ def test_catalog_without_its_stack(tmp_path: Path) -> None:
     assert "deploy templates/service-catalog.yaml first, as docs/service-catalog.md says" in one_line(done)
 
 
+@pytest.mark.slow
 def test_interrupted_while_a_library_loads(tmp_path: Path) -> None:
     """Long enough to be met for certain: a boto3 that never gets ready."""
     (tmp_path / "boto3.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(600)\n")

@@ -57,12 +57,14 @@ def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+@pytest.mark.slow
 @pytest.fixture(scope="module")
 def under_keys() -> Parameters:
     """A stack's parameters with keys of the operator, and what is a second life's worth of backups."""
     return {"EfsKmsKeyArn": key(), "BackupKmsKeyArn": key(), "BackupVaultLock": "compliance", "DnsNames": "keyed"}
 
 
+@pytest.mark.slow
 def test_a_stack_under_keys_of_the_operator_whose_change_is_refused(
     under_keys: Parameters, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

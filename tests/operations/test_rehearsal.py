@@ -280,6 +280,7 @@ HOSTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", ["fargate", "fargate-spot"])
 def test_without_hosts_it_is_made_changed_and_deleted(account: Account, capacity: str) -> None:
     outputs = account.deploy(Capacity=capacity)
@@ -307,6 +308,7 @@ def test_without_hosts_it_is_made_changed_and_deleted(account: Account, capacity
     assert [it["status"] for it in client("ecs").describe_clusters(clusters=[cluster])["clusters"]] == ["INACTIVE"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", ["ec2", "fargate"])
 def test_within_walls(account: Account, capacity: str) -> None:
     """A network without NAT gateways, an internal load balancer, a private zone, and images of the account's own."""
@@ -423,6 +425,7 @@ def test_update_changes_what_it_says(account: Account) -> None:
     assert len(backup.list_backup_plans()["BackupPlansList"]) == 1
 
 
+@pytest.mark.slow
 def test_packages_credentials_backups_and_logs_survive_the_stack_and_nothing_else(account: Account) -> None:
     outputs = account.deploy()
     fill(account.physical["AccessLogs"])

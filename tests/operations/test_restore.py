@@ -259,6 +259,7 @@ def test_what_cannot_be_restored_is_refused(
     assert file_systems() == before
 
 
+@pytest.mark.slow
 def test_a_mount_target_to_look_by_is_in_the_way_and_said_to_be(
     account: Restores, deployed: Parameters, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_redirect_leads_only_to_hosts_of_files(
     assert world.tried() == {"93.184.216.34"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "169.254.169.254", "169.254.170.2", "10.0.0.5", "::1", "fd00:ec2::254", "::ffff:169.254.169.254",
@@ -128,6 +129,7 @@ def test_a_name_of_an_inner_address_is_not_connected_to(
     assert world.tried() == {"93.184.216.34"}
 
 
+@pytest.mark.slow
 def test_a_page_outlives_its_index_and_is_asked_for_anew(
     start_upstream: StartUpstream, directory: Path, pypi: Index, world: World, outer: str
 ) -> None:

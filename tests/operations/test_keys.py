@@ -57,7 +57,6 @@ def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="module")
 def under_keys() -> Parameters:
     """A stack's parameters with keys of the operator, and what is a second life's worth of backups."""

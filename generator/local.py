@@ -157,9 +157,9 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     directory.mkdir(parents=True, exist_ok=True)
     accounts = {
         "PUBLISHER_USERNAME": "publisher",
-        "PUBLISHER_PASSWORD": secrets.token_urlsafe(24),
+        "PUBLISHER_PASSWORD": secrets.token_hex(16),
         "READER_USERNAME": "reader",
-        "READER_PASSWORD": secrets.token_urlsafe(24),
+        "READER_PASSWORD": secrets.token_hex(16),
     }
     settings = {**environment, **accounts, "PACKAGES_DIRECTORY": str(directory)}
     with ExitStack() as stack:

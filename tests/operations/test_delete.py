@@ -68,7 +68,7 @@ def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of nested stacks that were complete, what holds data; and the bucket that `deploy` has made. Said three times."""
-    give(WebAclArn=f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/wall/0a-1b", ServiceName="failed")
+    give(WebAclArn=f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/wall/0a-1b", ServiceName="failed", Tokens="true")
     stack = ["--stack-name", "failed"]
     assert main(["deploy", "--yes", *stack]) == 1
     first = capsys.readouterr().out.partition("root cause")[2]

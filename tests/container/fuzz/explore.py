@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import HealthCheck, Verbosity
 from hypothesis import strategies as st
 
-from . import directories, forms, outside, raw, readings, slow, wire, yanks
+from . import directories, forms, outside, private, raw, readings, slow, wire, yanks
 from .target import Server, World
 
 
@@ -32,6 +32,7 @@ PROPERTIES = {
     "yanks": Property(yanks.yanks(), yanks.check, 60),
     "directories": Property(directories.steps, directories.check, 15, lambda world: [*world.servers, world.mutable]),
     "pages from outside": Property(outside.pages(), outside.check, 300),
+    "private names": Property(private.requests(), private.check, 100, lambda world: [world.upstream]),
     # A publisher may remove what is there.
     "other settings": Property(
         wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable, world.simple]

@@ -18,6 +18,7 @@ from secrets_manager import secrets_manager
 
 from ..conftest import IMAGES, python_with
 from ..tasks import Task, sdist, sha256, staged, wheel
+from ..upstream import playing
 from .wire import TOKEN
 
 GROWTH_LIMIT_BYTES = 150 << 20
@@ -195,7 +196,7 @@ class World:
     A package directory with files that nobody may change, and its servers: the oldest engine, and the newest.
 
     `mutable` and `simple` serve it with other settings: files may be replaced and removed, by two worker processes; and
-    pypiserver's own backend.
+    pypiserver's own backend. `upstream` has packages of its own, and `outside` behind it.
     `secrets` are what no stranger may be told, and `beyond`, no token of demo. Requests may name demo and inner, and never the hidden project.
     """
 
@@ -223,20 +224,36 @@ class World:
         manager = self.closing.enter_context(secrets_manager())
         digest = sha256(TOKEN[1].encode())
         token = {"name": "demo", "sha256": digest, "may": "upload", "projects": ["demo"], "expires": None}
-        arn = manager.create("tokens", [token])
+        arn = manager.create(f"tokens-{secrets.token_hex(4)}", [token])
         # Read once: what a process opens meanwhile would be taken for a connection that stays.
         self._tokens = manager.environment(TOKENS_SECRET=arn) | {"POLL_SECONDS": "3600"}
         self.servers = [self._start(image) for image in IMAGES]
         self.mutable = self._start("newest", IMMUTABLE_PACKAGES="false", GUNICORN_WORKERS="2")
         self.simple = self._start("newest", PACKAGE_BACKEND="simple-dir")
-        self.all = [*self.servers, self.mutable, self.simple]
+        self.outside = playing.Index(playing.certificate_below(home))
+        self.closing.callback(self.outside.stop)
+        self.upstream = self._start("newest", directory=self._behind(), **self._upstream())
+        self.all = [*self.servers, self.mutable, self.simple, self.upstream]
         self.seen = self.snapshot()
 
-    def _start(self, image: str, **settings: str) -> Server:
+    def _behind(self) -> Path:
+        """The packages of the server with an index behind it, whose own files are among them."""
+        directory = self.home / "behind"
+        directory.mkdir()
+        name, content = wheel("demo", "1.0")
+        (directory / name).write_bytes(content)
+        return directory
+
+    def _upstream(self) -> dict[str, str]:
+        outside = playing.World(self.home / "outside", self.outside.port)
+        settings = playing.environment(outside, self.home / "certificate.pem", playing.library_below(self.home))
+        return settings | {"PRIVATE_NAMES": "acme-*"}
+
+    def _start(self, image: str, directory: Path | None = None, **settings: str) -> Server:
         # glibc keeps memory apart for each of 128 threads; musl, the image's C library, does not.
         settings |= {"MALLOC_ARENA_MAX": "2", **self._tokens}
         home = self.home / f"{image}{len(settings)}{settings.get('PACKAGE_BACKEND', '')}"
-        task = Task(python_with(image, IMAGES[image]), self.directory, home, settings)
+        task = Task(python_with(image, IMAGES[image]), directory or self.directory, home, settings)
         self.closing.callback(task.kill)
         task.wait_until_ready()
         # Whatever is imported late is no growth.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..tasks import PUBLISHER, READER, basic, wheel
-from . import raw
+from . import private, raw
 from .explore import PROPERTIES, explore
 from .target import Finding, World, answers
 from .wire import TOKEN, Sent
@@ -18,7 +18,7 @@ from .wire import TOKEN, Sent
 # gunicorn's and bottle's readers import what is deprecated, and leave files open.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ROUNDS = {"raw": 4, "gunicorn and bottle": 3, "nginx": 4, "forms": 4, "archives": 2, "directories": 2}
-ROUNDS |= {"other settings": 3, "slow clients": 2, "pages from outside": 3, "yanks": 2}
+ROUNDS |= {"other settings": 3, "slow clients": 2, "pages from outside": 3, "yanks": 2, "private names": 3}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,12 @@ def test_an_upload_by_a_reader_is_found(world: World) -> None:
     sent = request("POST /", PUBLISHER).removesuffix(b"\r\n") + lines + body
     with pytest.raises(Finding, match="a reader added"):
         raw.check(world, world.servers[0], Sent("reader", sent, ()))
+
+
+def test_a_private_name_that_gets_out_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "PRIVATE", ["public"])
+    with pytest.raises(Finding, match="made the server ask for '/simple/public/'"):
+        private.check(world, world.upstream, request("GET /simple/public/", READER))
 
 
 def test_a_changed_file_and_a_dead_worker_are_found(tmp_path: Path) -> None:

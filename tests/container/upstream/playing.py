@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -132,3 +133,32 @@ class World:
     def tried(self) -> set[str]:
         path = Path(f"{self.path}.tried")
         return set(path.read_text().split()) if path.exists() else set()
+
+
+def certificate_below(home: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for the names outside, and its key."""
+    certificate, key = home / "certificate.pem", home / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=outside", "-addext", f"subjectAltName=DNS:{INDEX},DNS:{FILES},DNS:other.test"]
+    files = ["-days", "30", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    return certificate, key
+
+
+def library_below(home: Path) -> Path:
+    """outside.c, built with gcc."""
+    library = home / "outside.so"
+    source = Path(__file__).parents[1] / "outside.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+def environment(world: World, certificate: Path, library: Path) -> dict[str, str]:
+    """Of a task that takes from the index what it does not have."""
+    return {
+        "UPSTREAM_URL": f"https://{INDEX}/simple",
+        "UPSTREAM_FILE_HOSTS": FILES,
+        "SSL_CERT_FILE": str(certificate),
+        "LD_PRELOAD": str(library),
+        "OUTSIDE": str(world.path),
+    }

@@ -18,8 +18,8 @@ test: .venv/tests ## Run the fast tests, mypy and ruff
 	$(BIN)/pytest -n 2 -m "not slow"
 
 .PHONY: test-slow
-test-slow: .venv/tests ## Run the slow tests
-	$(BIN)/pytest -n 2 -m slow
+test-slow: .venv/tests ## Run the slow tests, which wait more than they work
+	$(BIN)/pytest -n 4 -m slow
 
 SECONDS ?= 600
 

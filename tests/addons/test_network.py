@@ -184,8 +184,8 @@ def test_every_endpoint_is_needed(editions: Editions, capacity: str) -> None:
 def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Place) -> None:
     endpoints = of_type(made(editions, place, NatGateways="none").resources, "AWS::EC2::VPCEndpoint").values()
     names = {it["ServiceName"] for it in endpoints}
-    china = "cn." if place.partition == "aws-cn" else ""
-    assert f"{china}com.amazonaws.{place.region}.ecr.dkr" in names
+    prefix = {"aws-cn": "cn.com.amazonaws", "aws-eusc": "eu.amazonaws"}.get(place.partition, "com.amazonaws")
+    assert f"{prefix}.{place.region}.ecr.dkr" in names
     assert f"com.amazonaws.{place.region}.ecs-agent" in names
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
 

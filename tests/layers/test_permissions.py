@@ -272,12 +272,20 @@ def test_each_role_is_for_one_service_and_task_roles_for_this_account(resources:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_the_hosts_role_is_for_the_partitions_ec2(editions: Editions, place: Place) -> None:
-    role = editions.nested(place=place).resources["HostRole"]["Properties"]
-    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    suffix = "amazonaws.com.cn" if place.partition == "aws-cn" else "amazonaws.com"
-    assert trust["Principal"] == {"Service": f"ec2.{suffix}"}
-    assert all(arn.startswith(f"arn:{place.partition}:iam::aws:policy/") for arn in role["ManagedPolicyArns"])
+def test_services_have_the_same_principals_everywhere_and_managed_policies_are_the_partitions(
+    editions: Editions, place: Place
+) -> None:
+    """IAM of aws-eusc refuses ``ec2.amazonaws.eu``, https://github.com/pulumi/pulumi-eks/issues/2341."""
+    resources = editions.nested(everything(), place).resources
+    principals = [it.get("Principal", {}) for it in _statements(resources)]
+    services = [it["Service"] for it in principals if "Service" in it]
+    names = {name for it in services for name in ([it] if isinstance(it, str) else it)}
+    assert "ec2.amazonaws.com" in names
+    assert all(re.fullmatch(r"[a-z0-9.-]+\.amazonaws\.com", name) for name in names), names
+    for role in of_type(resources, "AWS::IAM::Role").values():
+        policies = role.get("ManagedPolicyArns", [])
+        ours = [arn for arn in policies if arn not in everything()["ExtraManagedPolicyArns"]]
+        assert all(arn.startswith(f"arn:{place.partition}:iam::aws:policy/") for arn in ours)
 
 
 def test_no_managed_policy_gives_full_access(resources: Data) -> None:

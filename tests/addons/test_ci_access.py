@@ -150,9 +150,11 @@ def test_what_the_tests_use_is_taken(editions: Editions) -> None:
     ],
 )
 def test_names_that_github_admits_are_taken_to_the_letter(editions: Editions, subject: str) -> None:
-    given = {"SecretArn": SECRET, "GitHubSubjects": f"{MAIN},{subject}"}
-    assert not constraint_violations(editions.templates["ci-access.yaml"], given)
-    role = made(editions, **given).resources["GitHubRole"]
+    given = f"{MAIN},{subject}"
+    assert not constraint_violations(
+        editions.templates["ci-access.yaml"], {"SecretArn": SECRET, "GitHubSubjects": given}
+    )
+    role = made(editions, GitHubSubjects=given).resources["GitHubRole"]
     assert admits(role, GITHUB_ISSUER, {"sub": subject, "aud": AUDIENCE})
     assert not admits(role, GITHUB_ISSUER, {"sub": subject.swapcase(), "aud": AUDIENCE})
 
@@ -166,8 +168,8 @@ def test_a_trust_policy_that_iam_would_not_hold_is_refused(
     start = {"GitHub": MAIN, "GitLab": GITLAB_MAIN}[platform.name]
     longest = ",".join([start] * MAX_SUBJECTS).ljust(MAX_LENGTH, "n")
     provider = f"arn:{place.partition}:iam::123456789012:oidc-provider/{platform.issuer}"
-    given = {platform.subjects.name: longest, platform.provider.name: provider}
-    role = made(editions, place, **given).resources[f"{platform.name}Role"]
+    given = {"SecretArn": SECRET, platform.subjects.name: longest, platform.provider.name: provider}
+    role = Evaluation(editions.templates["ci-access.yaml"], given, place).resources[f"{platform.name}Role"]
     policy = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
     assert len(policy) <= 2048
     fitting = ",".join([f"{start}{'n' * 150}"] * (MAX_LENGTH // (len(start) + 151)))

@@ -23,7 +23,7 @@ from generator.operations.keys import refuse_keys
 from generator.operations.stacks import Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
 
-_POLL_SECONDS = 5
+POLL_SECONDS = 5
 _RUNNING = ("CREATED", "PENDING", "RUNNING")
 RecoveryPoint = dict[str, Any]
 Job = dict[str, Any]
@@ -218,7 +218,7 @@ def _watch(backup: Client, terminal: Terminal, job: Job) -> Job:
                 shown = progress
             if found["Status"] not in _RUNNING:
                 return found
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 def _show_where(account: Account, terminal: Terminal, wish: Wish, recovery_point: str, identity: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,18 @@ def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
     policy = _policy(efs, old)
     if policy:
         efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
-    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
-    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
     # What has the mode already is refused.
     throughput: dict[str, Any] = {"ThroughputMode": source.get("ThroughputMode", "bursting")}
     if throughput["ThroughputMode"] == "provisioned":
         throughput["ProvisionedThroughputInMibps"] = source["ProvisionedThroughputInMibps"]
     if any(target.get(name) != value for name, value in throughput.items()):
         efs.update_file_system(FileSystemId=new, **throughput)
+        with terminal.waiting(f"changing the throughput of {new} …"):
+            while (restore.file_system(account, new) or {}).get("LifeCycleState") == "updating":
+                time.sleep(restore.POLL_SECONDS)
+    # Afterwards, as only elastic throughput admits Archive: https://github.com/aws/aws-cdk/pull/33713
+    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
+    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
     # Recovery points take over the tags of what they are of, and the vault's cleaner goes by them.
     tags = [it for it in source.get("Tags", []) if it["Key"] in (VAULT_TAG, "Name")]
     if tags:

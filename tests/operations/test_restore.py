@@ -33,7 +33,8 @@ def deployed(server: tuple[str, Restores], tmp_path_factory: pytest.TempPathFact
         for name, value in environment(server[0], directory).items():
             patch.setenv(name, value)
         patch.chdir(directory)
-        values = give()
+        # Which EFS admits beside elastic throughput alone, that a restored file system has not.
+        values = give(EfsArchivePolicy="90")
         assert main([*DEPLOY]) == 0
     return values
 
@@ -47,7 +48,7 @@ def account(
     for name, value in environment(url, tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(restoring, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(restoring, "POLL_SECONDS", 0)
     monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
     found.points.clear()
@@ -306,7 +307,8 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     assert after["ThroughputMode"] == before["ThroughputMode"] == "elastic"
     assert {"Key": "backup-vault", "Value": vault()} in after["Tags"]
     lifecycles = [client("efs").describe_lifecycle_configuration(FileSystemId=it) for it in (old, made)]
-    assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"] != []
+    assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"]
+    assert any("TransitionToArchive" in it for it in lifecycles[1]["LifecyclePolicies"])
     # Of an adopted file system they were the operator's; a restored one has none.
     assert "CreateMountTargets=true" in json.loads(Path("parameters.restored.json").read_text())
     assert f"{old} still has /packages with every upload since the backup" in out

@@ -244,6 +244,7 @@ def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> N
         (("--directory", LIVE), "goes with the --recovery-point"),
         (("--recovery-point", "POINT", "--directory", "packages"), "is named aws-backup-restore_"),
         (("--recovery-point", "POINT", "--directory", "aws-backup-restore_a/.."), "is named aws-backup-restore_"),
+        (("--recovery-point", "POINT", "--directory", f"{LIVE}/../packages"), "is named aws-backup-restore_"),
         (("--recovery-point", "POINT", "--directory", LIVE), "is restored into no file system"),
         (("--recovery-point", "PARTIAL", "--yes"), "is PARTIAL: choose one that is COMPLETED"),
     ],
@@ -318,3 +319,19 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     assert "nothing to do" in capsys.readouterr().out
     policy_now = client("cloudformation").get_stack_policy(StackName=has["Storage"])["StackPolicyBody"]
     assert "LogicalResourceId/FileSystem" in policy_now
+
+    # A backup of the file system before has its packages where they were before. An empty directory is not served.
+    point = account.add_point(vault(), old)
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    later = "aws-backup-restore_2026-02-03T04-05-06-789Z"
+    words = ["restore", "--recovery-point", point, "--parameters", "parameters.restored.json", "--yes", "--directory"]
+    capsys.readouterr()
+    assert main([*words, later]) == 2
+    assert f"is not of {made}, which serves" in (told := capsys.readouterr().err)
+    assert f"--directory {later}/packages" in told
+    assert outputs()["FileSystemId"] == made
+    assert main([*words, f"{later}/packages"]) == 0
+    access_point = physical_ids()["AccessPoint"]
+    (point_of_access,) = client("efs").describe_access_points(AccessPointId=access_point)["AccessPoints"]
+    assert point_of_access["FileSystemId"] not in (old, made)
+    assert point_of_access["RootDirectory"]["Path"] == f"/{later}/packages"

@@ -123,8 +123,14 @@ NEEDED: dict[str, set[str]] = {
     "secrets": {"secretsmanager"},
     "image": {"ecr.api", "ecr.dkr", "s3"},
     "EFS volume": set(),
+    # No service of AWS's: docs/upstream.md says what it needs.
+    "upstream": set(),
     "instances of a cluster": {"ecs", "ecs-agent", "ecs-telemetry"},
 }
+
+
+URLS = {"SECRETS_ENDPOINT": "action secretsmanager", "UPSTREAM_URL": "upstream"}
+"""By the variable of a container that has an address, the entry of NEEDED that it is."""
 
 
 def _needs(resources: Data) -> Iterator[str]:
@@ -151,6 +157,8 @@ def _needs(resources: Data) -> Iterator[str]:
             yield "image"
             yield f"log driver {container['LogConfiguration']['LogDriver']}"
             yield from ["secrets"] if container.get("Secrets") else []
+            urls = [it["Name"] for it in container["Environment"] if it["Value"].startswith(("http:", "https:"))]
+            yield from (URLS[name] for name in urls)
         yield from ("EFS volume" for volume in task["Volumes"] if "EFSVolumeConfiguration" in volume)
     yield from ("instances of a cluster" for _ in of_type(resources, "AWS::AutoScaling::AutoScalingGroup"))
 

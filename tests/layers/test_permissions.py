@@ -6,6 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,6 +244,22 @@ def test_the_secrets_key_is_used_by_the_secrets_and_the_execution_role(editions:
         if any(action.startswith("kms:") for action in actions)
     }
     assert users == {"ExecutionRole.decrypt-secrets": (["kms:Decrypt"], [key])}
+
+
+def test_the_page_on_keys_names_every_role_that_uses_the_secrets_key(editions: Editions) -> None:
+    """A key whose policy does not leave it to IAM has to admit each, or tasks do not start and no password rotates."""
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| `SecretKmsKeyArn`")]
+    resources = editions.nested({**everything(), "PasswordRotationDays": "30", "Tokens": "true"}).resources
+    used = {
+        (name.partition(".")[0], action)
+        for name, policy in _identity_policies(resources).items()
+        for actions, on, _ in _allowed(policy)
+        for action in actions
+        if everything()["SecretKmsKeyArn"] in on
+    }
+    assert {role for role, _ in used} == {"ExecutionRole", "TaskRole", "RotationRole"}
+    assert {word for pair in used for word in pair} <= set(re.findall("`([A-Za-z:]+)`", row))
 
 
 def test_an_alias_admits_the_keys_that_have_it(editions: Editions) -> None:

@@ -198,6 +198,35 @@ def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Pl
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
 
 
+def test_endpoints_answer_the_vpc_on_the_port_of_https(editions: Editions) -> None:
+    resources = made(editions, NatGateways="none", VpcCidr="172.16.0.0/16").resources
+    (rule,) = resources["EndpointSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == ("tcp", 443, 443, "172.16.0.0/16")
+    for endpoint in of_type(resources, "AWS::EC2::VPCEndpoint").values():
+        if endpoint["VpcEndpointType"] == "Interface":
+            assert endpoint["SecurityGroupIds"] == ["<EndpointSecurityGroup>"]
+            assert endpoint["SubnetIds"] == ["<PrivateSubnet1>", "<PrivateSubnet2>"]
+        assert "PolicyDocument" not in endpoint, (
+            "one that leaves out a principal or an action keeps tasks from starting"
+        )
+
+
+def test_flow_logs_are_of_all_traffic_and_written_for_this_account_alone(editions: Editions) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html"""
+    resources = made(editions, FlowLogs="true").resources
+    log = resources["FlowLog"]["Properties"]
+    assert (log["ResourceType"], log["ResourceId"], log["TrafficType"]) == ("VPC", "<Vpc>", "ALL")
+    assert (log["LogGroupName"], log["DeliverLogsPermissionArn"]) == ("<NetworkLogs>", "<FlowLogRole.Arn>")
+    role = resources["FlowLogRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    (policy,) = role["Policies"]
+    allowed = {action: it["Resource"] for it in policy["PolicyDocument"]["Statement"] for action in it["Action"]}
+    ours = {f"logs:{name}": ["<NetworkLogs.Arn>"] for name in ("CreateLogStream", "PutLogEvents")}
+    assert allowed == {**ours, "logs:DescribeLogGroups": ["*"], "logs:DescribeLogStreams": ["*"]}
+
+
 @pytest.mark.parametrize(("nat", "capacity"), [("one", "ec2"), ("none", "ec2"), ("none", "fargate")])
 def test_it_is_made_and_its_outputs_name_what_was_made(
     nat: str, capacity: str, monkeypatch: pytest.MonkeyPatch

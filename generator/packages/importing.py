@@ -192,8 +192,10 @@ def _yanks(
     PEP 592 withdraws files; our server, as PyPI, releases.
     """
     found: dict[str, Yank] = {}
-    for version in set(releases.values()):
-        names = [name for name in releases if releases[name] == version]
+    of_release: dict[str, list[str]] = {}
+    for name, version in releases.items():
+        of_release.setdefault(version, []).append(name)
+    for version, names in of_release.items():
         there = all(files[name].is_yanked for name in names)
         if there and not all(name in here and here[name].is_yanked for name in names):
             found[version] = Yank(project, version, files[names[0]].yanked_reason or "")

@@ -123,8 +123,14 @@ NEEDED: dict[str, set[str]] = {
     "secrets": {"secretsmanager"},
     "image": {"ecr.api", "ecr.dkr", "s3"},
     "EFS volume": set(),
+    # No service of AWS's: docs/upstream.md says what it needs.
+    "upstream": set(),
     "instances of a cluster": {"ecs", "ecs-agent", "ecs-telemetry"},
 }
+
+
+URLS = {"SECRETS_ENDPOINT": "action secretsmanager", "UPSTREAM_URL": "upstream"}
+"""By the variable of a container that has an address, the entry of NEEDED that it is."""
 
 
 def _needs(resources: Data) -> Iterator[str]:
@@ -151,6 +157,8 @@ def _needs(resources: Data) -> Iterator[str]:
             yield "image"
             yield f"log driver {container['LogConfiguration']['LogDriver']}"
             yield from ["secrets"] if container.get("Secrets") else []
+            urls = [it["Name"] for it in container["Environment"] if it["Value"].startswith(("http:", "https:"))]
+            yield from (URLS[name] for name in urls)
         yield from ("EFS volume" for volume in task["Volumes"] if "EFSVolumeConfiguration" in volume)
     yield from ("instances of a cluster" for _ in of_type(resources, "AWS::AutoScaling::AutoScalingGroup"))
 
@@ -184,8 +192,8 @@ def test_every_endpoint_is_needed(editions: Editions, capacity: str) -> None:
 def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Place) -> None:
     endpoints = of_type(made(editions, place, NatGateways="none").resources, "AWS::EC2::VPCEndpoint").values()
     names = {it["ServiceName"] for it in endpoints}
-    china = "cn." if place.partition == "aws-cn" else ""
-    assert f"{china}com.amazonaws.{place.region}.ecr.dkr" in names
+    prefix = {"aws-cn": "cn.com.amazonaws", "aws-eusc": "eu.amazonaws"}.get(place.partition, "com.amazonaws")
+    assert f"{prefix}.{place.region}.ecr.dkr" in names
     assert f"com.amazonaws.{place.region}.ecs-agent" in names
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -11,9 +15,13 @@ from hypothesis import strategies as st
 
 from ..tasks import wheel
 from .conftest import StartUpstream
-from .playing import Index
+from .playing import Index, send
+from .test_upstream import file_url
 
 Change = Callable[[str], str]
+
+THREADS = 8
+"""For pages, and as many for files, as docs/upstream.md says."""
 
 PRIVATE = ["acme-core", "acme-3d", "mine", "own-lib"]
 SPELLINGS: list[Change] = [
@@ -62,3 +70,41 @@ def test_no_private_name_is_asked_for(start_upstream: StartUpstream, directory: 
     assert tasks[0].project("public")["files"]
     for name in PRIVATE:
         assert not any(name in path for path in pypi.asked), pypi.asked
+
+
+@pytest.mark.parametrize("kind", ["page", "file"])
+def test_a_name_that_becomes_private_while_its_request_waits_for_a_thread_does_not_get_out(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, kind: str
+) -> None:
+    one, two = start_upstream(directory), start_upstream(directory, PRIVATE_NAMES="secret")
+    proceed = threading.Event()
+
+    def answer_late(handler: BaseHTTPRequestHandler) -> None:
+        proceed.wait(60)
+        send(handler, 404, "text/plain", b"")
+
+    name, content = wheel("secret", "9")
+    asked, waiting = "/simple/secret/", [f"/simple/slow{number}/" for number in range(THREADS)]
+    held = waiting
+    if kind == "file":
+        pypi.add("secret", name, content)
+        asked, held = (
+            file_url(one, "secret", name),
+            [pypi.add("slow", *wheel("slow", str(it))) for it in range(THREADS)],
+        )
+        waiting = [file["url"] for file in one.project("slow")["files"]]
+        pypi.asked.clear()
+    for path in held:
+        pypi.answers[path] = answer_late
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        answers = [pool.submit(one.get, path) for path in waiting]
+        while set(pypi.asked) != set(held):
+            time.sleep(0.1)
+        last = pool.submit(one.get, asked)
+        # Long enough to be waiting, too.
+        time.sleep(1)
+        assert two.upload(*wheel("secret", "1")).status_code == 200
+        proceed.set()
+        assert last.result().status_code == 404
+        assert {answer.result().status_code for answer in answers} <= {404, 503}
+    assert set(pypi.asked) == set(held)

@@ -21,7 +21,10 @@ from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, sha256, wheel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
-OURS = [wheel("ours", "1.0", metadata="Requires-Dist: publicdep\nRequires-Dist: ours-core\n"), wheel("ours_core", "1.0")]
+OURS = [
+    wheel("ours", "1.0", metadata="Requires-Dist: publicdep\nRequires-Dist: ours-core\n"),
+    wheel("ours_core", "1.0"),
+]
 EVIL = [wheel(name, version, b"evil") for name in ("ours", "ours_core") for version in ("1.0", "99.0")]
 PUBLIC = [wheel("publicdep", "1.0"), *EVIL]
 pytestmark = pytest.mark.slow

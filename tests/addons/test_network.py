@@ -18,7 +18,7 @@ from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place, Values
 
 from generator import settings
-from generator.addons.network import ENDPOINTS, OF_HOSTS
+from generator.addons.network import ENDPOINTS, MAX_ZONES, OF_HOSTS
 
 ROOT = Path(__file__).parents[2]
 THREE = "eu-west-1a,eu-west-1b,eu-west-1c"
@@ -196,6 +196,15 @@ def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Pl
     assert f"{prefix}.{place.region}.ecr.dkr" in names
     assert f"com.amazonaws.{place.region}.ecs-agent" in names
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
+
+
+def test_nat_gateways_begin_and_end_where_the_internet_is_reached(editions: Editions) -> None:
+    """Without the route a gateway fails; and the internet gateway cannot be detached before their addresses are gone."""
+    resources = editions.templates["network.yaml"]["Resources"]
+    assert resources["InternetRoute"]["DependsOn"] == ["InternetGatewayAttachment"]
+    for index in range(1, MAX_ZONES + 1):
+        assert resources[f"NatGateway{index}"]["DependsOn"] == ["InternetRoute"]
+        assert resources[f"NatAddress{index}"]["DependsOn"] == ["InternetGatewayAttachment"]
 
 
 def test_endpoints_answer_the_vpc_on_the_port_of_https(editions: Editions) -> None:

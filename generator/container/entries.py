@@ -74,14 +74,16 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
     project = project_of(name)
+    # reading.py refuses the others.
+    nameable = name.isprintable() and "\\" not in name
     try:
         if entry.is_file(follow_symlinks=False):
-            if project and name.isprintable():
+            if project and nameable:
                 reading.added[name] = project
             elif project:
-                report(path + name, "its name cannot be printed")
-        elif not name.isprintable():
-            report(path + name, "its name cannot be printed")
+                report(path + name, "no address can name it")
+        elif not nameable:
+            report(path + name, "no address can name it")
         elif entry.is_dir(follow_symlinks=False):
             reading.children.add(name)
         elif not entry.is_symlink():
@@ -94,7 +96,11 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
     except FileNotFoundError:
         report(path + name, "it is a link that leads to no file of the package directory")
     except PermissionError as error:
-        report(path + name, str(error.strerror))
+        if project and nameable:
+            # As a file that may not be read: whoever opens it is told.
+            reading.added[name] = project
+        else:
+            report(path + name, str(error.strerror))
     if project and name not in reading.added:
         reading.passed_over.add(project)
 
@@ -112,30 +118,36 @@ def open_file(root: str, path: str) -> IO[bytes]:
     Raises FileNotFoundError for anything else, links out of `root` among it; OSError if it cannot be read.
     """
     try:
-        descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
-    except OSError as error:
-        target = _inner_target(root, path) if error.errno == errno.ELOOP else None
-        if target is None:
-            raise _absent(error, path) from error
         try:
-            descriptor = os.open(target, _OPEN_FLAGS)
-        except OSError as second:
-            raise _absent(second, path) from second
+            descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            descriptor = os.open(_inner_target(root, path), _OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _inner_target(root: str, path: str) -> str | None:
-    """What a link within `root` stands for, unless it leads out of `root`."""
-    target = os.path.realpath(f"{root}/{path}")
-    return target if target.startswith(os.path.realpath(root) + "/") else None
-
-
-def _absent(error: OSError, path: str) -> OSError:
-    """FileNotFoundError where `error` means that there is no regular file at `path`, otherwise `error`."""
-    return FileNotFoundError(errno.ENOENT, error.strerror, path) if error.errno in _NO_FILE else error
+def _inner_target(root: str, path: str) -> str:
+    """What a link within `root` stands for. Raises FileNotFoundError if it leads out of `root`, and OSError."""
+    link, inside = f"{root}/{path}", os.path.realpath(root) + "/"
+    try:
+        # Strict, as what cannot be asked for would pass for no link.
+        target = os.path.realpath(link, strict=True)
+    except PermissionError:
+        # Unless it leads out as far as it may be followed.
+        target = os.path.realpath(link)
+        if target.startswith(inside):
+            raise
+    if not target.startswith(inside):
+        raise FileNotFoundError(errno.ENOENT, "a link that leads out", path)
+    return target
 
 
 def report(path: str, reason: str) -> None:

@@ -57,6 +57,13 @@ def directory_called_like_a_package(directory: Path) -> None:
     (directory / "odd-1.0.tar.gz").mkdir()
 
 
+def unnameable(directory: Path) -> None:
+    """No address can have a backslash."""
+    (directory / "odd\\-1.0.tar.gz").write_bytes(b"x")
+    (directory / "sub\\").mkdir()
+    (directory / "sub\\" / "odd-1.0.tar.gz").write_bytes(b"x")
+
+
 def undecodable(directory: Path) -> None:
     (directory / os.fsdecode(b"odd-\xff-1.0.tar.gz")).write_bytes(b"x")
     (directory / os.fsdecode(b"\xff")).mkdir()
@@ -89,6 +96,7 @@ ODD = [
     listening_socket,
     directory_called_like_a_package,
     undecodable,
+    unnameable,
     unprintable,
     deep,
 ]
@@ -225,8 +233,34 @@ def test_a_file_that_may_not_be_read_hides_only_itself(unprivileged: Callable[[]
     assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
     assert task.get("/packages/demo-1.1.tar.gz").status_code == 503
     assert task.get("/simple/other/").status_code == 503
+    (directory / "linked-1.0.tar.gz").symlink_to("other-1.0.tar.gz")
+    assert task.get("/simple/linked/").status_code == 503
     (directory / "other-1.0.tar.gz").chmod(0o644)
     assert wait_for(lambda: task.get("/simple/other/").status_code == 200)
+
+
+def test_a_directory_that_may_not_be_read_any_more_hides_only_itself(
+    unprivileged: Callable[[], Task], directory: Path
+) -> None:
+    """A task that knew what is in it answers as one that did not."""
+    inner = directory / "sub"
+    inner.mkdir()
+    for path in (directory / "demo-1.0.tar.gz", inner / "demo-1.1.tar.gz", inner / "other-1.0.tar.gz"):
+        path.write_bytes(b"content")
+    (directory / "linked-1.0.tar.gz").symlink_to("sub/demo-1.1.tar.gz")
+    (directory / "linked-1.1.tar.gz").write_bytes(b"content")
+    knowing = unprivileged()
+    assert [len(knowing.project(name)["files"]) for name in ("demo", "linked", "other")] == [2, 2, 1]
+    inner.chmod(0)
+    try:
+        for task in (knowing, unprivileged()):
+            # Files are looked at again after a second.
+            assert wait_for(lambda task=task: task.get("/simple/other/").status_code == 503)
+            assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
+            assert [it["filename"] for it in task.project("linked")["files"]] == ["linked-1.1.tar.gz"]
+    finally:
+        inner.chmod(0o755)
+    assert wait_for(lambda: len(knowing.project("demo")["files"]) == 2)
 
 
 def test_health_tells_whether_listings_can_be_served(start_newest: StartTask, directory: Path) -> None:

@@ -7,12 +7,9 @@ IAM takes them, is theirs.
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from deployments import Editions
 from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place
@@ -27,7 +24,6 @@ TAG = "repo:octo-org/octo-repo:ref:refs/tags/v1"
 IMMUTABLE = "repo:octo-org@123456/octo-repo@456789:ref:refs/heads/main"
 GITLAB_MAIN = "project_path:group/sub/project:ref_type:branch:ref:main"
 GITHUB_ISSUER, GITLAB_ISSUER = "token.actions.githubusercontent.com", "gitlab.com"
-PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
 
 
 def made(editions: Editions, place: Place = PLACES[0], **given: str) -> Evaluation:
@@ -209,41 +205,11 @@ def test_a_provider_is_made_unless_there_is_one(editions: Editions) -> None:
     arn = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB_ISSUER}"
     given = made(editions, GitHubSubjects=MAIN, GitHubProviderArn=arn)
     assert given.resources.keys() == {"GitHubRole"}
+    for title in ("GitHubProvider", "GitLabProvider"):
+        resource = editions.templates["ci-access.yaml"]["Resources"][title]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate", "stacks of other accounts of the server rely on it"
+        assert resource["UpdateReplacePolicy"] == "Retain"
     for it, provider in ((fresh, "<GitHubProvider>"), (given, arn)):
         (statement,) = it.resources["GitHubRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Federated": provider}
         assert it.outputs["GitHubIdentityProviderArn"] == provider
-
-
-def recipe(name: str) -> Any:
-    found = re.search(rf"<!-- recipe: {name} -->\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert found
-    return yaml.load(found[1], yaml.BaseLoader)
-
-
-ACTION_INPUTS = {"aws-region", "role-to-assume"}
-"""Of https://github.com/aws-actions/configure-aws-credentials/blob/main/action.yml, what the recipe uses."""
-
-
-def test_the_recipe_for_github_asks_for_the_token_that_the_role_takes(editions: Editions) -> None:
-    workflow = recipe("github")
-    assert "pull_request_target" not in workflow["on"]
-    (job,) = workflow["jobs"].values()
-    assert job["permissions"] == {"contents": "read", "id-token": "write"}
-    (login,) = [
-        step for step in job["steps"] if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@v")
-    ]
-    assert login["with"].keys() == ACTION_INPUTS
-    role = made(editions, GitHubSubjects=ENVIRONMENT).resources["GitHubRole"]
-    subject = f"repo:octo-org/octo-repo:environment:{job['environment']}"
-    assert admits(role, GITHUB_ISSUER, {"sub": subject, "aud": "sts.amazonaws.com"})
-    assert all("add-mask" in step["run"] for step in job["steps"] if "get-secret-value" in step.get("run", ""))
-
-
-def test_the_recipe_for_gitlab_asks_for_the_token_that_the_role_takes(editions: Editions) -> None:
-    (job,) = recipe("gitlab").values()
-    (token,) = job["id_tokens"].values()
-    role = made(editions, GitLabSubjects=GITLAB_MAIN).resources["GitLabRole"]
-    assert admits(role, GITLAB_ISSUER, {"sub": GITLAB_MAIN, "aud": token["aud"]})
-    script = "\n".join([*job["before_script"], *job["script"]])
-    assert all(f"${name}" in script for name in job["id_tokens"])

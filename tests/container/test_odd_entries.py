@@ -74,6 +74,11 @@ def unprintable(directory: Path) -> None:
     (directory / "odd-1.0\n.tar.gz").write_bytes(b"x")
 
 
+def of_two_lines(directory: Path) -> None:
+    """pypiserver's rule tries each way to read it."""
+    (directory / f"odd{'-1' * 120}\n.whl").write_bytes(b"x")
+
+
 def deep(directory: Path) -> None:
     """Deeper than a path may be long."""
     here = os.open(directory, os.O_RDONLY)
@@ -98,6 +103,7 @@ ODD = [
     undecodable,
     unnameable,
     unprintable,
+    of_two_lines,
     deep,
 ]
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
-from .tasks import READER, Task, sdist, sha256, staged
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged
 from .test_uploads import wait_for
 
 
@@ -223,6 +224,8 @@ def test_a_directory_that_may_not_be_read_hides_only_itself(unprivileged: Callab
         # It may lie in what cannot be read.
         for path in ("/simple/found/", "/simple/absent/", "/packages/lost+found/found-1.0.tar.gz"):
             assert task.get(path, READER).status_code == 503
+        yank = {":action": "yank", "name": "found", "version": "1.0"}
+        assert requests.post(task.url, data=yank, auth=PUBLISHER, timeout=60).status_code == 503
         assert task.errors.read_text().count("lost+found") == 1
     finally:
         (directory / "lost+found").chmod(0o755)

@@ -173,7 +173,8 @@ class Uploads:
         packages = map(self._backend.package, self._backend.index.paths(project))
         wanted = canonicalize_version(version)
         package = next((it for it in packages if canonicalize_version(it.version) == wanted), None)
-        if package is None:
+        # Old files may have no version, or dots for one, which no link can be called.
+        if package is None or not wanted.strip("."):
             raise Refusal(404, f"Nothing was changed: there is no {project} {version} here.")
         self._backend.yank(package, reason)
         write_change(environ, action, f"{project}=={package.version}", None, None, reason)

@@ -31,12 +31,13 @@ _reported: set[tuple[str, str]] = set()
 
 
 class Reading(NamedTuple):
-    """The names in one directory; each added file with its project."""
+    """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
 
     known: set[str]
     added: dict[str, str]
     children: set[str]
     leftovers: set[str]
+    passed_over: set[str]
 
 
 def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
@@ -56,7 +57,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
     Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
-    reading = Reading(set(), {}, set(), set())
+    reading = Reading(set(), {}, set(), set(), set())
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = entry.name
@@ -98,6 +99,8 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
             reading.added[name] = project
         else:
             report(path + name, str(error.strerror))
+    if project and name not in reading.added:
+        reading.passed_over.add(project)
 
 
 def project_of(name: str) -> str | None:

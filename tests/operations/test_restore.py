@@ -210,6 +210,14 @@ def test_what_serves_already_is_not_offered_again(account: Restores) -> None:
     assert len(account.asked) == 1
 
 
+def test_nothing_is_served_before_it_is_restored(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    point, before = account.add_point(vault(), live()), live()
+    account.add_job(point, Status="RUNNING")
+    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
+    assert "is RUNNING: leave --directory out to watch it" in capsys.readouterr().err
+    assert live() == before
+
+
 def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
     """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()

@@ -174,7 +174,7 @@ class Uploads:
         packages = map(self._backend.package, self._backend.index.paths(project))
         wanted = canonicalize_version(version)
         package = next((it for it in packages if canonicalize_version(it.version) == wanted), None)
-        # No link can be called as the versions of what is named without one.
+        # Old files may have no version, or dots for one, which no link can be called.
         if package is None or not wanted.strip("."):
             require_complete(self._backend.index)
             raise Refusal(404, f"Nothing was changed: there is no {project} {version} here.")

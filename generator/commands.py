@@ -310,7 +310,8 @@ def delete(
 def restore(
     recovery_point: Annotated[str | None, typer.Option(metavar="ARN", help="What to restore. Default: a list.")] = None,
     directory: Annotated[
-        str | None, typer.Option(help="AWS Backup's, at the root of the restored: serve from there.")
+        str | None,
+        typer.Option(help="AWS Backup's, at the root of the restored, or the packages' own in it: serve from there."),
     ] = None,
     vault: Annotated[str | None, typer.Option(metavar="NAME", help="Where it is. Default: the stack's own.")] = None,
     kms_key: Annotated[str | None, typer.Option(metavar="ARN", help="Of the new one. Default: the old one's.")] = None,

@@ -283,6 +283,50 @@ def test_every_conditional_resource_is_there_with_some_values_and_not_with_other
     )
 
 
+BACKUPS = {"BackupPlan", "BackupRole", "BackupSelection", "FailedBackup", "FailedRestore", "MissingBackupAlarm"}
+ACCESS_LOGS_CLEANER = {title.replace("Vault", "AccessLogs") for title in VAULT_CLEANER}
+GROUP_CLEANER = {title.replace("Vault", "Group") for title in VAULT_CLEANER}
+TOGGLES: dict[tuple[str, str], set[str]] = {
+    ("AccessLogForceDestroy", "true"): ACCESS_LOGS_CLEANER,
+    ("AsgInstanceType", "m7g.large"): {"CpuCreditAlarm"},
+    ("AsgInstanceTypeOverride", "r8gd.medium"): {"CpuCreditAlarm"},
+    ("BackupCopyVaultArn", extras()["BackupCopyVaultArn"]): {"FailedBackupCopy"},
+    ("BackupSchedule", extras()["BackupSchedule"]): {"MissingBackupAlarm"},
+    ("BackupsForceDestroy", "true"): VAULT_CLEANER,
+    ("CaaRecords", "false"): {"CertificateAuthorityRecords"},
+    ("Capacity", "fargate"): HOSTS | TASKS,
+    ("Capacity", "fargate-spot"): HOSTS | TASKS,
+    ("CertificateArn", extras()["CertificateArn"]): {"Certificate", "CertificateAuthorityRecords"},
+    ("CreateMountTargets", "false"): {"MountTarget1", "MountTarget2"},
+    ("DnsNames", extras()["DnsNames"]): {"ForwardMoreRule"},
+    ("EfsThroughputMode", "bursting"): {"FileSystemBurstCreditAlarm"},
+    ("EnableCloudwatchDashboard", "false"): {"Dashboard"},
+    ("EnableEfsBackup", "false"): BACKUPS,
+    ("ExistingFileSystemId", extras()["ExistingFileSystemId"]): {"FileSystem"},
+    ("HttpRedirect", "true"): {"HttpListener"},
+    ("ManagedTerminationProtection", "ENABLED"): GROUP_CLEANER,
+    ("PasswordRotationDays", "30"): ROTATION,
+    ("SecretReaders", extras()["SecretReaders"]): {"PublisherSecretReaders", "ReaderSecretReaders"},
+    ("TaskMinCount", "0"): {
+        *("FailingRequestsAlarm", "MissingTasksAlarm", "NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"),
+        "SuccessRateAlarm",
+    },
+    ("Tokens", "true"): {"TokensSecret"},
+    ("WebAclArn", extras()["WebAclArn"]): {"WebAclAssociation"},
+}
+"""The resources that come or go where one parameter of a default deployment is another: these, and no others."""
+
+
+@pytest.mark.parametrize("way", ["nested", "single"])
+def test_a_parameter_brings_and_removes_what_it_is_for_and_nothing_else(editions: Editions, way: str) -> None:
+    """A resource that is under somebody else's condition is missed only where that one is off."""
+    evaluate = getattr(editions, way)
+    before = evaluate(DEFAULTS).resources.keys()
+    alone = {(name, value) for name, value in extras().items()} | TOGGLES.keys()
+    found = {(name, value): before ^ evaluate({name: value}).resources.keys() for name, value in alone}
+    assert {toggle: titles for toggle, titles in found.items() if titles} == TOGGLES
+
+
 def _records(resources: Data) -> list[tuple[str, str]]:
     return [(record["Type"], record["Name"]) for record in resources["Records"]["Properties"]["RecordSets"]]
 

@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
     "options": ("operations.aws",),
-    "access": ("access", "operations", "options"),
+    # A list of tokens has to be one that the tasks take.
+    "access": ("access", "operations", "options", "container.tokens"),
     "packages": ("packages", "operations", "options"),
     "commands": ("access", "build", "operations", "packages", "local", "options"),
     "__main__": ("commands",),

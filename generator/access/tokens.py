@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
+from generator.container.tokens import tokens_of
 from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
@@ -111,14 +112,13 @@ def _arn(account: Account, stack_name: str) -> str:
 def _read(account: Account, arn: str) -> tuple[str, list[Entry]]:
     """The current version and what it has. Raises Problem."""
     found = account.client("secretsmanager").get_secret_value(SecretId=arn, VersionStage=_CURRENT)
+    text = found.get("SecretString", "")
     try:
-        entries = json.loads(found["SecretString"])
-        for it in entries:
-            it["name"], it["may"], it["projects"], it["sha256"]
-            it["expires"] is None or datetime.fromisoformat(it["expires"]).utctimetuple()
-    except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"the secret {arn} has not what docs/tokens.md describes: mend it there") from error
-    return found["VersionId"], entries
+        # As tasks do: of a list that they refuse they would take up no change, and a revoked token would go on working.
+        tokens_of(text)
+    except ValueError as error:
+        raise Problem(f"tasks refuse the list in the secret {arn}, as {error}: mend it there") from error
+    return found["VersionId"], json.loads(text)
 
 
 def _change(account: Account, stack_name: str, edit: Callable[[list[Entry]], list[Entry]]) -> None:

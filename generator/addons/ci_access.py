@@ -27,12 +27,21 @@ from generator.parts.tags import tags
 from generator.settings.values import KEY_ARN, items, optional
 
 MAX_SUBJECTS = 20
+MAX_LENGTH = 1600
+"""Characters of all subjects: with the rest of it a role's trust policy has 2,048 at most, IAM's default quota.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
 AUDIENCE = "sts.amazonaws.com"
-_REF = "[A-Za-z0-9._/@+#-]{1,200}"
-_OWNER, _REPOSITORY = "[A-Za-z0-9-]{1,39}", "[A-Za-z0-9._-]{1,100}"
+# Neither what separates subjects, nor a wildcard or a variable of IAM; GitHub writes a colon as %3A.
+_CHARACTERS = "A-Za-z0-9._/@+#%=!();'-"
+_REF = f"[{_CHARACTERS}]{{1,200}}"
+_ENVIRONMENT = f"[{_CHARACTERS}]([ {_CHARACTERS}]{{0,253}}[{_CHARACTERS}])?"
+# An owner has underscores where an enterprise manages its users.
+_OWNER, _REPOSITORY = "[A-Za-z0-9_-]{1,39}", "[A-Za-z0-9._-]{1,100}"
 _GITHUB = (
     f"repo:({_OWNER}/{_REPOSITORY}|{_OWNER}@[0-9]{{1,20}}/{_REPOSITORY}@[0-9]{{1,20}})"
-    f":(ref:refs/(heads|tags)/{_REF}|environment:[A-Za-z0-9._-]{{1,255}})"
+    f":(ref:refs/(heads|tags)/{_REF}|environment:{_ENVIRONMENT})"
 )
 _GITLAB = f"project_path:[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){{1,20}}:ref_type:(branch|tag):ref:{_REF}"
 
@@ -59,8 +68,8 @@ def _subjects(name: str, label: str, description: str, pattern: str, example: st
         label=label,
         description=f"Up to {MAX_SUBJECTS}, separated by commas. {description}",
         default="",
-        pattern=items(pattern, MAX_SUBJECTS, least=0),
-        constraint=f"must be up to {MAX_SUBJECTS} subjects separated by commas, without wildcards and not of pull requests, e.g. {example}",
+        pattern=f"^(?=.{{0,{MAX_LENGTH}}}$){items(pattern, MAX_SUBJECTS, least=0)[1:]}",
+        constraint=f"must be up to {MAX_SUBJECTS} subjects separated by commas, of {MAX_LENGTH} characters in all, without wildcards and not of pull requests, e.g. {example}",
     )
 
 

@@ -72,7 +72,7 @@ def _scopes(template: Template, boundary: object) -> list[Scope]:
     secrets = [it.title for it in template.resources.values() if it.resource_type == "AWS::SecretsManager::Secret"]
     bucket = "arn:${AWS::Partition}:s3:::sc-${AWS::AccountId}-pp-*"
     attached = {"ArnLike": {"iam:PolicyARN": [Sub(arn) for arn in managed_policies(template)]}}
-    passed = {"StringEquals": {"iam:PassedToService": [Sub(it) if "$" in it else it for it in _trusted(template)]}}
+    passed = {"StringEquals": {"iam:PassedToService": _trusted(template)}}
     return [
         Scope("iam:CreateServiceLinkedRole", (Sub("arn:${AWS::Partition}:iam::*:role/aws-service-role/*"),)),
         Scope(
@@ -135,10 +135,9 @@ def managed_policies(template: Template) -> list[str]:
 
 
 def _trusted(template: Template) -> list[str]:
-    """The services that may assume the template's roles, as ``Fn::Sub`` has them."""
+    """The services that may assume the template's roles."""
     roles = [it.to_dict()["Properties"] for it in template.resources.values() if it.resource_type == "AWS::IAM::Role"]
-    trusted = [it["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] for it in roles]
-    return sorted({it["Fn::Sub"] if isinstance(it, dict) else it for it in trusted})
+    return sorted({it["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] for it in roles})
 
 
 def _handlers(kind: str) -> Iterable[str]:

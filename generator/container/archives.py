@@ -49,7 +49,7 @@ def read_metadata(name: str, file: IO[bytes]) -> bytes:
             raise source.failure from error
         if isinstance(error, Unfit):
             raise
-        raise Unfit("it is damaged, or not the archive that its name says") from error
+        raise Unfit("it cannot be read as the archive that its name says") from error
 
 
 def _read(name: str, source: _Source) -> bytes:
@@ -64,32 +64,29 @@ def _read(name: str, source: _Source) -> bytes:
     raise Unfit("it is no wheel or source distribution")
 
 
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-_ENCRYPTED = 1
+_LOCAL_HEADER = struct.Struct("<26xHH")
 _PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
 
 
 def _from_zip(source: _Source, wanted: re.Pattern[str], project: str | None = None) -> bytes:
     """`project` is the one that the first group of `wanted` must name; any will do if it is None."""
     with zipfile.ZipFile(source) as archive:
-        found = [
-            member
-            for member in archive.infolist()
-            if (match := wanted.fullmatch(member.filename))
-            and (project is None or canonicalize_name(match[1]) == project)
-        ]
+        found = [(it, match) for it in archive.infolist() if (match := wanted.fullmatch(it.filename))]
         if len(found) != 1:
             raise _not_one(len(found), "METADATA" if project else "PKG-INFO")
-    return _member(source, found[0])
+        member, match = found[0]
+        if project and canonicalize_name(match[1]) != project:
+            raise Unfit("its METADATA is in a directory of another project")
+        # It compares the member's own header with the table, as installers do.
+        archive.open(member).close()
+    return _member(source, member)
 
 
 def _member(source: _Source, member: zipfile.ZipInfo) -> bytes:
     """zipfile itself would cut off what inflates to more than it declares, which others do not."""
     source.seek(member.header_offset)
     header = source.read(_LOCAL_HEADER.size)
-    signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-    if signature != b"PK\3\4" or member.flag_bits & _ENCRYPTED:
-        raise Unfit("its core metadata is encrypted or damaged")
+    name_length, extra_length = _LOCAL_HEADER.unpack(header)
     source.seek(name_length + extra_length, os.SEEK_CUR)
     packed = source.read(member.compress_size)
     if member.compress_type == zipfile.ZIP_STORED:

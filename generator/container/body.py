@@ -21,12 +21,12 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 
 
-class StalledBody(OSError):
-    """The client is silent, or sends too slowly."""
+class StalledBody(Exception):
+    """The client is silent, sends too slowly, or went away."""
 
 
-class MalformedBody(OSError):
-    """The chunks of a body are not what RFC 9112 makes them."""
+class MalformedBody(Exception):
+    """A body is cut off, or its chunks are not what RFC 9112 makes them."""
 
 
 class Body:
@@ -47,17 +47,13 @@ class Body:
         self.complete = request.length == 0
 
     def read(self, size: int = -1) -> bytes:
-        """
-        At most `size` bytes; b"" at the end, which may come too early.
-
-        Raises StalledBody, MalformedBody, and OSError if it went away.
-        """
+        """At most `size` bytes; b"" at the end. Raises StalledBody and MalformedBody."""
         taken: list[bytes] = []
         wanted = size if size >= 0 else sys.maxsize
         while wanted and not self.complete and (self._left or (self._chunked and self._next_chunk())):
             data = self._take(min(self._left, wanted))
             if not data:
-                break
+                raise MalformedBody(f"the last {self._left} bytes did not arrive")
             taken.append(data)
             wanted -= len(data)
             self._left -= len(data)
@@ -104,15 +100,18 @@ class Body:
 
     def _receive(self, limit: int) -> bytes:
         """b"" at the connection's end."""
-        if self._expected:
-            self._expected = False
-            self._socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         while True:
             try:
+                if self._expected:
+                    self._expected = False
+                    self._socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
                 data = self._socket.recv(min(limit, RECEIVE_BYTES))
             except BlockingIOError:
                 self._wait()
                 continue
+            except OSError as error:
+                # Of the client's, which must not pass for the storage's.
+                raise StalledBody("the client went away") from error
             self._arrived += len(data)
             return data
 

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -56,11 +57,11 @@ class Files:
                 os.utime(self._root / path)
         return file
 
-    def fetch(self, sha256: str, url: str, size: int | None, limit: int) -> None:
+    def fetch(self, sha256: str, url: str, size: int | None, limit: int, check: Callable[[], None]) -> None:
         """
         Have the file here, which is of `size` bytes if that is known, and at most of `limit`.
 
-        One task fetches, of all that are asked to. Raises Unreachable.
+        One task fetches, of all that are asked to, after a `check`, which may raise. Raises Unreachable.
         """
         lock = f"{make_hidden(str(self._root), FETCHING, UPSTREAM)}/{sha256}"
         while not self._is_here(sha256):
@@ -70,6 +71,7 @@ class Files:
                 _await(lock)
                 continue
             try:
+                check()
                 self._download(sha256, url, size, limit, lock)
             finally:
                 with suppress(OSError):

@@ -39,8 +39,7 @@ class DetailsCache:
 
         Raises OSError; FileNotFoundError if there is no file, whatever else may be there.
         """
-        status = self._status(path)
-        if status is not None and (details := self._current(path, status)):
+        if details := self._current(path, self._status(path)):
             return details
         with self._locks[hash(path) % len(self._locks)], open_file(self._root, path) as file:
             # Opening has asked the file server; attributes without it may be old.
@@ -75,8 +74,6 @@ class DetailsCache:
         denied: PermissionError | None = None
         found: list[tuple[str, Details]] = []
         for path, status in zip(paths, statuses, strict=True):
-            if status is None:
-                continue
             details = self._current(path, status)
             if details is None:
                 if kept is None:
@@ -120,13 +117,13 @@ class DetailsCache:
             before = {path: it for path, it in self._kept.load(project).items() if paths is None or path in paths}
             self._kept.save(project, before | dict(details))
 
-    def _current(self, path: str, status: os.stat_result) -> Details | None:
+    def _current(self, path: str, status: os.stat_result | None) -> Details | None:
         details = self._known.get(path)
-        return details if details is not None and details.identity == Identity.of(status) else None
+        return details if details and status and details.identity == Identity.of(status) else None
 
-    def _believed(self, path: str, status: os.stat_result, kept: Mapping[str, Details]) -> Details | None:
+    def _believed(self, path: str, status: os.stat_result | None, kept: Mapping[str, Details]) -> Details | None:
         details = kept.get(path)
-        if details is None or details.identity != Identity.of(status):
+        if not details or not status or details.identity != Identity.of(status):
             return None
         return self._remember(path, details)
 
@@ -151,10 +148,11 @@ class DetailsCache:
         ]
 
     def _status(self, path: str) -> os.stat_result | None:
+        """None if opening the file will tell why there is none."""
         try:
             return os.stat(f"{self._root}/{path}")
         except OSError as error:
-            # ELOOP: links that lead to each other.
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            # ELOOP: links that lead to each other. EACCES: the file's directory may not be read.
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
                 return None
             raise

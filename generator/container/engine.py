@@ -217,17 +217,19 @@ class Engine:
             return self._refuse(connection, Refusal(431, f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes."))
         if end < 0:
             return self._await(connection, select.EPOLLIN, connection.head_deadline)
-        head = bytes(received[: end + 2])
-        del received[: end + 4]
         try:
-            request = read_request(head, connection.peer)
+            request = read_request(bytes(received[: end + 2]).removeprefix(b"\r\n"), connection.peer)
         except Refusal as refusal:
             return self._refuse(connection, refusal)
+        del received[: end + 4]
         self._ask(connection, request)
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         environ = {"REMOTE_ADDR": connection.peer}
-        connection.answer = Answer(environ, refusal.response, time.monotonic(), keeps_alive=False)
+        response = refusal.response
+        if connection.received.startswith(b"HEAD "):
+            response = response._replace(body=())
+        connection.answer = Answer(environ, response, time.monotonic(), keeps_alive=False)
         # What follows is no request.
         connection.discards = LINGER_BYTES
         self._send(connection)

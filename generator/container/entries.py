@@ -31,12 +31,13 @@ _reported: set[tuple[str, str]] = set()
 
 
 class Reading(NamedTuple):
-    """The names in one directory; each added file with its project."""
+    """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
 
     known: set[str]
     added: dict[str, str]
     children: set[str]
     leftovers: set[str]
+    passed_over: set[str]
 
 
 def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
@@ -56,7 +57,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
     Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
-    reading = Reading(set(), {}, set(), set())
+    reading = Reading(set(), {}, set(), set(), set())
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = entry.name
@@ -72,15 +73,15 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
 def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
+    # reading.py refuses such, and pypiserver's rule takes minutes for names of many lines.
+    if not name.isprintable() or "\\" in name:
+        report(path + name, "no address can name it")
+        return
     project = project_of(name)
     try:
         if entry.is_file(follow_symlinks=False):
-            if project and name.isprintable():
+            if project:
                 reading.added[name] = project
-            elif project:
-                report(path + name, "its name cannot be printed")
-        elif not name.isprintable():
-            report(path + name, "its name cannot be printed")
         elif entry.is_dir(follow_symlinks=False):
             reading.children.add(name)
         elif not entry.is_symlink():
@@ -93,7 +94,13 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
     except FileNotFoundError:
         report(path + name, "it is a link that leads to no file of the package directory")
     except PermissionError as error:
-        report(path + name, str(error.strerror))
+        if project:
+            # As a file that may not be read: whoever opens it is told.
+            reading.added[name] = project
+        else:
+            report(path + name, str(error.strerror))
+    if project and name not in reading.added:
+        reading.passed_over.add(project)
 
 
 def project_of(name: str) -> str | None:
@@ -109,30 +116,36 @@ def open_file(root: str, path: str) -> IO[bytes]:
     Raises FileNotFoundError for anything else, links out of `root` among it; OSError if it cannot be read.
     """
     try:
-        descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
-    except OSError as error:
-        target = _inner_target(root, path) if error.errno == errno.ELOOP else None
-        if target is None:
-            raise _absent(error, path) from error
         try:
-            descriptor = os.open(target, _OPEN_FLAGS)
-        except OSError as second:
-            raise _absent(second, path) from second
+            descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            descriptor = os.open(_inner_target(root, path), _OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _inner_target(root: str, path: str) -> str | None:
-    """What a link within `root` stands for, unless it leads out of `root`."""
-    target = os.path.realpath(f"{root}/{path}")
-    return target if target.startswith(os.path.realpath(root) + "/") else None
-
-
-def _absent(error: OSError, path: str) -> OSError:
-    """FileNotFoundError where `error` means that there is no regular file at `path`, otherwise `error`."""
-    return FileNotFoundError(errno.ENOENT, error.strerror, path) if error.errno in _NO_FILE else error
+def _inner_target(root: str, path: str) -> str:
+    """What a link within `root` stands for. Raises FileNotFoundError if it leads out of `root`, and OSError."""
+    link, inside = f"{root}/{path}", os.path.realpath(root) + "/"
+    try:
+        # Strict, as what cannot be asked for would pass for no link.
+        target = os.path.realpath(link, strict=True)
+    except PermissionError:
+        # Unless it leads out as far as it may be followed.
+        target = os.path.realpath(link)
+        if target.startswith(inside):
+            raise
+    if not target.startswith(inside):
+        raise FileNotFoundError(errno.ENOENT, "a link that leads out", path)
+    return target
 
 
 def report(path: str, reason: str) -> None:

@@ -82,7 +82,7 @@ def same_version(text: str, file: Released) -> bool:
 def version_of(name: str, guessed: str) -> str:
     """The version of the file `name`, for which pypiserver guessed `guessed`: normalised (PEP 440) if it is one."""
     # pypiserver appends a wheel's build tag (PEP 427).
-    text = guessed.partition("-")[0] if name.endswith(".whl") else guessed
+    text = guessed.partition("-")[0] if name.removesuffix(".asc").endswith(".whl") else guessed
     version = _version(text)
     return text if version is None else str(version)
 

@@ -77,6 +77,8 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], o
 def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], object]) -> RemoteFile:
     """Raises BadName, KeyError, TypeError, AttributeError or ValueError for what cannot be served."""
     name, url, sha256, size = entry["filename"], urljoin(page, entry["url"]), entry["hashes"]["sha256"], entry["size"]
+    # To the address of the metadata something is appended.
+    url = url.partition("#")[0]
     file = released(name)
     if (
         not _FILENAME.fullmatch(name)
@@ -91,7 +93,7 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
     metadata_sha256 = metadata.get("sha256") if isinstance(metadata, dict) else None
     if not (name.endswith(".whl") and isinstance(metadata_sha256, str) and _SHA256.fullmatch(metadata_sha256)):
         metadata_sha256 = None
-    yanked = entry.get("yanked", False)
+    yanked = entry.get("yanked")
     return RemoteFile(
         name,
         url,
@@ -99,7 +101,7 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
         Candidate(project, file.version, sha256, read_time(entry.get("upload-time"))),
         _text(entry.get("requires-python")) or None,
         metadata_sha256,
-        None if yanked is False else _text(yanked),
+        _text(yanked) if yanked else None,
     )
 
 
@@ -121,9 +123,10 @@ def read_time(value: object) -> float | None:
 
 
 class Answered(NamedTuple):
-    """What an upstream sent at `url`, and what to ask next time whether it has changed."""
+    """What an upstream sent when `url` was asked for, from `base`; and what to ask next time whether it has changed."""
 
     url: str
+    base: str
     etag: str
     content: bytes
 
@@ -145,10 +148,10 @@ class Pages:
             head, _, content = rest.partition(b"\n")
             if hashlib.sha256(rest).hexdigest().encode() != digest:
                 return None
-            name, url, etag = json.loads(head)
+            name, url, base, etag = json.loads(head)
         except (OSError, ValueError):
             return None
-        return (Answered(url, etag, content), age) if name == project else None
+        return (Answered(url, base, etag, content), age) if name == project else None
 
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
         """What was kept, `before`, was found to be `now`."""
@@ -163,7 +166,7 @@ class Pages:
     def _save(self, project: str, answered: Answered) -> None:
         """Raises OSError."""
         make_hidden(str(self._root), PAGES, UPSTREAM)
-        rest = json.dumps([project, *answered[:2]]).encode() + b"\n" + answered.content
+        rest = json.dumps([project, *answered[:3]]).encode() + b"\n" + answered.content
         staged = Staged(self._root, _kept_at(project))
         try:
             staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from .archives import read_metadata
 from .backend import IndexedBackend
-from .body import MalformedBody
 from .grants import Grant
+from .health import require_complete
 from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
@@ -67,10 +67,9 @@ class Uploads:
 
         None if the form is for pypiserver itself, which then finds it in `environ`.
         """
-        body = _Body(environ)
         with Form() as form:
             try:
-                self._receive(form, body, environ.get("CONTENT_TYPE", ""))
+                self._receive(form, environ["wsgi.input"].read, environ.get("CONTENT_TYPE", ""))
             except OSError as error:
                 raise storage_refusal(error) from error
             action = form.fields.get(":action")
@@ -89,10 +88,10 @@ class Uploads:
             }
             return None
 
-    def _receive(self, form: Form, body: _Body, content_type: str) -> None:
+    def _receive(self, form: Form, read: Callable[[int], bytes], content_type: str) -> None:
         if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-            encoded = body.read(READ_BYTES)
-            if body.read(1):
+            encoded = read(READ_BYTES)
+            if read(1):
                 raise Refusal(413, f"A form without files is at most {READ_BYTES} bytes.")
             try:
                 for name, value in parse_qsl(encoded.decode("utf-8", "replace"), max_num_fields=FIELDS_LIMIT):
@@ -101,15 +100,10 @@ class Uploads:
                 raise Refusal(400, f"The form is malformed: {error}.") from error
         else:
             try:
-                for part in parts(body.read, boundary_of(content_type)):
+                for part in parts(read, boundary_of(content_type)):
                     self._take(form, part)
             except Malformed as error:
                 raise Refusal(400, f"Nothing was stored: the form is malformed: {error}.") from error
-        if body.expected is not None and body.received != body.expected:
-            raise Refusal(
-                400,
-                f"Nothing was stored: {body.received} of {body.expected} bytes arrived. Upload the file again.",
-            )
 
     def _take(self, form: Form, part: Part) -> None:
         if part.name in _FILES:
@@ -180,32 +174,13 @@ class Uploads:
         packages = map(self._backend.package, self._backend.index.paths(project))
         wanted = canonicalize_version(version)
         package = next((it for it in packages if canonicalize_version(it.version) == wanted), None)
-        if package is None:
+        # Old files may have no version, or dots for one, which no link can be called.
+        if package is None or not wanted.strip("."):
+            require_complete(self._backend.index)
             raise Refusal(404, f"Nothing was changed: there is no {project} {version} here.")
         self._backend.yank(package, reason)
         write_change(environ, action, f"{project}=={package.version}", None, None, reason)
         return whole(200, "text/html; charset=UTF-8", b"")
-
-
-class _Body:
-    """The request's body; `expected` is its announced length in bytes, None if it is sent in chunks."""
-
-    def __init__(self, environ: Environ) -> None:
-        length = environ.get("CONTENT_LENGTH")
-        self.expected = int(length) if length else None
-        self.received = 0
-        self._stream = environ["wsgi.input"]
-
-    def read(self, size: int) -> bytes:
-        """Raises Refusal if the client stalls, goes away, or sends malformed chunks."""
-        try:
-            data: bytes = self._stream.read(size)
-        except MalformedBody as error:
-            raise Refusal(400, f"Nothing was stored: {error}.") from error
-        except OSError as error:
-            raise Refusal(408, "Nothing was stored: the upload stalled. Upload again.") from error
-        self.received += len(data)
-        return data
 
 
 def _check_name(name: str) -> None:

@@ -145,10 +145,12 @@ class Upstream:
         opened = self._files.open(sha256)
         if opened is not None:
             return send(opened, name, environ)
-        fetch = partial(self._files.fetch, sha256, url, size, limit)
+        check = partial(self._require_outside, project)
+        fetch = partial(self._files.fetch, sha256, url, size, limit, check)
         ready = self._file_calls.wait(sha256, fetch, PATIENCE_SECONDS)
 
         def finish() -> Response:
+            check()
             fetched = self._files.open(sha256)
             if fetched is None:
                 raise _unavailable(name, ready)
@@ -158,6 +160,8 @@ class Upstream:
 
     def _refresh(self, project: str) -> None:
         """Know the page as it is now, or still believe what is known. Raises Unreachable."""
+        # It may have waited for a thread for long.
+        self._require_outside(project)
         url = f"{self._url}/{project}/"
         kept, age = self._pages.load(project) or (None, math.inf)
         if kept is None or kept.url != url:
@@ -166,7 +170,7 @@ class Upstream:
         if current <= 0:
             try:
                 answered = self._ask(url, kept)
-                known = self._read(project, url, answered)
+                known = self._read(project, answered)
                 self._pages.keep(project, kept, answered)
                 kept, age = answered, 0.0
                 current = CURRENT_SECONDS if answered else ABSENT_SECONDS
@@ -175,7 +179,7 @@ class Upstream:
                     raise
                 log.warning("The page of %s is %d minutes old: %s.", project, age / 60, error)
                 current = RETRY_SECONDS
-        known = known or self._read(project, url, kept)
+        known = known or self._read(project, kept)
         # What was uploaded since this began is private.
         if kept is None or self.sides.claim_outside(project):
             now = time.monotonic()
@@ -199,21 +203,23 @@ class Upstream:
             etag = reply.headers.get("ETag", "")
             # It is sent back in a header.
             etag = etag if etag.isascii() and etag.isprintable() else ""
-            return Answered(url, etag, b"".join(reply.chunks(PAGE_BYTES)))
+            return Answered(url, reply.url, etag, b"".join(reply.chunks(PAGE_BYTES)))
 
-    def _read(self, project: str, url: str, answered: Answered | None) -> Known:
+    def _read(self, project: str, answered: Answered | None) -> Known:
         """Raises Unreachable."""
         if answered is None:
             return Known(None, b"")
         known = self._known.get(project)
-        if known is not None and known.digest == hashlib.sha256(answered.content).digest():
+        # The same page from elsewhere links to other files.
+        content = answered.base.encode() + answered.content
+        if known is not None and known.digest == hashlib.sha256(content).digest():
             return known
         try:
             # One at a time: it takes many times the memory of the page.
             with self._parsing:
-                return Known(read_page(answered.content, project, url, self._outbound.split), answered.content)
+                return Known(read_page(answered.content, project, answered.base, self._outbound.split), content)
         except BadPage as error:
-            raise Unreachable(f"{url}: {error}") from error
+            raise Unreachable(f"{answered.base}: {error}") from error
 
     def _remember(self, project: str, known: Known) -> None:
         with self._lock:

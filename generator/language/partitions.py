@@ -9,6 +9,17 @@ CONSOLES = {
     "aws-eusc": "console.amazonaws-eusc.eu",
 }
 """Domain of the console; a region's own is ``REGION.DOMAIN``."""
+URL_SUFFIXES = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-us-gov": "amazonaws.com",
+    "aws-eusc": "amazonaws.eu",
+}
+"""``AWS::URLSuffix``, which ends the addresses of services. Their principals end in amazonaws.com in each:
+
+https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/cx-api/FEATURE_FLAGS.md (standardizedServicePrincipals)
+https://github.com/pulumi/pulumi-eks/issues/2341
+"""
 ECR_ENDPOINTS = {
     "aws": "com.amazonaws",
     "aws-cn": "cn.com.amazonaws",

@@ -192,7 +192,7 @@ def _host_profile(stack: Stack) -> Wire[kinds.InstanceProfileArn]:
         stack,
         "HostRole",
         "hosts",
-        trusted=Sub("ec2.${AWS::URLSuffix}"),
+        trusted="ec2.amazonaws.com",
         policies=[
             stack.if_(
                 conditions.HAS_EXTRA_PERMISSIONS,

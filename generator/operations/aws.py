@@ -11,6 +11,7 @@ import boto3  # type: ignore[import-untyped] # boto3 has no types
 from botocore.config import Config  # type: ignore[import-untyped] # nor has botocore
 from botocore.exceptions import NoRegionError  # type: ignore[import-untyped] # see above
 
+from generator.language.partitions import URL_SUFFIXES
 from generator.operations.errors import refuse_web_pages
 from generator.operations.exits import Problem
 
@@ -55,7 +56,7 @@ class Account:
     @property
     def url_suffix(self) -> str:
         """``AWS::URLSuffix`` of the region."""
-        return {"aws-cn": "amazonaws.com.cn"}.get(self.partition, "amazonaws.com")
+        return URL_SUFFIXES.get(self.partition, "amazonaws.com")
 
     @cached_property
     def number(self) -> str:

@@ -27,7 +27,6 @@ PUBLISHED = "pypiserver-published.yaml"
 """The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
 
 _TEMPLATE_URL = re.compile(r"^( +TemplateURL: )([a-z]+\.yaml)$", re.MULTILINE)
-"""Domains of the consoles outside the partition ``aws``."""
 
 
 @dataclass(frozen=True)

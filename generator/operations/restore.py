@@ -23,7 +23,7 @@ from generator.operations.keys import refuse_keys
 from generator.operations.stacks import Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
 
-_POLL_SECONDS = 5
+POLL_SECONDS = 5
 _RUNNING = ("CREATED", "PENDING", "RUNNING")
 RecoveryPoint = dict[str, Any]
 Job = dict[str, Any]
@@ -172,6 +172,12 @@ def _recovery_point(account: Account, wish: Wish, has: list[Resource], arn: str)
     raise Problem(f"the vault {vault} has no {arn}: restore without --recovery-point lists what it has")
 
 
+def source(account: Account, wish: Wish, has: list[Resource], arn: str) -> str:
+    """The ID of the file system that the recovery point ``arn`` is of; empty where it is in the vault no more."""
+    points = _recovery_points(account.client("backup"), wish.vault or _vault(wish.stack_name, has))
+    return next((it["ResourceArn"].rpartition("/")[2] for it in points if it["RecoveryPointArn"] == arn), "")
+
+
 def _role(account: Account, has: list[Resource]) -> str:
     roles = [it.physical_id for it in has if it.name == "BackupRole"]
     if not roles:
@@ -218,7 +224,7 @@ def _watch(backup: Client, terminal: Terminal, job: Job) -> Job:
                 shown = progress
             if found["Status"] not in _RUNNING:
                 return found
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 def _show_where(account: Account, terminal: Terminal, wish: Wish, recovery_point: str, identity: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from generator.operations.stacks import get, outputs, resources
 from generator.operations.terminal import Terminal
 from generator.parts.data_bearing import VAULT_TAG
 
-_DIRECTORY = re.compile(r"/?(aws-backup-restore_[A-Za-z0-9._:-]+)/?")
+_RESTORED = "aws-backup-restore_[A-Za-z0-9._:-]+"
+_DIRECTORY = re.compile(rf"/?({_RESTORED})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._:-]+)*)/?")
 
 
 def run(account: Account, terminal: Terminal, wish: restore.Wish, deployment: Wish, directory: str | None) -> int:
     """The list, a restore, or, with a ``directory``, the deployment; gives the exit code, raises as these do."""
     if wish.recovery_point and directory:
-        return serve(account, terminal, deployment, wish.recovery_point, directory)
+        return serve(account, terminal, deployment, wish, directory)
     if directory:
         raise Problem("--directory goes with the --recovery-point that was restored into it")
     if wish.recovery_point:
@@ -30,11 +32,12 @@ def run(account: Account, terminal: Terminal, wish: restore.Wish, deployment: Wi
     return restore.show_recovery_points(account, terminal, wish.stack_name, wish.vault)
 
 
-def serve(account: Account, terminal: Terminal, wish: Wish, recovery_point: str, directory: str) -> int:
-    """Deploy the stack with what ``recovery_point`` was restored into; DONE if it serves from there, else FAILED.
+def serve(account: Account, terminal: Terminal, wish: Wish, restored: restore.Wish, directory: str) -> int:
+    """Deploy the stack with what was ``restored``, a recovery point; DONE if it serves from there, else FAILED.
 
-    ``directory``: that of AWS Backup, at the root of the restored file system. The parameters go into a file of their own
-    beside the operator's. Raises Problem where there is no such file system, Declined where the operator says No.
+    ``directory``: that of AWS Backup, at the root of the restored file system, or the packages' own below it. The parameters
+    go into a file of their own beside the operator's. Raises Problem where there is no such file system, or nobody knows
+    where in it the packages are, Declined where the operator says No.
     """
     matched = _DIRECTORY.fullmatch(directory)
     if not matched:
@@ -42,14 +45,22 @@ def serve(account: Account, terminal: Terminal, wish: Wish, recovery_point: str,
     stack = get(account, wish.stack_name)
     previous = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
     live = outputs(stack)["FileSystemId"]
+    recovery_point = restored.recovery_point or ""
     new = _restored(account, recovery_point, live)
-    path = f"/{matched[1]}{previous['PackagesPath']}"
+    has = list(resources(account.client("cloudformation"), stack["StackId"]))
+    if not matched[2] and restore.source(account, restored, has, recovery_point) != live:
+        # An earlier one, or that of another stack: an empty directory would be made, and served.
+        before = re.sub(f"^(/{_RESTORED})+", "", previous["PackagesPath"])
+        raise Problem(
+            f"{recovery_point} is not of {live}, which serves: its packages may be elsewhere than in "
+            f"{previous['PackagesPath']}. Look where, and give all of it, such as --directory {matched[1]}{before}"
+        )
+    path = f"/{matched[1]}{matched[2] or previous['PackagesPath']}"
     _like(account, terminal, live, new)
     chosen = {"ExistingFileSystemId": new, "CreateMountTargets": "true", "PackagesPath": path}
     file = wish.parameters.with_name(f"{wish.parameters.stem}.restored.json")
     parameters.write(file, {**parameters.read(wish.parameters), **chosen})
     terminal.line(f"{file} has the parameters of {wish.parameters}, and {', '.join(chosen)} of what is restored")
-    has = resources(account.client("cloudformation"), stack["StackId"])
     leaving = frozenset(it.name for it in has if it.name == "FileSystem")
     done = deploy(account, terminal, replace(wish, parameters=file, allowed=leaving))
     if done == DONE and not wish.dry_run:
@@ -95,14 +106,18 @@ def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
     policy = _policy(efs, old)
     if policy:
         efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
-    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
-    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
     # What has the mode already is refused.
     throughput: dict[str, Any] = {"ThroughputMode": source.get("ThroughputMode", "bursting")}
     if throughput["ThroughputMode"] == "provisioned":
         throughput["ProvisionedThroughputInMibps"] = source["ProvisionedThroughputInMibps"]
     if any(target.get(name) != value for name, value in throughput.items()):
         efs.update_file_system(FileSystemId=new, **throughput)
+        with terminal.waiting(f"changing the throughput of {new} …"):
+            while (restore.file_system(account, new) or {}).get("LifeCycleState") == "updating":
+                time.sleep(restore.POLL_SECONDS)
+    # Afterwards, as only elastic throughput admits Archive: https://github.com/aws/aws-cdk/pull/33713
+    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
+    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
     # Recovery points take over the tags of what they are of, and the vault's cleaner goes by them.
     tags = [it for it in source.get("Tags", []) if it["Key"] in (VAULT_TAG, "Name")]
     if tags:

@@ -47,13 +47,15 @@ def _from_environment(prefix: str) -> tuple[str, str] | None:
 
 
 def _check(url: str, variables: str) -> None:
-    """Raises Problem for what is no address, or has credentials that everybody on this machine sees."""
+    """Raises Problem, which does not repeat it, for what is no address, or has credentials that everybody here sees."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
     except ValueError:
         known = False
     if not known:
-        raise Problem(f"{url} is no address of an index, such as https://pypi.example.com/simple/")
+        raise Problem(
+            "this is no address of an index: give one such as https://pypi.example.com/simple/, without query and fragment"
+        )
     if "@" in parts.netloc:
         raise Problem(f"give the credentials in {variables}, not in the address: commands are seen and kept by shells")

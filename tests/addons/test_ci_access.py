@@ -6,15 +6,15 @@ IAM takes them, is theirs.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
-import yaml
 from deployments import Editions
 from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place
+
+from generator.addons.ci_access import AUDIENCE, MAX_LENGTH, MAX_SUBJECTS, PLATFORMS, Platform
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ReaderSecret-AbCd-a1B2c3"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
@@ -24,7 +24,6 @@ TAG = "repo:octo-org/octo-repo:ref:refs/tags/v1"
 IMMUTABLE = "repo:octo-org@123456/octo-repo@456789:ref:refs/heads/main"
 GITLAB_MAIN = "project_path:group/sub/project:ref_type:branch:ref:main"
 GITHUB_ISSUER, GITLAB_ISSUER = "token.actions.githubusercontent.com", "gitlab.com"
-PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
 
 
 def made(editions: Editions, place: Place = PLACES[0], **given: str) -> Evaluation:
@@ -103,6 +102,8 @@ def test_gitlab(editions: Editions, subject: str, admitted: bool) -> None:
         "repo:octo-org@1/octo-repo:ref:refs/heads/main",
         "repo:octo-org/octo-repo",
         "repo:octo-org/octo-repo:ref:refs/heads/${aws:username}",
+        "repo:octo-org/octo-repo:environment:Production:V1",
+        "repo:octo-org/octo-repo:environment:release ",
         f"{MAIN}, {ENVIRONMENT}",
         "octo-org/octo-repo",
     ],
@@ -132,6 +133,53 @@ def test_what_the_tests_use_is_taken(editions: Editions) -> None:
     assert not constraint_violations(editions.templates["ci-access.yaml"], given)
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        # GitHub's own example of an environment named Production:V1.
+        "repo:octo-org/octo-repo:environment:Production%3AV1",
+        "repo:octo-org/octo-repo:environment:live/eu west (blue)",
+        "repo:Octo-Org/Octo.Repo_2:environment:R",
+        "repo:octocat_acme/octo-repo:ref:refs/heads/main",
+        "repo:octo-org/octo-repo:ref:refs/heads/feature/A=b!",
+        "repo:octo-org/octo-repo:ref:refs/tags/v1.0.0+build.1",
+    ],
+)
+def test_names_that_github_admits_are_taken_to_the_letter(editions: Editions, subject: str) -> None:
+    given = f"{MAIN},{subject}"
+    assert not constraint_violations(
+        editions.templates["ci-access.yaml"], {"SecretArn": SECRET, "GitHubSubjects": given}
+    )
+    role = made(editions, GitHubSubjects=given).resources["GitHubRole"]
+    assert admits(role, GITHUB_ISSUER, {"sub": subject, "aud": AUDIENCE})
+    assert not admits(role, GITHUB_ISSUER, {"sub": subject.swapcase(), "aud": AUDIENCE})
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
+def test_a_trust_policy_that_iam_would_not_hold_is_refused(
+    editions: Editions, platform: Platform, place: Place
+) -> None:
+    """2,048 characters are IAM's default quota: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    start = {"GitHub": MAIN, "GitLab": GITLAB_MAIN}[platform.name]
+    longest = ",".join([start] * MAX_SUBJECTS).ljust(MAX_LENGTH, "n")
+    provider = f"arn:{place.partition}:iam::123456789012:oidc-provider/{platform.issuer}"
+    given = {"SecretArn": SECRET, platform.subjects.name: longest, platform.provider.name: provider}
+    role = Evaluation(editions.templates["ci-access.yaml"], given, place).resources[f"{platform.name}Role"]
+    policy = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
+    assert len(policy) <= 2048
+    fitting = ",".join([f"{start}{'n' * 150}"] * (MAX_LENGTH // (len(start) + 151)))
+    for subjects, refused in ((fitting, False), (f"{fitting},{start}{'n' * 150}", True)):
+        assert (
+            bool(
+                constraint_violations(
+                    editions.templates["ci-access.yaml"], {"SecretArn": SECRET, platform.subjects.name: subjects}
+                )
+            )
+            is refused
+        )
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 @pytest.mark.parametrize("key", ["", KEY])
 def test_a_job_may_read_the_one_secret_and_nothing_else(editions: Editions, place: Place, key: str) -> None:
@@ -157,41 +205,11 @@ def test_a_provider_is_made_unless_there_is_one(editions: Editions) -> None:
     arn = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB_ISSUER}"
     given = made(editions, GitHubSubjects=MAIN, GitHubProviderArn=arn)
     assert given.resources.keys() == {"GitHubRole"}
+    for title in ("GitHubProvider", "GitLabProvider"):
+        resource = editions.templates["ci-access.yaml"]["Resources"][title]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate", "stacks of other accounts of the server rely on it"
+        assert resource["UpdateReplacePolicy"] == "Retain"
     for it, provider in ((fresh, "<GitHubProvider>"), (given, arn)):
         (statement,) = it.resources["GitHubRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Federated": provider}
         assert it.outputs["GitHubIdentityProviderArn"] == provider
-
-
-def recipe(name: str) -> Any:
-    found = re.search(rf"<!-- recipe: {name} -->\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert found
-    return yaml.load(found[1], yaml.BaseLoader)
-
-
-ACTION_INPUTS = {"aws-region", "role-to-assume"}
-"""Of https://github.com/aws-actions/configure-aws-credentials/blob/main/action.yml, what the recipe uses."""
-
-
-def test_the_recipe_for_github_asks_for_the_token_that_the_role_takes(editions: Editions) -> None:
-    workflow = recipe("github")
-    assert "pull_request_target" not in workflow["on"]
-    (job,) = workflow["jobs"].values()
-    assert job["permissions"] == {"contents": "read", "id-token": "write"}
-    (login,) = [
-        step for step in job["steps"] if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@v")
-    ]
-    assert login["with"].keys() == ACTION_INPUTS
-    role = made(editions, GitHubSubjects=ENVIRONMENT).resources["GitHubRole"]
-    subject = f"repo:octo-org/octo-repo:environment:{job['environment']}"
-    assert admits(role, GITHUB_ISSUER, {"sub": subject, "aud": "sts.amazonaws.com"})
-    assert all("add-mask" in step["run"] for step in job["steps"] if "get-secret-value" in step.get("run", ""))
-
-
-def test_the_recipe_for_gitlab_asks_for_the_token_that_the_role_takes(editions: Editions) -> None:
-    (job,) = recipe("gitlab").values()
-    (token,) = job["id_tokens"].values()
-    role = made(editions, GitLabSubjects=GITLAB_MAIN).resources["GitLabRole"]
-    assert admits(role, GITLAB_ISSUER, {"sub": GITLAB_MAIN, "aud": token["aud"]})
-    script = "\n".join([*job["before_script"], *job["script"]])
-    assert all(f"${name}" in script for name in job["id_tokens"])

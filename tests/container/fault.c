@@ -1,7 +1,7 @@
 /* Preloaded into a task: calls that concern FAULT_DIRECTORY fail as the file FAULT_CONTROL says.
  *
  * It holds a call's name and the number of an error. "linkdone", "renamedone" and "close" do what they are asked, and
- * report the error all the same. "stat" is any question about a file's state.
+ * report the error all the same. "stat" is any question about a file's state, "lstat" one about a link's own.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -90,6 +90,7 @@ int stat64(const char *path, struct stat64 *status) {
 
 int lstat64(const char *path, struct stat64 *status) {
     FAIL(below(path), "stat");
+    FAIL(below(path), "lstat");
     return REAL(int, "lstat64", const char *, struct stat64 *)(path, status);
 }
 

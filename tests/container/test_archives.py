@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
-from .tasks import COMPRESSIONS, JSON_TYPE, Task, sdist, sha256, tarball, visible, wheel, zipped
+from .tasks import COMPRESSIONS, JSON_TYPE, PUBLISHER, Task, sdist, sha256, tarball, visible, wheel, zipped
 
 MIB = 1 << 20
 GROWTH_BYTES = 150 * MIB
@@ -74,6 +75,13 @@ def long_header(kind: bytes) -> bytes:
     return COMPRESSIONS["gz"](header.tobuf() + b"1" * header.size + tarball([PKG_INFO], "none"))
 
 
+def many_records() -> bytes:
+    """A pax header that takes a tenth of a second for each time that it is there; read to the end, it would be a minute."""
+    header = tarfile.TarInfo("demo-1.0/x")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 16
+    return COMPRESSIONS["gz"]((header.tobuf() + b"2 " * (1 << 15)) * 500 + tarball([PKG_INFO], "none"))
+
+
 def sparse() -> bytes:
     """An sdist of a member whose map of holes is read without end."""
     header = tarfile.TarInfo("demo-1.0/sparse")
@@ -96,6 +104,10 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "large metadata": lambda: (WHEEL, of_zip(zipfile.ZIP_DEFLATED)),
     "600,000 members": lambda: (WHEEL, many_members(600_000)),
     "two metadata": lambda: (WHEEL, zipped([METADATA, METADATA])),
+    "metadata of two projects": lambda: (WHEEL, zipped([METADATA, ("other-1.0.dist-info/METADATA", INFO)])),
+    "metadata in another project's directory": lambda: (WHEEL, zipped([("other-1.0.dist-info/METADATA", INFO)])),
+    "metadata whose own header has another name": lambda: (WHEEL, zipped([METADATA]).replace(b"demo", b"xxxx", 1)),
+    "encrypted metadata": lambda: (WHEEL, encrypted()),
     "foreign metadata": lambda: (WHEEL, wheel("other", "1.0")[1]),
     "metadata of another version": lambda: (WHEEL, wheel("demo", "1.1")[1]),
     "metadata without name": lambda: (WHEEL, zipped([(METADATA[0], b"Version: 1.0\n")])),
@@ -117,11 +129,19 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "200,000 tar members": lambda: (SDIST, tarball((f"demo-1.0/{n}", b"") for n in range(200_000))),
     "long name": lambda: (SDIST, long_header(tarfile.GNUTYPE_LONGNAME)),
     "long pax header": lambda: (SDIST, long_header(tarfile.XHDTYPE)),
+    "pax header of many records": lambda: (SDIST, many_records()),
     "sparse member": lambda: (SDIST, sparse()),
     "PKG-INFO is a link": lambda: (SDIST, linked()),
 }
 # To make, not to read.
 SLOW = {"gzip bomb", "bzip2 bomb", "xz bomb", "lzma metadata", "200,000 tar members", "600,000 members", "long name"}
+
+
+def encrypted() -> bytes:
+    """As far as the table of members says."""
+    content = bytearray(zipped([METADATA]))
+    content[content.index(b"PK\1\2") + 8] |= 1
+    return bytes(content)
 
 
 def linked() -> bytes:
@@ -216,3 +236,14 @@ def test_versions_are_ordered_by_their_meaning(start_newest: StartTask, director
     }
     assert task.get("/ordered/json").json()["info"]["version"] == "1!1.0"
     assert task.get("/simple/ordered/", headers={"Accept": JSON_TYPE}).json()["versions"] == versions
+
+
+def test_a_signature_has_the_version_of_its_file(start_newest: StartTask, directory: Path) -> None:
+    name = "signed-1.0-1-py3-none-any.whl"
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    assert task.upload(name, wheel("signed", "1.0")[1], signature=(f"{name}.asc", b"signature")).status_code == 200
+    document = task.get("/signed/json").json()
+    assert (document["info"]["version"], list(document["releases"])) == ("1.0", ["1.0"])
+    form = {":action": "remove_pkg", "name": "signed", "version": "1.0"}
+    assert requests.post(task.url, data=form, auth=PUBLISHER, timeout=30).status_code == 200
+    assert visible(directory) == []

@@ -15,7 +15,7 @@ import requests
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, Task, sdist, sha256, visible, wheel
 
-ASKING = ("open", "opendir", "read", "readdir", "stat", "close")
+ASKING = ("open", "opendir", "read", "readdir", "stat", "lstat", "close")
 CHANGING = (
     *("creat", "mkdir", "write", "fsync", "dirfsync", "unlink"),
     *("link", "linkasc", "linkdone", "rename", "renamedone"),
@@ -160,6 +160,7 @@ def test_nothing_is_taken_for_absent_while_the_storage_fails(fault: Fault) -> No
     (fault.directory / "sub").mkdir()
     inner, inner_content = sdist("inner", "1.0")
     (fault.directory / "sub" / inner).write_bytes(inner_content)
+    (fault.directory / "linked-1.0.tar.gz").symlink_to(f"sub/{inner}")
     paths = [
         "/simple/",
         "/simple/known/",
@@ -172,12 +173,14 @@ def test_nothing_is_taken_for_absent_while_the_storage_fails(fault: Fault) -> No
         "/simple/inner/",
         f"/packages/sub/{inner}",
         "/project/known/",
+        "/simple/linked/",
+        "/packages/linked-1.0.tar.gz",
         "/simple/nothing/",
         "/packages/no-1.0.tar.gz",
     ]
     headers = {"Accept": f"{JSON_TYPE}, */*;q=0.1"}
     well = {path: fault.task.get(path, headers=headers) for path in paths}
-    assert [it.status_code for it in well.values()] == [200] * 9 + [404] * 2
+    assert [it.status_code for it in well.values()] == [200] * 11 + [404] * 2
     for call, number, project in fault.cases(ASKING):
         # Without it, nobody would ask the storage what is known already.
         (fault.directory / wheel(project, "1.0")[0]).write_bytes(b"x")
@@ -208,3 +211,18 @@ def test_a_read_error_is_no_fact(fault: Fault, number: int) -> None:
     fault.end()
     assert task.get(f"/packages/{name}.metadata").status_code == 200
     assert [file["requires-python"] for file in task.project("read")["files"]] == [">=3.8"] * 2
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_link_that_cannot_be_asked_for_is_not_taken_for_absent(fault: Fault, number: int) -> None:
+    (fault.directory / "kept").mkdir()
+    (fault.directory / "kept" / "file").write_bytes(b"content")
+    link = fault.directory / "linked-1.0.tar.gz"
+    link.symlink_to("kept/file")
+    fault.set("lstat", number)
+    for path in ("/packages/linked-1.0.tar.gz", "/simple/linked/"):
+        assert fault.task.get(path).status_code == 503
+    fault.end()
+    assert fault.task.get("/packages/linked-1.0.tar.gz").content == b"content"
+    assert fault.task.get("/simple/linked/").status_code == 200
+    assert "leads to no file" not in fault.task.errors.read_text()

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
-from .tasks import READER, Task, sdist, sha256, staged
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged
 from .test_uploads import wait_for
 
 
@@ -57,6 +58,13 @@ def directory_called_like_a_package(directory: Path) -> None:
     (directory / "odd-1.0.tar.gz").mkdir()
 
 
+def unnameable(directory: Path) -> None:
+    """No address can have a backslash."""
+    (directory / "odd\\-1.0.tar.gz").write_bytes(b"x")
+    (directory / "sub\\").mkdir()
+    (directory / "sub\\" / "odd-1.0.tar.gz").write_bytes(b"x")
+
+
 def undecodable(directory: Path) -> None:
     (directory / os.fsdecode(b"odd-\xff-1.0.tar.gz")).write_bytes(b"x")
     (directory / os.fsdecode(b"\xff")).mkdir()
@@ -65,6 +73,11 @@ def undecodable(directory: Path) -> None:
 
 def unprintable(directory: Path) -> None:
     (directory / "odd-1.0\n.tar.gz").write_bytes(b"x")
+
+
+def of_two_lines(directory: Path) -> None:
+    """pypiserver's rule tries each way to read it."""
+    (directory / f"odd{'-1' * 120}\n.whl").write_bytes(b"x")
 
 
 def deep(directory: Path) -> None:
@@ -89,7 +102,9 @@ ODD = [
     listening_socket,
     directory_called_like_a_package,
     undecodable,
+    unnameable,
     unprintable,
+    of_two_lines,
     deep,
 ]
 
@@ -209,6 +224,8 @@ def test_a_directory_that_may_not_be_read_hides_only_itself(unprivileged: Callab
         # It may lie in what cannot be read.
         for path in ("/simple/found/", "/simple/absent/", "/packages/lost+found/found-1.0.tar.gz"):
             assert task.get(path, READER).status_code == 503
+        yank = {":action": "yank", "name": "found", "version": "1.0"}
+        assert requests.post(task.url, data=yank, auth=PUBLISHER, timeout=60).status_code == 503
         assert task.errors.read_text().count("lost+found") == 1
     finally:
         (directory / "lost+found").chmod(0o755)
@@ -225,8 +242,34 @@ def test_a_file_that_may_not_be_read_hides_only_itself(unprivileged: Callable[[]
     assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
     assert task.get("/packages/demo-1.1.tar.gz").status_code == 503
     assert task.get("/simple/other/").status_code == 503
+    (directory / "linked-1.0.tar.gz").symlink_to("other-1.0.tar.gz")
+    assert task.get("/simple/linked/").status_code == 503
     (directory / "other-1.0.tar.gz").chmod(0o644)
     assert wait_for(lambda: task.get("/simple/other/").status_code == 200)
+
+
+def test_a_directory_that_may_not_be_read_any_more_hides_only_itself(
+    unprivileged: Callable[[], Task], directory: Path
+) -> None:
+    """A task that knew what is in it answers as one that did not."""
+    inner = directory / "sub"
+    inner.mkdir()
+    for path in (directory / "demo-1.0.tar.gz", inner / "demo-1.1.tar.gz", inner / "other-1.0.tar.gz"):
+        path.write_bytes(b"content")
+    (directory / "linked-1.0.tar.gz").symlink_to("sub/demo-1.1.tar.gz")
+    (directory / "linked-1.1.tar.gz").write_bytes(b"content")
+    knowing = unprivileged()
+    assert [len(knowing.project(name)["files"]) for name in ("demo", "linked", "other")] == [2, 2, 1]
+    inner.chmod(0)
+    try:
+        for task in (knowing, unprivileged()):
+            # Files are looked at again after a second.
+            assert wait_for(lambda task=task: task.get("/simple/other/").status_code == 503)
+            assert [it["filename"] for it in task.project("demo")["files"]] == ["demo-1.0.tar.gz"]
+            assert [it["filename"] for it in task.project("linked")["files"]] == ["linked-1.1.tar.gz"]
+    finally:
+        inner.chmod(0o755)
+    assert wait_for(lambda: len(knowing.project("demo")["files"]) == 2)
 
 
 def test_health_tells_whether_listings_can_be_served(start_newest: StartTask, directory: Path) -> None:

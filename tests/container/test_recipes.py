@@ -21,8 +21,12 @@ from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, sha256, wheel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
-OURS = wheel("ours", "1.0", metadata="Requires-Dist: publicdep\n")
-PUBLIC = [wheel("publicdep", "1.0"), wheel("ours", "1.0", b"evil"), wheel("ours", "99.0", b"evil")]
+OURS = [
+    wheel("ours", "1.0", metadata="Requires-Dist: publicdep\nRequires-Dist: ours-core\n"),
+    wheel("ours_core", "1.0"),
+]
+EVIL = [wheel(name, version, b"evil") for name in ("ours", "ours_core") for version in ("1.0", "99.0")]
+PUBLIC = [wheel("publicdep", "1.0"), *EVIL]
 pytestmark = pytest.mark.slow
 
 
@@ -38,7 +42,7 @@ class Index:
 def pypi(tmp_path: Path) -> Iterator[Index]:
     simple = tmp_path / "pypi" / "simple"
     for name, content in PUBLIC:
-        project = simple / name.partition("-")[0]
+        project = simple / name.partition("-")[0].replace("_", "-")
         project.mkdir(parents=True, exist_ok=True)
         (project / name).write_bytes(content)
         with (project / "index.html").open("a") as page:
@@ -61,8 +65,8 @@ def pypi(tmp_path: Path) -> Iterator[Index]:
 
 @pytest.fixture
 def task(start_newest: StartTask, directory: Path) -> Task:
-    name, content = OURS
-    (directory / name).write_bytes(content)
+    for name, content in OURS:
+        (directory / name).write_bytes(content)
     return start_newest(directory)
 
 
@@ -133,11 +137,11 @@ class Project:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def installed(self) -> str:
-        """The private package's source, once both packages are there."""
+    def installed(self) -> list[str]:
+        """The private packages' sources, once all packages are there."""
         (site,) = (self.home / ".venv" / "lib").glob("python*/site-packages")
         assert (site / "publicdep.py").exists()
-        return (site / "ours.py").read_text()
+        return [(site / name).read_text() for name in ("ours.py", "ours_core.py")]
 
 
 @pytest.fixture
@@ -148,9 +152,9 @@ def project(task: Task, pypi: Index, tmp_path: Path) -> Project:
 
 
 def assert_ours(project: Project, *, pypi_may_be_asked: bool = False) -> None:
-    source = project.installed()
-    assert "1.0" in source
-    assert "evil" not in source
+    for source in project.installed():
+        assert "1.0" in source
+        assert "evil" not in source
     assert pypi_may_be_asked or not [it for it in project.pypi.asked if "/ours" in it]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -17,6 +19,7 @@ from generator.parts.container_program import command, entry_point
 
 from .conftest import StartTask, python_with
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, wheel
+from .test_uploads import wait_for
 
 NAME, CONTENT = wheel("demo", "1.0")
 SECRET_NAME, SECRET_CONTENT = wheel("secret_project", "1.0")
@@ -174,6 +177,57 @@ TARGETS = {
 def test_each_target_has_one_reading(task: Task) -> None:
     found = {target: ask(task, head(f"GET {target} HTTP/1.1", READER)).status for target in TARGETS}
     assert found == TARGETS
+
+
+@pytest.mark.parametrize("missing", [1, 5, len(FORM) - 50, len(FORM)])
+def test_a_body_that_is_cut_off_changes_nothing(task: Task, missing: int) -> None:
+    before = state(task.directory)
+    for line, account, kind, body in (
+        ("POST / HTTP/1.1", PUBLISHER, MULTIPART, FORM),
+        ("POST / HTTP/1.1", PUBLISHER, "application/x-www-form-urlencoded", b"a=" + FORM.hex().encode()),
+        ("POST /RPC2 HTTP/1.1", READER, "text/xml", b"<a>" + b" " * len(FORM)),
+    ):
+        connection = task.connect()
+        connection.sendall(head(line, account, f"Content-Type: {kind}", f"Content-Length: {len(body)}"))
+        connection.sendall(body[: len(body) - missing])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(4096).split(b"\r\n")[0] == (
+            b"HTTP/1.1 400 Nothing was done: the last %d bytes did not arrive." % missing
+        )
+    assert state(task.directory) == before
+
+
+def test_a_client_that_goes_away_is_no_failing_storage(task: Task) -> None:
+    for line, account, kind in (
+        ("POST / HTTP/1.1", PUBLISHER, MULTIPART),
+        ("POST /RPC2 HTTP/1.1", READER, "text/xml"),
+    ):
+        answered = len(task.access_log())
+        connection = task.connect()
+        connection.sendall(head(line, account, f"Content-Type: {kind}", "Content-Length: 9999") + FORM[:50])
+        # It is reset, not shut.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        assert wait_for(lambda answered=answered: len(task.access_log()) > answered)
+        assert task.access_log()[-1]["status"] == 408
+    assert "cannot be read" not in task.errors.read_text()
+
+
+def test_a_head_request_has_no_body_even_if_it_is_refused(task: Task) -> None:
+    for line in (
+        "HEAD /simple/%2f HTTP/1.1",
+        "HEAD /absent/json HTTP/1.1",
+        "HEAD /simple/ HTTP/2.0",
+        "HEAD x HTTP/1.1",
+    ):
+        connection = task.connect()
+        connection.sendall(head(line, READER, "Connection: close"))
+        answer = b"".join(iter(lambda connection=connection: connection.recv(4096), b""))  # type: ignore[misc]
+        assert answer.endswith(b"\r\n\r\n"), answer
+
+
+def test_an_empty_line_before_a_request_is_passed_over(task: Task) -> None:
+    assert ask(task, b"\r\n" + head("GET /health HTTP/1.1")).status == 200
 
 
 def test_strangers_learn_no_name(task: Task) -> None:

@@ -39,6 +39,7 @@ NORMAL: dict[str, Samples] = {
     "AWS/CertificateManager DaysToExpiry": (300, 300),  # twice a day
     "AWS/Backup NumberOfBackupJobsCompleted": (1,),  # sent only where it is not zero
     "pypiserver/<TaskLogs> RefusedLogins": (0, 1, 0, 1, 0),  # in each minute with requests
+    "AWS/Lambda Errors": NOTHING,  # the function is called once in PasswordRotationDays
 }
 """By metric, the samples of one period of an ordinary day with two tasks on two hosts."""
 OUTAGE = {"NoHealthyTargetsAlarm", "FailingRequestsAlarm"}
@@ -116,6 +117,8 @@ SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
     "no backup completes": ({BACKUPS: NOTHING}, {"MissingBackupAlarm"}),
     "somebody guesses passwords": ({"pypiserver/<TaskLogs> RefusedLogins": (4,) * 5}, {"RefusedLoginsAlarm"}),
     "a job with an old password fails": ({"pypiserver/<TaskLogs> RefusedLogins": (0, 6, 3)}, set()),
+    "a new password is made": ({"AWS/Lambda Errors": (0, 0, 0, 0)}, set()),
+    "a new password could not be made": ({"AWS/Lambda Errors": (0, 1)}, {"RotationAlarm"}),
     "all hosts but a new one are busy": ({"AWS/EC2 CPUUtilization": (99,) * 9 + (60,)}, {"HostCpuAlarm"}),
     "the certificate has a fortnight left": ({"AWS/CertificateManager DaysToExpiry": (14, 14)}, set()),
     "and then a day less": ({"AWS/CertificateManager DaysToExpiry": (13, 13)}, {"CertificateExpiryAlarm"}),
@@ -143,7 +146,8 @@ Where none has to, none may.
 
 @pytest.fixture(scope="module")
 def alarms(editions: Editions) -> dict[str, Data]:
-    return of_type(editions.nested({"EfsThroughputMode": "bursting"}).resources, "AWS::CloudWatch::Alarm")
+    every = {"EfsThroughputMode": "bursting", "PasswordRotationDays": "30"}
+    return of_type(editions.nested(every).resources, "AWS::CloudWatch::Alarm")
 
 
 def ringing(alarms: dict[str, Data], given: Metrics) -> set[str]:
@@ -188,13 +192,14 @@ def test_a_total_outage_rings(alarms: dict[str, Data], errors: Samples) -> None:
 def test_nothing_rings_for_a_moment(alarms: dict[str, Data], situation: str) -> None:
     """One bad period between good ones is a deployment, or chance; but for what is measured once a day.
 
-    Twenty wrong passwords are told however quickly they came.
+    Twenty wrong passwords are told however quickly they came, and a rotation that fails, as the next one is far.
     """
     different, _ = SITUATIONS[situation]
     frequent = {
         title: alarm
         for title, alarm in alarms.items()
-        if title != "RefusedLoginsAlarm" and all(int(it["Period"]) < 86400 for it in metrics(alarm).values())
+        if title not in ("RefusedLoginsAlarm", "RotationAlarm")
+        and all(int(it["Period"]) < 86400 for it in metrics(alarm).values())
     }
     moment = {name: [*[NORMAL[name]] * (PERIODS - 1), different.get(name, NORMAL[name])] for name in NORMAL}
     assert not ringing(frequent, moment)

@@ -205,6 +205,7 @@ def test_the_dashboards_address_is_the_partitions_console(editions: Editions, pl
         "aws": "console.aws.amazon.com",
         "aws-cn": "console.amazonaws.cn",
         "aws-us-gov": "console.amazonaws-us-gov.com",
+        "aws-eusc": "console.amazonaws-eusc.eu",
     }[place.partition]
     url = editions.nested(place=place).outputs["CloudwatchDashboardUrl"]
     assert url.startswith(f"https://{place.region}.{domain}/cloudwatch/home?region={place.region}#dashboards")

@@ -30,6 +30,8 @@ AFTER = [
     ("AutoScalingGroup", "HostRole"),
     *((user, f"MountTarget{n}") for user in ("TaskDefinition", "Service") for n in range(1, 7)),
     ("ScalableTarget", "Service"),
+    ("PublisherRotation", "RotationPermission"),  # Secrets Manager calls the function when a schedule is made
+    ("ReaderRotation", "RotationPermission"),
 ]
 
 

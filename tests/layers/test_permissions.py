@@ -6,6 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,22 @@ def test_the_secrets_key_is_used_by_the_secrets_and_the_execution_role(editions:
     assert users == {"ExecutionRole.decrypt-secrets": (["kms:Decrypt"], [key])}
 
 
+def test_the_page_on_keys_names_every_role_that_uses_the_secrets_key(editions: Editions) -> None:
+    """A key whose policy does not leave it to IAM has to admit each, or tasks do not start and no password rotates."""
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| `SecretKmsKeyArn`")]
+    resources = editions.nested({**everything(), "PasswordRotationDays": "30", "Tokens": "true"}).resources
+    used = {
+        (name.partition(".")[0], action)
+        for name, policy in _identity_policies(resources).items()
+        for actions, on, _ in _allowed(policy)
+        for action in actions
+        if everything()["SecretKmsKeyArn"] in on
+    }
+    assert {role for role, _ in used} == {"ExecutionRole", "TaskRole", "RotationRole"}
+    assert {word for pair in used for word in pair} <= set(re.findall("`([A-Za-z:]+)`", row))
+
+
 def test_an_alias_admits_the_keys_that_have_it(editions: Editions) -> None:
     """A Resource cannot name it: the policy would apply to the alias and not to its key."""
     place = "arn:aws:kms:eu-west-1:123456789012"
@@ -272,12 +289,20 @@ def test_each_role_is_for_one_service_and_task_roles_for_this_account(resources:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_the_hosts_role_is_for_the_partitions_ec2(editions: Editions, place: Place) -> None:
-    role = editions.nested(place=place).resources["HostRole"]["Properties"]
-    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    suffix = "amazonaws.com.cn" if place.partition == "aws-cn" else "amazonaws.com"
-    assert trust["Principal"] == {"Service": f"ec2.{suffix}"}
-    assert all(arn.startswith(f"arn:{place.partition}:iam::aws:policy/") for arn in role["ManagedPolicyArns"])
+def test_services_have_the_same_principals_everywhere_and_managed_policies_are_the_partitions(
+    editions: Editions, place: Place
+) -> None:
+    """IAM of aws-eusc refuses ``ec2.amazonaws.eu``, https://github.com/pulumi/pulumi-eks/issues/2341."""
+    resources = editions.nested(everything(), place).resources
+    principals = [it.get("Principal", {}) for it in _statements(resources)]
+    services = [it["Service"] for it in principals if "Service" in it]
+    names = {name for it in services for name in ([it] if isinstance(it, str) else it)}
+    assert "ec2.amazonaws.com" in names
+    assert all(re.fullmatch(r"[a-z0-9.-]+\.amazonaws\.com", name) for name in names), names
+    for role in of_type(resources, "AWS::IAM::Role").values():
+        policies = role.get("ManagedPolicyArns", [])
+        ours = [arn for arn in policies if arn not in everything()["ExtraManagedPolicyArns"]]
+        assert all(arn.startswith(f"arn:{place.partition}:iam::aws:policy/") for arn in ours)
 
 
 def test_no_managed_policy_gives_full_access(resources: Data) -> None:
@@ -330,6 +355,8 @@ def test_alarms_and_events_may_publish_under_the_topics_key(resources: Data) -> 
     assert publishers == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     for statement in topic["PolicyDocument"]["Statement"]:
         assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], ["<Topic>"])
+        if statement["Principal"]["Service"] == "cloudwatch.amazonaws.com":
+            assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_the_vaults_cleaner_deletes_recovery_points_of_its_vault_alone(editions: Editions) -> None:

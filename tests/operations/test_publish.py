@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
 from calls import REGION, client
 from custom_resource import serving
 from emulator import BUCKET, emulator, environment, network
+from resolve import PLACES, Place
 
 from generator.commands import main
 from generator.operations.aws import Account
@@ -80,6 +82,15 @@ def test_parent_differs_by_the_childrens_urls_only() -> None:
         for child in ("security", "storage", "edge", "compute", "monitoring")
     ]
     assert re.sub(r"TemplateURL: \S+/", "TemplateURL: ", parent) == (TEMPLATES / "pypiserver.yaml").read_text()
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+def test_an_address_ends_as_in_its_partition(place: Place) -> None:
+    """As botocore has it for its own requests; tasks ask for the accounts' secrets at such an address, too."""
+    account = Account(region_name=place.region)
+    asked = boto3.client("secretsmanager", region_name=place.region).meta.endpoint_url
+    assert asked == f"https://secretsmanager.{place.region}.{account.url_suffix}"
+    assert account.url_suffix == place.pseudo["AWS::URLSuffix"]
 
 
 @pytest.mark.usefixtures("here")

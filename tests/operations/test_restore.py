@@ -33,7 +33,8 @@ def deployed(server: tuple[str, Restores], tmp_path_factory: pytest.TempPathFact
         for name, value in environment(server[0], directory).items():
             patch.setenv(name, value)
         patch.chdir(directory)
-        values = give()
+        # Which EFS admits beside elastic throughput alone, that a restored file system has not.
+        values = give(EfsArchivePolicy="90")
         assert main([*DEPLOY]) == 0
     return values
 
@@ -47,7 +48,7 @@ def account(
     for name, value in environment(url, tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(restoring, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(restoring, "POLL_SECONDS", 0)
     monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
     found.points.clear()
@@ -100,6 +101,7 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     assert asked["IamRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{stack['BackupRole']}"
     assert asked["ResourceType"] == "EFS"
     metadata = asked["Metadata"]
+    assert asked["IdempotencyToken"] == metadata["CreationToken"], "whoever asks again at once begins nothing new"
     (system,) = client("efs").describe_file_systems(FileSystemId=live())["FileSystems"]
     assert metadata["newFileSystem"] == "true"
     assert metadata["Encrypted"] == "true"
@@ -208,6 +210,14 @@ def test_what_serves_already_is_not_offered_again(account: Restores) -> None:
     assert len(account.asked) == 1
 
 
+def test_nothing_is_served_before_it_is_restored(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    point, before = account.add_point(vault(), live()), live()
+    account.add_job(point, Status="RUNNING")
+    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
+    assert "is RUNNING: leave --directory out to watch it" in capsys.readouterr().err
+    assert live() == before
+
+
 def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
     """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -231,8 +241,8 @@ def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> N
         answer = json.loads(done.stdout or "{}")
         if "MountTargetId" in answer:
             known["MOUNT_TARGET_ID"] = answer["MountTargetId"]
-        if "RestoreJobs" in answer:
-            assert [it["StatusMessage"] for it in answer["RestoreJobs"]] == ["no room"]
+        if "list-restore-jobs" in command:
+            assert [it[1:] for it in answer] == [["FAILED", "no room"]]
     assert client("efs").describe_mount_targets(FileSystemId=made)["MountTargets"] == []
 
 
@@ -243,6 +253,7 @@ def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> N
         (("--directory", LIVE), "goes with the --recovery-point"),
         (("--recovery-point", "POINT", "--directory", "packages"), "is named aws-backup-restore_"),
         (("--recovery-point", "POINT", "--directory", "aws-backup-restore_a/.."), "is named aws-backup-restore_"),
+        (("--recovery-point", "POINT", "--directory", f"{LIVE}/../packages"), "is named aws-backup-restore_"),
         (("--recovery-point", "POINT", "--directory", LIVE), "is restored into no file system"),
         (("--recovery-point", "PARTIAL", "--yes"), "is PARTIAL: choose one that is COMPLETED"),
     ],
@@ -306,7 +317,8 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     assert after["ThroughputMode"] == before["ThroughputMode"] == "elastic"
     assert {"Key": "backup-vault", "Value": vault()} in after["Tags"]
     lifecycles = [client("efs").describe_lifecycle_configuration(FileSystemId=it) for it in (old, made)]
-    assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"] != []
+    assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"]
+    assert any("TransitionToArchive" in it for it in lifecycles[1]["LifecyclePolicies"])
     # Of an adopted file system they were the operator's; a restored one has none.
     assert "CreateMountTargets=true" in json.loads(Path("parameters.restored.json").read_text())
     assert f"{old} still has /packages with every upload since the backup" in out
@@ -316,3 +328,19 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     assert "nothing to do" in capsys.readouterr().out
     policy_now = client("cloudformation").get_stack_policy(StackName=has["Storage"])["StackPolicyBody"]
     assert "LogicalResourceId/FileSystem" in policy_now
+
+    # A backup of the file system before has its packages where they were before. An empty directory is not served.
+    point = account.add_point(vault(), old)
+    assert main(["restore", "--recovery-point", point, "--yes"]) == 0
+    later = "aws-backup-restore_2026-02-03T04-05-06-789Z"
+    words = ["restore", "--recovery-point", point, "--parameters", "parameters.restored.json", "--yes", "--directory"]
+    capsys.readouterr()
+    assert main([*words, later]) == 2
+    assert f"is not of {made}, which serves" in (told := capsys.readouterr().err)
+    assert f"--directory {later}/packages" in told
+    assert outputs()["FileSystemId"] == made
+    assert main([*words, f"{later}/packages"]) == 0
+    access_point = physical_ids()["AccessPoint"]
+    (point_of_access,) = client("efs").describe_access_points(AccessPointId=access_point)["AccessPoints"]
+    assert point_of_access["FileSystemId"] not in (old, made)
+    assert point_of_access["RootDirectory"]["Path"] == f"/{later}/packages"

@@ -35,7 +35,7 @@ class Place(NamedTuple):
     @property
     def pseudo(self) -> Data:
         """Pseudo parameters; a parent and its children get the same AWS::StackId, so that editions compare."""
-        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        suffix = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}.get(self.partition, "amazonaws.com")
         stack = f"arn:{self.partition}:cloudformation:{self.region}:{self.account}:stack/pypi/0a1b2c3d-1-2-3-4e5f"
         return {
             "AWS::AccountId": self.account,
@@ -48,7 +48,12 @@ class Place(NamedTuple):
 
 
 HERE = Place()
-PLACES = (HERE, Place("aws-cn", "cn-north-1"), Place("aws-us-gov", "us-gov-west-1"))
+PLACES = (
+    HERE,
+    Place("aws-cn", "cn-north-1"),
+    Place("aws-us-gov", "us-gov-west-1"),
+    Place("aws-eusc", "eusc-de-east-1"),
+)
 NO_VALUE = object()
 _LIVE, _UNUSED, _CONDITION = "live", "unused", "condition"
 """Whether a value is used, lies in a branch not taken, or is tested by a Condition before there are resources."""

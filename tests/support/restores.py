@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,8 +22,11 @@ from calls import REGION, Json, client
 from emulator import ACCOUNT
 from moto.backup import urls
 from moto.core.responses import ActionResult
+from moto.efs.exceptions import EFSError
 from moto.efs.responses import EFSResponse
 
+Operation = Callable[[Any], Any]
+"""Of moto's, on its responder."""
 Answer = tuple[int, dict[str, str], str]
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -142,7 +145,40 @@ def _update_file_system(responder: Any) -> ActionResult:
     file_system = responder.efs_backend.file_systems_by_id[responder._get_param("FileSystemId")]
     assert file_system.throughput_mode != responder._get_param("ThroughputMode"), "EFS refuses what is so already"
     file_system.throughput_mode = responder._get_param("ThroughputMode")
+    file_system.life_cycle_state = "updating"
     return ActionResult(file_system.info_json())
+
+
+def _after_updating(describe: Operation) -> Operation:
+    """A file system is ``updating`` when it is first described, then ``available``."""
+
+    def described(responder: Any) -> Any:
+        answer = describe(responder)
+        for file_system in responder.efs_backend.file_systems_by_id.values():
+            file_system.life_cycle_state = "available"
+        return answer
+
+    return described
+
+
+def _refusing(put: Operation) -> Operation:
+    """EFS's refusals of a lifecycle, which moto has not.
+
+    https://docs.aws.amazon.com/efs/latest/ug/API_PutLifecycleConfiguration.html
+    """
+
+    def refused(responder: Any) -> Any:
+        file_system = responder.efs_backend.file_systems_by_id[responder._get_param("FileSystemId")]
+        archives = any("TransitionToArchive" in it for it in responder._get_param("LifecyclePolicies"))
+        if file_system.life_cycle_state != "available":
+            raise EFSError("IncorrectFileSystemLifeCycleState", f"it is {file_system.life_cycle_state}")
+        if archives and file_system.throughput_mode != "elastic":
+            raise EFSError(
+                "BadRequest", "The ThroughputMode value for the file system does not support TransitionToArchive"
+            )
+        return put(responder)
+
+    return refused
 
 
 @contextmanager
@@ -150,6 +186,9 @@ def restores() -> Iterator[Restores]:
     found = Restores()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EFSResponse, "update_file_system", _update_file_system, raising=False)
+        patch.setattr(EFSResponse, "describe_file_systems", _after_updating(EFSResponse.describe_file_systems))
+        refusing = _refusing(EFSResponse.put_lifecycle_configuration)
+        patch.setattr(EFSResponse, "put_lifecycle_configuration", refusing)
         points = "{0}/backup-vaults/(?P<vault>[^/]+)/recovery-points"
         patch.setitem(urls.url_paths, f"{points}/$", found.list_points)
         patch.setitem(urls.url_paths, f"{points}/(?P<point>[^/]+)/restore-metadata$", found.metadata)

@@ -256,9 +256,21 @@ def test_an_interrupted_run_is_resumed(
 
 
 def test_an_account_of_the_address_is_refused(target: Task, capsys: pytest.CaptureFixture[str]) -> None:
-    for source in ("http://user:password@127.0.0.1/simple/", "file:///packages", "127.0.0.1/simple", "http://[/"):
-        assert main(["import", source, "--to", target.url]) == 2
-        assert "user:password" not in capsys.readouterr().err
+    account = "user:password@127.0.0.1"
+    for source in (
+        f"http://{account}/simple/",
+        f"http://{account}/simple/?a=b",
+        f"ftp://{account}/simple/",
+        f"{account}/simple/",
+        f"http://{account}:x[/simple/",
+        "file:///packages",
+        "127.0.0.1/simple",
+        "http://[/",
+    ):
+        for words in (["import", source, "--to", target.url], ["yank", "acme", "1", "--to", source]):
+            assert main(words) == 2
+            captured = capsys.readouterr()
+            assert "password" not in (captured.out + captured.err).replace("IMPORT_PASSWORD", "")
 
 
 def test_the_commands_of_the_page(

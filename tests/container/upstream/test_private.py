@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -11,9 +16,13 @@ from hypothesis import strategies as st
 
 from ..tasks import wheel
 from .conftest import StartUpstream
-from .playing import Index
+from .playing import Index, send
+from .test_upstream import file_url
 
 Change = Callable[[str], str]
+
+THREADS = 8
+"""For pages, and as many for files, as docs/upstream.md says."""
 
 PRIVATE = ["acme-core", "acme-3d", "mine", "own-lib"]
 SPELLINGS: list[Change] = [
@@ -62,3 +71,68 @@ def test_no_private_name_is_asked_for(start_upstream: StartUpstream, directory: 
     assert tasks[0].project("public")["files"]
     for name in PRIVATE:
         assert not any(name in path for path in pypi.asked), pypi.asked
+
+
+@pytest.mark.parametrize("there", ["link out", "link to nothing", "link to itself", "pipe", "in a directory", "later"])
+def test_a_project_whose_file_is_not_served_is_private(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, tmp_path: Path, there: str
+) -> None:
+    """pypiserver serves what a link leads to, which may be gone at the moment."""
+    name, content = wheel("own_lib", "1")
+    pypi.add("own-lib", *wheel("own_lib", "9"))
+    pypi.add("public", *wheel("public", "1"))
+    task = start_upstream(directory) if there == "later" else None
+    home = directory / "below" if there == "in a directory" else directory
+    home.mkdir(exist_ok=True)
+    if there == "link out":
+        (tmp_path / name).write_bytes(content)
+        (home / name).symlink_to(tmp_path / name)
+    elif there == "pipe":
+        os.mkfifo(home / name)
+    else:
+        (home / name).symlink_to(name if there == "link to itself" else "nothing")
+    task = task or start_upstream(directory)
+    assert task.get("/simple/own-lib/").status_code == 404
+    assert task.project("public")["files"]
+    (home / name).unlink()
+    assert task.get("/simple/own-lib/").status_code == 404
+    assert task.upload(name, content).status_code == 200
+    assert pypi.asked == ["/simple/public/"]
+
+
+@pytest.mark.parametrize("kind", ["page", "file"])
+def test_a_name_that_becomes_private_while_its_request_waits_for_a_thread_does_not_get_out(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, kind: str
+) -> None:
+    one, two = start_upstream(directory), start_upstream(directory, PRIVATE_NAMES="secret")
+    proceed = threading.Event()
+
+    def answer_late(handler: BaseHTTPRequestHandler) -> None:
+        proceed.wait(60)
+        send(handler, 404, "text/plain", b"")
+
+    name, content = wheel("secret", "9")
+    asked, waiting = "/simple/secret/", [f"/simple/slow{number}/" for number in range(THREADS)]
+    held = waiting
+    if kind == "file":
+        pypi.add("secret", name, content)
+        asked, held = (
+            file_url(one, "secret", name),
+            [pypi.add("slow", *wheel("slow", str(it))) for it in range(THREADS)],
+        )
+        waiting = [file["url"] for file in one.project("slow")["files"]]
+        pypi.asked.clear()
+    for path in held:
+        pypi.answers[path] = answer_late
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        answers = [pool.submit(one.get, path) for path in waiting]
+        while set(pypi.asked) != set(held):
+            time.sleep(0.1)
+        last = pool.submit(one.get, asked)
+        # Long enough to be waiting, too.
+        time.sleep(1)
+        assert two.upload(*wheel("secret", "1")).status_code == 200
+        proceed.set()
+        assert last.result().status_code == 404
+        assert {answer.result().status_code for answer in answers} <= {404, 503}
+    assert set(pypi.asked) == set(held)

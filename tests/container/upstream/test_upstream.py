@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ..tasks import READER, Task, sha256, wheel
+from ..tasks import JSON_TYPE, READER, Task, sha256, wheel
 from ..test_clients import pip_install, run
 from .conftest import StartUpstream
 from .playing import Index, World, send
@@ -188,6 +189,48 @@ def test_what_an_index_says_of_a_file_is_passed_on(start_upstream: StartUpstream
     assert {**file, **facts} == file
     assert 'data-yanked="it &quot;breaks&quot;"' in task.get("/simple/outer/").text
     assert task.get(f"{file['url']}.metadata").content == metadata
+
+
+@pytest.mark.parametrize(("yanked", "told"), [(None, None), ("", None), (False, None), (True, True), ("why", "why")])
+def test_only_what_is_true_withdraws(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, yanked: object, told: object
+) -> None:
+    """PEP 691: \"present and a truthy value\"."""
+    pypi.add("outer", NAME, CONTENT, facts={"yanked": yanked})
+    task = start_upstream(directory)
+    assert task.project("outer")["files"][0].get("yanked") == told
+    assert ("data-yanked" in task.get("/simple/outer/").text) == (told is not None)
+
+
+def test_an_address_with_a_fragment_or_a_query_has_its_metadata(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    metadata = b"Metadata-Version: 2.1\nName: outer\nVersion: 1.0\n"
+    address = f"https://files.test/files/{NAME}?key=1"
+    facts = {"url": f"{address}#sha256={sha256(CONTENT)}", "core-metadata": {"sha256": sha256(metadata)}}
+    path = pypi.add("outer", NAME, CONTENT, facts=facts)
+    pypi.files |= {f"{path}?key=1": CONTENT, f"{path}?key=1.metadata": metadata}
+    task = start_upstream(directory)
+    url = file_url(task, "outer", NAME)
+    assert task.get(url).content == CONTENT
+    assert task.get(f"{url}.metadata").content == metadata
+
+
+def test_addresses_are_relative_to_where_a_page_was_found(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    path = pypi.add("outer", NAME, CONTENT, facts={"url": f"../files/{NAME}"})
+    pypi.files[f"/moved{path}"] = pypi.files.pop(path)
+    page = json.dumps(pypi.pages.pop("outer")).encode()
+    pypi.answers["/simple/outer/"] = lambda handler: send(handler, 302, "text/plain", b"", Location="/moved/outer/")
+    pypi.answers["/moved/outer/"] = lambda handler: send(handler, 200, JSON_TYPE, page)
+    for _ in range(2):
+        # The second has the page from the disk.
+        task = start_upstream(directory)
+        assert task.get(file_url(task, "outer", NAME)).content == CONTENT
+        for file in directory.glob(".upstream/files/*"):
+            file.unlink()
+    assert pypi.asked.count("/moved/outer/") == 1
 
 
 @pytest.mark.slow

@@ -47,7 +47,8 @@ _FORM = Form(
     )
 )
 _WINDOW_HOURS = 8
-_NEWEST_OF_DAYS = 7
+_NEWEST_OF_DAYS = 35
+"""A month and its start window: where nothing is backed up in these days, nothing is tested, and nobody told."""
 
 
 def restore_testing() -> dict[str, Template]:

@@ -1,4 +1,4 @@
-"""Two independent validators over the written templates, in a region of each partition, and one more.
+"""Two independent validators over the written templates, in a region of each partition.
 
 What they have found clean is remembered by content, so that only templates that changed are validated again.
 """
@@ -16,13 +16,13 @@ from cfnlint.api import lint_by_config
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine, PseudoParameterOverrides, Severity, ValidateConfig
 
-REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
+REGIONS = ("us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 SINGLE = "pypiserver-single.yaml"
 CATALOG = "service-catalog.yaml"
 NETWORK = "network.yaml"
 CI_ACCESS = "ci-access.yaml"
 RESTORE_TESTING = "restore-testing.yaml"
-REGIONS_OF = {RESTORE_TESTING: ("us-east-1", "eu-central-1", "eusc-de-east-1")}
+REGIONS_OF = {RESTORE_TESTING: ("us-east-1", "eusc-de-east-1")}
 """Where the resource types of a template are not everywhere."""
 
 ACCEPTED: dict[tuple[str, str], str] = {

@@ -201,14 +201,14 @@ class Application:
     def _projects_at(self, segments: list[str]) -> set[str]:
         """Of which the answer to GET tells, as `_read` understands the path; empty if it may tell of any."""
         match segments:
-            case ["simple", name] | ["simple", name, ""]:
+            case ["simple", name] | ["simple", name, ""] if name:
                 return {normalize_pkgname(name)}
             case ["packages", *directories, name]:
                 if self._upstream and directories and directories[0] == UPSTREAM:
                     return set(directories[1:2])
                 # The metadata of a wheel, unless it is a file of its own.
                 return set(filter(None, (project_of(name), project_of(name.removesuffix(".metadata")))))
-            case [name, "json"] | ["project", name] | ["project", name, ""]:
+            case [name, "json"] | ["project", name] | ["project", name, ""] if name:
                 return {normalize_pkgname(name)}
         return set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from pypiserver.core import PkgFile
 from pypiserver.pkg_helpers import guess_pkgname_and_version, normalize_pkgname
 
 from .changes import Announcer
-from .details import DetailsCache
+from .details import ASKING_THREADS, DetailsCache
 from .entries import open_file
 from .index import Index
 from .records import write_change
@@ -31,7 +32,8 @@ class IndexedBackend(Backend):
         super().__init__(config)
         root = Path(config.roots[0])
         self.index = Index(root)
-        self.details = DetailsCache(root)
+        self.asking = ThreadPoolExecutor(ASKING_THREADS)
+        self.details = DetailsCache(root, self.asking)
         self.yanks = Yanks(str(root))
         self._announcer = Announcer(str(root))
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -24,14 +24,14 @@ ASKING_THREADS = 16
 
 
 class DetailsCache:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, asking: ThreadPoolExecutor) -> None:
         self._root = str(root)
         self._kept = Kept(self._root)
         self._known: dict[str, Details] = {}
         # Two requests for one file hash it once; requests for different files seldom wait for each other.
         self._locks = [threading.Lock() for _ in range(64)]
         self._keeping = [threading.Lock() for _ in range(64)]
-        self._pool = ThreadPoolExecutor(ASKING_THREADS)
+        self._asking = asking
 
     def get(self, path: str, kept: Mapping[str, Details] | None = None) -> Details:
         """
@@ -53,14 +53,21 @@ class DetailsCache:
                 digest.update(chunk)
             return self._describe(path, file, digest.hexdigest())
 
-    def of_project(self, project: str, paths: Sequence[str]) -> list[tuple[str, Details]]:
+    def load(self, project: str) -> Future[dict[str, Details]]:
+        """What is kept of a project, however old: `of_project` believes only what fits its files."""
+        return self._asking.submit(self._kept.load, project)
+
+    def of_project(
+        self, project: str, paths: Sequence[str], loading: Future[dict[str, Details]] | None = None
+    ) -> list[tuple[str, Details]]:
         """
-        Those of all `paths` that are files, in their order.
+        Those of all `paths` that are files, in their order; `loading` is what `load` gave, if that was called before.
 
         A file that may not be read is passed over, unless there is no other. Raises OSError.
         """
         # What is kept is read while the files are asked for: each takes a network's time.
-        loading = None if self._known.keys() >= set(paths) else self._pool.submit(self._kept.load, project)
+        if loading is None and not self._known.keys() >= set(paths):
+            loading = self.load(project)
         statuses = self._statuses(paths)
         kept: Mapping[str, Details] | None = None
         changed = False
@@ -136,7 +143,9 @@ class DetailsCache:
             return [self._status(path) for path in paths]
         size = -(-len(paths) // ASKING_THREADS)
         parts = [paths[start : start + size] for start in range(0, len(paths), size)]
-        return [status for part in self._pool.map(lambda part: list(map(self._status, part)), parts) for status in part]
+        return [
+            status for part in self._asking.map(lambda part: list(map(self._status, part)), parts) for status in part
+        ]
 
     def _status(self, path: str) -> os.stat_result | None:
         """None if opening the file will tell why there is none."""

@@ -226,9 +226,10 @@ class Engine:
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         environ = {"REMOTE_ADDR": connection.peer}
+        response = refusal.response
         if connection.received.startswith(b"HEAD "):
-            environ["REQUEST_METHOD"] = "HEAD"
-        connection.answer = Answer(environ, refusal.response, time.monotonic(), keeps_alive=False)
+            response = response._replace(body=())
+        connection.answer = Answer(environ, response, time.monotonic(), keeps_alive=False)
         # What follows is no request.
         connection.discards = LINGER_BYTES
         self._send(connection)

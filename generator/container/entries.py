@@ -31,12 +31,13 @@ _reported: set[tuple[str, str]] = set()
 
 
 class Reading(NamedTuple):
-    """The names in one directory; each added file with its project."""
+    """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
 
     known: set[str]
     added: dict[str, str]
     children: set[str]
     leftovers: set[str]
+    passed_over: set[str]
 
 
 def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
@@ -56,7 +57,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
     Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
-    reading = Reading(set(), {}, set(), set())
+    reading = Reading(set(), {}, set(), set(), set())
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = entry.name
@@ -72,17 +73,15 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
 def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
+    # reading.py refuses such, and pypiserver's rule takes minutes for names of many lines.
+    if not name.isprintable() or "\\" in name:
+        report(path + name, "no address can name it")
+        return
     project = project_of(name)
-    # reading.py refuses the others.
-    nameable = name.isprintable() and "\\" not in name
     try:
         if entry.is_file(follow_symlinks=False):
-            if project and nameable:
+            if project:
                 reading.added[name] = project
-            elif project:
-                report(path + name, "no address can name it")
-        elif not nameable:
-            report(path + name, "no address can name it")
         elif entry.is_dir(follow_symlinks=False):
             reading.children.add(name)
         elif not entry.is_symlink():
@@ -95,11 +94,13 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -
     except FileNotFoundError:
         report(path + name, "it is a link that leads to no file of the package directory")
     except PermissionError as error:
-        if project and nameable:
+        if project:
             # As a file that may not be read: whoever opens it is told.
             reading.added[name] = project
         else:
             report(path + name, str(error.strerror))
+    if project and name not in reading.added:
+        reading.passed_over.add(project)
 
 
 def project_of(name: str) -> str | None:

@@ -41,6 +41,8 @@ class Index(Names):
         self.root = root
         self.unreadable: dict[str, str] = {}
         self.leftovers: set[str] = set()
+        # Projects that there are, or were, files of which cannot be served.
+        self.passed_over: set[str] = set()
         # Whether all has been read, so that a request costs what it always will.
         self.ready = False
         # Whether the last look at the directory failed.
@@ -226,6 +228,7 @@ class Index(Names):
 
     def _take(self, path: str, directory: _Directory, reading: Reading, began: float) -> None:
         """Make the index what `reading`, which began at `began`, has found in the directory at `path`."""
+        self.passed_over |= reading.passed_over
         for name, project in reading.added.items():
             if name not in directory.packages:
                 directory.packages[name] = None

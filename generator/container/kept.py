@@ -96,18 +96,29 @@ class Kept:
         content = json.dumps(document, separators=(",", ":")).encode()
         if len(content) > FILE_BYTES - 65:
             return
-        temporary = None
+        data = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
         try:
-            make_hidden(self._root, DIRECTORY)
-            temporary = f"{make_hidden(self._root, STAGING)}/{secrets.token_hex(16)}"
-            with open(temporary, "xb") as file:
-                file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-            os.replace(temporary, self._path(project))
+            try:
+                self._replace(project, data)
+            except FileNotFoundError:
+                # Not before: to ask whether they are there takes a network's time.
+                for name in (DIRECTORY, STAGING):
+                    make_hidden(self._root, name)
+                self._replace(project, data)
         except OSError as error:
             report(f"{HIDDEN}/{DIRECTORY}", str(error.strerror))
+
+    def _replace(self, project: str, data: bytes) -> None:
+        """Raises OSError."""
+        temporary = f"{self._root}/{HIDDEN}/{STAGING}/{secrets.token_hex(16)}"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+            os.replace(temporary, self._path(project))
+        except OSError:
             with suppress(OSError):
-                if temporary:
-                    os.unlink(temporary)
+                os.unlink(temporary)
+            raise
 
     def sweep(self, projects: Iterable[str]) -> None:
         """Remove what projects that are gone left behind. Raises OSError."""

@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -109,11 +110,14 @@ class Listings:
 
     def current(self, name: str) -> Listing | None:
         """As `project`, for who answers with another form of it."""
+        is_first = name not in self._listings and self._index.paths(name)
+        # Read while the directory is looked at: each takes a network's time.
+        loading = self._backend.details.load(name) if is_first else None
         self._index.refresh()
         generation = self._index.generation(name)
         listing = self._listings.get(name)
         if listing is None or listing.generation != generation or time.monotonic() > listing.recheck_at:
-            listing = self._check(name, generation, listing)
+            listing = self._check(name, generation, listing, loading)
         if listing is None:
             require_complete(self._index)
         return listing
@@ -138,12 +142,16 @@ class Listings:
                 self._keep("", listing)
         return send_listing(listing, environ)
 
-    def _check(self, name: str, generation: object, listing: Listing | None) -> Listing | None:
+    def _check(
+        self, name: str, generation: object, listing: Listing | None, loading: Future[dict[str, Details]] | None
+    ) -> Listing | None:
         began = time.monotonic()
-        details = self._backend.details.of_project(name, sorted(self._index.paths(name)))
+        # Asked for while the files are: each takes a network's time.
+        asked = self._backend.asking.submit(self._backend.yanks.of, name)
+        details = self._backend.details.of_project(name, sorted(self._index.paths(name)), loading)
         if not details:
             return None
-        yanks = self._backend.yanks.of(name)
+        yanks = asked.result()
         if listing is None or listing.details != details or listing.yanks != yanks:
             listing = self._render(name, details, yanks)
         now = time.monotonic()

@@ -40,9 +40,9 @@ class Publication:
         self._immutable = immutable
         self._taken_status = taken_status
 
-    def stored(self, content: Staged, released: Released) -> str | None:
+    def stored(self, content: Staged, released: Released, *, published: bool = False) -> str | None:
         """
-        The path at which this very file is stored, if it is.
+        The path at which this very file is stored, if it is; once it is `published`, others than its own.
 
         Raises Refusal if another file is stored under its name, or any under another spelling of it; OSError.
         """
@@ -55,7 +55,7 @@ class Publication:
                 continue
             if name != content.name:
                 raise self._taken(content.name, f"as {path}")
-            if self._immutable:
+            if self._immutable and not (published and path == content.name):
                 self._compare(path, content)
                 found = path
         return found
@@ -93,7 +93,7 @@ class Publication:
             # Two tasks may publish two spellings of one file at once, and each looks before the other's is there.
             # Both look again after publishing, so at least one sees the other's and takes its own back.
             try:
-                self.stored(content, released)
+                self.stored(content, released, published=True)
             except Refusal as error:
                 raise _Rival from error
         except (_Rival, Refusal, OSError) as error:

@@ -29,7 +29,8 @@ NAMES_REMEMBERED = 100_000
 
 class Sides:
     """
-    A project is private if its name is one of the operator's private names, if it has a file here, or had one.
+    A project is private if its name is one of the operator's private names, if it has a file here, or had one; a file
+    that cannot be served is one, too.
 
     The last is kept in a directory of links, each called as the project, to a word: to make a link is one question to
     the file server, which answers one of several tasks that it was first. Methods raise OSError.
@@ -57,7 +58,8 @@ class Sides:
         require_complete(self._index)
         if not self._taken_in:
             self.take_in()
-        if name in self._private_names or name in self._private or self._index.paths(name):
+        known = self._private, self._index.passed_over, self._private_names
+        if any(name in names for names in known) or self._index.paths(name):
             return True
         return name not in self._outside and self._read(name) == PRIVATE
 
@@ -95,6 +97,7 @@ class Sides:
                 # pypiserver's rule takes pkg-3d-1.0.tar.gz for a file of pkg.
                 with suppress(BadName):
                     self._private.add(released(name).project)
+            self._private |= self._index.passed_over
             self._taken_in = paths | {""}
 
     def keep(self) -> None:

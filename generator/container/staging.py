@@ -48,6 +48,7 @@ class Staged:
         self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
+        self._removed = False
         self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
         try:
             self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
@@ -110,8 +111,7 @@ class Staged:
 
     def settle(self) -> None:
         """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        self._remove()
         descriptor = open_directory(f"{self._directory}/")
         try:
             os.fsync(descriptor)
@@ -123,9 +123,14 @@ class Staged:
         # What could not be written to a full disk cannot be flushed either.
         with contextlib.suppress(OSError):
             self.file.close()
-        # What stays is swept.
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        self._remove()
+
+    def _remove(self) -> None:
+        """Once, as that takes a network's time: what stays is swept."""
+        if not self._removed:
+            self._removed = True
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
 
 
 def settle(root: Path, path: str) -> None:

@@ -17,6 +17,8 @@ INFLATED_LIMIT_BYTES = 4 << 30
 MEMBERS_LIMIT = 100_000
 # Of GNU's long names and of pax headers (POSIX.1-2001), which come before the member that they describe.
 EXTENSION_LIMIT_BYTES = 1 << 16
+# Of one pax header. Each takes a moment; real ones have a dozen.
+RECORDS_LIMIT = 100
 # Compressors that work in parallel write many streams, one after another.
 STREAMS_LIMIT = 10_000
 # What `xz -8` needs.
@@ -169,14 +171,14 @@ def _extension(stream: Inflated, member: tarfile.TarInfo) -> bytes:
 
 
 def _records(extension: bytes) -> dict[bytes, bytes]:
-    """A pax header's `path` and `size`; each record is `LENGTH KEY=VALUE` and a line end."""
-    found = {}
-    while extension:
-        length, _, _ = extension[:20].partition(b" ")
+    """A pax header's `path` and `size`; each record is `LENGTH KEY=VALUE` and a line end. Raises Unfit."""
+    found: dict[bytes, bytes] = {}
+    for _ in range(RECORDS_LIMIT):
+        length = extension[:20].partition(b" ")[0]
         if not length.isdigit() or not int(length):
-            break
+            return found
         key, _, value = extension[len(length) + 1 : int(length) - 1].partition(b"=")
         if key in (b"path", b"size"):
             found[key] = value
         extension = extension[int(length) :]
-    return found
+    raise Unfit("it has a header that is too long")

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 from .archives import read_metadata
 from .backend import IndexedBackend
 from .grants import Grant
+from .health import require_complete
 from .http import Environ, Refusal, Response, whole
 from .metadata import parse
 from .multipart import READ_BYTES, Malformed, Part, boundary_of, parts
@@ -173,7 +174,9 @@ class Uploads:
         packages = map(self._backend.package, self._backend.index.paths(project))
         wanted = canonicalize_version(version)
         package = next((it for it in packages if canonicalize_version(it.version) == wanted), None)
-        if package is None:
+        # Old files may have no version, or dots for one, which no link can be called.
+        if package is None or not wanted.strip("."):
+            require_complete(self._backend.index)
             raise Refusal(404, f"Nothing was changed: there is no {project} {version} here.")
         self._backend.yank(package, reason)
         write_change(environ, action, f"{project}=={package.version}", None, None, reason)

@@ -148,10 +148,13 @@ def _projects(names: Sequence[str]) -> list[str]:
 def _compared(project: str, source: SimpleIndex, target: SimpleIndex | None) -> Plan:
     """One project's part of the plan; ``target`` if it has the project. Raises Failed and Stopped."""
     plan = Plan(projects=1)
-    files = source.files(project)
-    if files is None:
+    found = source.files(project)
+    if found is None:
         return Plan(refused=[f"{project}: {source.url} does not have it"])
-    here = (target and target.files(project)) or {}
+    files, wrong = found
+    # A line may quote as much as a page has.
+    plan.refused += [str(Failed(f"{project}: an entry of its page cannot be read: {error}")) for error in wrong]
+    here, _ = (target and target.files(project)) or ({}, [])
     signatures = {name.removesuffix(".asc"): it for name, it in files.items() if name.endswith(".asc")}
     releases: dict[str, str] = {}
     for name in files:
@@ -321,7 +324,7 @@ def _progress(terminal: Terminal, plan: Plan) -> Iterator[Callable[[Wanted, Outc
         if outcome.reason:
             terminal.line(f"{outcome.kind}  {printable(outcome.reason)}", "yellow")
         elif not terminal.live:
-            terminal.line(f"{count}/{len(plan.wanted)}  {wanted.package.filename}")
+            terminal.line(f"{count}/{len(plan.wanted)}  {printable(wanted.package.filename.strip())}")
 
     if not terminal.live:
         yield advance

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ TRIES = 5
 _PAUSE_SECONDS = 1.0
 """Before the second try; twice as long before each other."""
 _LINE_CHARACTERS = 600
+_ACCOUNT = re.compile(r"//[^/\s]*@")
 _REDIRECTS = 5
 _HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -58,8 +60,8 @@ class Failed(Exception):
     """What an index did not do, in one line, and the status that it answered, if any; others may do better."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
-        # An address can be as long as a page.
-        super().__init__(printable(" ".join(text[:_LINE_CHARACTERS].split())))
+        # An address can be as long as a page, and a link have somebody's credentials.
+        super().__init__(printable(" ".join(_ACCOUNT.sub("//", text)[:_LINE_CHARACTERS].split())))
         self.status = status
 
 
@@ -139,25 +141,29 @@ class SimpleIndex:
                 names.add(canonicalize_name(name.strip(), validate=True))
         return sorted(names)
 
-    def files(self, project: str) -> dict[str, DistributionPackage] | None:
-        """Those of its page, by name; ``None`` where the index has no such project, or sends to another index for it."""
+    def files(self, project: str) -> tuple[dict[str, DistributionPackage], list[str]] | None:
+        """Those of its page, by name, and what is wrong with those that cannot be read.
 
-        def read() -> ProjectPage | None:
+        ``None`` where the index has no such project, or sends to another index for it.
+        """
+
+        def read() -> tuple[list[DistributionPackage], list[str]] | None:
             found = self._page(f"{project}/")
             if found is None:
                 return None
             content, kind, url = found
-            if kind == _JSON:
-                return ProjectPage.from_json_data(json.loads(content), url)
-            return ProjectPage.from_html(project, content, url)
+            return (
+                _of_json(content, url) if kind == _JSON else (ProjectPage.from_html(project, content, url).packages, [])
+            )
 
-        page = self._parsed(f"{self.url}{project}/", read)
-        if page is None:
+        read_files = self._parsed(f"{self.url}{project}/", read)
+        if read_files is None:
             return None
+        packages, wrong = read_files
         files: dict[str, DistributionPackage] = {}
-        for package in page.packages:
+        for package in packages:
             files.setdefault(package.filename.strip(), package)
-        return files
+        return files, wrong
 
     def download(self, package: DistributionPackage, file: IO[bytes]) -> tuple[str, datetime | None]:
         """Write the package into ``file``; its SHA-256, and when it was last modified, if the index says so.
@@ -307,6 +313,24 @@ class SimpleIndex:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped("interrupted")
+
+
+def _of_json(content: bytes, url: str) -> tuple[list[DistributionPackage], list[str]]:
+    """The files of a page of PEP 691, and what is wrong with each other entry. Raises ValueError for no such page."""
+    document = json.loads(content)
+    entries = document.get("files") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("it has no list of files")
+    page = ProjectPage.from_json_data(document | {"files": []}, url)
+    packages: list[DistributionPackage] = []
+    wrong: list[str] = []
+    for entry in entries:
+        try:
+            alone = {"meta": document["meta"], "name": page.project, "files": [entry]}
+            packages += ProjectPage.from_json_data(alone, url).packages
+        except ValueError as error:
+            wrong.append(str(error))
+    return packages, wrong
 
 
 def _is_known(digest: str) -> bool:

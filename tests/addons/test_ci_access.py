@@ -205,6 +205,10 @@ def test_a_provider_is_made_unless_there_is_one(editions: Editions) -> None:
     arn = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB_ISSUER}"
     given = made(editions, GitHubSubjects=MAIN, GitHubProviderArn=arn)
     assert given.resources.keys() == {"GitHubRole"}
+    for title in ("GitHubProvider", "GitLabProvider"):
+        resource = editions.templates["ci-access.yaml"]["Resources"][title]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate", "stacks of other accounts of the server rely on it"
+        assert resource["UpdateReplacePolicy"] == "Retain"
     for it, provider in ((fresh, "<GitHubProvider>"), (given, arn)):
         (statement,) = it.resources["GitHubRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Federated": provider}

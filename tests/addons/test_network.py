@@ -18,7 +18,7 @@ from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place, Values
 
 from generator import settings
-from generator.addons.network import ENDPOINTS, OF_HOSTS
+from generator.addons.network import ENDPOINTS, MAX_ZONES, OF_HOSTS
 
 ROOT = Path(__file__).parents[2]
 THREE = "eu-west-1a,eu-west-1b,eu-west-1c"
@@ -196,6 +196,44 @@ def test_an_endpoint_has_its_name_in_the_partition(editions: Editions, place: Pl
     assert f"{prefix}.{place.region}.ecr.dkr" in names
     assert f"com.amazonaws.{place.region}.ecs-agent" in names
     assert all(it["PrivateDnsEnabled"] for it in endpoints if it["VpcEndpointType"] == "Interface")
+
+
+def test_nat_gateways_begin_and_end_where_the_internet_is_reached(editions: Editions) -> None:
+    """Without the route a gateway fails; and the internet gateway cannot be detached before their addresses are gone."""
+    resources = editions.templates["network.yaml"]["Resources"]
+    assert resources["InternetRoute"]["DependsOn"] == ["InternetGatewayAttachment"]
+    for index in range(1, MAX_ZONES + 1):
+        assert resources[f"NatGateway{index}"]["DependsOn"] == ["InternetRoute"]
+        assert resources[f"NatAddress{index}"]["DependsOn"] == ["InternetGatewayAttachment"]
+
+
+def test_endpoints_answer_the_vpc_on_the_port_of_https(editions: Editions) -> None:
+    resources = made(editions, NatGateways="none", VpcCidr="172.16.0.0/16").resources
+    (rule,) = resources["EndpointSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == ("tcp", 443, 443, "172.16.0.0/16")
+    for endpoint in of_type(resources, "AWS::EC2::VPCEndpoint").values():
+        if endpoint["VpcEndpointType"] == "Interface":
+            assert endpoint["SecurityGroupIds"] == ["<EndpointSecurityGroup>"]
+            assert endpoint["SubnetIds"] == ["<PrivateSubnet1>", "<PrivateSubnet2>"]
+        assert "PolicyDocument" not in endpoint, (
+            "one that leaves out a principal or an action keeps tasks from starting"
+        )
+
+
+def test_flow_logs_are_of_all_traffic_and_written_for_this_account_alone(editions: Editions) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html"""
+    resources = made(editions, FlowLogs="true").resources
+    log = resources["FlowLog"]["Properties"]
+    assert (log["ResourceType"], log["ResourceId"], log["TrafficType"]) == ("VPC", "<Vpc>", "ALL")
+    assert (log["LogGroupName"], log["DeliverLogsPermissionArn"]) == ("<NetworkLogs>", "<FlowLogRole.Arn>")
+    role = resources["FlowLogRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    (policy,) = role["Policies"]
+    allowed = {action: it["Resource"] for it in policy["PolicyDocument"]["Statement"] for action in it["Action"]}
+    ours = {f"logs:{name}": ["<NetworkLogs.Arn>"] for name in ("CreateLogStream", "PutLogEvents")}
+    assert allowed == {**ours, "logs:DescribeLogGroups": ["*"], "logs:DescribeLogStreams": ["*"]}
 
 
 @pytest.mark.parametrize(("nat", "capacity"), [("one", "ec2"), ("none", "ec2"), ("none", "fargate")])

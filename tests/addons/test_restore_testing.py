@@ -38,6 +38,10 @@ def test_the_newest_backup_of_our_vault_is_restored_and_nothing_else(editions: E
         f"arn:{place.partition}:backup:{where}:backup-vault:{GIVEN['BackupVaultName']}"
     ]
     assert plan["RecoveryPointSelection"]["Algorithm"] == "LATEST_WITHIN_WINDOW"
+    assert plan["RecoveryPointSelection"]["SelectionWindowDays"] > 31, "a BackupSchedule may be of once a month"
+    # Continuous ones are not of EFS: https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html
+    assert plan["RecoveryPointSelection"]["RecoveryPointTypes"] == ["SNAPSHOT"]
+    assert selection["ValidationWindowHours"] == 1, "after which the restored file system is deleted"
     assert re.fullmatch("[A-Za-z0-9_]+", plan["RestoreTestingPlanName"]), "what AWS Backup takes for a name"
     assert selection["RestoreTestingPlanName"] == "<RestoreTestingPlan>"
     assert selection["ProtectedResourceType"] == "EFS"

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
 from custom_resource import Answer, CloudFormation, cloudformation, module, serving
+from deployments import Editions
 from moto import mock_aws
 from moto.s3.models import S3Backend
 
@@ -345,3 +346,43 @@ def test_reports_a_bucket_that_may_not_be_read(
         answer = service.ask(index, "Delete", {"BucketName": BUCKET})
         assert_answer(answer, "FAILED", "AccessDenied")
     assert len(list(it.object_versions.all())) == 2
+
+
+ACTIONS = {
+    # Where the action that a request needs is not named as the request is.
+    "s3:DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+    "s3:ListObjectVersions": {"s3:ListBucketVersions"},
+}
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"""
+ROLES = {
+    "BucketName": ("AccessLogsCleanerRole", {"AccessLogForceDestroy": "true"}),
+    "BackupVaultName": ("VaultCleanerRole", {"BackupsForceDestroy": "true"}),
+    "AutoScalingGroupName": ("GroupCleanerRole", {"ManagedTerminationProtection": "ENABLED"}),
+}
+
+
+@pytest.mark.parametrize("target", ROLES)
+def test_its_role_may_do_what_it_does_and_nothing_else(
+    target: str,
+    service: CloudFormation,
+    index: ModuleType,
+    vault: Vault,
+    editions: Editions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marked = {"force-destroy": "true"}
+    bucket(marked, objects=2)
+    group(marked)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
+    asked: set[str] = set()
+    boto3.DEFAULT_SESSION.events.register(
+        "before-parameter-build", lambda model, **_: asked.add(f"{model.service_model.signing_name}:{model.name}")
+    )
+    name = {"BucketName": BUCKET, "BackupVaultName": VAULT, "AutoScalingGroupName": GROUP}[target]
+    assert_answer(service.ask(index, "Delete", {target: name}), "SUCCESS")
+    title, given = ROLES[target]
+    (policy,) = editions.nested(given).resources[title]["Properties"]["Policies"]
+    allowed = {action for it in policy["PolicyDocument"]["Statement"] for action in it["Action"]}
+    needed = set().union(*(ACTIONS.get(it, {it}) for it in asked))
+    assert needed, "nothing was asked"
+    assert allowed - {"logs:CreateLogStream", "logs:PutLogEvents"} == needed

@@ -2,27 +2,29 @@
  *
  * network BACKING MOUNTPOINT -f -o allow_other,default_permissions
  *
- * Each call that would reach the file server takes as long as the environment says, in microseconds: META_US, OPEN_US,
- * WRITE_US, READDIR_US for every thousand entries. Directories are asked about whenever they are opened. A file's
- * attributes and names are kept for 30 seconds, unless this host opens the file or finds its directory changed:
- * close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is added to the file LOG for each such
- * call. While the file HANG is there, no such call ends. Needs FUSE 3.
+ * Each call that would reach the file server takes as long as the environment says, in microseconds: META_US, OPEN_US
+ * (which also closing takes of what could be written), WRITE_US, READDIR_US for every thousand entries. Directories are
+ * asked about whenever they are opened. A file's attributes and names are kept for 30 seconds, unless this host opens the
+ * file or finds its directory changed: close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is
+ * added to the file LOG for each such call. While the file HANG is there, no such call ends. Needs FUSE 3.
  *
- * Stricter than NFS: directories' attributes are never kept, not even while a path is walked; and names of one directory
- * are looked up one at a time, as libfuse asked for before 2024 whatever it was told (its pull request 861).
+ * Stricter than NFS: directories' attributes are never kept, not even while a path is walked.
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
 #include <limits.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -168,7 +170,8 @@ static int do_write(const char *path, const char *buffer, size_t size, off_t off
 }
 
 static int do_flush(const char *path, struct fuse_file_info *info) {
-    wait_us(open_us);
+    if ((fcntl(info->fh, F_GETFL) & O_ACCMODE) != O_RDONLY)
+        wait_us(open_us);
     return 0;
 }
 
@@ -238,6 +241,19 @@ static int do_chmod(const char *path, mode_t mode, struct fuse_file_info *info) 
 static int do_utimens(const char *path, const struct timespec times[2], struct fuse_file_info *info) {
     forget(path);
     return RESULT(utimensat(AT_FDCWD, REAL(path), times, AT_SYMLINK_NOFOLLOW));
+}
+
+/* libfuse's first message to the kernel says what is offered. Linux looks up several names of one NFS directory at once
+ * (its commit 884be175351e); libfuse before 2024 could not be told to ask for that (its pull request 861), so it is added
+ * here.
+ */
+ssize_t writev(int descriptor, const struct iovec *parts, int count) {
+    static ssize_t (*real_writev)(int, const struct iovec *, int);
+    if (!real_writev && count == 2) {
+        real_writev = dlsym(RTLD_NEXT, "writev");
+        ((struct fuse_init_out *)parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+    }
+    return real_writev(descriptor, parts, count);
 }
 
 static void *do_init(struct fuse_conn_info *connection, struct fuse_config *config) {

@@ -75,6 +75,13 @@ def long_header(kind: bytes) -> bytes:
     return COMPRESSIONS["gz"](header.tobuf() + b"1" * header.size + tarball([PKG_INFO], "none"))
 
 
+def many_records() -> bytes:
+    """A pax header that takes a tenth of a second for each time that it is there; read to the end, it would be a minute."""
+    header = tarfile.TarInfo("demo-1.0/x")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 16
+    return COMPRESSIONS["gz"]((header.tobuf() + b"2 " * (1 << 15)) * 500 + tarball([PKG_INFO], "none"))
+
+
 def sparse() -> bytes:
     """An sdist of a member whose map of holes is read without end."""
     header = tarfile.TarInfo("demo-1.0/sparse")
@@ -122,6 +129,7 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "200,000 tar members": lambda: (SDIST, tarball((f"demo-1.0/{n}", b"") for n in range(200_000))),
     "long name": lambda: (SDIST, long_header(tarfile.GNUTYPE_LONGNAME)),
     "long pax header": lambda: (SDIST, long_header(tarfile.XHDTYPE)),
+    "pax header of many records": lambda: (SDIST, many_records()),
     "sparse member": lambda: (SDIST, sparse()),
     "PKG-INFO is a link": lambda: (SDIST, linked()),
 }

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
-from .tasks import READER, Task, sdist, sha256, staged
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged
 from .test_uploads import wait_for
 
 
@@ -74,6 +75,11 @@ def unprintable(directory: Path) -> None:
     (directory / "odd-1.0\n.tar.gz").write_bytes(b"x")
 
 
+def of_two_lines(directory: Path) -> None:
+    """pypiserver's rule tries each way to read it."""
+    (directory / f"odd{'-1' * 120}\n.whl").write_bytes(b"x")
+
+
 def deep(directory: Path) -> None:
     """Deeper than a path may be long."""
     here = os.open(directory, os.O_RDONLY)
@@ -98,6 +104,7 @@ ODD = [
     undecodable,
     unnameable,
     unprintable,
+    of_two_lines,
     deep,
 ]
 
@@ -217,6 +224,8 @@ def test_a_directory_that_may_not_be_read_hides_only_itself(unprivileged: Callab
         # It may lie in what cannot be read.
         for path in ("/simple/found/", "/simple/absent/", "/packages/lost+found/found-1.0.tar.gz"):
             assert task.get(path, READER).status_code == 503
+        yank = {":action": "yank", "name": "found", "version": "1.0"}
+        assert requests.post(task.url, data=yank, auth=PUBLISHER, timeout=60).status_code == 503
         assert task.errors.read_text().count("lost+found") == 1
     finally:
         (directory / "lost+found").chmod(0o755)

@@ -13,6 +13,7 @@ import pytest
 import requests
 from deployments import Editions, of_type
 from log_filters import matches
+from log_insights import ask
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, sha256, status_of, wheel
@@ -107,6 +108,44 @@ def test_the_metric_filters_count_what_they_say(editions: Editions, day: list[st
         for it in filters.values()
     }
     assert found == COUNTED
+
+
+def questions(editions: Editions) -> dict[str, str]:
+    saved = of_type(editions.nested().resources, "AWS::Logs::QueryDefinition").values()
+    return {it["Name"].rpartition("/")[2]: it["QueryString"] for it in saved}
+
+
+def test_the_saved_questions_are_answered(editions: Editions, day: list[str]) -> None:
+    asked = questions(editions)
+    changed = ask(asked["Who changed what"], day)
+    assert sorted((it["change"], it["user"]) for it in changed) == [
+        ("refusal", PUBLISHER[0]),
+        ("refusal", READER[0]),
+        ("upload", PUBLISHER[0]),
+    ]
+    (upload,) = [it for it in changed if it["change"] == "upload"]
+    assert (upload["file"], upload["sha256"], upload["size"]) == (NAME, sha256(CONTENT), len(CONTENT))
+    assert all(it["reason"] for it in changed if it["change"] == "refusal")
+    assert all(it["client"] for it in changed)
+    refused = ask(asked["Refused, by account and status"], day)
+    # A server that starts answers 503.
+    counted = {(it["status"], it.get("user"), it.get("login")): it["requests"] for it in refused if it["status"] < 500}
+    assert counted == {
+        (401, None, None): 1,
+        (401, None, "refused"): 2,
+        (403, READER[0], "accepted"): 1,
+        (404, READER[0], "accepted"): 1,
+        (409, PUBLISHER[0], "accepted"): 1,
+    }
+
+
+def test_slow_requests_are_those_of_a_second_or_more(editions: Editions, day: list[str]) -> None:
+    question = questions(editions)["Slow requests"]
+    assert ask(question, day) == []
+    slower = [re.sub(r'"seconds": [0-9.]+', f'"seconds": {seconds}', day[-1]) for seconds in ("0.9", "1.5", "30")]
+    found = ask(question, [*day, *slower])
+    assert [it["seconds"] for it in found] == [30, 1.5]
+    assert all({"method", "path", "status"} <= it.keys() for it in found)
 
 
 def test_the_patterns_of_the_runbooks_find_what_they_are_for(day: list[str]) -> None:

@@ -187,13 +187,15 @@ def covers(patterns: list[str], project: str) -> bool:
 def test_what_a_token_reads(local: Local, may: str, patterns: list[str], hours: float | None, method: str) -> None:
     local.give(entry(may=may, projects=patterns, hours=hours))
     for target in (*ONE, *ALL):
-        status = local.ask(method, target, with_token()).status
+        answer = local.ask(method, target, with_token())
+        status = answer.status
         if hours is not None and hours < 0:
             expected = 401
         elif "*" in patterns or (target in ONE and covers(patterns, ONE[target])):
             expected = local.ask(method, target, READER).status
         else:
             expected = 403
+            assert ("this shows others" in answer.reason) == (target in ALL), (target, answer.reason)
         assert (target, status) == (target, expected)
     assert local.ask(method, "/simple/acme-one/", with_token(SECRET + "x")).status == 401
     assert local.ask(method, "/simple/acme-one/", ("__token__", "")).status == 401

@@ -103,6 +103,17 @@ def test_what_cannot_be_withdrawn_is_told(shared: Task, fields: Mapping[str, str
     assert yanked(shared) == {}
 
 
+@pytest.mark.parametrize(("name", "version"), [("demo.tar.gz", ""), ("demo-..zip", "."), ("demo-...zip", "..")])
+def test_a_file_without_a_version_is_no_failing_storage(
+    start_newest: StartTask, directory: Path, name: str, version: str
+) -> None:
+    (directory / name).write_bytes(b"content")
+    task = start_newest(directory)
+    for action in ("yank", "unyank"):
+        assert change(task, action, version).status_code == 404
+    assert (yanked(task), (directory / ".yanked").exists()) == ({}, False)
+
+
 def test_it_outlives_the_file_the_task_and_what_is_kept(start_newest: StartTask, directory: Path) -> None:
     """As a release: files that come later are withdrawn too."""
     files = filled(directory, "1.0")

@@ -355,6 +355,8 @@ def test_alarms_and_events_may_publish_under_the_topics_key(resources: Data) -> 
     assert publishers == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     for statement in topic["PolicyDocument"]["Statement"]:
         assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], ["<Topic>"])
+        if statement["Principal"]["Service"] == "cloudwatch.amazonaws.com":
+            assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_the_vaults_cleaner_deletes_recovery_points_of_its_vault_alone(editions: Editions) -> None:

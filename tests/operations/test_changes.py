@@ -19,6 +19,9 @@ from calls import client
 from emulator import BUCKET, STACK, NestedChangeSet, backend, environment, network
 from moto.cloudformation.utils import generate_changeset_id
 
+from generator.operations.changes import Change as Read
+from generator.operations.exits import Problem
+from generator.operations.guard import refuse_loss
 from generator.parts.data_bearing import DATA_BEARING
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +138,17 @@ def test_what_holds_no_data_may_go(deploy: Deploy) -> None:
     ]
     done = deploy(changes)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_may_go_is_what_was_named() -> None:
+    """Whoever lets the file system go, as after a restore, has said nothing of the passwords."""
+    lost = [
+        Read(layer="Storage", name=name, kind="AWS::EFS::FileSystem", action="remove", causes=(), retained=True)
+        for name in ("FileSystem", "PublisherSecret")
+    ]
+    refuse_loss(lost[:1], [], {"FileSystem"})
+    with pytest.raises(Problem, match=r"out of the stack: PublisherSecret \(remove\)\. "):
+        refuse_loss(lost, [], {"FileSystem"})
 
 
 def test_it_is_said_what_stays_in_the_account(deploy: Deploy) -> None:

@@ -9,7 +9,11 @@ from calls import REGION, client
 from emulator import ACCOUNT
 from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
-from generator.commands import main
+from generator.commands import TEMPLATES, main
+from generator.operations.exits import Problem
+from generator.operations.form import form
+from generator.operations.publish import PARENT
+from generator.operations.retention import refuse_retention
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -29,23 +33,28 @@ def test_every_key_that_cannot_work_is_named(capsys: pytest.CaptureFixture[str])
     disabled = key()
     client("kms").disable_key(KeyId=disabled.rpartition("/")[2])
     absent = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+    going = key()
+    client("kms").schedule_key_deletion(KeyId=going.rpartition("/")[2])
     signing = key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
     said = refused(
         capsys,
         EfsKmsKeyArn=absent.replace(REGION, "eu-west-1"),
         BackupKmsKeyArn=absent,
         EbsKmsKeyArn=disabled,
+        SecretKmsKeyArn=going,
         LogKmsKeyArn=signing,
     ).splitlines()
-    assert len(said) == 4
+    assert len(said) == 5
     assert "EfsKmsKeyArn" in said[0]
     assert f"is in eu-west-1, and has to be in {REGION}" in said[0]
     assert "BackupKmsKeyArn" in said[1]
     assert "does not exist" in said[1]
     assert "EbsKmsKeyArn" in said[2]
     assert "is Disabled: enable it" in said[2]
-    assert "LogKmsKeyArn" in said[3]
-    assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[3]
+    assert "SecretKmsKeyArn" in said[3]
+    assert "is PendingDeletion" in said[3]
+    assert "LogKmsKeyArn" in said[4]
+    assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[4]
 
 
 def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +64,21 @@ def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) 
         "error: BackupRetentionDays is 7, fewer than BackupLockMinDays=14: such backups fail",
         "error: BackupWeeklyRetentionDays is 7, fewer than BackupLockMinDays=14: such backups fail",
     ]
+
+
+@pytest.mark.parametrize("name", ["BackupRetentionDays", "BackupWeeklyRetentionDays", "BackupMonthlyRetentionDays"])
+def test_a_lock_admits_what_is_kept_as_long_as_it_says_or_longer(name: str) -> None:
+    declared = form(TEMPLATES / PARENT)
+    days = {"BackupRetentionDays": "14", "BackupLockMinDays": "14", "EnableEfsBackup": "true"}
+    for lock in ("governance", "compliance"):
+        given = {**days, "BackupVaultLock": lock}
+        refuse_retention(declared, {**given, name: "14"}, {})
+        with pytest.raises(Problem, match=f"{name} is 13, fewer than"):
+            refuse_retention(declared, {**given, name: "13"}, {})
+        with pytest.raises(Problem, match=f"{name} is 13, fewer than"):
+            refuse_retention(declared, {"BackupVaultLock": lock}, {**days, name: "13"})
+        refuse_retention(declared, {**given, name: "13", "EnableEfsBackup": "false"}, {})
+    refuse_retention(declared, {**days, "BackupVaultLock": "none", name: "13"}, {})
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,7 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     assert asked["IamRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{stack['BackupRole']}"
     assert asked["ResourceType"] == "EFS"
     metadata = asked["Metadata"]
+    assert asked["IdempotencyToken"] == metadata["CreationToken"], "whoever asks again at once begins nothing new"
     (system,) = client("efs").describe_file_systems(FileSystemId=live())["FileSystems"]
     assert metadata["newFileSystem"] == "true"
     assert metadata["Encrypted"] == "true"
@@ -209,6 +210,14 @@ def test_what_serves_already_is_not_offered_again(account: Restores) -> None:
     assert len(account.asked) == 1
 
 
+def test_nothing_is_served_before_it_is_restored(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
+    point, before = account.add_point(vault(), live()), live()
+    account.add_job(point, Status="RUNNING")
+    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
+    assert "is RUNNING: leave --directory out to watch it" in capsys.readouterr().err
+    assert live() == before
+
+
 def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
     """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -232,8 +241,8 @@ def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> N
         answer = json.loads(done.stdout or "{}")
         if "MountTargetId" in answer:
             known["MOUNT_TARGET_ID"] = answer["MountTargetId"]
-        if "RestoreJobs" in answer:
-            assert [it["StatusMessage"] for it in answer["RestoreJobs"]] == ["no room"]
+        if "list-restore-jobs" in command:
+            assert [it[1:] for it in answer] == [["FAILED", "no room"]]
     assert client("efs").describe_mount_targets(FileSystemId=made)["MountTargets"] == []
 
 

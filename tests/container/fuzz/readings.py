@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from generator.container.body import Body
+from generator.container.body import Body, MalformedBody
 from generator.container.http import Refusal
 from generator.container.reading import HEAD_LIMIT_BYTES, read_request
 
@@ -54,11 +54,8 @@ def ours(raw: bytes) -> Iterator[Reading]:
             del received[: end + 4]
             try:
                 request = read_request(head, "127.0.0.1")
-                body = Body(near, received, request, 1.0)
-                content = body.read()
-            except (Refusal, OSError):
-                return
-            if not body.complete:
+                content = Body(near, received, request, 1.0).read()
+            except (Refusal, MalformedBody):
                 return
             yield Reading(request.environ["REQUEST_METHOD"], request.environ["PATH_INFO"], content)
             if not request.keeps_alive:

@@ -41,6 +41,10 @@ LIES: dict[str, dict[str, Any]] = {
     "a file URL": {"url": "file:///etc/hostname"},
     "no address": {"url": "http://:1:2/"},
     "a port that is none": {"url": "http://127.0.0.1:99999999/x"},
+    "no address at all": {"url": "http://["},
+    "an account in its address": {"url": "http://user:pw@127.0.0.1:1/x"},
+    "a time that is none": {"upload-time": "yesterday"},
+    "a yank that is none": {"yanked": None},
     "nothing there": {"url": "/gone"},
     "a name with a separator": {"filename": f"../{NAME}"},
     "a name with a line end": {"filename": f"acme-2.0\r\nX: y{NAME}"},
@@ -59,6 +63,7 @@ def test_what_is_not_as_its_page_says_is_not_stored(
     assert visible(directory) == [GOOD]
     printed = capsys.readouterr().out
     assert "1 imported, 0 were here, " in printed
+    assert "user:pw" not in printed
     assert max(map(len, printed.splitlines())) < 1200
 
 

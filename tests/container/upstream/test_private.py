@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -70,6 +71,33 @@ def test_no_private_name_is_asked_for(start_upstream: StartUpstream, directory: 
     assert tasks[0].project("public")["files"]
     for name in PRIVATE:
         assert not any(name in path for path in pypi.asked), pypi.asked
+
+
+@pytest.mark.parametrize("there", ["link out", "link to nothing", "link to itself", "pipe", "in a directory", "later"])
+def test_a_project_whose_file_is_not_served_is_private(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, tmp_path: Path, there: str
+) -> None:
+    """pypiserver serves what a link leads to, which may be gone at the moment."""
+    name, content = wheel("own_lib", "1")
+    pypi.add("own-lib", *wheel("own_lib", "9"))
+    pypi.add("public", *wheel("public", "1"))
+    task = start_upstream(directory) if there == "later" else None
+    home = directory / "below" if there == "in a directory" else directory
+    home.mkdir(exist_ok=True)
+    if there == "link out":
+        (tmp_path / name).write_bytes(content)
+        (home / name).symlink_to(tmp_path / name)
+    elif there == "pipe":
+        os.mkfifo(home / name)
+    else:
+        (home / name).symlink_to(name if there == "link to itself" else "nothing")
+    task = task or start_upstream(directory)
+    assert task.get("/simple/own-lib/").status_code == 404
+    assert task.project("public")["files"]
+    (home / name).unlink()
+    assert task.get("/simple/own-lib/").status_code == 404
+    assert task.upload(name, content).status_code == 200
+    assert pypi.asked == ["/simple/public/"]
 
 
 @pytest.mark.parametrize("kind", ["page", "file"])

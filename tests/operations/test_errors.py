@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -17,14 +16,15 @@ import pytest
 from custom_resource import serving
 from emulator import environment
 
+from generator.operations.invocation import called_as
+
 ROOT = Path(__file__).parents[2]
 PAGE = b"<!DOCTYPE html><html><title>Guest network</title><body>Please log in</body></html>"
 
 
-def run(*words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "generator", *words],
-        cwd=cwd,
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
         text=True,
@@ -248,10 +248,10 @@ def test_misspelt_words_are_answered_with_what_was_meant(words: list[str], meant
         "delete",
     ],
 )
-def test_help_has_an_example_that_is_a_command(command: str, tmp_path: Path) -> None:
-    done = run(command, "--help", cwd=tmp_path, COLUMNS="300")
+def test_help_has_an_example_that_is_a_command(command: str) -> None:
+    done = run(command, "--help", COLUMNS="300")
     assert done.returncode == 0
-    assert f"Example: {shlex.join([sys.executable, '-m', 'generator'])} {command}" in done.stdout
+    assert f"Example: {called_as()} {command}" in done.stdout
 
 
 def test_completion_by_bash() -> None:

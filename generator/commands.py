@@ -7,6 +7,7 @@ Whatever needs boto3 or troposphere is imported by the command that uses it: hel
 from __future__ import annotations
 
 import sys
+from inspect import getdoc
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,19 @@ from generator.access import commands as access
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
 from generator.operations.formats import Format, User, user_for
 from generator.operations.invocation import called_as
-from generator.options import Bucket, Endpoint, Json, Parameters, Prefix, Profile, Region, StackName, Yes, account_of
+from generator.options import (
+    Bucket,
+    Endpoint,
+    Json,
+    Parameters,
+    Prefix,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    account_of,
+    checked_stack_name,
+)
 from generator.packages import commands as packages
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +56,7 @@ def main(words: list[str] | None = None) -> int:
 
     What went wrong is a line on standard error, or one for each thing; never a traceback but for a defect of our own.
     """
+    _name_program(app)
     try:
         return int(app(args=words, prog_name=called_as(), standalone_mode=False) or DONE)
     except Declined:
@@ -53,19 +67,29 @@ def main(words: list[str] | None = None) -> int:
     except typer.TyperException as error:
         said = error.format_message().replace("Value error, ", "")
         said += "" if said.endswith((".", "?")) else "."
-        return _error(f"{said} `{called_as()} --help` says more.", REFUSED)
+        context = getattr(error, "ctx", None)
+        return _error(f"{said} `{context.command_path if context else called_as()} --help` says more.", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
         # AWS's errors are known only where a command has loaded boto3.
         if "botocore" in sys.modules:
-            from generator.operations.errors import explain, is_of_aws
+            from generator.operations.errors import explain, is_of_aws, is_of_configuration
 
             if is_of_aws(error):
-                return _error(explain(error), FAILED)
+                return _error(explain(error), REFUSED if is_of_configuration(error) else FAILED)
         if isinstance(error, OSError) and error.strerror:
             return _error(f"{error.filename}: {error.strerror}", FAILED)
         raise
+
+
+def _name_program(commands: typer.Typer) -> None:
+    """Let the examples of the help say how this program was called: they work where they are read."""
+    for command in commands.registered_commands:
+        command.help = (getdoc(command.callback) or "").replace("python -m generator", called_as())
+    for group in commands.registered_groups:
+        if group.typer_instance:
+            _name_program(group.typer_instance)
 
 
 def _error(text: str, code: int) -> int:
@@ -365,7 +389,9 @@ def catalog_publish(
     version: Annotated[str, typer.Option(help="Name of the version, e.g. 1.1.0; a name is never used again.")],
     bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
-    stack_name: Annotated[str, typer.Option(help="The stack of service-catalog.yaml.")] = "pypi-catalog",
+    stack_name: Annotated[
+        str, typer.Option(callback=checked_stack_name, help="The stack of service-catalog.yaml.")
+    ] = "pypi-catalog",
     yes: Yes = False,
     profile: Profile = None,
     region: Region = None,

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from generator.operations.exits import DONE
+from generator.operations.exits import DONE, Problem
 from generator.parent import nested
 
 # The load balancer's stand-in: it terminates TLS, reuses connections, and buffers no upload.
@@ -133,6 +133,17 @@ def free_port() -> int:
         return port
 
 
+def refuse_taken(port: int) -> None:
+    """Raises Problem where this process cannot listen on ``port``: whoever does would be taken for the server."""
+    with socket.socket() as listener:
+        # Connections of an earlier run that linger do not take it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Problem(f"port {port}: {error.strerror}: give another --port") from error
+
+
 def wait_for_listener(port: int, log: Path) -> None:
     """Raises SystemExit with the log if nothing listens within 20 seconds."""
     deadline = time.monotonic() + 20
@@ -148,12 +159,14 @@ def wait_for_listener(port: int, log: Path) -> None:
 def run(directory: Path, port: int, python: str, environment: Mapping[str, str]) -> int:
     """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or else one without.
 
-    ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE.
+    ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE. Raises Problem
+    where the port is taken.
     """
     # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     missing = [name for name, found in (("nginx", nginx), ("openssl", shutil.which("openssl"))) if not found]
+    refuse_taken(port)
     directory.mkdir(parents=True, exist_ok=True)
     accounts = {
         "PUBLISHER_USERNAME": "publisher",

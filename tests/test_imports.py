@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parent", "operations.exits"),
-    "options": ("operations.aws",),
+    "options": ("operations.aws", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "options", "container.tokens"),
     "packages": ("packages", "operations", "options"),

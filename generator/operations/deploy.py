@@ -19,9 +19,10 @@ from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
 from generator.operations.guard import guard, refuse_capacity, refuse_loss
+from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
 from generator.operations.network import refuse_network
-from generator.operations.parameters import arguments, check, check_kept, missing, read, write
+from generator.operations.parameters import arguments, check, check_kept, missing, read, refuse_unwritable, write
 from generator.operations.publish import PARENT, publish
 from generator.operations.questions import ask
 from generator.operations.retention import refuse_retention
@@ -123,6 +124,7 @@ def _given(
         return given
     if wish.yes or not terminal.live:
         raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
+    refuse_unwritable(wish.parameters)
     given |= ask(account, terminal, declared, lacking)
     check(declared, given)
     write(wish.parameters, given)
@@ -189,7 +191,7 @@ def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "")
 
 
 def _delete(account: Account, stack_name: str) -> str:
-    return shlex.join(["python", "-m", "generator", "delete", "--stack-name", stack_name, *account.options])
+    return f"{called_as()} delete {shlex.join(['--stack-name', stack_name, *account.options])}"
 
 
 def _refuse_broken(account: Account, stack: Stack, terminal: Terminal) -> None:

@@ -9,7 +9,16 @@ from botocore import exceptions  # type: ignore[import-untyped] # botocore has n
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped] # see above
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped] # see above
 
-__all__ = ["AWS_ERRORS", "ClientError", "NotAWS", "code", "explain", "is_of_aws", "refuse_web_pages"]
+__all__ = [
+    "AWS_ERRORS",
+    "ClientError",
+    "NotAWS",
+    "code",
+    "explain",
+    "is_of_aws",
+    "is_of_configuration",
+    "refuse_web_pages",
+]
 
 AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """What boto3 raises because of an account, an answer or the network."""
@@ -20,6 +29,15 @@ _THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 _GATEWAY = ("502", "503", "504", "407")
 """A status instead of a code: whoever answered does not speak the service's protocol."""
+
+_CONFIGURATION = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.NoRegionError,
+    exceptions.ProfileNotFound,
+    exceptions.ConfigParseError,
+    exceptions.InvalidConfigError,
+)
 
 _LOG_IN = "run `aws configure` or `aws sso login`, or choose a --profile"
 _NETWORK = "look at the network, the proxy (HTTPS_PROXY), --region and --endpoint-url, then run this again"
@@ -32,6 +50,7 @@ _TO_DO = {
     exceptions.LoginError: "run `aws login`",
     exceptions.ProfileNotFound: "`aws configure list-profiles` names those there are",
     exceptions.ConfigParseError: "mend that file",
+    exceptions.InvalidConfigError: "mend the profile in AWS's configuration file",
     exceptions.UnknownEndpointError: "look at --region",
     exceptions.InvalidRegionError: "look at --region",
     exceptions.ConnectionError: _NETWORK,
@@ -46,6 +65,11 @@ def is_of_aws(error: BaseException) -> bool:
     return isinstance(error, AWS_ERRORS) or any(
         frame.f_globals.get("__name__", "").split(".")[0] in libraries for frame, _ in frames
     )
+
+
+def is_of_configuration(error: BaseException) -> bool:
+    """Whether this machine's settings or the options lack something, so that AWS has not been asked anything."""
+    return isinstance(error, _CONFIGURATION)
 
 
 class NotAWS(BotoCoreError):  # type: ignore[misc] # see above

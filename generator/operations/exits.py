@@ -7,7 +7,7 @@ DONE = 0
 FAILED = 1
 """AWS, the network or the templates said no, perhaps after something was changed; ``status``: something is unwell."""
 REFUSED = 2
-"""The command was wrong, or would have done harm: nothing was changed."""
+"""The command or AWS's configuration here was wrong, or it would have done harm: nothing was changed."""
 DECLINED = 3
 """The operator answered No: nothing was changed."""
 INTERRUPTED = 130

@@ -29,7 +29,11 @@ def read(path: Path) -> dict[str, str]:
                 return _object([_item(item) for item in items])
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}: copy templates/parameters.example.json and fill it in") from error
-    except (json.JSONDecodeError, ValueError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(
+            f"{path}: {error}, so it is not JSON: templates/parameters.example.json shows the form"
+        ) from error
+    except ValueError as error:
         raise Problem(f"{path}: {error}") from error
     raise Problem(f'{path}: neither a list like ["VpcId=vpc-…"] nor an object like {{"Parameters": {{…}}}}')
 
@@ -59,9 +63,15 @@ def _text(name: str, value: Any) -> str:
             return "true" if value else "false"
         case str() | int() | float():
             return str(value)
-        case [*items] if all(isinstance(it, str | int) for it in items):
-            return ",".join(str(it) for it in items)
+        case [*items] if not any(isinstance(it, list) for it in items):
+            return ",".join(_text(name, it) for it in items)
     raise ValueError(f"{name} is {json.dumps(value)}, and has to be text, a number, true, false or a list of these")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raises Problem where ``write`` could not, before somebody answers questions in vain."""
+    if not os.access(path.parent, os.W_OK):
+        raise Problem(f"{path.parent} cannot be written, where {path.name} would get the answers: give --parameters")
 
 
 def write(path: Path, values: dict[str, str]) -> None:
@@ -85,15 +95,15 @@ def check_kept(form: list[Parameter], given: dict[str, str], previous: dict[str,
         raise Problem("\n".join(wrong))
 
 
-_INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
+INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
 """Parameters that may be empty where another is given, which a Rule of the template insists on."""
 
 
 def missing(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[Parameter]:
     """The required ones that are neither given nor ``previous``, the names that the stack has a value for."""
     known = {*given, *previous}
-    required = (it for it in form if it.default is None or it.name in _INSTEAD)
-    return [it for it in required if it.name not in known and _INSTEAD.get(it.name) not in known]
+    required = (it for it in form if it.default is None or it.name in INSTEAD)
+    return [it for it in required if it.name not in known and INSTEAD.get(it.name) not in known]
 
 
 def check(form: list[Parameter], given: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import Parameter
 from generator.operations.network import Subnet, Zone, subnets, vpcs, zones
+from generator.operations.parameters import INSTEAD
 from generator.operations.terminal import Terminal
 
 _ELSEWHERE = "a zone in another account"
@@ -30,16 +31,20 @@ def ask(account: Account, terminal: Terminal, form: list[Parameter], lacking: li
                 answers["AsgSubnets"] = _subnets(account, terminal, parameter, answers, least=1)
             case "HostedZoneName":
                 answers |= _zone(account, terminal, by_name)
+            case name if name in INSTEAD:
+                answers[name] = _text(terminal, parameter, may_be_empty=True)
+                if not answers[name]:
+                    answers[INSTEAD[name]] = _text(terminal, by_name[INSTEAD[name]])
             case _:
                 answers[parameter.name] = _text(terminal, parameter)
     return answers
 
 
-def _text(terminal: Terminal, parameter: Parameter) -> str:
+def _text(terminal: Terminal, parameter: Parameter, *, may_be_empty: bool = False) -> str:
     terminal.line(parameter.description, "dim")
 
     def check(answer: str) -> bool | str:
-        return parameter.refusal(answer.strip()) or (bool(answer.strip()) or "must not be empty")
+        return parameter.refusal(answer.strip()) or (bool(answer.strip()) or may_be_empty or "must not be empty")
 
     return terminal.text(parameter.label, check)
 

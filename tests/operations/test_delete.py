@@ -11,6 +11,7 @@ from emulator import ACCOUNT
 from stacks import DEPLOY, give, physical_ids
 
 from generator.commands import main
+from generator.operations.invocation import called_as
 from generator.parts.data_bearing import DATA_BEARING
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -28,7 +29,7 @@ def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -
     assert "WAFNonexistentItem" in cause[1]
     assert cause[2].startswith("  to do: ")
     assert (
-        f"broken is ROLLBACK_COMPLETE: mend it, then `python -m generator delete --stack-name broken --region {REGION}`"
+        f"broken is ROLLBACK_COMPLETE: mend it, then `{called_as()} delete --stack-name broken --region {REGION}`"
         in lines
     )
     assert "stays   FileSystem  fs-" in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 from custom_resource import serving
 from emulator import environment
+
+from generator.operations.invocation import called_as
 
 ROOT = Path(__file__).parents[2]
 PAGE = b"<!DOCTYPE html><html><title>Guest network</title><body>Please log in</body></html>"
@@ -96,9 +99,11 @@ def test_nobody_listens(tmp_path: Path) -> None:
     [
         (("--endpoint-url", "nonsense"), "", 2, "look at --endpoint-url"),
         (("--region", "no where"), "", 2, "look at"),
-        (("--profile", "missing"), "", 1, "`aws configure list-profiles`"),
-        (("--profile", "half"), "[profile half]\naws_access_key_id = x\n", 1, "`aws configure`"),
-        (("--profile", "broken"), "[profile broken\n", 1, "mend that file"),
+        (("--profile", "missing"), "", 2, "`aws configure list-profiles`"),
+        (("--profile", "half"), "[profile half]\naws_access_key_id = x\n", 2, "`aws configure`"),
+        (("--profile", "broken"), "[profile broken\n", 2, "mend that file"),
+        (("--profile", "loop"), "[profile loop]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = none\n", 2, "mend the profile"),
+        (("--profile", "bare"), "[profile bare]\n", 2, "no AWS credentials"),
         (("--profile", "sso"), "[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n"
          "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n", 1, "`aws sso login`"),
         (("--profile", "program"), "[profile program]\ncredential_process = /bin/false\n", 1, "`aws configure`"),
@@ -140,6 +145,38 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
     done = run("local", "--directory", "/dev/null/packages")
     assert done.returncode == 1
     assert "/dev/null" in one_line(done)
+
+
+def test_no_region_is_refused(tmp_path: Path) -> None:
+    done = run("status", **{**environment("http://127.0.0.1:9", tmp_path), "AWS_DEFAULT_REGION": ""})
+    assert done.returncode == 2
+    assert "add --region" in one_line(done)
+
+
+def test_port_of_another_program(tmp_path: Path) -> None:
+    """Which would be taken for the server, and get its passwords."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = run("local", "--directory", str(tmp_path), "--port", str(other.getsockname()[1]))
+    assert done.returncode == 2
+    assert "give another --port" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("delete", "--yes", "--stack-name", name) for name in ("", "my stack", "1st", "a_b", "x" * 129)),
+        ("status", "--stack-name", ""),
+        ("catalog", "publish", "--version", "1", "--stack-name", ""),
+        ("deploy", "--bucket", "s3://templates"),
+        ("deploy", "--bucket", ""),
+        ("publish", "--prefix", "a b"),
+    ],
+)
+def test_names_that_aws_would_misunderstand(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Nothing listens there: AWS is not asked. It lists every stack where a name is empty, and the first would go."""
+    done = run(*words, **environment("http://127.0.0.1:9", tmp_path))
+    assert done.returncode == 2
+    assert "has to be" in one_line(done)
 
 
 def test_catalog_without_its_stack(tmp_path: Path) -> None:
@@ -214,7 +251,7 @@ def test_misspelt_words_are_answered_with_what_was_meant(words: list[str], meant
 def test_help_has_an_example_that_is_a_command(command: str) -> None:
     done = run(command, "--help", COLUMNS="300")
     assert done.returncode == 0
-    assert f"Example: python -m generator {command}" in done.stdout
+    assert f"Example: {called_as()} {command}" in done.stdout
 
 
 def test_completion_by_bash() -> None:

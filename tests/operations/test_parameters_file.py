@@ -50,6 +50,9 @@ def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> No
         ("{", "parameters.json: Expecting"),
         ('["VpcId"]', '"VpcId" is neither "Key=value"'),
         ("{}", "neither a list"),
+        ("[" * 100_000, "so it is not JSON"),
+        ("VpcId: vpc-1", "templates/parameters.example.json shows the form"),
+        ('{"Parameters": {"AsgSubnets": [["a"]]}}', "AsgSubnets is [["),
         ('["VpcId=a", "VpcId=b"]', "VpcId given more than once"),
         ('{"Parameters": {"VpcId": "a", "VpcId": "b"}}', "VpcId given more than once"),
         ('// mine\n["VpcId=a"]', "parameters.json: Expecting"),
@@ -64,8 +67,10 @@ def test_unreadable_parameters(text: str | None, message: str, capsys: pytest.Ca
 
 
 def test_values_of_json_become_cloudformations() -> None:
-    Path("parameters.json").write_text('{"Parameters": {"EnableEfsBackup": true, "TaskMinCount": 3, "L": ["a", "b"]}}')
-    assert read(Path("parameters.json")) == {"EnableEfsBackup": "true", "TaskMinCount": "3", "L": "a,b"}
+    Path("parameters.json").write_text(
+        '{"Parameters": {"EnableEfsBackup": true, "TaskMinCount": 3, "L": ["a", true, 1]}}'
+    )
+    assert read(Path("parameters.json")) == {"EnableEfsBackup": "true", "TaskMinCount": "3", "L": "a,true,1"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

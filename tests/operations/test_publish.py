@@ -220,7 +220,7 @@ def test_without_credentials(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    assert main(["status"]) == 1
+    assert main(["status"]) == 2
     assert capsys.readouterr().err.startswith("error: no AWS credentials: run `aws configure`")
 
 
@@ -232,7 +232,7 @@ def test_without_a_region(
     if empty:
         monkeypatch.setenv("AWS_REGION", "")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "")
-    assert main(["status"]) == 1
+    assert main(["status"]) == 2
     assert capsys.readouterr().err == "error: no region: add --region, or set AWS_REGION\n"
 
 

@@ -97,6 +97,27 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
     assert set(blocked.values()) == {True}
 
 
+def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path) -> None:
+    topic = client("sns").create_topic(Name="alarms")["TopicArn"]
+    values = {name: value for name, value in network().items() if name != "AlarmEmails"}
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
+    with session([*GENERATOR, "deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
+        terminal.expect("E-mail addresses for alarms")
+        terminal.type(ENTER)
+        terminal.expect("More topics for alarms")
+        terminal.type(topic + ENTER)
+        terminal.expect("Deploy pypi? (y/N)")
+        terminal.type("n")
+        assert terminal.end() == 3
+    assert f"AlarmTopicArns={topic}" in json.loads(Path("parameters.json").read_text())
+
+
+def test_answers_that_could_not_be_kept_are_not_asked_for(env: dict[str, str], tmp_path: Path) -> None:
+    with session([*GENERATOR, "deploy", "--parameters", "nowhere/mine.json"], 160, env, tmp_path) as terminal:
+        assert terminal.end() == 2
+        assert "error: nowhere cannot be written, where mine.json would get the answers" in terminal.text
+
+
 def refused(capsys: pytest.CaptureFixture[str], **given: str) -> list[str]:
     """The lines with which a new stack is refused."""
     values = {**network(), **given}

@@ -29,7 +29,7 @@ def in_state(deployed: Parameters) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("ROLLBACK_COMPLETE", "can only be deleted: `python -m generator delete --stack-name pypi --region us-east-1`"),
+        ("ROLLBACK_COMPLETE", "delete --stack-name pypi --region us-east-1`"),
         ("ROLLBACK_FAILED", "can only be deleted"),
         (
             "UPDATE_ROLLBACK_FAILED",

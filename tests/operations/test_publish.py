@@ -237,6 +237,7 @@ def test_without_a_region(
 
 
 def test_the_region_is_found_as_by_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert Account().region == "eu-west-1"
     assert Account(region_name="eu-north-1").region == "eu-north-1"

@@ -231,6 +231,14 @@ def _check_content(content: Staged, file: Released) -> None:
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")
     _check_agreement("its core metadata", metadata.name, metadata.version, file)
+    if content.name.endswith(".whl"):
+        # What pip does not install. Of source distributions it has the metadata made anew.
+        try:
+            begins_empty = content.metadata.decode()[0] in "\r\n"
+        except UnicodeDecodeError as error:
+            raise Unfit("its core metadata is not UTF-8") from error
+        if begins_empty:
+            raise Unfit("its core metadata begins with an empty line")
 
 
 def _check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:

@@ -105,6 +105,8 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "600,000 members": lambda: (WHEEL, many_members(600_000)),
     "two metadata": lambda: (WHEEL, zipped([METADATA, METADATA])),
     "metadata of two projects": lambda: (WHEEL, zipped([METADATA, ("other-1.0.dist-info/METADATA", INFO)])),
+    "metadata that is not UTF-8": lambda: (WHEEL, zipped([(METADATA[0], INFO + b"Author: J\xf6rg\n")])),
+    "metadata after an empty line": lambda: (WHEEL, zipped([(METADATA[0], b"\n" + INFO)])),
     "metadata in another project's directory": lambda: (WHEEL, zipped([("other-1.0.dist-info/METADATA", INFO)])),
     "metadata whose own header has another name": lambda: (WHEEL, zipped([METADATA]).replace(b"demo", b"xxxx", 1)),
     "encrypted metadata": lambda: (WHEEL, encrypted()),

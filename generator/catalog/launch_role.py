@@ -135,9 +135,13 @@ def managed_policies(template: Template) -> list[str]:
 
 
 def _trusted(template: Template) -> list[str]:
-    """The services that may assume the template's roles."""
+    """The services that may assume the template's roles, by all names under which roles are passed to them.
+
+    In China roles are passed to EC2 under two: https://github.com/terraform-aws-modules/terraform-aws-eks/pull/3422.
+    """
     roles = [it.to_dict()["Properties"] for it in template.resources.values() if it.resource_type == "AWS::IAM::Role"]
-    return sorted({it["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] for it in roles})
+    services = {it["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] for it in roles}
+    return sorted(services | {f"{it}.cn" for it in services if it == "ec2.amazonaws.com"})
 
 
 def _handlers(kind: str) -> Iterable[str]:

@@ -140,6 +140,7 @@ def test_roles_go_to_the_templates_services_only(policies: dict[str, Json]) -> N
     assert passing["Condition"]["StringEquals"]["iam:PassedToService"] == [
         "backup.amazonaws.com",
         "ec2.amazonaws.com",
+        "ec2.amazonaws.com.cn",
         "ecs-tasks.amazonaws.com",
         "lambda.amazonaws.com",
     ]

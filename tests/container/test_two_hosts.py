@@ -131,6 +131,8 @@ def test_a_new_task_does_not_read_packages_again(start_newest: StartTask, hosts:
     first = start_newest(hosts[0])
     name, content = wheel("demo", "1.2")
     assert first.upload(name, content).status_code == 200
+    # Nor does who has taken it in read it where it was published.
+    assert not asked(hosts[0], f"read /{name}")
     expected = first.project("demo")
     assert len(expected["files"]) == 2
     second = start_newest(hosts[1])

@@ -10,6 +10,7 @@ import hmac
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from .tokens import USERNAME, Token, tokens_of
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 TOKENS = "TOKENS"
+_TOKEN = f"{USERNAME}:".encode()
 
 # By account or TOKENS, and in it by the label of a version: what Secrets Manager has, or None for no such version.
 Values = Mapping[str, Mapping[str, str | None]]
@@ -57,17 +59,13 @@ class Access:
         header = environ.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        scheme, _, encoded = header.partition(" ")
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            given = b""
-        found = self._token(given) if given.startswith(f"{USERNAME}:".encode()) else None
+        given = _given(header)
+        found = self._token(given) if given.startswith(_TOKEN) else None
         # Takes as long whichever name exists.
         for credentials in self._credentials:
             if hmac.compare_digest(given, credentials.text) and time.time() < credentials.until:
                 found = credentials.grant
-        if found is None or scheme.lower() != "basic":
+        if found is None:
             raise unauthorized("Wrong user name or password.")
         environ["REMOTE_USER"] = found.name
         return found
@@ -78,6 +76,16 @@ class Access:
         if token and time.time() >= token.until:
             raise unauthorized("The token has expired.")
         return token and token.grant
+
+
+@lru_cache(maxsize=256)
+def _given(header: str) -> bytes:
+    """`username:password` of an Authorization header; nothing if it is of another kind, or malformed."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(binascii.Error, ValueError):
+            return base64.b64decode(encoded.strip(), validate=True)
+    return b""
 
 
 def _read(known: Mapping[str, str | None], account: Account) -> list[_Credentials]:

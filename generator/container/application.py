@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from threading import Thread
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
@@ -35,6 +36,7 @@ from .upstream import Later, Upstream
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
+_normalized = lru_cache(maxsize=256)(normalize_pkgname)
 
 
 class Work(NamedTuple):
@@ -93,8 +95,12 @@ class Application:
 
     def _recorded(self, answered: Answered, environ: Environ) -> Answered:
         """A change that is refused is in the log before its client knows."""
-        change = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/"
-        if change and isinstance(answered, Response) and answered.status >= 400:
+        if (
+            isinstance(answered, Response)
+            and answered.status >= 400
+            and environ["REQUEST_METHOD"] == "POST"
+            and environ["PATH_INFO"] == "/"
+        ):
             file, sha256, size = environ.get(ARRIVED, (None, None, None))
             write_change(environ, "refusal", file, sha256, size, answered.reason.strip())
         return answered
@@ -174,7 +180,7 @@ class Application:
             case ["simple", ""]:
                 return Work("storage", lambda: self._root(environ))
             case ["simple", name, ""]:
-                normalized = normalize_pkgname(name)
+                normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
@@ -183,14 +189,14 @@ class Application:
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
-                normalized = normalize_pkgname(name)
+                normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
                 if quote(name) != name:
                     raise _absent(name)
                 return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
             case ["project", name] | ["project", name, ""]:
-                normalized = normalize_pkgname(name)
+                normalized = _normalized(name)
                 if not self._indexed:
                     return redirect(303, f"/simple/{quote(normalized)}/", query)
                 if name != normalized or segments[-1]:
@@ -198,19 +204,19 @@ class Application:
                 return Work("storage", lambda: self._page(name, environ))
         raise Refusal(404, "Not Found")
 
-    def _projects_at(self, segments: list[str]) -> set[str]:
-        """Of which the answer to GET tells, as `_read` understands the path; empty if it may tell of any."""
+    def _projects_at(self, segments: list[str]) -> Iterator[str]:
+        """Of which the answer to GET tells, as `_read` understands the path; none if it may tell of any."""
         match segments:
             case ["simple", name] | ["simple", name, ""] if name:
-                return {normalize_pkgname(name)}
+                yield _normalized(name)
             case ["packages", *directories, name]:
                 if self._upstream and directories and directories[0] == UPSTREAM:
-                    return set(directories[1:2])
-                # The metadata of a wheel, unless it is a file of its own.
-                return set(filter(None, (project_of(name), project_of(name.removesuffix(".metadata")))))
+                    yield from directories[1:2]
+                else:
+                    # The metadata of a wheel, unless it is a file of its own.
+                    yield from filter(None, (project_of(name), project_of(name.removesuffix(".metadata"))))
             case [name, "json"] | ["project", name] | ["project", name, ""] if name:
-                return {normalize_pkgname(name)}
-        return set()
+                yield _normalized(name)
 
     def _root(self, environ: Environ) -> Response:
         return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
-from .http import Environ, Response
+from .http import PHRASE_LIMIT, Environ, Response, status_line
 
 # In one turn; then other connections have theirs.
 TURN_BYTES = 1 << 21
@@ -48,7 +48,7 @@ class Answer:
         self._offset = self._left = 0
         self._body = response.body
         self._blocks: Iterator[bytes] = iter(())
-        head, length = _head(response.status_line, tuple(response.headers))
+        head, length = _head(response.status, response.reason[:PHRASE_LIMIT], tuple(response.headers))
         if environ.get("REQUEST_METHOD") == "HEAD" or response.status in (204, 304):
             pass
         elif isinstance(response.body, FileBody) and length is not None:
@@ -57,14 +57,10 @@ class Answer:
             self._blocks = iter(response.body)
             keeps_alive = keeps_alive and length is not None
         self.keeps_alive = keeps_alive
-        connection = b"keep-alive" if keeps_alive else b"close"
-        first = b"%bDate: %b\r\nConnection: %b\r\n\r\n" % (head, _date(int(time.time())), connection)
+        first = head + _head_end(int(time.time()), keeps_alive)
         self.head_bytes = len(first)
         block = next(self._blocks, b"")
-        if len(block) <= SHORT_BYTES:
-            first += block
-            block = b""
-        self._pending = [memoryview(part) for part in (first, block) if part]
+        self._pending: list[bytes | memoryview] = [first + block] if len(block) <= SHORT_BYTES else [first, block]
 
     def send(self, to: socket.socket) -> bool:
         """
@@ -80,7 +76,7 @@ class Answer:
                     count = to.send(self._pending[0], socket.MSG_MORE if more else 0)
                     self.sent += count
                     if count < len(self._pending[0]):
-                        self._pending[0] = self._pending[0][count:]
+                        self._pending[0] = memoryview(self._pending[0])[count:]
                     else:
                         del self._pending[0]
                 elif self._left and self.file is not None:
@@ -91,7 +87,7 @@ class Answer:
                     self._offset += count
                     self._left -= count
                 elif block := next(self._blocks, b""):
-                    self._pending.append(memoryview(block))
+                    self._pending.append(block)
                 else:
                     return True
         except BlockingIOError:
@@ -113,7 +109,7 @@ class Connection:
         self.received = bytearray()
         self.answer: Answer | None = None
         # What is to be done once there is a place for it.
-        self.step: Callable[[], None] = self.close
+        self.step: Step = Connection.close
         # After the answer, so many bytes are thrown away, for so many seconds, before the connection is closed.
         self.discards = 0
         self.lingers = LINGER_SECONDS
@@ -127,10 +123,14 @@ class Connection:
         self.socket.close()
 
 
+Step = Callable[[Connection], None]
+"""What is done for a connection by the thread that has it."""
+
+
 @lru_cache(maxsize=256)
-def _head(status_line: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, int | None]:
+def _head(status: int, reason: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, int | None]:
     """The status line and these fields, each with its CRLF, and the length that they announce."""
-    lines = [f"HTTP/1.1 {status_line}", *(f"{name}: {value}" for name, value in headers), ""]
+    lines = [f"HTTP/1.1 {status_line(status, reason)}", *(f"{name}: {value}" for name, value in headers), ""]
     text = "\r\n".join(lines)
     # Nothing that a client sends may end a line of ours.
     assert text.count("\n") == text.count("\r") == len(lines) - 1, lines
@@ -138,6 +138,7 @@ def _head(status_line: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes
     return text.encode("latin-1", "replace"), length
 
 
-@lru_cache(maxsize=2)
-def _date(second: int) -> bytes:
-    return formatdate(second, usegmt=True).encode()
+@lru_cache(maxsize=4)
+def _head_end(second: int, keeps_alive: bool) -> bytes:
+    connection = "keep-alive" if keeps_alive else "close"
+    return f"Date: {formatdate(second, usegmt=True)}\r\nConnection: {connection}\r\n\r\n".encode()

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from .application import Application, Work
 from .body import Body
-from .connection import TURN_BYTES, Answer, Connection, FileBody
+from .connection import TURN_BYTES, Answer, Connection, FileBody, Step
 from .gate import Gate
 from .http import Refusal, Response
 from .reading import HEAD_LIMIT_BYTES, Request, read_request
@@ -43,6 +43,9 @@ RECEIVE_BYTES = 1 << 16
 # Each holds up to 16 KiB while it sends a head.
 CONNECTIONS_LIMIT = 4096
 ACCEPTS_AT_ONCE = 64
+# One event, for whichever thread has the turn; then none until it is asked for again.
+READABLE = select.EPOLLIN | select.EPOLLONESHOT
+WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
 # Of all threads, so many may be at a kind of work at once; the rest answer what needs neither storage nor body.
 SHARES = {"upload": 1 / 2, "storage": 5 / 16, "search": 1 / 32, "health": 1 / 32}
@@ -54,7 +57,6 @@ Log = Callable[[Answer], None]
 class Exchange(NamedTuple):
     """A request that is being answered. It holds nothing that holds it: what forms a ring waits for the collector."""
 
-    connection: Connection
     request: Request
     body: Body
     began: float
@@ -84,7 +86,7 @@ class Engine:
         for listener in listeners:
             listener.setblocking(False)
             self._listeners[listener.fileno()] = listener
-            self._epoll.register(listener, select.EPOLLIN | select.EPOLLONESHOT)
+            self._epoll.register(listener, READABLE)
         for run in (self._turn.watch, *[self._run] * self._threads):
             threading.Thread(target=run, daemon=True).start()
 
@@ -126,8 +128,7 @@ class Engine:
                     self._accept(listener)
                 elif connection := self._connections.get(fd):
                     connection.deadline = math.inf
-                    self._guard(connection, partial(self._go_on, connection))
-                self._turn.end()
+                    self._guard(connection, self._go_on)
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -140,19 +141,19 @@ class Engine:
                 connection = Connection(client, str(address[0]))
                 connection.deadline = time.monotonic() + IDLE_SECONDS
                 self._connections[connection.fd] = connection
-                self._epoll.register(client, select.EPOLLIN | select.EPOLLONESHOT)
+                self._epoll.register(client, READABLE)
         with contextlib.suppress(OSError, ValueError):
-            self._epoll.modify(listener, select.EPOLLIN | select.EPOLLONESHOT)
+            self._epoll.modify(listener, READABLE)
 
     def _make_room(self) -> None:
         waiting = (c for c in list(self._connections.values()) if c.deadline < math.inf and not c.overdue)
         for connection in heapq.nsmallest(ACCEPTS_AT_ONCE, waiting, key=lambda connection: connection.deadline):
             self._cut_off(connection)
 
-    def _guard(self, connection: Connection, step: Callable[[], None]) -> None:
+    def _guard(self, connection: Connection, step: Step) -> None:
         """A step of a connection that the calling thread has; it ends with giving it away, or with closing it."""
         try:
-            step()
+            step(connection)
         except OSError as error:
             if error.errno not in _CLIENT_GONE:
                 log.error("An answer was broken off: %s", error)
@@ -161,7 +162,7 @@ class Engine:
             log.exception("A connection failed")
             self._close(connection)
 
-    def _through(self, kind: str, connection: Connection, step: Callable[[], None]) -> None:
+    def _through(self, kind: str, connection: Connection, step: Step) -> None:
         """Take the step when its kind of work has a place, in this thread or in another."""
         gate = self._gates[kind]
         if kind == "storage":
@@ -173,20 +174,20 @@ class Engine:
         current = connection if entered else None
         while current is not None:
             # What is done is forgotten first: from the step's end on, the connection is another thread's.
-            step, current.step = current.step, current.close
+            step, current.step = current.step, Connection.close
             self._guard(current, step)
             current = gate.leave()
 
     def _await(self, connection: Connection, events: int, deadline: float) -> None:
         connection.deadline = deadline
-        self._epoll.modify(connection.fd, events | select.EPOLLONESHOT)
+        self._epoll.modify(connection.fd, events)
 
     def _go_on(self, connection: Connection) -> None:
         if connection.answer is not None:
             if connection.answer.file is None:
                 self._send(connection)
             else:
-                self._through("storage", connection, partial(self._send, connection))
+                self._through("storage", connection, self._send)
         elif connection.discards:
             self._discard(connection)
         else:
@@ -198,14 +199,12 @@ class Engine:
         if received.startswith(b"\r\n"):
             # An empty line before a request is tolerated (RFC 9112, section 2.2).
             del received[:2]
-        if connection.head_deadline == math.inf:
-            connection.head_deadline = time.monotonic() + min(HEAD_SECONDS, self._stall_seconds)
         end = received.find(b"\r\n\r\n")
         if end < 0:
             try:
                 data = connection.socket.recv(HEAD_LIMIT_BYTES)
             except BlockingIOError:
-                return self._await(connection, select.EPOLLIN, connection.head_deadline)
+                return self._await_head(connection)
             searched = max(0, len(received) - 3)
             received += data
             end = received.find(b"\r\n\r\n", searched)
@@ -216,13 +215,18 @@ class Engine:
         if end > HEAD_LIMIT_BYTES or (end < 0 and len(received) > HEAD_LIMIT_BYTES):
             return self._refuse(connection, Refusal(431, f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes."))
         if end < 0:
-            return self._await(connection, select.EPOLLIN, connection.head_deadline)
+            return self._await_head(connection)
         try:
-            request = read_request(bytes(received[: end + 2]).removeprefix(b"\r\n"), connection.peer)
+            request = read_request(received[: end + 2].removeprefix(b"\r\n"), connection.peer)
         except Refusal as refusal:
             return self._refuse(connection, refusal)
         del received[: end + 4]
         self._ask(connection, request)
+
+    def _await_head(self, connection: Connection) -> None:
+        if connection.head_deadline == math.inf:
+            connection.head_deadline = time.monotonic() + min(HEAD_SECONDS, self._stall_seconds)
+        self._await(connection, READABLE, connection.head_deadline)
 
     def _refuse(self, connection: Connection, refusal: Refusal) -> None:
         environ = {"REMOTE_ADDR": connection.peer}
@@ -241,22 +245,23 @@ class Engine:
         environ["wsgi.input"] = body
         environ["wsgi.file_wrapper"] = FileBody
         asked = self._application.admit(environ)
-        exchange = Exchange(connection, request, body, began, isinstance(asked, Work))
+        exchange = Exchange(request, body, began, isinstance(asked, Work))
         if isinstance(asked, Work):
             self._through(asked.kind, connection, partial(self._perform, exchange, asked.call))
         else:
-            self._respond(exchange, asked)
+            self._respond(exchange, asked, connection)
 
-    def _perform(self, exchange: Exchange, call: Callable[[], Response | Later]) -> None:
+    def _perform(self, exchange: Exchange, call: Callable[[], Response | Later], connection: Connection) -> None:
         answered = self._application.perform(call, exchange.request.environ)
+        self._turn.answered()
         if isinstance(answered, Later):
             step = partial(self._perform, exchange, answered.finish)
-            answered.ready.add_done_callback(lambda _: self._through("storage", exchange.connection, step))
+            answered.ready.add_done_callback(lambda _: self._through("storage", connection, step))
         else:
-            self._respond(exchange, answered)
+            self._respond(exchange, answered, connection)
 
-    def _respond(self, exchange: Exchange, response: Response) -> None:
-        connection, request, body, began, is_account = exchange
+    def _respond(self, exchange: Exchange, response: Response, connection: Connection) -> None:
+        request, body, began, is_account = exchange
         if not body.complete:
             connection.discards = LINGER_BYTES
             if is_account:
@@ -270,7 +275,7 @@ class Engine:
         answer = connection.answer
         assert answer is not None
         if not answer.send(connection.socket):
-            return self._await(connection, select.EPOLLOUT, time.monotonic() + self._stall_seconds)
+            return self._await(connection, WRITABLE, time.monotonic() + self._stall_seconds)
         answer.close()
         connection.answer = None
         connection.head_deadline = math.inf
@@ -283,9 +288,9 @@ class Engine:
             self._close(connection)
         elif connection.received:
             # The next request has begun to arrive, or is there already: its turn comes as soon as the client listens.
-            self._await(connection, select.EPOLLOUT, time.monotonic() + IDLE_SECONDS)
+            self._await(connection, WRITABLE, time.monotonic() + IDLE_SECONDS)
         else:
-            self._await(connection, select.EPOLLIN, time.monotonic() + IDLE_SECONDS)
+            self._await(connection, READABLE, time.monotonic() + IDLE_SECONDS)
 
     def _discard(self, connection: Connection) -> None:
         turn = connection.discards - TURN_BYTES
@@ -298,7 +303,7 @@ class Engine:
         # Who sends without a pause is never found waiting.
         if connection.discards <= 0 or time.monotonic() > connection.head_deadline:
             return self._close(connection)
-        self._await(connection, select.EPOLLIN, connection.head_deadline)
+        self._await(connection, READABLE, connection.head_deadline)
 
     def _close(self, connection: Connection) -> None:
         if connection.answer is not None:

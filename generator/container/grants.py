@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,13 +23,14 @@ class Grant(NamedTuple):
     projects: Patterns | None = None
     token: bool = False
 
-    def require(self, projects: Collection[str]) -> None:
+    def require(self, projects: Iterable[str]) -> None:
         """What is asked for tells of these, as PEP 503 normalises them, or if there are none, of any."""
         if self.projects is None:
             return
-        if not projects:
+        named = list(projects)
+        if not named:
             raise Refusal(403, f"{self.name} may see some projects only, and this shows others.")
-        for project in projects:
+        for project in named:
             if not is_name(project) or project not in self.projects:
                 raise Refusal(403, f"{self.name} may do nothing with the project {project[:100]}.")
 

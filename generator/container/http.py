@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 Environ = dict[str, Any]
 
+# Of a reason, in characters, as far as the status line has it.
 PHRASE_LIMIT = 240
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -23,15 +24,9 @@ class Response(NamedTuple):
     """`reason` is for the client's user: twine, hatch and flit print only the status line's phrase."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
     body: Iterable[bytes]
     reason: str = ""
-
-    @property
-    def status_line(self) -> str:
-        """The status and its phrase, in one line of printable ASCII whatever the reason quotes."""
-        phrase = (self.reason and _UNSAFE.sub(" ", self.reason).strip()) or _PHRASES[self.status]
-        return f"{self.status} {phrase[:PHRASE_LIMIT]}"
 
 
 class Refusal(Exception):
@@ -42,13 +37,18 @@ class Refusal(Exception):
         self.response = plain(status, reason + "\n", *headers)
 
 
+def status_line(status: int, reason: str) -> str:
+    """The status and its phrase, in one line of printable ASCII whatever the reason quotes."""
+    return f"{status} {_UNSAFE.sub(' ', reason).strip() or _PHRASES[status]}"
+
+
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
     response = whole(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"), *headers)
     return response._replace(reason=text) if status >= 400 else response
 
 
 def whole(status: int, content_type: str, body: bytes, *headers: tuple[str, str]) -> Response:
-    return Response(status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers], [body])
+    return Response(status, (("Content-Type", content_type), ("Content-Length", str(len(body))), *headers), [body])
 
 
 def redirect(status: int, location: str, query: str = "") -> Response:

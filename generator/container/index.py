@@ -39,6 +39,7 @@ class Index(Names):
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.root = root
+        self._prefix = f"{root}/"
         self.unreadable: dict[str, str] = {}
         self.leftovers: set[str] = set()
         # Projects that there are, or were, files of which cannot be served.
@@ -123,7 +124,7 @@ class Index(Names):
         return True
 
     def _open(self, path: str) -> int:
-        return open_directory(f"{self.root}/{path[:-1]}")
+        return open_directory(self._prefix + path[:-1])
 
     def _look(self) -> None:
         """Read each directory whose stamp has changed, from the top. Raises OSError if the top cannot be read."""

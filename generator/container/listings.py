@@ -61,6 +61,8 @@ class Body:
         self.is_large = len(self.content) >= LARGE_BYTES
         self._gzipped = b""
         self._lock = threading.Lock()
+        # By content type, and whether they are compressed.
+        self.answers: dict[tuple[str, bool], Response] = {}
 
     @property
     def size(self) -> int:
@@ -206,18 +208,20 @@ def send_listing(listing: Listing, environ: Environ) -> Response:
 
 
 def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
-    """With `others` among the headers, of a body that depends on Accept."""
-    headers = [("ETag", body.etag), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *others]
-    compressed = False
-    if body.is_large:
-        headers[1] = ("Vary", "Accept, Accept-Encoding")
-        if compressed := _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            headers[0] = ("ETag", body.gzip_etag)
-    if has_etag(environ, headers[0][1]):
-        return Response(304, headers, [])
-    if compressed:
-        return whole(200, content_type, body.gzipped, ("Content-Encoding", "gzip"), *headers)
-    return whole(200, content_type, body.content, *headers)
+    """With `others`, always the same of one body, among the headers, of a body that depends on Accept."""
+    compressed = body.is_large and _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+    etag = body.gzip_etag if compressed else body.etag
+    unchanged = has_etag(environ, etag)
+    if unchanged or (content_type, compressed) not in body.answers:
+        vary = "Accept, Accept-Encoding" if body.is_large else "Accept"
+        headers = [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache"), *others]
+        if unchanged:
+            return Response(304, headers, [])
+        if compressed:
+            headers.insert(0, ("Content-Encoding", "gzip"))
+        content = body.gzipped if compressed else body.content
+        body.answers[content_type, compressed] = whole(200, content_type, content, *headers)
+    return body.answers[content_type, compressed]
 
 
 @lru_cache(maxsize=256)

@@ -77,13 +77,13 @@ class Request(NamedTuple):
     expects_continue: bool
 
 
-def read_request(head: bytes, peer: str) -> Request:
+def read_request(head: bytes | bytearray, peer: str) -> Request:
     """`head` is the request line and the fields, each with its CRLF. Raises Refusal; the connection must be closed."""
     request_line, *lines = head.decode("latin-1").split("\r\n")[:-1]
     method, path, query, minor = _read_request_line(request_line)
     fields = _read_fields(lines)
-    if ("HTTP_HOST" not in fields and minor != "0") or not _HOST.fullmatch(fields.get("HTTP_HOST", "localhost")):
-        raise Refusal(400, "The Host header is missing or malformed.")
+    if "HTTP_HOST" not in fields and minor != "0":
+        raise Refusal(400, "The Host header is missing.")
     length = _read_length(fields, minor)
     expected = fields.pop("expect", "").lower()
     if expected not in ("", "100-continue"):
@@ -145,6 +145,8 @@ def _read_field(line: str) -> tuple[str, str | None, str]:
     if matched is None:
         raise Refusal(400, "A header is malformed.")
     name, value = matched[1].lower(), matched[2].strip("\t ")
+    if name == "host" and not _HOST.fullmatch(value):
+        raise Refusal(400, "The Host header is malformed.")
     key = _SINGLES.get(name) or _LISTS.get(name)
     if key is None and ((dashed := name.replace("_", "-")) in _REFUSED or (dashed != name and dashed in _SINGLES)):
         # Some servers read `_` in a header's name as `-`: a proxy would have checked another header than they obey.

@@ -32,10 +32,9 @@ def write_access(answer: Answer) -> None:
         login = "refused"
     _write(
         environ,
-        f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, '
-        f'"path": {_json(path.encode("latin-1").decode() or None, TEXT_LIMIT)}, "status": {answer.status}, '
-        f'"bytes": {max(0, answer.sent - answer.head_bytes)}, "seconds": {time.monotonic() - answer.began:.6f}, '
-        f'"agent": {_json(environ.get("HTTP_USER_AGENT") or None)}',
+        f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, "path": {_path(path)}, '
+        f'"status": {answer.status}, "bytes": {max(0, answer.sent - answer.head_bytes)}, '
+        f'"seconds": {time.monotonic() - answer.began:.6f}, "agent": {_json(environ.get("HTTP_USER_AGENT") or None)}',
     )
 
 
@@ -56,16 +55,28 @@ def write_change(
 
 def _write(environ: Environ, fields: str) -> None:
     now = time.time()
-    # The load balancer appends what it saw; what precedes that is the client's word, and must not push it out.
-    client = _ESCAPED.sub("?", environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"])
     line = (
-        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", "client": {_json(client[-FIELD_LIMIT:])}, '
+        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", '
+        f'"client": {_client(environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"])}, '
         f'"user": {_json(environ.get("REMOTE_USER"))}, {fields}, '
-        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID") or None)}}}'
+        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID") or None)}}}\n'
     )
-    os.write(1, line.encode() + b"\n")
+    os.write(1, line.encode())
 
 
+@lru_cache(maxsize=256)
+def _client(addresses: str) -> str:
+    # The load balancer appends what it saw; what precedes that is the client's word, and must not push it out.
+    return _json(_ESCAPED.sub("?", addresses)[-FIELD_LIMIT:])
+
+
+@lru_cache(maxsize=256)
+def _path(path: str) -> str:
+    return _json(path.encode("latin-1").decode() or None, TEXT_LIMIT)
+
+
+# Most of what is written comes again and again. Each text is as long as a head at most, which bounds what is kept.
+@lru_cache(maxsize=256)
 def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
     """`text` as JSON, of which at most `limit` characters stand between the quotes."""
     if text is None:

@@ -10,6 +10,8 @@ TICK_SECONDS = 0.04
 # File systems that keep whole seconds.
 COARSE_TICK_SECONDS = 2.0
 
+_OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 class Stamp(NamedTuple):
     """Of a directory: changes with every entry that comes or goes, unless two changes fall into one clock tick."""
@@ -35,7 +37,7 @@ def open_directory(path: str) -> int:
     """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
     # With a slash at its end, the path may be a link: O_NOFOLLOW looks at the last name only.
     # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(path, _OPEN_FLAGS)
 
 
 class Watch:

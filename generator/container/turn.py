@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-# A step on the storage that takes longer may have waited for it; so many in a row have.
+# A step that takes longer until the storage has answered may have waited for it; so many in a row have.
 QUICK_SECONDS = 0.0003
 SLOW_STEPS = 3
 # For so long after them the turn is passed on before the next ones.
@@ -28,38 +28,34 @@ class Turn:
         self._mutex = threading.Lock()
         self._holder: int | None = None
         self._began = math.inf
-        self._on_storage = False
         self._slow_steps = 0
         self._slow_until = -math.inf
 
     def take(self) -> None:
-        """Wait for the turn, unless the calling thread still has it."""
+        """The calling thread's step is over: wait for the turn, unless it still has it."""
         me = threading.get_ident()
         if self._holder != me:
             self._free.acquire()
             self._holder = me
+        self._began = math.inf
 
     def begin(self) -> None:
         """The calling thread's step begins."""
         if self._holder == threading.get_ident():
             self._began = time.monotonic()
 
-    def end(self) -> None:
-        """The calling thread's step is over, whoever has the turn now."""
-        if self._holder == threading.get_ident():
-            if self._on_storage:
-                now = time.monotonic()
-                self._slow_steps = self._slow_steps + 1 if now - self._began > QUICK_SECONDS else 0
-                if self._slow_steps == SLOW_STEPS:
-                    self._slow_steps, self._slow_until = 0, now + SLOW_SECONDS
-            self._began, self._on_storage = math.inf, False
-
     def ask_storage(self) -> None:
-        """The rest of the calling thread's step asks the storage."""
+        """The calling thread's step is about to ask the storage."""
+        if self._began < self._slow_until:
+            self.pass_on()
+
+    def answered(self) -> None:
+        """The storage has answered; the rest of the step, which may be long as well, is for the client."""
         if self._holder == threading.get_ident():
-            self._on_storage = True
-            if self._began < self._slow_until:
-                self.pass_on()
+            now = time.monotonic()
+            self._slow_steps = self._slow_steps + 1 if now - self._began > QUICK_SECONDS else 0
+            if self._slow_steps == SLOW_STEPS:
+                self._slow_steps, self._slow_until = 0, now + SLOW_SECONDS
 
     def pass_on(self) -> None:
         """Give the turn to another thread, if the calling thread has it."""
@@ -68,7 +64,7 @@ class Turn:
     def _pass_on(self, holder: int | None) -> None:
         with self._mutex:
             if holder is not None and self._holder == holder:
-                self._holder, self._began, self._on_storage = None, math.inf, False
+                self._holder, self._began = None, math.inf
                 self._free.release()
 
     def watch(self) -> None:

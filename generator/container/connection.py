@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
-from .http import PHRASE_LIMIT, Environ, Response, status_line
+from .http import PHRASES, Environ, Response
 
 # In one turn; then other connections have theirs.
 TURN_BYTES = 1 << 21
@@ -48,7 +48,7 @@ class Answer:
         self._offset = self._left = 0
         self._body = response.body
         self._blocks: Iterator[bytes] = iter(())
-        head, length = _head(response.status, response.reason[:PHRASE_LIMIT], tuple(response.headers))
+        head, length = _head(response.status, response.phrase, tuple(response.headers))
         if environ.get("REQUEST_METHOD") == "HEAD" or response.status in (204, 304):
             pass
         elif isinstance(response.body, FileBody) and length is not None:
@@ -123,14 +123,14 @@ class Connection:
         self.socket.close()
 
 
+# What is done for a connection by the thread that has it.
 Step = Callable[[Connection], None]
-"""What is done for a connection by the thread that has it."""
 
 
 @lru_cache(maxsize=256)
-def _head(status: int, reason: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, int | None]:
+def _head(status: int, phrase: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, int | None]:
     """The status line and these fields, each with its CRLF, and the length that they announce."""
-    lines = [f"HTTP/1.1 {status_line(status, reason)}", *(f"{name}: {value}" for name, value in headers), ""]
+    lines = [f"HTTP/1.1 {status} {phrase or PHRASES[status]}", *(f"{name}: {value}" for name, value in headers), ""]
     text = "\r\n".join(lines)
     # Nothing that a client sends may end a line of ours.
     assert text.count("\n") == text.count("\r") == len(lines) - 1, lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import IO
 
 from pypiserver.bottle_wrapper import parse_date
@@ -36,16 +37,13 @@ def send(file: IO[bytes], path: str, environ: Environ) -> Response:
     status = os.fstat(file.fileno())
     # The inode as well: with upload_time, two files can have one mtime.
     etag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
-    changed = moment(status.st_mtime_ns)
-    modified = format_datetime(changed, usegmt=True)
+    modified = _http_date(status.st_mtime_ns)
     headers = [("ETag", etag), ("Last-Modified", modified)]
-    if _not_modified(environ, etag, changed.timestamp()):
+    if _not_modified(environ, etag, status.st_mtime_ns):
         file.close()
         return Response(304, headers, [])
-    content_type = mimetypes.guess_type(path)[0]
-    if content_type:
-        charset = "; charset=UTF-8" if content_type.startswith("text/") else ""
-        headers.append(("Content-Type", content_type + charset))
+    if content_type := _content_type(path):
+        headers.append(("Content-Type", content_type))
     headers.append(("Accept-Ranges", "bytes"))
     size = status.st_size
     answer = 200
@@ -104,9 +102,22 @@ def _range(header: str, size: int) -> tuple[int, int]:
     return int(first), min(int(last) + 1, size) if last else size
 
 
-def _not_modified(environ: Environ, etag: str, mtime: float) -> bool:
+def _not_modified(environ: Environ, etag: str, mtime_ns: int) -> bool:
     if (named := has_etag(environ, etag)) is not None:
         return named
-    header = environ.get("HTTP_IF_MODIFIED_SINCE", "").partition(";")[0]
+    if "HTTP_IF_MODIFIED_SINCE" not in environ:
+        return False
+    header = environ["HTTP_IF_MODIFIED_SINCE"].partition(";")[0]
     since = parse_date(header.strip())  # type: ignore[no-untyped-call]  # bottle has no types
-    return since is not None and since >= int(mtime)
+    return since is not None and since >= int(moment(mtime_ns).timestamp())
+
+
+@lru_cache(maxsize=256)
+def _http_date(ns: int) -> str:
+    return format_datetime(moment(ns), usegmt=True)
+
+
+@lru_cache(maxsize=256)
+def _content_type(path: str) -> str | None:
+    guessed = mimetypes.guess_type(path)[0]
+    return f"{guessed}; charset=UTF-8" if guessed and guessed.startswith("text/") else guessed

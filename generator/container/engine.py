@@ -187,6 +187,8 @@ class Engine:
             if connection.answer.file is None:
                 self._send(connection)
             else:
+                # Reads on for as long as the storage takes, and nothing tells beforehand.
+                self._turn.pass_on()
                 self._through("storage", connection, self._send)
         elif connection.discards:
             self._discard(connection)
@@ -196,28 +198,28 @@ class Engine:
     def _receive(self, connection: Connection) -> None:
         """Read on until a head is complete, and have it answered."""
         received = connection.received
-        if received.startswith(b"\r\n"):
-            # An empty line before a request is tolerated (RFC 9112, section 2.2).
-            del received[:2]
-        end = received.find(b"\r\n\r\n")
-        if end < 0:
+        is_over = False
+        if b"\r\n\r\n" not in received:
             try:
                 data = connection.socket.recv(HEAD_LIMIT_BYTES)
             except BlockingIOError:
                 return self._await_head(connection)
-            searched = max(0, len(received) - 3)
             received += data
-            end = received.find(b"\r\n\r\n", searched)
-            if not data and end < 0:
-                if connection.overdue and received:
-                    return self._refuse(connection, Refusal(408, "The head of the request did not arrive in time."))
-                return self._close(connection)
+            is_over = not data
+        while received.startswith(b"\r\n"):
+            # Empty lines before a request are tolerated (RFC 9112, section 2.2).
+            del received[:2]
+        end = received.find(b"\r\n\r\n")
+        if end < 0 and is_over:
+            if connection.overdue and received:
+                return self._refuse(connection, Refusal(408, "The head of the request did not arrive in time."))
+            return self._close(connection)
         if end > HEAD_LIMIT_BYTES or (end < 0 and len(received) > HEAD_LIMIT_BYTES):
             return self._refuse(connection, Refusal(431, f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes."))
         if end < 0:
             return self._await_head(connection)
         try:
-            request = read_request(received[: end + 2].removeprefix(b"\r\n"), connection.peer)
+            request = read_request(received[: end + 2], connection.peer)
         except Refusal as refusal:
             return self._refuse(connection, refusal)
         del received[: end + 4]
@@ -253,7 +255,7 @@ class Engine:
 
     def _perform(self, exchange: Exchange, call: Callable[[], Response | Later], connection: Connection) -> None:
         answered = self._application.perform(call, exchange.request.environ)
-        self._turn.answered()
+        self._turn.storage_answered()
         if isinstance(answered, Later):
             step = partial(self._perform, exchange, answered.finish)
             answered.ready.add_done_callback(lambda _: self._through("storage", connection, step))

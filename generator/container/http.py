@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 Environ = dict[str, Any]
 
-# Of a reason, in characters, as far as the status line has it.
 PHRASE_LIMIT = 240
-_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_US = (datetime(1000, 1, 1, tzinfo=timezone.utc) - _EPOCH) // _MICROSECOND
@@ -28,6 +27,11 @@ class Response(NamedTuple):
     body: Iterable[bytes]
     reason: str = ""
 
+    @property
+    def phrase(self) -> str:
+        """The reason in one line of printable ASCII, whatever it quotes; empty for the status's own phrase."""
+        return self.reason and _UNSAFE.sub(" ", self.reason).strip()[:PHRASE_LIMIT]
+
 
 class Refusal(Exception):
     """A request that is answered with an error status and a reason for the client's user."""
@@ -35,11 +39,6 @@ class Refusal(Exception):
     def __init__(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
         super().__init__(reason)
         self.response = plain(status, reason + "\n", *headers)
-
-
-def status_line(status: int, reason: str) -> str:
-    """The status and its phrase, in one line of printable ASCII whatever the reason quotes."""
-    return f"{status} {_UNSAFE.sub(' ', reason).strip() or _PHRASES[status]}"
 
 
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from .backend import IndexedBackend
 from .health import require_complete
-from .http import Environ, Response, has_etag, moment, whole
+from .http import Environ, Response, has_etag, moment
 from .kept import Details
 from .remote import RemoteFile
 from .yanks import reason_of
@@ -61,8 +61,6 @@ class Body:
         self.is_large = len(self.content) >= LARGE_BYTES
         self._gzipped = b""
         self._lock = threading.Lock()
-        # By content type, and whether they are compressed.
-        self.answers: dict[tuple[str, bool], Response] = {}
 
     @property
     def size(self) -> int:
@@ -208,20 +206,30 @@ def send_listing(listing: Listing, environ: Environ) -> Response:
 
 
 def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
-    """With `others`, always the same of one body, among the headers, of a body that depends on Accept."""
+    """With `others` among the headers, of a body that depends on Accept."""
     compressed = body.is_large and _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
     etag = body.gzip_etag if compressed else body.etag
-    unchanged = has_etag(environ, etag)
-    if unchanged or (content_type, compressed) not in body.answers:
-        vary = "Accept, Accept-Encoding" if body.is_large else "Accept"
-        headers = [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache"), *others]
-        if unchanged:
-            return Response(304, headers, [])
-        if compressed:
-            headers.insert(0, ("Content-Encoding", "gzip"))
-        content = body.gzipped if compressed else body.content
-        body.answers[content_type, compressed] = whole(200, content_type, content, *headers)
-    return body.answers[content_type, compressed]
+    if has_etag(environ, etag):
+        return Response(304, (*_validators(etag, body.is_large), *others), [])
+    content = body.gzipped if compressed else body.content
+    headers = _headers(content_type, len(content), compressed, etag, body.is_large)
+    return Response(200, headers + others, [content])
+
+
+@lru_cache(maxsize=256)
+def _headers(content_type: str, size: int, compressed: bool, etag: str, is_large: bool) -> tuple[tuple[str, str], ...]:
+    encoding = [("Content-Encoding", "gzip")] if compressed else []
+    return (
+        ("Content-Type", content_type),
+        ("Content-Length", str(size)),
+        *encoding,
+        *_validators(etag, is_large),
+    )
+
+
+def _validators(etag: str, is_large: bool) -> list[tuple[str, str]]:
+    vary = "Accept, Accept-Encoding" if is_large else "Accept"
+    return [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache")]
 
 
 @lru_cache(maxsize=256)

@@ -75,13 +75,15 @@ def _path(path: str) -> str:
     return _json(path.encode("latin-1").decode() or None, TEXT_LIMIT)
 
 
-# Most of what is written comes again and again. Each text is as long as a head at most, which bounds what is kept.
-@lru_cache(maxsize=256)
 def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
     """`text` as JSON, of which at most `limit` characters stand between the quotes."""
-    if text is None:
-        return "null"
-    written = encode_basestring_ascii(text[:limit])
+    return "null" if text is None else _quoted(text[:limit], limit)
+
+
+# Nearly all that is written comes again and again.
+@lru_cache(maxsize=256)
+def _quoted(text: str, limit: int) -> str:
+    written = encode_basestring_ascii(text)
     # A character takes up to twelve: two surrogates.
     return written if len(written) <= limit + 2 else encode_basestring_ascii(text[: limit // 12])
 

@@ -32,7 +32,7 @@ class Turn:
         self._slow_until = -math.inf
 
     def take(self) -> None:
-        """The calling thread's step is over: wait for the turn, unless it still has it."""
+        """The calling thread has no step: wait for the turn, unless it still has it."""
         me = threading.get_ident()
         if self._holder != me:
             self._free.acquire()
@@ -49,13 +49,14 @@ class Turn:
         if self._began < self._slow_until:
             self.pass_on()
 
-    def answered(self) -> None:
-        """The storage has answered; the rest of the step, which may be long as well, is for the client."""
+    def storage_answered(self) -> None:
+        """What is left of the calling thread's step sends the answer, which may take long as well."""
         if self._holder == threading.get_ident():
             now = time.monotonic()
             self._slow_steps = self._slow_steps + 1 if now - self._began > QUICK_SECONDS else 0
             if self._slow_steps == SLOW_STEPS:
                 self._slow_steps, self._slow_until = 0, now + SLOW_SECONDS
+            self._began = now
 
     def pass_on(self) -> None:
         """Give the turn to another thread, if the calling thread has it."""

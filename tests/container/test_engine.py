@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -141,6 +142,17 @@ def test_a_malformed_request_line_is_refused(task: Task) -> None:
 def test_a_malformed_host_is_refused(task: Task, host: str) -> None:
     assert ask(task, f"GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1")).status == 400
     assert ask(task, b"GET /health HTTP/1.1\r\n\r\n").status == 400
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4000])
+def test_empty_lines_before_a_request_are_passed_over(task: Task, count: int) -> None:
+    with task.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"\r\n" * count)
+            assert not select.select([connection], [], [], 0.2)[0], "nothing was asked yet"
+            connection.sendall(b"\r\n" * count + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert status_of(connection) == 200
+    assert "Traceback" not in task.errors.read_text()
 
 
 def test_refused_requests_are_logged(start_newest: StartTask, directory: Path) -> None:

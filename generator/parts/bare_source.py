@@ -1,4 +1,4 @@
-"""Python source without what only its readers need: comments, docstrings, annotations of functions, empty lines."""
+"""Python source without what only its readers need: comments, docstrings, annotations of all but fields, empty lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bare_source(source: str) -> str:
 
 
 def _without_annotations(source: str) -> str:
-    """``source`` without the types of parameters and of what functions give; a class's fields keep theirs."""
+    """``source`` without the types of parameters, variables and what functions give; a class's fields keep theirs."""
     text = source.encode()
     starts = list(accumulate((len(row) for row in text.splitlines(keepends=True)), initial=0))
 
@@ -38,8 +38,12 @@ def _without_annotations(source: str) -> str:
         assert node.end_col_offset is not None
         return starts[node.end_lineno - 1] + node.end_col_offset
 
+    tree = ast.parse(source)
+    fields = {field for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for field in node.body}
     cuts: list[tuple[int, int]] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and node.value and node not in fields:
+            cuts.append((text.index(b":", end(node.target)), end(node.annotation)))
         if isinstance(node, ast.arg) and node.annotation:
             name = starts[node.lineno - 1] + node.col_offset + len(node.arg.encode())
             cuts.append((name, end(node.annotation)))

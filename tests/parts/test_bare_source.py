@@ -22,13 +22,23 @@ ODD = {
     "beyond ASCII": 'a = "é"  # é\nb = a\n',
     "annotations": "def f(a: 'é -> :', /, *b: int, c: dict[str, int] = {}, **d: x.y) -> list[int]: return 1  # a: b\n",
     "annotations of rows": "async def f(\n    é: list[\n        int\n    ] = [],\n) -> (\n    int\n):\n    a: int = 1\n",
+    "variables": "a: int = 1\n(b): 'é:' = a, a\n\n\nclass A:\n    def f(self) -> None:\n        self.d[1:2]: list[int] = []\n",
     "fields": "class A:\n    a: int\n    b: str = ''\n",
     "in brackets": "a = [\n    1,  # one\n\n    # two\n    2,\n]\n",
 }
 
 
+class _Bare(ast.NodeTransformer):
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.body = [field if isinstance(field, ast.AnnAssign) else self.visit(field) for field in node.body]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        return ast.Assign(targets=[node.target], value=node.value) if node.value else node
+
+
 def _meaning(source: str) -> str:
-    tree = ast.parse(source)
+    tree = _Bare().visit(ast.parse(source))
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
             node.annotation = None

@@ -44,7 +44,7 @@ publish deploy delete credentials status: .venv/generator ## A command of README
 	$(BIN)/python -m generator $@ $(ARGS)
 
 .PHONY: bench
-bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; 45 minutes
+bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from deployments import Editions
 
 from generator.parent import templates
+
+# A shell starts in the background what does not hear SIGINT, and so do all whom that starts: some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
-"""The engine: what it refuses, whom it waits for and how long, and how it ends."""
+"""The engine: how it reads what arrives on a connection, and what it refuses."""
 
 from __future__ import annotations
 
 import os
 import re
-import resource
 import select
 import socket
 import time
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, status_of, wheel
@@ -287,121 +285,3 @@ def test_a_form_that_ends_in_line_ends_for_ever_is_refused(task: Task) -> None:
     connection = task.connect()
     connection.sendall(head("POST / HTTP/1.1", PUBLISHER, *lines) + form(*wheel("endless", "1.0")) + b"\r\n" * 50_000)
     assert status_of(connection) == 400
-
-
-def allow_connections(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 1000)), hard))
-
-
-def stall(task: Task, count: int) -> None:
-    """Clients that may do nothing: without or with a wrong password, slow at their head, body or answer."""
-    allow_connections(count)
-    upload = f"Content-Type: {MULTIPART}", "Content-Length: 1000000"
-    beginnings = [
-        b"",
-        b"G",
-        b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
-        head("POST / HTTP/1.1", None, *upload) + b"--B",
-        head("POST / HTTP/1.1", WRONG, *upload) + b"--B",
-        head("POST /RPC2 HTTP/1.1", WRONG, *upload),
-        head("GET /simple/ HTTP/1.1", WRONG),
-        head("POST / HTTP/1.1", None, f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked") + b"5\r\n",
-    ]
-    for n in range(count):
-        task.connect().sendall(beginnings[n % len(beginnings)])
-
-
-def use(task: Task) -> None:
-    for path, account in (
-        ("/health", None),
-        ("/simple/", READER),
-        ("/simple/demo/", READER),
-        (f"/packages/{NAME}", READER),
-    ):
-        for _ in range(5):
-            assert task.get(path, account).status_code == 200
-
-
-@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.slow)])
-def test_stalled_strangers_stop_nobody(start: StartTask, directory: Path, count: int) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start(directory)
-    stall(task, count)
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-
-
-def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: Path) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
-    task = start(directory)
-    for _ in range(300):
-        task.connect().sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER))
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-
-
-def test_stalled_searches_of_a_reader_stop_only_searches(start: StartTask, directory: Path) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start(directory)
-    for _ in range(200):
-        task.connect().sendall(head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000") + b"<")
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("count", "wrapper"), [(300, "prlimit --nofile=200:200"), pytest.param(4300, "", marks=pytest.mark.slow)]
-)
-def test_more_connections_than_are_kept_close_the_oldest(
-    start_newest: StartTask, directory: Path, count: int, wrapper: str
-) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start_newest(directory, wrapper)
-    allow_connections(count)
-    connections = [task.connect() for _ in range(count)]
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-    # Their clients learn of it, and the youngest are served.
-    assert wait_for(lambda: _closed(connections[0]))
-    connections[-1].sendall(head("GET /health HTTP/1.1"))
-    assert status_of(connections[-1]) == 200
-    assert "Too many open files" not in task.errors.read_text()
-
-
-def _closed(connection: socket.socket) -> bool:
-    connection.settimeout(0.1)
-    try:
-        return connection.recv(1) == b""
-    except TimeoutError:
-        return False
-
-
-def test_stalled_uploads_of_the_publisher_stop_no_reader(start: StartTask, directory: Path) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start(directory)
-    for number in range(200):
-        task.begin_upload(f"stalled-1.{number}.tar.gz", 1_000_000)
-    use(task)
-
-
-@pytest.mark.slow
-def test_slow_clients_are_cut_off_whatever_they_trickle(start: StartTask, directory: Path) -> None:
-    task = start(directory, STALL_TIMEOUT="2")
-    upload = head("POST / HTTP/1.1", PUBLISHER, f"Content-Type: {MULTIPART}", "Content-Length: 1000000")
-    for request in (b"GET / HTTP/1.1\r\nX: ", upload, head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000")):
-        connection = task.connect()
-        connection.sendall(request)
-        assert cut_off(connection, b"-", 200, pause=0.1)
-    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408, 408])
-
-
-def test_idle_connections_do_not_hold_a_stopping_task(start: StartTask, directory: Path) -> None:
-    task = start(directory)
-    session = requests.Session()
-    assert session.get(f"{task.url}/health", timeout=30).status_code == 200
-    task.connect()
-    task.terminate()
-    assert task.process.wait(60) == 0
-    session.close()

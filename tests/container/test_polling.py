@@ -29,7 +29,7 @@ from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, free_port
 
 NAMES = count()
-ASKED_TIMES = 10
+ASKED_TIMES = 20
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from emulator import backend
 from stacks import DEPLOY, Parameters, give_again
 
 from generator.commands import main
+from generator.operations.invocation import called_as
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -29,7 +30,7 @@ def in_state(deployed: Parameters) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("ROLLBACK_COMPLETE", "delete --stack-name pypi --region us-east-1`"),
+        ("ROLLBACK_COMPLETE", "can only be deleted: `{program} delete --stack-name pypi --region us-east-1`"),
         ("ROLLBACK_FAILED", "can only be deleted"),
         (
             "UPDATE_ROLLBACK_FAILED",
@@ -49,7 +50,7 @@ def test_states_that_no_deployment_can_change(
     assert main([*DEPLOY]) == 2
     error = capsys.readouterr().err
     assert f"pypi is {status}" in error
-    assert message in error
+    assert message.format(program=called_as()) in error
 
 
 def test_running_again_watches_what_is_under_way(

@@ -266,7 +266,7 @@ def _link(path: str, details: Details, yanked: str | None) -> str:
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
     if details.metadata_sha256:
-        # PEP 714: the second name is for clients that know only the first form of PEP 658.
+        # PEP 714: the second name is for clients that know only the first form of PEP 658; never in JSON, see `_file`.
         digest = f"sha256={details.metadata_sha256}"
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
     name = escape(path.rpartition("/")[2])
@@ -290,8 +290,8 @@ def _file(path: str, details: Details, yanked: str | None) -> dict[str, object]:
     if details.requires_python:
         file["requires-python"] = details.requires_python
     if details.metadata_sha256:
-        digest = {"sha256": details.metadata_sha256}
-        file |= {"core-metadata": digest, "dist-info-metadata": digest}
+        # Without the older name: pip 22.3 to 23.1.2 crashes on a dictionary there (PEP 714).
+        file["core-metadata"] = {"sha256": details.metadata_sha256}
     return file
 
 

@@ -25,7 +25,7 @@ SECONDS ?= 600
 
 .PHONY: fuzz
 fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
-	PYTHONPATH=.:tests:tests/support $(BIN)/python -m container.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md

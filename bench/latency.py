@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.container.mounts import missing, mounts
+from tests.server.mounts import missing, mounts
 
 from .load import AUTHORIZATION, SMALL, get, upload
 from .servers import ours, populate, serving

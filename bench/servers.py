@@ -14,7 +14,7 @@ from pathlib import Path
 
 from generator.local import free_port
 from generator.parts.container_program import command, entry_point
-from tests.container.tasks import wheel
+from tests.server.tasks import wheel
 
 from .load import PUBLISHER, fetch, get, rate
 

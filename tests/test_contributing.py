@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_imports import wrong_imports
 
 from generator.operations.exits import DONE, REFUSED
+from tests.test_imports import PACKAGES, wrong_imports
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -40,7 +40,8 @@ def test_every_entry_of_the_generator_is_in_the_tree() -> None:
 
 def _follow(directory: Path, steps: list[tuple[str, str, str]]) -> None:
     """Make a copy of the generator in ``directory``, after ``new`` has replaced ``old`` once in each ``path``."""
-    shutil.copytree(ROOT / "generator", directory / "generator", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
     for path, old, new in steps:
         file = directory / "generator" / path
         text = file.read_text()
@@ -143,4 +144,4 @@ def test_a_new_command_runs_refuses_and_is_in_the_help(tmp_path: Path) -> None:
     refused = run("region", "--region", "cn-north-1")
     assert (refused.returncode, refused.stderr) == (REFUSED, "error: not for China: give another --region\n")
     assert "Print the region that the commands work in." in run("--help").stdout
-    assert wrong_imports(tmp_path / "generator") == []
+    assert wrong_imports(tmp_path) == []

@@ -1,4 +1,4 @@
-"""Which room of ``generator/`` may use which: the architecture, held by the import statements."""
+"""Which room of ``generator/`` and ``server/`` may use which: the architecture, held by the import statements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-GENERATOR = Path(__file__).parents[1] / "generator"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("generator", "server", "functions")
 
 DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
 """What a layer and its parts are written in and read."""
@@ -30,113 +31,111 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "local": ("parent", "operations.exits"),
     "options": ("operations.aws", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
-    "access": ("access", "operations", "options", "container.tokens"),
+    "access": ("access", "operations", "options", "server.tokens"),
     "packages": ("packages", "operations", "options"),
     "commands": ("access", "build", "operations", "packages", "local", "options"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
-    "container": ("container",),
-    "cleaner": (),
-    "rotation": (),
+    "server": ("server",),
+    "functions": (),
 }
-"""By room (a folder or a module of ``generator/``): the rooms, or single modules of one, that it may import."""
+"""By room (a folder or a module of ``generator/``, or another package): the rooms, or single modules of one, that it may
+import."""
 MOST_ENTRIES = 10
 MOST_LINES_OF_A_FUNCTION = 70
 MOST_LINES_OF_A_MODULE = 450
 
 
 def modules(root: Path) -> Iterator[tuple[Path, ast.Module]]:
-    """Every module of the tree at ``root``, by its path there."""
-    for path in sorted(root.rglob("*.py")):
-        yield path.relative_to(root), ast.parse(path.read_text(), str(path))
+    """Every module of the project's packages below ``root``, by its path there."""
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            yield path.relative_to(root), ast.parse(path.read_text(), str(path))
 
 
 def imported(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and dotted name, within ``generator``, of whatever the module at ``path`` imports from it."""
+    """Line and dotted name of whatever the module at ``path`` imports from the project; within ``generator`` without it."""
+    for line, name in _named(path, tree):
+        package = name.partition(".")[0]
+        if package in PACKAGES:
+            yield line, name.removeprefix("generator").removeprefix(".")
+
+
+def _named(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name == "generator" or alias.name.startswith("generator."):
-                    yield node.lineno, alias.name.removeprefix("generator").removeprefix(".")
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if node.level:
-                package = path.parent.parts[: len(path.parent.parts) - node.level + 1]
-                base = ".".join([*package, *filter(None, [module])])
-            elif module == "generator" or module.startswith("generator."):
-                base = module.removeprefix("generator").removeprefix(".")
-            else:
-                continue
+            package = path.parent.parts[: len(path.parent.parts) - node.level + 1] if node.level else ()
+            base = ".".join([*package, *filter(None, [node.module])])
             # `from generator.parts import tasks` imports a module; what else is imported from a room belongs to it.
-            yield from ((node.lineno, f"{base}.{alias.name}".strip(".")) for alias in node.names)
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 
 def wrong_imports(root: Path) -> list[str]:
-    """What the tree at ``root`` imports against the rules, each with what to do instead."""
+    """What the packages below ``root`` import against the rules, each with what to do instead."""
     found = []
     for path, tree in modules(root):
-        room = path.parts[0].removesuffix(".py")
+        room = path.parts[1 if path.parts[0] == "generator" else 0].removesuffix(".py")
         if room not in MAY_IMPORT:
             if any(imported(path, tree)):
-                found.append(
-                    f"generator/{path}: what {room} may import is not said: give it a line in MAY_IMPORT ({__file__})"
-                )
+                found.append(f"{path}: what {room} may import is not said: give it a line in MAY_IMPORT ({__file__})")
             continue
         allowed = MAY_IMPORT[room]
         for line, name in imported(path, tree):
             if not any(name == it or name.startswith(f"{it}.") for it in allowed):
                 found.append(
-                    f"generator/{path}:{line} imports generator.{name}, but {room} may import only "
+                    f"{path}:{line} imports {name}, but {room} may import only "
                     f"{', '.join(allowed) or 'nothing of the project'}: pass in what it needs, or move the code"
                 )
     return found
 
 
 def test_rooms_import_only_what_they_may() -> None:
-    assert wrong_imports(GENERATOR) == []
+    assert wrong_imports(ROOT) == []
 
 
 @pytest.mark.parametrize(
     ("path", "statement"),
     [
-        ("language/wiring.py", "from generator import settings"),
-        ("language/render.py", "from generator.parts.tags import tags"),
-        ("layers/edge.py", "from generator.layers.storage import storage"),
-        ("layers/edge.py", "from . import storage"),
-        ("parts/hosts.py", "from generator.layers import compute"),
-        ("parts/hosts.py", "import generator.parent"),
-        ("operations/deploy.py", "from generator.parts.tags import tags"),
-        ("operations/deploy.py", "from generator.parts import tags"),
-        ("operations/deploy.py", "from ..parent import nested"),
-        ("operations/deploy.py", "def _lazily() -> None:\n    from generator import settings"),
-        ("build/write.py", "from generator.__main__ import main"),
-        ("catalog/template.py", "from generator.parent import nested"),
-        ("container/index.py", "from generator.sizing import MAX_TASKS"),
-        ("container/index.py", "from ..sizing import MAX_TASKS"),
-        ("cleaner/handler.py", "from generator.container import settings"),
-        ("settings/hosts.py", "from generator.conditions import HAS_BACKUP"),
-        ("attic/things.py", "from generator import settings"),
+        ("generator/language/wiring.py", "from generator import settings"),
+        ("generator/language/render.py", "from generator.parts.tags import tags"),
+        ("generator/layers/edge.py", "from generator.layers.storage import storage"),
+        ("generator/layers/edge.py", "from . import storage"),
+        ("generator/parts/hosts.py", "from generator.layers import compute"),
+        ("generator/parts/hosts.py", "import generator.parent"),
+        ("generator/operations/deploy.py", "from generator.parts.tags import tags"),
+        ("generator/operations/deploy.py", "from generator.parts import tags"),
+        ("generator/operations/deploy.py", "from ..parent import nested"),
+        ("generator/operations/deploy.py", "def _lazily() -> None:\n    from generator import settings"),
+        ("generator/build/write.py", "from generator.__main__ import main"),
+        ("generator/catalog/template.py", "from generator.parent import nested"),
+        ("generator/layers/compute.py", "from server import application"),
+        ("server/index.py", "from generator.sizing import MAX_TASKS"),
+        ("functions/cleaner.py", "from server import settings"),
+        ("generator/settings/hosts.py", "from generator.conditions import HAS_BACKUP"),
+        ("generator/attic/things.py", "from generator import settings"),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> None:
     """Planted in a copy of the module."""
-    planted, original = tmp_path / path, GENERATOR / path
+    planted, original = tmp_path / path, ROOT / path
     planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_text(f"{original.read_text() if original.exists() else ''}\n{statement}\n")
     (found,) = wrong_imports(tmp_path)
-    assert found.startswith(f"generator/{path}:")
+    assert found.startswith(f"{path}:")
 
 
 def test_few_things_lie_beside_the_folders() -> None:
-    entries = sorted(path.name for path in GENERATOR.iterdir() if path.is_file())
+    entries = sorted(path.name for path in (ROOT / "generator").iterdir() if path.is_file())
     assert len(entries) <= MOST_ENTRIES, f"generator/ has {len(entries)} files: move one into the folder of its job"
 
 
 def test_functions_are_short() -> None:
     """A long one is a table of contents that has not been written yet."""
     too_long = {
-        f"generator/{path}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
-        for path, tree in modules(GENERATOR)
+        f"{path}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for path, tree in modules(ROOT)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
@@ -146,6 +145,6 @@ def test_functions_are_short() -> None:
 
 
 def test_modules_are_short() -> None:
-    lengths = {path: len((GENERATOR / path).read_text().splitlines()) for path, _ in modules(GENERATOR)}
+    lengths = {path: len((ROOT / path).read_text().splitlines()) for path, _ in modules(ROOT)}
     too_long = {str(path): lines for path, lines in lengths.items() if lines > MOST_LINES_OF_A_MODULE}
     assert not too_long, f"over {MOST_LINES_OF_A_MODULE} lines, split by job: {too_long}"

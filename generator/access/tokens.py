@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.table import Table
 
-from generator.container.tokens import tokens_of
 from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.stacks import get, outputs
+from server.tokens import tokens_of
 
 PREFIX = "pypiserver-"
 """Of every token, by which scanners of sources can know one."""

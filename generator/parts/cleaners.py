@@ -20,11 +20,11 @@ from generator.parts.tags import tags
 FORCE_DESTROY = "force-destroy"
 """Tag that lets the cleaner empty the resource which carries it, if its value is ``true``."""
 RUNTIME = "python3.14"
-_SOURCE = (Path(__file__).parent.parent / "cleaner" / "handler.py").read_text()
+_SOURCE = (Path(__file__).parents[2] / "functions" / "cleaner.py").read_text()
 
 
 def cleaner(stack: Stack, title: str, condition: When, target: dict[str, Any], *permissions: Statement) -> Expression:
-    """Add a cleaner of ``target`` (property and name as generator/cleaner/handler.py has them), if ``condition``.
+    """Add a cleaner of ``target`` (property and name as functions/cleaner.py has them), if ``condition``.
 
     ``title`` is the custom resource's logical ID, from which those of its function, role and log group derive.
     Gives an expression for :func:`generator.language.wiring.after`: what fills the target, or uses it, has to come

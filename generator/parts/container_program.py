@@ -1,4 +1,4 @@
-"""The container's entry point and command: the program of `generator/container/`, handed over as text.
+"""The container's entry point and command: the program of `server/`, handed over as text.
 
 ECS admits 64 KiB of task definition, which the sources alone would fill; so they travel as one archive, without their
 comments, docstrings and annotations.
@@ -15,7 +15,7 @@ from pathlib import Path
 from generator.parts import text85
 from generator.parts.bare_source import bare_source
 
-HOME = Path(__file__).parent.parent / "container"
+HOME = Path(__file__).parents[2] / "server"
 _WIDTH = 1000
 """Characters of a line in the templates. The decoder passes over line ends."""
 
@@ -37,7 +37,7 @@ def archive() -> bytes:
             if path.name == "boot.py":
                 continue
             source = bare_source(path.read_text(encoding="utf-8")).encode()
-            member = tarfile.TarInfo(f"container/{path.name}")
+            member = tarfile.TarInfo(f"server/{path.name}")
             member.size = len(source)
             members.addfile(member, io.BytesIO(source))
     return bz2.compress(written.getvalue())

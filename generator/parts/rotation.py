@@ -22,7 +22,7 @@ from generator.parts.tags import tags
 
 WAIT_SECONDS = 150
 """Twice the minute at which a task reads its secrets again, and time for it to ask."""
-_SOURCE = (Path(__file__).parent.parent / "rotation" / "handler.py").read_text()
+_SOURCE = (Path(__file__).parents[2] / "functions" / "rotation.py").read_text()
 
 
 def rotation(stack: Stack, schedules: Mapping[str, tuple[Secret, When]]) -> Function:

@@ -86,7 +86,7 @@ def _automatic(stack: Stack, column: str) -> FindInMap:
 
 
 def _environment(stack: Stack) -> list[ecs.Environment]:
-    """What generator/container/settings.py reads, but for the secrets."""
+    """What server/settings.py reads, but for the secrets."""
     values = {
         "DRAIN_SECONDS": str(_DRAIN_SECONDS),
         "FALLBACK_URL": stack.take(settings.FALLBACK_URL),

@@ -22,10 +22,10 @@ from generator.parts import text85
 from generator.parts.bare_source import bare_source
 from generator.parts.container_program import command, entry_point
 
-CONTAINER = Path(__file__).parents[2] / "generator" / "container"
+CONTAINER = Path(__file__).parents[2] / "server"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SOURCES = {
-    f"container/{path.name}": bare_source(path.read_text()) for path in CONTAINER.glob("*.py") if path.name != "boot.py"
+    f"server/{path.name}": bare_source(path.read_text()) for path in CONTAINER.glob("*.py") if path.name != "boot.py"
 } | {"boot.py": (CONTAINER / "boot.py").read_text()}
 
 

@@ -6,7 +6,7 @@ import pytest
 from deployments import Editions, of_type
 
 POLL_SECONDS = 60
-"""As often a task asks, by default: generator/container/settings.py."""
+"""As often a task asks, by default: server/settings.py."""
 ROTATING = {"PasswordRotationDays": "30", "PasswordGraceHours": "24"}
 
 

@@ -17,10 +17,10 @@ from deployments import DEFAULTS, Editions, everything, of_type
 from resolve import Data, Values
 
 from generator import settings
-from generator.container.settings import Settings
+from server.settings import Settings
 
 CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
-SERVER = Path(__file__).parents[2] / "generator" / "container" / "server.py"
+SERVER = Path(__file__).parents[2] / "server" / "server.py"
 CONTAINER_STOP_MOST = 120
 """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html: stopTimeout"""
 
@@ -51,7 +51,7 @@ def gunicorn() -> dict[str, Any]:
 def _constant(module: str, name: str) -> float:
     """A number of the program, from its source: the modules want packages of the image."""
     match = re.search(rf"^{name} = ([\d.]+)$", SERVER.with_name(module).read_text(), re.MULTILINE)
-    assert match, f"generator/container/{module} has no {name}: which is it now that this test compares?"
+    assert match, f"server/{module} has no {name}: which is it now that this test compares?"
     return float(match[1])
 
 

@@ -20,10 +20,10 @@ from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access import rotate as rotation
 from generator.commands import main
-from generator.container.tokens import tokens_of
+from server.tokens import tokens_of
 
 pytestmark = pytest.mark.usefixtures("here")
-HANDLER = Path(__file__).parents[2] / "generator" / "rotation" / "handler.py"
+HANDLER = Path(__file__).parents[2] / "functions" / "rotation.py"
 CI = ("acme-ci", "--project", "acme-*")
 
 

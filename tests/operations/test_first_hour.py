@@ -14,11 +14,11 @@ from unittest.mock import patch
 
 import pytest
 from calls import client
-from container.tasks import Task, wheel
 from emulator import emulator, environment
 from pseudo_terminal import DOWN, ENTER, session
 
 from generator import settings
+from tests.server.tasks import Task, wheel
 
 from .test_questions import company_network
 

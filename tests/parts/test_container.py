@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator.container.settings import HEALTH_PATH, Settings
 from generator.parts import container
+from server.settings import HEALTH_PATH, Settings
 
 CREDENTIALS = {"PUBLISHER_USERNAME": "publisher", "PUBLISHER_PASSWORD": "secret"}
 

@@ -99,4 +99,4 @@ def function(
         "WAIT_SECONDS": str(wait_seconds),
     }.items():
         patch.setenv(name, value)
-    return module((ROOT / "generator" / "rotation" / "handler.py").read_text())
+    return module((ROOT / "functions" / "rotation.py").read_text())

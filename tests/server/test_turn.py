@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from generator.container import turn
+from server import turn
 
 
 @pytest.mark.parametrize(

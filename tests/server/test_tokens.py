@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from requests import Request
 from secrets_manager import SecretsManager, secrets_manager
 
-from generator.container.http import Response
-from generator.container.settings import Settings
-from generator.container.tokens import tokens_of
+from server.http import Response
+from server.settings import Settings
+from server.tokens import tokens_of
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, sdist, visible, wheel
@@ -37,7 +37,7 @@ from .test_polling import becomes
 with warnings.catch_warnings():
     # bottle, which pypiserver carries, imports cgi.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from generator.container.application import Application, Work
+    from server.application import Application, Work
 
 SECRET = "pypiserver-token"
 NUMBERS = count()

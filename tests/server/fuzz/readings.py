@@ -17,9 +17,9 @@ from urllib.parse import unquote_to_bytes
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from generator.container.body import Body, MalformedBody
-from generator.container.http import Refusal
-from generator.container.reading import HEAD_LIMIT_BYTES, read_request
+from server.body import Body, MalformedBody
+from server.http import Refusal
+from server.reading import HEAD_LIMIT_BYTES, read_request
 
 from ..tasks import READER, basic, free_port
 from .target import Finding, Server, World, answers, eventually

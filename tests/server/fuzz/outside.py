@@ -10,15 +10,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from generator.container.outbound import Outbound
+from server.outbound import Outbound
 
 from .target import Finding, Server, World
 from .wire import DRAW
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from generator.container.listings import remote_listing
-    from generator.container.remote import BadPage, read_page
+    from server.listings import remote_listing
+    from server.remote import BadPage, read_page
 
 PAGE, FILES = "https://pypi.test/simple/outer/", "files.test"
 OUTBOUND = Outbound("https://pypi.test/simple", [FILES])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.container.calls import CALLS_LIMIT, Calls
+from server.calls import CALLS_LIMIT, Calls
 
 from ..conftest import StartTask
 from ..fuzz.directories import ODD

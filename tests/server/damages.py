@@ -29,8 +29,8 @@ UPLOAD = textwrap.dedent("""
         return count
 
     from pypiserver.config import Config
-    from generator.container.backend import IndexedBackend
-    from generator.container.staging import Staged
+    from server.backend import IndexedBackend
+    from server.staging import Staged
 
     config = Config.default_with_overrides(roots=[Path(sys.argv[2])], backend_arg="simple-dir", overwrite=False)
     backend = IndexedBackend(config)

@@ -59,7 +59,7 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
 BESIDE = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from generator.container.changes import Announcer
+    from server.changes import Announcer
 
     root = Path(sys.argv[1])
     with Announcer(str(root)).announced("ours-1.0.tar.gz") as announcement:

@@ -22,7 +22,7 @@ from deployments import Editions
 from moto import mock_aws
 from moto.s3.models import S3Backend
 
-HANDLER = Path(__file__).parents[2] / "generator" / "cleaner" / "handler.py"
+HANDLER = Path(__file__).parents[2] / "functions" / "cleaner.py"
 BUCKET, VAULT, GROUP = "access-logs", "packages", "hosts"
 UNMARKED = [{}, {"force-destroy": "false"}, {"force-destroy": "True"}, {"owner": "true"}]
 """Tags that do not let the cleaner delete anything; the second is what turning the option off leaves."""

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from generator.container.outbound import Outbound, permitted
-from generator.container.policy import DAY_SECONDS, Candidate, Patterns, Policy, is_name, normalized
+from server.outbound import Outbound, permitted
+from server.policy import DAY_SECONDS, Candidate, Patterns, Policy, is_name, normalized
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?\Z")
 NEVER = [

@@ -20,7 +20,7 @@ from .tasks import Task, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from generator.container.releases import (
+    from server.releases import (
         SDIST_SUFFIXES,
         BadName,
         order_of,

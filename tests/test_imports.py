@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.tokens"),
     "packages": ("packages", "operations"),
-    "commands": ("commands", "access", "build", "operations", "packages", "local"),
+    "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "server": ("server",),

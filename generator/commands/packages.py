@@ -1,4 +1,4 @@
-"""The commands about packages, as ``generator/commands.py`` lists them. What they use is imported when they run."""
+"""The commands for the packages of a server that runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from generator.options import Endpoint, Profile, Region, StackName, Yes, account_of
+from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of
+
+app = typer.Typer()
 
 Project = Annotated[str, typer.Argument(help="Its name, in any spelling.")]
 Version = Annotated[str, typer.Argument(help="Of the release.")]
@@ -18,6 +20,7 @@ To = Annotated[
 ]
 
 
+@app.command("import")
 def import_(
     source: Annotated[str, typer.Argument(metavar="URL", help="Its simple index.")],
     projects: Annotated[list[str] | None, typer.Argument(help="Default: all that it lists.")] = None,
@@ -33,7 +36,7 @@ def import_(
 
     Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
 
-    Example: `python -m generator import https://old.example.com/simple/ --dry-run`
+    Example: `pypiserver-aws import https://old.example.com/simple/ --dry-run`
     """
     from generator.operations.terminal import terminal
     from generator.packages.importing import run
@@ -44,6 +47,7 @@ def import_(
     return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
 
 
+@app.command()
 def yank(
     project: Project,
     version: Version,
@@ -56,7 +60,7 @@ def yank(
 ) -> int:
     """Withdraw a release: installers pass over it, unless they ask for that very version. Nothing is removed.
 
-    Example: `python -m generator yank acme-core 1.2 --reason "loses data"`
+    Example: `pypiserver-aws yank acme-core 1.2 --reason "loses data"`
     """
     from generator.packages.places import ours
     from generator.packages.yank import change
@@ -64,6 +68,7 @@ def yank(
     return change(ours(lambda: account_of(profile, region, endpoint_url), stack_name, to), project, version, reason)
 
 
+@app.command()
 def unyank(
     project: Project,
     version: Version,
@@ -75,7 +80,7 @@ def unyank(
 ) -> int:
     """Take a yank back.
 
-    Example: `python -m generator unyank acme-core 1.2`
+    Example: `pypiserver-aws unyank acme-core 1.2`
     """
     from generator.packages.places import ours
     from generator.packages.yank import change

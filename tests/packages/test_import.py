@@ -22,12 +22,12 @@ from pseudo_terminal import session
 
 from generator.commands import main
 
-from ..conftest import StartTask, python_with
-from ..tasks import READER, Task, free_port, sdist, visible, wheel
+from ..server.conftest import StartTask, python_with
+from ..server.tasks import READER, Task, free_port, sdist, visible, wheel
 from .conftest import Import
 from .sources import Scripted
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 OLD = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
@@ -283,7 +283,7 @@ def test_the_commands_of_the_page(
     """Each of docs/import.md, with addresses on loopback."""
     for project in ("acme-core", "acme-tools"):
         scripted.page(project, scripted.file(*wheel(project.replace("-", "_"), "1.0")))
-    commands = re.findall(r"^\S+ -m generator (import .*)$", (ROOT / "docs" / "import.md").read_text(), re.MULTILINE)
+    commands = re.findall(r"^pypiserver-aws (import .*)$", (ROOT / "docs" / "import.md").read_text(), re.MULTILINE)
     assert len(commands) == 5
     for command in commands:
         for example, real in {

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from generator.parts.container import HEALTH_PATH, USER_ID
-from generator.parts.container_program import command, entry_point
+from generator.parts.container_program import entry_point, packed
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, staged, status_of, wheel
@@ -278,7 +278,7 @@ def test_a_fault_of_ours_is_answered_and_logged_and_tells_the_client_nothing(
 )
 def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: str, value: str) -> None:
     result = subprocess.run(
-        [*entry_point(str(newest_image)), *command()],
+        [*entry_point(str(newest_image)), *packed().command],
         env={"PATH": os.defpath, **environment_of(directory, 1, **{setting: value})},
         capture_output=True,
         text=True,
@@ -319,7 +319,7 @@ def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, 
             image.parents[1],
             base,
             *entry_point(str(image)),
-            *command(),
+            *packed().command,
         ],
         env={"PATH": os.environ["PATH"], **environment_of(Path("/mnt/packages"), port)},
         stderr=(errors := (tmp_path / "stderr").open("wb")),

@@ -80,7 +80,8 @@ def region(
     return DONE
 
 
-@catalog.command("publish")'''
+@app.command()
+def delete('''
 
 
 def test_a_new_parameter_reaches_a_resource(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_new_output_reaches_another_layer(tmp_path: Path) -> None:
 
 
 def test_a_new_command_runs_refuses_and_is_in_the_help(tmp_path: Path) -> None:
-    _follow(tmp_path, [("commands.py", '@catalog.command("publish")', _COMMAND)])
+    _follow(tmp_path, [("commands/stack.py", "@app.command()\ndef delete(", _COMMAND)])
     (tmp_path / "generator" / "operations" / "region.py").write_text(_OPERATION)
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -29,11 +29,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
     "local": ("parts", "operations.exits"),
-    "options": ("operations.aws", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
-    "access": ("access", "operations", "options", "server.tokens"),
-    "packages": ("packages", "operations", "options"),
-    "commands": ("access", "build", "operations", "packages", "local", "options"),
+    "access": ("access", "operations", "server.tokens"),
+    "packages": ("packages", "operations"),
+    "commands": ("commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "server": ("server",),

@@ -1,4 +1,4 @@
-"""The commands about packages, as ``generator/commands.py`` lists them. What they use is imported when they run."""
+"""The commands for the packages of a server that runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from generator.options import Endpoint, Profile, Region, StackName, Yes, account_of
+from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of
+
+app = typer.Typer()
 
 Project = Annotated[str, typer.Argument(help="Its name, in any spelling.")]
 Version = Annotated[str, typer.Argument(help="Of the release.")]
@@ -18,6 +20,7 @@ To = Annotated[
 ]
 
 
+@app.command("import")
 def import_(
     source: Annotated[str, typer.Argument(metavar="URL", help="Its simple index.")],
     projects: Annotated[list[str] | None, typer.Argument(help="Default: all that it lists.")] = None,
@@ -44,6 +47,7 @@ def import_(
     return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
 
 
+@app.command()
 def yank(
     project: Project,
     version: Version,
@@ -64,6 +68,7 @@ def yank(
     return change(ours(lambda: account_of(profile, region, endpoint_url), stack_name, to), project, version, reason)
 
 
+@app.command()
 def unyank(
     project: Project,
     version: Version,

@@ -1,21 +1,73 @@
-"""The commands for passwords and tokens; ``commands`` adds them to the command line."""
+"""The commands for passwords and tokens."""
 
 from __future__ import annotations
 
 import json as json_format
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from generator.operations.exits import DONE
-from generator.operations.formats import User
-from generator.options import Endpoint, Json, Profile, Region, StackName, account_of
+from generator.commands.options import HELP, Endpoint, Json, Profile, Region, StackName, account_of
+from generator.operations.exits import DONE, Problem
+from generator.operations.formats import Format, User, user_for
 
-token = typer.Typer(
-    help="Tokens with a scope: Tokens=true, docs/tokens.md.", context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = typer.Typer()
+token = typer.Typer(help="Tokens with a scope: Tokens=true, docs/tokens.md.", context_settings=HELP)
+
+
+@app.command()
+def credentials(
+    format: Annotated[Format, typer.Option(help="A client's file, or lines for a shell.")] = Format.PIP,
+    account: Annotated[
+        User | None,
+        typer.Option(help="The server's account. Default: the reader; the publisher in formats for uploading."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600, print nothing.")
+    ] = None,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Print the credentials of one of the server's accounts, as a client reads them.
+
+    To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` and `poetry` (lines for a shell). To
+    upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
+
+    Example: `python -m generator credentials --format pypirc --output .pypirc`
+    """
+    user = user_for(format, account)
+    from generator.operations.credentials import read, write
+    from generator.operations.formats import FORMATS
+
+    text = FORMATS[format](read(account_of(profile, region, endpoint_url), stack_name, user))
+    if output:
+        write(text, output)
+    else:
+        print(text, end="")
+    return DONE
+
+
+@app.command()
+def rotate(
+    account: Annotated[User, typer.Argument(help="The server's account.")],
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Give an account a new password now, as PasswordRotationDays does on schedule; the old one stays good for a while.
+
+    Example: `python -m generator rotate reader`
+    """
+    from generator.access.rotate import rotate
+    from generator.operations.terminal import terminal
+
+    return rotate(account_of(profile, region, endpoint_url), terminal(), stack_name, account)
 
 
 class Right(StrEnum):
@@ -47,7 +99,6 @@ def token_create(
     Example: `python -m generator token create acme-ci --may upload --project 'acme-*' --expires 90d`
     """
     from generator.access.tokens import create
-    from generator.operations.exits import Problem
 
     if not project:
         raise Problem("a token is for some projects: add --project NAME, or --project '*' for all")
@@ -98,18 +149,4 @@ def token_revoke(
     return DONE
 
 
-def rotate(
-    account: Annotated[User, typer.Argument(help="The server's account.")],
-    stack_name: StackName = "pypi",
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: Endpoint = None,
-) -> int:
-    """Give an account a new password now, as PasswordRotationDays does on schedule; the old one stays good for a while.
-
-    Example: `python -m generator rotate reader`
-    """
-    from generator.access.rotate import rotate
-    from generator.operations.terminal import terminal
-
-    return rotate(account_of(profile, region, endpoint_url), terminal(), stack_name, account)
+app.add_typer(token, name="token")

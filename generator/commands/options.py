@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""What several commands share: options, arguments, and where the templates are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from generator.operations.exits import Problem
 
 if TYPE_CHECKING:
     from generator.operations.aws import Account
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "templates"
+HELP = {"help_option_names": ["-h", "--help"]}
+"""Settings of every group of commands."""
 
 
 def of_form(option: str, pattern: str, form: str) -> Callable[[str | None], str | None]:

@@ -1,0 +1,72 @@
+"""The commands that need no account: what is written, what runs here, what a template carries."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from generator.commands.options import ROOT, TEMPLATES
+from generator.operations.exits import Problem
+
+app = typer.Typer()
+
+
+@app.command()
+def templates() -> int:
+    """Write and validate `templates/`, and the derived parts of the documents.
+
+    Example: `python -m generator templates`
+    """
+    from generator.build.write import write_templates
+
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
+
+
+@app.command()
+def local(
+    directory: Annotated[Path, typer.Option(file_okay=False, help="The package files.")] = Path("packages"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the listener on localhost.")] = 8443,
+    python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
+        sys.executable
+    ),
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the task, as docs/server.md lists them. Repeatable."),
+    ] = None,
+) -> int:
+    """Run the server on this machine until Ctrl-C: two tasks behind TLS where nginx and openssl are installed, else one.
+
+    Example: `python -m generator local --directory packages`
+    """
+    from generator.local import run
+
+    if wrong := [it for it in environment or () if "=" not in it]:
+        raise Problem(f"--environment {wrong[0]}: it wants NAME=VALUE")
+    settings = dict(it.split("=", 1) for it in environment or ())
+    return run(directory.resolve(), port, str(python), settings)
+
+
+@app.command()
+def program(
+    source: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="A template, or the JSON of describe-task-definition.")
+    ],
+    secret: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For a task definition: what get-secret-value prints of its PROGRAM_1."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIRECTORY", help="Write them there, print nothing of them.")
+    ] = None,
+) -> int:
+    """Print the sources of the container's program that a template or a task definition carries.
+
+    Example: `python -m generator program --from templates/compute.yaml`
+    """
+    from generator.build.program import show
+
+    return show(source, secret, output)

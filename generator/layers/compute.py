@@ -196,10 +196,10 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
 
     Whichever program: while one definition follows another, tasks of both start.
     """
-    program = f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{container_program.SECRET}*"
-    read_accounts, read_program = (
+    programs = f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{container_program.SECRET}*"
+    read_secrets, read_program = (
         Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=secrets)
-        for secrets in ([publisher, reader], [Sub(program)])
+        for secrets in ([publisher, reader], [Sub(programs)])
     )
     return role(
         stack,
@@ -208,7 +208,8 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
         policies=[
-            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_accounts, read_program)),
+            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secrets)),
+            Policy(PolicyName="read-program", PolicyDocument=document(read_program)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
                 Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),

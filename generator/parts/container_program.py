@@ -24,10 +24,10 @@ VARIABLE = "PROGRAM_1"
 """In which the container gets the secret's value."""
 _WIDTH = 1000
 """Characters of a line in the templates. The decoder passes over line ends."""
-_LINES_OF_COMMAND = 48
-_BYTES_OF_SECRET = 65_536
+LINES_OF_COMMAND = 48
+SECRET_BYTES = 65_536
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
-CAPACITY = _LINES_OF_COMMAND * _WIDTH + _BYTES_OF_SECRET * _WIDTH // (_WIDTH + 1)
+CAPACITY = LINES_OF_COMMAND * _WIDTH + SECRET_BYTES * _WIDTH // (_WIDTH + 1)
 """Characters of a program's text that command and secret have room for, without line ends."""
 
 
@@ -58,7 +58,7 @@ def packed(home: Path = HOME) -> Program:
     archive = _archive(home)
     text = text85.encode(archive)
     lines = [text[at : at + _WIDTH] for at in range(0, len(text), _WIDTH)]
-    beginning, rest = ("\n".join(part) for part in (lines[:_LINES_OF_COMMAND], lines[_LINES_OF_COMMAND:]))
+    beginning, rest = ("\n".join(part) for part in (lines[:LINES_OF_COMMAND], lines[LINES_OF_COMMAND:]))
     return Program([beginning, hashlib.sha256(archive).hexdigest()], rest)
 
 

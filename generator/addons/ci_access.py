@@ -100,7 +100,7 @@ GITHUB = Platform(
     _subjects(
         "GitHubSubjects",
         "Jobs of GitHub Actions",
-        "repo:OWNER/REPOSITORY:environment:NAME or …:ref:refs/heads/BRANCH; with OWNER@ID/REPOSITORY@ID where GitHub's tokens have the numbers. Empty: none.",
+        "repo:OWNER/REPOSITORY:environment:NAME or repo:OWNER/REPOSITORY:ref:refs/heads/BRANCH; with OWNER@ID/REPOSITORY@ID where GitHub's tokens have the numbers. Empty: none.",
         _GITHUB,
         "repo:octo-org/octo-repo:environment:release",
     ),

@@ -37,14 +37,22 @@ _SHORT_FORMS = {
 _WIDTH = 120
 _ONE_LINE = 88
 """A collection of scalars whose text is no longer than this stands on one line."""
-_NUMERIC = re.compile(r"[-+0-9._:eE]+")
-"""Strings that some YAML parser takes for numbers; ``aws cloudformation package`` would drop their quotes."""
+_AMBIGUOUS = re.compile(
+    r"[-+0-9._:e]+|[-+]?0[box][0-9a-f_]+|[0-9]{4}-[0-9]+-[0-9]+.*|[-+]?\.(inf|nan)|[yn~]|yes|no|on|off|=|<<",
+    re.IGNORECASE,
+)
+"""Strings that some reader takes for a number, a time, a truth or a merge: YAML 1.1 and 1.2 know different ones.
+
+https://yaml.org/type/ and https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+_JSON = ("{", "[")
 
 
 def to_yaml(template: Template) -> str:
-    """``template`` as YAML with CloudFormation's short forms.
+    """``template`` as YAML with CloudFormation's short forms: ASCII, and one document to readers of YAML 1.1 and 1.2.
 
-    By libyaml, which PyYAML's wheels bring: it also writes a tagged scalar plain, ``!Ref VpcId``.
+    ASCII, since the AWS CLI reads files in the encoding of the locale. By libyaml, which PyYAML's wheels bring: it also
+    writes a tagged scalar plain, ``!Ref VpcId``.
     """
     source = template.to_dict()
     ordered = {section: source[section] for section in SECTIONS if section in source}
@@ -52,7 +60,7 @@ def to_yaml(template: Template) -> str:
         title: {key: resource[key] for key in _ATTRIBUTES if key in resource}
         for title, resource in source["Resources"].items()
     }
-    text: str = yaml.serialize(_node(ordered), Dumper=yaml.CSafeDumper, width=_WIDTH, allow_unicode=True)
+    text: str = yaml.serialize(_node(ordered), Dumper=yaml.CSafeDumper, width=_WIDTH, allow_unicode=False)
     return HEADER + text
 
 
@@ -95,7 +103,9 @@ def _scalar(value: Any) -> yaml.ScalarNode:
     if isinstance(value, int | float):
         return yaml.ScalarNode("tag:yaml.org,2002:int", str(value))
     text = str(value)
-    style = "|" if "\n" in text else "'" if _NUMERIC.fullmatch(text) else None
+    # JSON stays on one line: who reads the template as another YAML, or edits it, can break it nowhere.
+    is_block = "\n" in text or (text.startswith(_JSON) and len(text) > _ONE_LINE)
+    style = "|" if is_block else "'" if _AMBIGUOUS.fullmatch(text) else None
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -70,7 +70,7 @@ WEB_ACL_ARN = Setting(
 SECRET_READERS = Setting(
     name="SecretReaders",
     label="Who may read the credentials",
-    description="Up to 10 ARNs of roles, users, or accounts (…:root) whose own policies then decide, separated by commas; of a role, not of its sessions.",
+    description="Up to 10 ARNs of roles, users, or accounts (ending in :root), whose own policies then decide, separated by commas. Of a role, not of its sessions.",
     default="",
     pattern=items(PRINCIPAL_ARN, 10, least=0),
     constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas, without wildcards, or empty",

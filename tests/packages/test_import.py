@@ -22,12 +22,12 @@ from pseudo_terminal import session
 
 from generator.commands import main
 
-from ..conftest import StartTask, python_with
-from ..tasks import READER, Task, free_port, sdist, visible, wheel
+from ..server.conftest import StartTask, python_with
+from ..server.tasks import READER, Task, free_port, sdist, visible, wheel
 from .conftest import Import
 from .sources import Scripted
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 OLD = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 

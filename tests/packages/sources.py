@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-from ..tasks import JSON_TYPE, sha256
+from ..server.tasks import JSON_TYPE, sha256
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

@@ -14,7 +14,7 @@ import pytest
 
 from generator.packages import simple
 
-from ..tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
+from ..server.tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
 from .conftest import Import
 from .sources import Scripted, answer
 

@@ -11,8 +11,11 @@ import pytest
 
 from generator.commands import main
 
-from ..tasks import PUBLISHER, Task
+from ..server.conftest import newest_image, start_newest
+from ..server.tasks import PUBLISHER, Task
 from .sources import Scripted
+
+__all__ = ["newest_image", "start_newest"]
 
 Import = Callable[..., int]
 

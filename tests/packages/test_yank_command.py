@@ -12,9 +12,9 @@ import pytest
 from generator.commands import main
 from generator.packages import simple
 
-from ..tasks import READER, Task, free_port, wheel
+from ..server.tasks import READER, Task, free_port, wheel
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def listed(task: Task) -> list[Any]:

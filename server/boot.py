@@ -1,6 +1,6 @@
 # What the command carries: the beginning of a program, and the SHA-256 of the whole; PROGRAM_1, from a secret, has the
 # rest. The program is a bzip2-compressed tar archive in base 85, some of its characters exchanged. This unpacks it into a
-# private directory and runs it. `python -m generator program --from FILE` prints its sources, for any template or task
+# private directory and runs it. `pypiserver-aws program --from FILE` prints its sources, for any template or task
 # definition that carries it. Their comments are in the repository that made the template.
 
 import base64

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("parent", "operations.exits"),
+    "local": ("local", "parent", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.tokens"),
     "packages": ("packages", "operations"),

@@ -201,7 +201,7 @@ def test_a_group_cannot_be_smaller_than_its_automatic_minimum(editions: Editions
     """A maximum given alone has to hold a host in each subnet, or be refused."""
     for subnets in range(1, MAX_SUBNETS + 1):
         given = {"AsgSubnets": items("subnet-0{}", subnets)}
-        refused = [most for most in range(1, 20) if _refused(editions.parent, given | {"AsgMaxSize": str(most)})]
+        refused = [n for n in range(1, 20) if _refused(editions.parent, given | {"AsgMaxSize": str(n)}, "GroupSizes")]
         assert refused == list(range(1, MAX_SUBNETS))
         values = given | {"AsgMaxSize": str(MAX_SUBNETS)}
         group = editions.single(values).value(editions.single_file["Resources"]["AutoScalingGroup"]["Properties"])

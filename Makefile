@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+PROGRAM := $(BIN)/pypiserver-aws
 
 .PHONY: help
 help: ## Show this help
@@ -8,7 +9,7 @@ help: ## Show this help
 
 .PHONY: templates
 templates: .venv/generator ## Write and validate templates/
-	$(BIN)/python -m generator templates
+	$(PROGRAM) templates
 
 .PHONY: test
 test: .venv/tests ## Run the fast tests, mypy and ruff
@@ -36,12 +37,19 @@ live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make l
 	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
 
 .PHONY: local
-local: .venv/tests ## Run the server on this machine; two tasks behind TLS where nginx and openssl are installed
-	$(BIN)/python -m generator local
+local: .venv/generator ## Run the server on this machine, with TLS where nginx and openssl are installed: make local ARGS="--port 9000"
+	$(PROGRAM) local $(ARGS)
 
 .PHONY: publish deploy delete credentials status
 publish deploy delete credentials status: .venv/generator ## A command of README's "Deploy": make deploy ARGS="--bucket B"
-	$(BIN)/python -m generator $@ $(ARGS)
+	$(PROGRAM) $@ $(ARGS)
+
+.PHONY: release
+release: .venv/generator ## Build the wheel, the sdist and an archive of the templates into dist/, with checksums; uploads nothing
+	rm -rf dist
+	$(BIN)/hatchling build -d dist
+	$(BIN)/python -m zipfile -c dist/pypiserver-aws-templates-$$($(PROGRAM) --version).zip templates/
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: bench
 bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
@@ -59,13 +67,14 @@ bench-short: .venv/tests ## Costs beside nginx, and latencies on a file system l
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group build pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group build --group test pyproject.toml -o requirements-test.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
-.venv/generator: requirements.txt
+.venv/generator: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/tests: .venv/generator requirements-test.txt

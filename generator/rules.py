@@ -271,10 +271,6 @@ RULES: dict[str, dict[str, Any]] = {
         (
             _or(_is(settings.UPSTREAM_URL, ""), _is(settings.FALLBACK_URL, "")),
             "UpstreamUrl and FallbackUrl are both for projects that are not here: leave one empty.",
-        ),
-        (
-            _or(_is(settings.UPSTREAM_URL, ""), _is(settings.PACKAGE_BACKEND, "indexed")),
-            "UpstreamUrl needs the PackageBackend indexed: choose it, or leave UpstreamUrl empty.",
-        ),
+        )
     ),
 }

@@ -10,14 +10,14 @@ import tarfile
 import tempfile
 
 home = tempfile.mkdtemp(prefix="pypiserver-")
-os.mkdir(os.path.join(home, "server"))
 packed = "".join(sys.argv[1].split()).translate(str.maketrans(",./:[]", "$&<>{}"))
 with tarfile.open(fileobj=io.BytesIO(base64.b85decode(packed)), mode="r:bz2") as archive:
     for member in archive:
         source = archive.extractfile(member)
         if source is not None:
-            # Its last name only: nothing is written elsewhere, whatever the archive says.
-            with open(os.path.join(home, "server", os.path.basename(member.name)), "wb") as module:
+            path = os.path.join(home, member.name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as module:
                 module.write(source.read())
 os.chdir(home)
 # pypiserver expands "~" when imported; a bare user number has no home.

@@ -158,7 +158,6 @@ REPLACES = {
     },
     "OnDemandBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
     "OnDemandPercentageAboveBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
-    "PackageBackend": {"TaskDefinition"},
     "PackagesPath": {"AccessPoint", "TaskDefinition", "TaskRolePackages"},
     "ReaderAccount": {"TaskDefinition"},
     "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},

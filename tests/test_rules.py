@@ -57,12 +57,6 @@ EXAMPLES: list[tuple[str, Values, Values, str]] = [
         {"UpstreamUrl": "https://a/simple", "FallbackUrl": "https://b/simple"},
         "FallbackUrl",
     ),
-    (
-        "Upstream",
-        {"PackageBackend": "simple-dir"},
-        {"UpstreamUrl": "https://a/simple", "PackageBackend": "simple-dir"},
-        "PackageBackend",
-    ),
     # Rule, accepted, refused, and a parameter to change that the message names.
     ("SubnetsInVpc", {}, {"LoadBalancerSubnets": f"subnet-0a000000000000002,{FOREIGN}"}, "LoadBalancerSubnets"),
     ("SubnetsInVpc", {}, {"AsgSubnets": f"{FOREIGN},subnet-0b000000000000002"}, "AsgSubnets"),

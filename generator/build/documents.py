@@ -13,7 +13,8 @@ from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
 
-BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
+BENCHMARK = Path("docs", "benchmark.json")
+"""In a checkout: what the server was measured to do."""
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -27,8 +28,8 @@ def update(document: Path, parts: dict[str, str]) -> None:
     document.write_text(text)
 
 
-def parts(nested: Nested) -> dict[str, str]:
-    """Every derived part by name."""
+def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
+    """Every derived part by name; ``benchmark`` is the file of the checkout."""
     templates = nested.templates()
     parent = templates["pypiserver.yaml"]
     return {
@@ -40,7 +41,7 @@ def parts(nested: Nested) -> dict[str, str]:
         "endpoints": endpoints(),
         "costs": costs.table(templates),
         "capacities": costs.capacities(),
-        "profiles": costs.profiles(templates, BENCHMARK),
+        "profiles": costs.profiles(templates, benchmark),
     }
 
 

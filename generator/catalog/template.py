@@ -34,9 +34,9 @@ _MOST = 5
 _TEMPLATE_URL = Setting(
     name="TemplateUrl",
     label="URL of the template",
-    description="The single file that `python -m generator publish` prints. Leave it when you add versions.",
+    description="The single file that `pypiserver-aws publish` prints. Leave it when you add versions.",
     pattern=r"^https://[^?\s]+/[0-9a-f]{32}/pypiserver-single\.yaml$",
-    constraint="must be the URL of the single file that `python -m generator publish` prints",
+    constraint="must be the URL of the single file that `pypiserver-aws publish` prints",
 )
 _VERSION = Setting(
     name="Version",

@@ -12,10 +12,11 @@ from typing import Annotated
 
 import typer
 
+from generator import __version__
 from generator.commands import accounts, catalog, offline, packages, stack
-from generator.commands.options import HELP, ROOT
+from generator.commands.options import HELP
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
-from generator.operations.invocation import called_as
+from generator.operations.invocation import NAME, called_as
 
 EXIT_CODES = (
     f"Exit codes: {DONE} done, or nothing to do; {FAILED} AWS, the network or the templates say no, or `status` finds "
@@ -69,9 +70,9 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _name_program(commands: typer.Typer) -> None:
-    """Let the examples of the help say how this program was called: they work where they are read."""
+    """Let the examples of the help call this program as it was called: they work where they are read."""
     for command in commands.registered_commands:
-        command.help = (getdoc(command.callback) or "").replace("python -m generator", called_as())
+        command.help = (getdoc(command.callback) or "").replace(f"`{NAME} ", f"`{called_as()} ")
     for group in commands.registered_groups:
         if group.typer_instance:
             _name_program(group.typer_instance)
@@ -85,15 +86,8 @@ def _error(text: str, code: int) -> int:
 
 def _version(asked: bool) -> None:
     if asked:
-        print(_project_version())
+        print(__version__)
         raise typer.Exit
-
-
-def _project_version() -> str:
-    import tomllib
-
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
 
 
 @app.callback(invoke_without_command=True)

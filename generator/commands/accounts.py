@@ -38,7 +38,7 @@ def credentials(
     To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` and `poetry` (lines for a shell). To
     upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
 
-    Example: `python -m generator credentials --format pypirc --output .pypirc`
+    Example: `pypiserver-aws credentials --format pypirc --output .pypirc`
     """
     user = user_for(format, account)
     from generator.operations.credentials import read, write
@@ -62,7 +62,7 @@ def rotate(
 ) -> int:
     """Give an account a new password now, as PasswordRotationDays does on schedule; the old one stays good for a while.
 
-    Example: `python -m generator rotate reader`
+    Example: `pypiserver-aws rotate reader`
     """
     from generator.access.rotate import rotate
     from generator.operations.terminal import terminal
@@ -96,7 +96,7 @@ def token_create(
 ) -> int:
     """Make a token and print it, once. Every task knows it within two minutes.
 
-    Example: `python -m generator token create acme-ci --may upload --project 'acme-*' --expires 90d`
+    Example: `pypiserver-aws token create acme-ci --may upload --project 'acme-*' --expires 90d`
     """
     from generator.access.tokens import create
 
@@ -117,7 +117,7 @@ def token_list(
 ) -> int:
     """The tokens, what each may do, and until when.
 
-    Example: `python -m generator token list`
+    Example: `pypiserver-aws token list`
     """
     from generator.access.tokens import listed, table
     from generator.operations.terminal import terminal
@@ -140,7 +140,7 @@ def token_revoke(
 ) -> int:
     """Remove a token. Every task refuses it within two minutes.
 
-    Example: `python -m generator token revoke acme-ci`
+    Example: `pypiserver-aws token revoke acme-ci`
     """
     from generator.access.tokens import revoke
 

@@ -43,7 +43,7 @@ def publish(
 ) -> int:
     """Add a version to the product.
 
-    Example: `python -m generator catalog publish --version 1.1.0`
+    Example: `pypiserver-aws catalog publish --version 1.1.0`
     """
     from generator.operations.catalog_version import publish_version
     from generator.operations.terminal import terminal

@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
-from generator.commands.options import ROOT, TEMPLATES
 from generator.operations.exits import Problem
 
 app = typer.Typer()
 
 
 @app.command()
-def templates() -> int:
-    """Write and validate `templates/`, and the derived parts of the documents.
+def templates(
+    no_validate: Annotated[bool, typer.Option("--no-validate", help="Only write them, in seconds.")] = False,
+) -> int:
+    """Write and validate `templates/` in this directory; in a checkout also the derived parts of the documents.
 
-    Example: `python -m generator templates`
+    Example: `pypiserver-aws templates`
     """
     from generator.build.write import write_templates
 
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    return write_templates(TEMPLATES, documents, ROOT / ".venv" / "validated")
+    return write_templates(Path.cwd(), validated=not no_validate)
 
 
 @app.command()
@@ -40,7 +40,7 @@ def local(
 ) -> int:
     """Run the server on this machine until Ctrl-C: two tasks behind TLS where nginx and openssl are installed, else one.
 
-    Example: `python -m generator local --directory packages`
+    Example: `pypiserver-aws local --directory packages`
     """
     from generator.local import run
 
@@ -61,7 +61,7 @@ def program(
 ) -> int:
     """Print the sources of the container's program that a template or a task definition carries.
 
-    Example: `python -m generator program --from templates/compute.yaml`
+    Example: `pypiserver-aws program --from templates/compute.yaml`
     """
     from generator.build.program import show
 

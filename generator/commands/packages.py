@@ -36,7 +36,7 @@ def import_(
 
     Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
 
-    Example: `python -m generator import https://old.example.com/simple/ --dry-run`
+    Example: `pypiserver-aws import https://old.example.com/simple/ --dry-run`
     """
     from generator.operations.terminal import terminal
     from generator.packages.importing import run
@@ -60,7 +60,7 @@ def yank(
 ) -> int:
     """Withdraw a release: installers pass over it, unless they ask for that very version. Nothing is removed.
 
-    Example: `python -m generator yank acme-core 1.2 --reason "loses data"`
+    Example: `pypiserver-aws yank acme-core 1.2 --reason "loses data"`
     """
     from generator.packages.places import ours
     from generator.packages.yank import change
@@ -80,7 +80,7 @@ def unyank(
 ) -> int:
     """Take a yank back.
 
-    Example: `python -m generator unyank acme-core 1.2`
+    Example: `pypiserver-aws unyank acme-core 1.2`
     """
     from generator.packages.places import ours
     from generator.packages.yank import change

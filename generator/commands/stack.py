@@ -38,7 +38,7 @@ def publish(
 ) -> int:
     """Upload the templates, and print a link to the console and lines for the AWS CLI that deploy them.
 
-    Example: `python -m generator publish`
+    Example: `pypiserver-aws publish`
     """
     from generator.operations.bucket import own_bucket
     from generator.operations.publish import publish, show
@@ -74,7 +74,7 @@ def deploy(
 
     Interrupting it does not stop the deployment; running it again watches on.
 
-    Example: `python -m generator deploy --stack-name pypi`
+    Example: `pypiserver-aws deploy --stack-name pypi`
     """
     from generator.operations.deploy import Wish, deploy
     from generator.operations.terminal import terminal
@@ -109,7 +109,7 @@ def status(
 ) -> int:
     """Health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
 
-    Example: `python -m generator status --json`
+    Example: `pypiserver-aws status --json`
     """
     from generator.operations.status import status
     from generator.operations.terminal import terminal
@@ -136,7 +136,7 @@ def delete(
 ) -> int:
     """Delete the stack. What holds data stays, and it says how to use it again and how to remove it.
 
-    Example: `python -m generator delete --stack-name pypi`
+    Example: `pypiserver-aws delete --stack-name pypi`
     """
     from generator.operations.delete import delete
     from generator.operations.terminal import terminal
@@ -167,7 +167,7 @@ def restore(
 
     What serves is never written to. Interrupting it does not stop a restore; running it again watches on.
 
-    Example: `python -m generator restore --stack-name pypi`
+    Example: `pypiserver-aws restore --stack-name pypi`
     """
     from generator.operations.deploy import Wish as Deployment
     from generator.operations.restore import Wish
@@ -191,7 +191,7 @@ def mirror(
 
     For hosts and tasks without a way to the internet. By crane, skopeo or docker, whichever is installed.
 
-    Example: `python -m generator mirror`
+    Example: `pypiserver-aws mirror`
     """
     from generator.operations.mirror import mirror
     from generator.operations.terminal import terminal

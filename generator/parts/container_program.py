@@ -33,11 +33,11 @@ def archive() -> bytes:
     """
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as members:
-        for path in sorted(HOME.glob("*.py")):
+        for path in sorted(HOME.rglob("*.py")):
             if path.name == "boot.py":
                 continue
             source = bare_source(path.read_text(encoding="utf-8")).encode()
-            member = tarfile.TarInfo(f"server/{path.name}")
+            member = tarfile.TarInfo(f"server/{path.relative_to(HOME).as_posix()}")
             member.size = len(source)
             members.addfile(member, io.BytesIO(source))
     return bz2.compress(written.getvalue())

@@ -94,7 +94,6 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
             conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")
         ),
         "IMMUTABLE_PACKAGES": stack.take(settings.IMMUTABLE_PACKAGES),
-        "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
         "PACKAGES_DIRECTORY": container.PACKAGES_DIRECTORY,
         "PORT": str(container.PORT),
         "UPSTREAM_URL": stack.take(settings.UPSTREAM_URL),

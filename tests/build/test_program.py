@@ -25,7 +25,9 @@ from generator.parts.container_program import command, entry_point
 CONTAINER = Path(__file__).parents[2] / "server"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SOURCES = {
-    f"server/{path.name}": bare_source(path.read_text()) for path in CONTAINER.glob("*.py") if path.name != "boot.py"
+    f"server/{path.relative_to(CONTAINER)}": bare_source(path.read_text())
+    for path in CONTAINER.rglob("*.py")
+    if path.name != "boot.py"
 } | {"boot.py": (CONTAINER / "boot.py").read_text()}
 
 

@@ -283,7 +283,7 @@ def test_the_commands_of_the_page(
     """Each of docs/import.md, with addresses on loopback."""
     for project in ("acme-core", "acme-tools"):
         scripted.page(project, scripted.file(*wheel(project.replace("-", "_"), "1.0")))
-    commands = re.findall(r"^\S+ -m generator (import .*)$", (ROOT / "docs" / "import.md").read_text(), re.MULTILINE)
+    commands = re.findall(r"^pypiserver-aws (import .*)$", (ROOT / "docs" / "import.md").read_text(), re.MULTILINE)
     assert len(commands) == 5
     for command in commands:
         for example, real in {

@@ -25,7 +25,7 @@ def test_a_release_is_withdrawn_and_taken_back(target: Task, capsys: pytest.Capt
     """By the commands of docs/server.md and of the help."""
     assert target.upload(*wheel("acme_core", "1.2")).status_code == 200
     page = (ROOT / "docs" / "server.md").read_text()
-    (command,) = re.findall(r"`\S+ -m generator (yank [^`]+)`", page)
+    (command,) = re.findall(r"`pypiserver-aws (yank [^`]+)`", page)
     assert main([*shlex.split(command), "--to", target.url]) == 0
     assert listed(target) == ["loses data"]
     assert main(["unyank", "Acme.Core", "1.2.0", "--to", target.url]) == 0

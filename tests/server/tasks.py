@@ -170,6 +170,22 @@ def visible(directory: Path) -> list[str]:
     return sorted(name for name in os.listdir(directory) if name != ".index")
 
 
+STOCK = """
+import sys
+from pathlib import Path
+from pypiserver.backend import SimpleFileBackend
+from pypiserver.config import Config
+
+config = Config.default_with_overrides(roots=[Path(sys.argv[1])], backend_arg="simple-dir")
+print(*(package.relfn for package in SimpleFileBackend(config).get_all_packages()))
+"""
+
+
+def stock_packages(python: Path, directory: Path) -> list[str]:
+    """The files of a package directory that pypiserver's own backend lists."""
+    return subprocess.check_output([python, "-c", STOCK, directory], text=True).split()
+
+
 def staged(directory: Path) -> list[Path]:
     """Uploads under way, and what killed ones left."""
     return list(directory.glob(".index/staging/*"))

@@ -9,6 +9,6 @@ if int(gunicorn.__version__.partition(".")[0]) < 22:
         "use pypiserver/pypiserver:v2.4.2, or another image with gunicorn 22 or newer."
     )
 
-from .server import main
+from server.processes import main
 
 main()

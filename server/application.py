@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from threading import Thread
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
-from pypiserver.backend import BackendProxy
-from pypiserver.config import Config
-from pypiserver.pkg_helpers import normalize_pkgname
-
-from .access import Access
-from .backend import IndexedBackend, SimpleBackend
-from .body import MalformedBody, StalledBody
-from .downloads import download, metadata
-from .entries import STAGING, make_hidden, project_of
-from .grants import Grant
-from .health import Health
-from .http import Environ, Refusal, Response, plain, redirect, unauthorized, whole
-from .listings import Listings
-from .pages import WELCOME, Pages, asked_by_people
-from .records import write_change
-from .settings import HEALTH_PATH, Settings
-from .sides import UPSTREAM
-from .stock import Stock
-from .upkeep import keep_up
-from .uploads import ARRIVED, Uploads
-from .upstream import Later, Upstream
+from server.accounts.access import Access
+from server.accounts.grants import Grant
+from server.contract import HEALTH_PATH
+from server.distributions.listed import project_of
+from server.distributions.names import normalized
+from server.proxy.sides import UPSTREAM
+from server.proxy.upstream import Upstream
+from server.settings import Settings
+from server.store.packages import Packages
+from server.store.upkeep import keep_up
+from server.views.downloads import download, metadata
+from server.views.health import Health
+from server.views.listings import Listings
+from server.views.pages import WELCOME, Pages, asked_by_people
+from server.views.records import write_change
+from server.views.stock import Stock
+from server.views.uploads import ARRIVED, Uploads
+from server.wire.body import MalformedBody, StalledBody
+from server.wire.messages import Environ, Later, Refusal, Response, Work, plain, redirect, unauthorized, whole
 
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
-_normalized = lru_cache(maxsize=256)(normalize_pkgname)
-
-
-class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
-
-    kind: str
-    call: Callable[[], Response | Later]
+_normalized = lru_cache(maxsize=256)(normalized)
 
 
 class Application:
@@ -51,39 +41,20 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
-        self._directory = settings.packages_directory
         self._fallback_url = settings.fallback_url.rstrip("/")
-        config = Config.default_with_overrides(
-            roots=[self._directory],
-            backend_arg="simple-dir",
-            # Nothing gets there that was not authorised here.
-            authenticate=[],
-            auther=lambda username, password: True,
-            overwrite=not settings.immutable,
-            disable_fallback=not settings.fallback_url,
-            fallback_url=settings.fallback_url,
+        packages = Packages(settings.packages_directory)
+        self._index = packages.index
+        self._listings = Listings(packages)
+        self._pages = Pages(packages, self._listings)
+        self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
+        self._uploads = Uploads(
+            packages,
+            immutable=settings.immutable,
+            claim=self._upstream.sides.claim_private if self._upstream else None,
         )
-        self._indexed = settings.indexed
-        self._upstream: Upstream | None = None
-        if settings.indexed:
-            backend = IndexedBackend(config)
-            config.backend = BackendProxy(backend)
-            self._index = backend.index
-            self._listings = Listings(backend)
-            self._pages = Pages(backend, self._listings)
-            if settings.upstream:
-                self._upstream = Upstream(settings.upstream, backend, self._listings)
-            self._uploads = Uploads(
-                backend,
-                immutable=settings.immutable,
-                claim=self._upstream.sides.claim_private if self._upstream else None,
-            )
-            self._health = Health(self._directory, backend.index)
-            Thread(target=keep_up, args=(backend,), daemon=True).start()
-        else:
-            config.backend = BackendProxy(SimpleBackend(config))
-            self._health = Health(self._directory)
-        self._stock = Stock(config)
+        self._health = Health(packages.index)
+        self._stock = Stock(packages, immutable=settings.immutable, fallback_url=settings.fallback_url)
+        Thread(target=keep_up, args=(packages,), daemon=True).start()
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
@@ -131,13 +102,12 @@ class Application:
             if path == "/":
                 return self._front(environ)
             return self._read(path, environ)
-        if method != "POST" or path not in ("/", "/RPC2"):
+        if method != "POST" or path != "/":
             raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
+        # The only way to what changes the package directory.
         account = self._account(environ)
-        if path == "/RPC2":
-            account.require(())
-            return Work("search", lambda: self._from_stock(self._stock.search, environ))
-        return self._change(account, environ)
+        account.require_upload()
+        return Work("upload", lambda: self._uploads.respond(environ, account) or self._from_stock(environ))
 
     def _account(self, environ: Environ) -> Grant:
         account = self.access.authenticate(environ)
@@ -145,22 +115,8 @@ class Application:
             raise unauthorized("A user name and password are needed.")
         return account
 
-    def _change(self, account: Grant, environ: Environ) -> Work:
-        """The only way to what changes the package directory."""
-        account.require_upload()
-        if self._indexed:
-            return Work(
-                "upload",
-                lambda: self._uploads.respond(environ, account) or self._from_stock(self._stock.respond, environ),
-            )
-        # What it would store is known to pypiserver alone.
-        account.require_account()
-        if "CONTENT_LENGTH" not in environ:
-            raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
-        return Work("upload", lambda: self._spool_to_stock(environ))
-
     def _front(self, environ: Environ) -> Response | Work:
-        if not self._indexed or not asked_by_people(environ):
+        if not asked_by_people(environ):
             return whole(200, "text/html; charset=UTF-8", WELCOME)
         self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
@@ -178,14 +134,14 @@ class Application:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
             case ["simple", ""]:
-                return Work("storage", lambda: self._root(environ))
+                return Work("storage", lambda: self._listings.root(environ))
             case ["simple", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
             case ["packages", ""]:
-                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+                return Work("storage", lambda: self._from_stock(environ))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
@@ -194,11 +150,9 @@ class Application:
                     return redirect(301, f"/{quote(normalized)}/json", query)
                 if quote(name) != name:
                     raise _absent(name)
-                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+                return Work("storage", lambda: self._from_stock(environ))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
-                if not self._indexed:
-                    return redirect(303, f"/simple/{quote(normalized)}/", query)
                 if name != normalized or segments[-1]:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._page(name, environ))
@@ -218,14 +172,8 @@ class Application:
             case [name, "json"] | ["project", name] | ["project", name, ""] if name:
                 yield _normalized(name)
 
-    def _root(self, environ: Environ) -> Response:
-        return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
-
     def _project(self, name: str, environ: Environ) -> Response | Later:
-        # pypiserver redirects a name that it escapes to itself.
-        if not self._indexed and quote(name) == name:
-            return self._from_stock(self._stock.respond, environ)
-        if self._indexed and (response := self._listings.project(name, environ)):
+        if response := self._listings.project(name, environ):
             return response
         if self._upstream:
             return self._upstream.project(name, environ)
@@ -239,8 +187,6 @@ class Application:
         raise _absent(name)
 
     def _package(self, path: str, environ: Environ) -> Response | Later:
-        if not self._indexed:
-            return self._from_stock(self._stock.respond, environ)
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
         response = download(self._index, path, environ)
@@ -250,15 +196,10 @@ class Application:
             raise _absent(path)
         return response
 
-    def _spool_to_stock(self, environ: Environ) -> Response:
-        # bottle spools uploads to temporary files; /tmp is a small file system in memory.
-        tempfile.tempdir = make_hidden(str(self._directory), STAGING)
-        return self._from_stock(self._stock.respond, environ)
-
-    def _from_stock(self, handler: Callable[[Environ], Response], environ: Environ) -> Response:
+    def _from_stock(self, environ: Environ) -> Response:
         # pypiserver takes a directory that it cannot read for an empty one.
-        os.close(os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY))
-        return handler(environ)
+        os.close(os.open(self._index.root, os.O_RDONLY | os.O_DIRECTORY))
+        return self._stock.respond(environ)
 
 
 def _absent(name: str) -> Refusal:

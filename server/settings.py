@@ -7,47 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .outbound import Outbound
-from .policy import Patterns, Policy
-
-HEALTH_PATH = "/health"
+from server.accounts.account import Account, require_usable
+from server.accounts.polling import Polled
+from server.distributions.names import Patterns
+from server.proxy.policy import Policy
+from server.proxy.upstream import UpstreamSettings
+from server.wire.outbound import Outbound
 
 Made = TypeVar("Made")
 
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message says which and what to write instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """One pair of credentials. A reader lists and downloads; a publisher also uploads."""
-
-    role: str
-    username: str
-    password: str
-    may_upload: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Polled:
-    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles, or TOKENS."""
-
-    arns: Mapping[str, str]
-    endpoint: str
-    credentials_url: str
-    seconds: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class UpstreamSettings:
-    """Of the index that has what is not here."""
-
-    url: str
-    outbound: Outbound
-    private_names: Patterns
-    policy: Policy
-    cache_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +32,6 @@ class Settings:
     threads: int
     stall_timeout: int
     drain_seconds: int
-    indexed: bool
     immutable: bool
     fallback_url: str
     upstream: UpstreamSettings | None
@@ -89,13 +59,10 @@ class Settings:
         fallback_url = environment.get("FALLBACK_URL", "")
         if fallback_url and not fallback_url.startswith(("https://", "http://")):
             raise SettingsError(f"FALLBACK_URL must be empty or an http(s) URL, not {fallback_url!r}.")
-        indexed = choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed"
         upstream = None
         if environment.get("UPSTREAM_URL"):
             if fallback_url:
                 raise SettingsError("UPSTREAM_URL and FALLBACK_URL cannot both be set.")
-            if not indexed:
-                raise SettingsError("UPSTREAM_URL needs PACKAGE_BACKEND=indexed.")
             upstream = _upstream(
                 environment,
                 least_age_days=number("MIN_RELEASE_AGE_DAYS", 0, 0, 365),
@@ -110,7 +77,6 @@ class Settings:
             threads=number("THREADS", 128, 1, 900),
             stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
             drain_seconds=number("DRAIN_SECONDS", 0, 0, 60),
-            indexed=indexed,
             immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
             fallback_url=fallback_url,
             upstream=upstream,
@@ -163,20 +129,11 @@ def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
         password = environment.get(f"{role}_PASSWORD", "")
         if not username and not password and not may_upload:
             continue
-        require_usable(role, username, password)
+        try:
+            require_usable(role, username, password)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
         accounts.append(Account(role=role, username=username, password=password, may_upload=may_upload))
     if len({account.username for account in accounts}) < len(accounts):
         raise SettingsError("PUBLISHER_USERNAME and READER_USERNAME must differ.")
     return tuple(accounts)
-
-
-def require_usable(role: str, username: str, password: str) -> None:
-    """Raises SettingsError, which does not say the password."""
-    if not username or not password:
-        raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
-    for part, value in (("USERNAME", username), ("PASSWORD", password)):
-        # A password that ends in a line end, or is not UTF-8, would never match.
-        if not value.isprintable():
-            raise SettingsError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
-    if ":" in username:
-        raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")

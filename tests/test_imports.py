@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ PACKAGES = ("generator", "server", "functions")
 
 DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
 """What a layer and its parts are written in and read."""
+FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
+"""What every other room of the server stands on."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
@@ -28,18 +31,36 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("local", "parent", "operations.exits"),
+    "local": ("local", "parts", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
-    "access": ("access", "operations", "server.tokens"),
+    "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations"),
     "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
-    "server": ("server",),
     "functions": (),
+    "server.contract": (),
+    "server.wire": ("server.wire",),
+    "server.distributions": ("server.distributions",),
+    "server.store": ("server.store", *FOUNDATIONS),
+    "server.accounts": ("server.accounts", *FOUNDATIONS),
+    "server.views": ("server.views", "server.store", "server.accounts", *FOUNDATIONS),
+    # It shows pages and files of elsewhere as those that are here are shown.
+    "server.proxy": ("server.proxy", "server.views", "server.store", *FOUNDATIONS),
+    "server.settings": ("server.accounts", "server.proxy", *FOUNDATIONS),
+    "server.application": (
+        "server.settings",
+        "server.proxy",
+        "server.views",
+        "server.accounts",
+        "server.store",
+        *FOUNDATIONS,
+    ),
+    "server.processes": ("server.application", "server.settings", "server.views", "server.accounts", *FOUNDATIONS),
+    "server.__main__": ("server.processes",),
 }
-"""By room (a folder or a module of ``generator/``, or another package): the rooms, or single modules of one, that it may
-import."""
+"""By room (a folder or a module of ``generator/`` or ``server/``, or ``functions``): the rooms, or single modules of one,
+that it may import."""
 MOST_ENTRIES = 10
 MOST_LINES_OF_A_FUNCTION = 70
 MOST_LINES_OF_A_MODULE = 450
@@ -71,11 +92,16 @@ def _named(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 
+def _room(path: Path) -> str:
+    package, *inside = path.with_suffix("").parts
+    return {"generator": inside[0], "server": f"server.{inside[0]}"}.get(package, package)
+
+
 def wrong_imports(root: Path) -> list[str]:
     """What the packages below ``root`` import against the rules, each with what to do instead."""
     found = []
     for path, tree in modules(root):
-        room = path.parts[1 if path.parts[0] == "generator" else 0].removesuffix(".py")
+        room = _room(path)
         if room not in MAY_IMPORT:
             if any(imported(path, tree)):
                 found.append(f"{path}: what {room} may import is not said: give it a line in MAY_IMPORT ({__file__})")
@@ -110,7 +136,12 @@ def test_rooms_import_only_what_they_may() -> None:
         ("generator/build/write.py", "from generator.__main__ import main"),
         ("generator/catalog/template.py", "from generator.parent import nested"),
         ("generator/layers/compute.py", "from server import application"),
-        ("server/index.py", "from generator.sizing import MAX_TASKS"),
+        ("server/store/index.py", "from generator.sizing import MAX_TASKS"),
+        ("server/store/index.py", "from server.views.health import Health"),
+        ("server/wire/engine.py", "from server.application import Application"),
+        ("server/wire/engine.py", "from ..proxy import upstream"),
+        ("server/views/listings.py", "from server.proxy.remote import RemoteFile"),
+        ("server/accounts/access.py", "from server.settings import Settings"),
         ("functions/cleaner.py", "from server import settings"),
         ("generator/settings/hosts.py", "from generator.conditions import HAS_BACKUP"),
         ("generator/attic/things.py", "from generator import settings"),
@@ -123,6 +154,11 @@ def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> N
     planted.write_text(f"{original.read_text() if original.exists() else ''}\n{statement}\n")
     (found,) = wrong_imports(tmp_path)
     assert found.startswith(f"{path}:")
+
+
+def test_no_room_of_the_server_imports_a_higher_one() -> None:
+    below = {room: {it for it in allowed if it in MAY_IMPORT and it != room} for room, allowed in MAY_IMPORT.items()}
+    assert list(TopologicalSorter({room: below[room] for room in below if room.startswith("server.")}).static_order())
 
 
 def test_few_things_lie_beside_the_folders() -> None:

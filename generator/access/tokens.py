@@ -17,7 +17,7 @@ from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.stacks import get, outputs
-from server.tokens import tokens_of
+from server.accounts.tokens import tokens_of
 
 PREFIX = "pypiserver-"
 """Of every token, by which scanners of sources can know one."""

@@ -15,7 +15,7 @@ from generator.local.processes import free_port, refuse_taken, running, wait_for
 from generator.local.proxy import certificate_in, proxy
 from generator.local.state import passwords, state
 from generator.operations.exits import DONE
-from generator.parent import nested
+from generator.parts.container_program import VARIABLE, entry_point, packed
 
 USAGE = """
 {url}/  serving {directory}
@@ -72,8 +72,11 @@ def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str]
     """A task on ``port``, until ``stack`` ends; its access log."""
     log = home / f"task-{port}.log"
     inherited = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(home)}
-    environment = {**inherited, **settings, "PORT": str(port)}
-    stack.enter_context(running(task_program(python), environment, stack.enter_context(log.open("wb"))))
+    # As in the task definition, by ``python`` instead of the image's.
+    command, rest = packed()
+    environment = {**inherited, **settings, "PORT": str(port), VARIABLE: rest}
+    program = [*entry_point(python), *command]
+    stack.enter_context(running(program, environment, stack.enter_context(log.open("wb"))))
     wait_for_listener(port, log)
     return log
 
@@ -90,11 +93,3 @@ def usage(port: int, directory: Path, kept: Mapping[str, str], certificate: Path
         ssl=f"SSL_CERT_FILE={certificate} " if certificate else "",
         logs=", ".join(str(log) for log in logs),
     )
-
-
-def task_program(python: str) -> list[str]:
-    """Entry point and command of the generated task definition, run by ``python`` instead of the image's."""
-    task = nested().templates()["compute.yaml"].resources["TaskDefinition"]
-    container = task.ContainerDefinitions[0]
-    _, *arguments = container.EntryPoint
-    return [python, *arguments, *container.Command]

@@ -24,13 +24,6 @@ CONTAINER_IMAGE = Setting(
     pattern=optional(IMAGE),
     constraint="must be an image reference of at most 512 characters, or empty",
 )
-PACKAGE_BACKEND = Setting(
-    name="PackageBackend",
-    label="Package backend",
-    description="simple-dir: pypiserver's own, which reads the whole directory for each request.",
-    default="indexed",
-    values=("indexed", "simple-dir"),
-)
 IMMUTABLE_PACKAGES = Setting(
     name="ImmutablePackages",
     label="Immutable packages",
@@ -82,7 +75,6 @@ CONTAINER = Group(
     (
         DOCKER_IMAGE_TAG,
         CONTAINER_IMAGE,
-        PACKAGE_BACKEND,
         IMMUTABLE_PACKAGES,
         FALLBACK_URL,
         TASK_MIN_COUNT,

@@ -15,6 +15,7 @@ from generator.build import documents
 from generator.build.examples import PARAMETERS, example_parameters
 from generator.catalog.template import catalog
 from generator.parent import nested, templates
+from generator.parts.container_program import SECRET
 from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +58,10 @@ def test_names_in_the_documents_exist() -> None:
         "OutOfMemoryError",
         "PendingConfirmation",
         "ResourceInitializationError",
+        "SecretString",
         "VcpuLimitExceeded",
     }
-    known = {setting.name for setting in settings.ALL} | aws
+    known = {setting.name for setting in settings.ALL} | aws | {SECRET}
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():
         known |= {*template.parameters, *template.outputs, *template.resources}
@@ -71,7 +73,7 @@ def test_names_in_the_documents_exist() -> None:
 def test_messages_in_the_documents_are_printed_word_for_word() -> None:
     """Somebody searches the page for what a client or a command showed."""
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
-    server = "".join(path.read_text() for path in (ROOT / "server").glob("*.py"))
+    server = "".join(path.read_text() for path in (ROOT / "server").rglob("*.py"))
     answers = re.findall(r"^\| `(\d{3}) (\w[^`…]+\w)", page, re.MULTILINE)
     assert len(answers) >= 6
     for status, words in answers:

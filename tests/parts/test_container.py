@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.parts import container
-from server.settings import HEALTH_PATH, Settings
+from server.contract import HEALTH_PATH
+from server.settings import Settings
 
 CREDENTIALS = {"PUBLISHER_USERNAME": "publisher", "PUBLISHER_PASSWORD": "secret"}
 

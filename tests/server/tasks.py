@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 
-from generator.parts.container_program import command, entry_point
+from generator.parts.container_program import VARIABLE, entry_point, packed
 
 PUBLISHER = ("publisher", "a-long-random-password")
 READER = ("reader", "another-long-password")
@@ -39,6 +39,7 @@ def free_port() -> int:
 
 def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, str]:
     return {
+        VARIABLE: packed().rest,
         "PUBLISHER_USERNAME": PUBLISHER[0],
         "PUBLISHER_PASSWORD": PUBLISHER[1],
         "READER_USERNAME": READER[0],
@@ -66,7 +67,7 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*wrapper.split(), *entry_point(str(python)), *command()],
+                [*wrapper.split(), *entry_point(str(python)), *packed().command],
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -168,6 +169,22 @@ class Task:
 def visible(directory: Path) -> list[str]:
     """The names in a package directory that every version of the server and pypiserver see."""
     return sorted(name for name in os.listdir(directory) if name != ".index")
+
+
+STOCK = """
+import sys
+from pathlib import Path
+from pypiserver.backend import SimpleFileBackend
+from pypiserver.config import Config
+
+config = Config.default_with_overrides(roots=[Path(sys.argv[1])], backend_arg="simple-dir")
+print(*(package.relfn for package in SimpleFileBackend(config).get_all_packages()))
+"""
+
+
+def stock_packages(python: Path, directory: Path) -> list[str]:
+    """The files of a package directory that pypiserver's own backend lists."""
+    return subprocess.check_output([python, "-c", STOCK, directory], text=True).split()
 
 
 def staged(directory: Path) -> list[Path]:

@@ -129,11 +129,8 @@ def remove(task: Task, project: str) -> requests.Response:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
-def test_what_a_removals_answer_says_is_true(
-    start_newest: StartTask, directory: Path, tmp_path: Path, backend: str
-) -> None:
-    mutable = Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false", PACKAGE_BACKEND=backend)
+def test_what_a_removals_answer_says_is_true(start_newest: StartTask, directory: Path, tmp_path: Path) -> None:
+    mutable = Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false")
     for call, number, project in mutable.cases():
         name, content = wheel(project, "1.0")
         assert mutable.task.upload(name, content).status_code == 200

@@ -131,15 +131,6 @@ def test_ranges(populated: Task, range_: str, status: int, expected: bytes | Non
     assert (response.status_code, response.content) == (200, b"contmnew")
 
 
-def test_pypiservers_backend_sends_no_part_of_another_file(start: StartTask, directory: Path) -> None:
-    (directory / "ranges-1.0.tar.gz").write_bytes(b"contmnew")
-    task = start(directory, PACKAGE_BACKEND="simple-dir")
-    headers = {"Range": "bytes=1-2"}
-    assert task.get("/packages/ranges-1.0.tar.gz", headers=headers).content == b"on"
-    response = task.get("/packages/ranges-1.0.tar.gz", headers={**headers, "If-Range": '"old"'})
-    assert (response.status_code, response.content) == (200, b"contmnew")
-
-
 @pytest.mark.parametrize(
     "path",
     [

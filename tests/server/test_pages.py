@@ -228,17 +228,6 @@ def test_names_lead_to_their_project(task: Task) -> None:
     assert task.get("/project/absent/").status_code == 404
 
 
-def test_simple_dir_has_no_pages(start: StartTask, directory: Path) -> None:
-    (directory / wheel("demo", "1.0")[0]).write_bytes(wheel("demo", "1.0")[1])
-    task = start(directory, PACKAGE_BACKEND="simple-dir")
-    for account in (None, READER):
-        for path in ("/", "/?q=demo"):
-            assert WELCOME in task.get(path, account, headers=BROWSER).text
-    assert task.get("/project/demo/", None).status_code == 401
-    response = task.get("/project/Demo/", READER)
-    assert (response.status_code, response.headers["Location"]) == (303, "/simple/demo/")
-
-
 def test_a_description_that_cannot_be_read_takes_nothing_else_away(fault: Fault) -> None:
     task = fault.task
     assert task.upload(*wheel("demo", "1.0", metadata="Summary: What it is\n")).status_code == 200

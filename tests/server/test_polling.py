@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secrets_manager import REGION, SecretsManager, function, secrets_manager
 
-from server.access import Access
-from server.secrets_manager import signed
-from server.settings import Account
+from server.accounts.access import Access
+from server.accounts.account import Account
+from server.accounts.secrets_manager import signed
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, free_port

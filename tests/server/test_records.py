@@ -29,11 +29,8 @@ def told(line: dict[str, object]) -> tuple[object, ...]:
     return tuple(line[key] for key in ("change", "user", "file", "sha256", "size"))
 
 
-@pytest.mark.parametrize("backend", ["indexed", "simple-dir"])
-def test_each_change_is_one_line_with_its_file_and_account(
-    start_newest: StartTask, directory: Path, backend: str
-) -> None:
-    task = start_newest(directory, PACKAGE_BACKEND=backend, IMMUTABLE_PACKAGES="false")
+def test_each_change_is_one_line_with_its_file_and_account(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
     assert task.upload(NAME, CONTENT).status_code == 200
     removed = requests.post(task.url, data=REMOVAL, auth=PUBLISHER, timeout=60)
     assert removed.status_code == 200

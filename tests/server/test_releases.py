@@ -15,20 +15,16 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from server.distributions.listed import normalized_version, order_of, package_at, project_of
+from server.distributions.names import normalized
+from server.distributions.releases import SDIST_SUFFIXES, BadName, released, same_file, same_version
+
 from .conftest import StartTask
 from .tasks import Task, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from server.releases import (
-        SDIST_SUFFIXES,
-        BadName,
-        order_of,
-        released,
-        same_file,
-        same_version,
-        version_of,
-    )
+    from pypiserver.pkg_helpers import guess_pkgname_and_version
 
 PROJECTS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._]{0,8}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.from_regex(
@@ -36,6 +32,36 @@ VERSIONS = st.from_regex(
     fullmatch=True,
 )
 FORMS = st.sampled_from(("-py3-none-any.whl", "-1a-cp312-cp312-linux_x86_64.whl", *SDIST_SUFFIXES))
+
+
+PIECES = ["demo", "-", "-", ".", "1", "1.0", "2rc1", "+x", "_", "py3", "-py2.7-", "none", "any", "cp39", "linux", "-1-"]
+PIECES += [
+    "win32",
+    ".win32-py2.7.",
+    "a",
+    "s",
+    "c",
+    "A",
+    "\u00e9",
+    ".whl",
+    ".zip",
+    ".tar.gz",
+    ".TAR.GZ",
+    ".asc",
+    ".egg",
+    ".tgz",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=10).map("".join))
+def test_files_are_listed_as_pypiserver_lists_them(name: str) -> None:
+    """But for versions, which it neither normalises nor parts from a wheel's build tag."""
+    guess = guess_pkgname_and_version(name)
+    assert project_of(name) == (guess and normalized(guess[0]))
+    if guess:
+        version = guess[1].partition("-")[0] if re.search(r"\.whl([.asc]*\.asc)?$", name) else guess[1]
+        assert package_at(name) == (name, guess[0], normalized_version(version))
 
 
 def spellings(version: str) -> tuple[str, ...]:
@@ -93,8 +119,8 @@ def test_all_versions_have_one_order(texts: list[str]) -> None:
 
 @given(st.text())
 def test_a_version_is_normalised_once(text: str) -> None:
-    once = version_of("", text)
-    assert version_of("", once) == once
+    once = normalized_version(text)
+    assert normalized_version(once) == once
 
 
 RELEASES = itertools.count()

@@ -31,7 +31,6 @@ def stall(task: Task, count: int) -> None:
         b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
         head("POST / HTTP/1.1", None, *upload) + b"--B",
         head("POST / HTTP/1.1", WRONG, *upload) + b"--B",
-        head("POST /RPC2 HTTP/1.1", WRONG, *upload),
         head("GET /simple/ HTTP/1.1", WRONG),
         head("POST / HTTP/1.1", None, f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked") + b"5\r\n",
     ]
@@ -65,15 +64,6 @@ def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: 
     task = start(directory)
     for _ in range(300):
         task.connect().sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER))
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-
-
-def test_stalled_searches_of_a_reader_stop_only_searches(start: StartTask, directory: Path) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start(directory)
-    for _ in range(200):
-        task.connect().sendall(head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000") + b"<")
     use(task)
     assert task.upload(*wheel("new", "1.0")).status_code == 200
 
@@ -117,11 +107,11 @@ def test_stalled_uploads_of_the_publisher_stop_no_reader(start: StartTask, direc
 def test_slow_clients_are_cut_off_whatever_they_trickle(start: StartTask, directory: Path) -> None:
     task = start(directory, STALL_TIMEOUT="2")
     upload = head("POST / HTTP/1.1", PUBLISHER, f"Content-Type: {MULTIPART}", "Content-Length: 1000000")
-    for request in (b"GET / HTTP/1.1\r\nX: ", upload, head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000")):
+    for request in (b"GET / HTTP/1.1\r\nX: ", upload):
         connection = task.connect()
         connection.sendall(request)
         assert cut_off(connection, b"-", 200, pause=0.1)
-    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408, 408])
+    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408])
 
 
 def test_idle_connections_do_not_hold_a_stopping_task(start: StartTask, directory: Path) -> None:

@@ -51,7 +51,6 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "Tokens": "true",
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
-        "PackageBackend": "simple-dir",
         "ImmutablePackages": "false",
         "FallbackUrl": "https://pypi.org/simple",
         "UpstreamUrl": "https://mirror.example.com/simple",
@@ -129,7 +128,6 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "EfsProvisionedThroughputInMibps",
         "ExistingFileSystemId",
         "FallbackUrl",
-        "PackageBackend",
     }
     switches = dict.fromkeys(
         ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"

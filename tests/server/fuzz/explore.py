@@ -35,7 +35,7 @@ PROPERTIES = {
     "private names": Property(private.requests(), private.check, 100, lambda world: [world.upstream]),
     # A publisher may remove what is there.
     "other settings": Property(
-        wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable, world.simple]
+        wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable]
     ),
     "slow clients": Property(slow.clients(), slow.check, 10, lambda world: world.all),
 }

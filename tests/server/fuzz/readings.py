@@ -17,9 +17,9 @@ from urllib.parse import unquote_to_bytes
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from server.body import Body, MalformedBody
-from server.http import Refusal
-from server.reading import HEAD_LIMIT_BYTES, read_request
+from server.wire.body import Body, MalformedBody
+from server.wire.messages import Refusal
+from server.wire.request import HEAD_LIMIT_BYTES, read_request
 
 from ..tasks import READER, basic, free_port
 from .target import Finding, Server, World, answers, eventually

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.calls import CALLS_LIMIT, Calls
+from server.proxy.calls import CALLS_LIMIT, Calls
 
 from ..conftest import StartTask
 from ..fuzz.directories import ODD
@@ -229,7 +229,6 @@ def test_only_what_was_fetched_is_removed_and_the_longest_unused_first(
         ({"UPSTREAM_URL": "ftp://a"}, "UPSTREAM_URL"),
         ({"UPSTREAM_URL": "https://u:p@a"}, "UPSTREAM_URL"),
         ({"FALLBACK_URL": "https://a"}, "FALLBACK_URL"),
-        ({"PACKAGE_BACKEND": "simple-dir"}, "PACKAGE_BACKEND"),
         ({"PRIVATE_NAMES": "a/b"}, "PRIVATE_NAMES"),
         ({"BLOCKED_FILES": "a==x"}, "BLOCKED_FILES"),
         ({"MIN_RELEASE_AGE_DAYS": "366"}, "MIN_RELEASE_AGE_DAYS"),

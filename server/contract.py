@@ -1,0 +1,3 @@
+"""What the server and whoever starts it agree on. Imports nothing."""
+
+HEALTH_PATH = "/health"

@@ -1,0 +1,124 @@
+"""Package files and wheels' metadata, as they are on disk now."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from email.utils import format_datetime, mktime_tz, parsedate_tz
+from functools import lru_cache
+from typing import IO
+
+from server.distributions.archives import core_metadata
+from server.distributions.listed import project_of
+from server.distributions.times import moment
+from server.store.entries import open_file
+from server.store.index import Index
+from server.wire.messages import Environ, Response, has_etag, plain, whole
+
+# No file system has longer names.
+NAME_LIMIT_BYTES = 255
+BLOCK_BYTES = 1 << 18
+
+
+def download(index: Index, path: str, environ: Environ) -> Response | None:
+    """
+    The file at `path`, relative to the index's root; None if no such package is listed.
+
+    Raises OSError if the file cannot be read.
+    """
+    file = _open(index, path)
+    return None if file is None else send(file, path, environ)
+
+
+def send(file: IO[bytes], path: str, environ: Environ) -> Response:
+    """The open file, called as `path` says. Raises OSError."""
+    status = os.fstat(file.fileno())
+    # The inode as well: with upload_time, two files can have one mtime.
+    etag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+    modified = _http_date(status.st_mtime_ns)
+    headers = [("ETag", etag), ("Last-Modified", modified)]
+    if _not_modified(environ, etag, status.st_mtime_ns):
+        file.close()
+        return Response(304, headers, [])
+    if content_type := _content_type(path):
+        headers.append(("Content-Type", content_type))
+    headers.append(("Accept-Ranges", "bytes"))
+    size = status.st_size
+    answer = 200
+    if "HTTP_RANGE" in environ and environ.get("HTTP_IF_RANGE", etag) in (etag, modified):
+        start, end = _range(environ["HTTP_RANGE"], size)
+        if start >= end:
+            file.close()
+            return plain(416, "Range not satisfiable\n", ("Content-Range", f"bytes */{size}"))
+        file.seek(start)
+        answer = 206
+        headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
+        size = end - start
+    headers.append(("Content-Length", str(size)))
+    return Response(answer, headers, environ["wsgi.file_wrapper"](file, BLOCK_BYTES))
+
+
+def metadata(index: Index, path: str) -> Response | None:
+    """The METADATA of the wheel at `path` (PEP 658); None if there is none. Raises OSError."""
+    file = _open(index, path)
+    if file is None:
+        return None
+    with file:
+        content = core_metadata(path, file)
+    if content is None:
+        return None
+    return whole(200, "text/plain; charset=UTF-8", content)
+
+
+def _open(index: Index, path: str) -> IO[bytes] | None:
+    """The listed file at `path`. Its name alone tells whether it is listed, unless it lies in a sub-directory."""
+    if "/" in path:
+        index.refresh()
+        if path not in index:
+            index.require_complete()
+            return None
+    elif (
+        path.startswith(".")
+        or not path.isprintable()
+        or len(path.encode()) > NAME_LIMIT_BYTES
+        or project_of(path) is None
+    ):
+        return None
+    try:
+        return open_file(str(index.root), path)
+    except FileNotFoundError:
+        # Absent, unless the whole directory is.
+        os.stat(index.root)
+        return None
+
+
+def _range(header: str, size: int) -> tuple[int, int]:
+    """The first byte and the one after the last, of `bytes=FIRST-LAST` as `canonical` admits it."""
+    first, _, last = header.removeprefix("bytes=").partition("-")
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(int(last) + 1, size) if last else size
+
+
+def _not_modified(environ: Environ, etag: str, mtime_ns: int) -> bool:
+    if (named := has_etag(environ, etag)) is not None:
+        return named
+    if "HTTP_IF_MODIFIED_SINCE" not in environ:
+        return False
+    header = environ["HTTP_IF_MODIFIED_SINCE"].partition(";")[0]
+    try:
+        since = mktime_tz(parsedate_tz(header.strip()))  # of None raises TypeError
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return since >= int(moment(mtime_ns).timestamp())
+
+
+@lru_cache(maxsize=256)
+def _http_date(ns: int) -> str:
+    return format_datetime(moment(ns), usegmt=True)
+
+
+@lru_cache(maxsize=256)
+def _content_type(path: str) -> str | None:
+    guessed = mimetypes.guess_type(path)[0]
+    return f"{guessed}; charset=UTF-8" if guessed and guessed.startswith("text/") else guessed

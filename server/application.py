@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -86,6 +87,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -107,7 +111,9 @@ class Application:
         # The only way to what changes the package directory.
         account = self._account(environ)
         account.require_upload()
-        return Work("upload", lambda: self._uploads.respond(environ, account) or self._from_stock(environ))
+        return Work(
+            "upload", lambda: self._uploads.respond(environ, account) or self._from_stock(environ), account.name
+        )
 
     def _account(self, environ: Environ) -> Grant:
         account = self.access.authenticate(environ)

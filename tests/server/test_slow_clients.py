@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,79 @@ def test_more_connections_than_are_kept_close_the_oldest(
     connections[-1].sendall(head("GET /health HTTP/1.1"))
     assert status_of(connections[-1]) == 200
     assert "Too many open files" not in task.errors.read_text()
+
+
+def send_until_full(task: Task, request: bytes) -> socket.socket:
+    """A connection whose client asks on and on, and never reads."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", task.port))
+    connection.setblocking(False)
+    wait_for(lambda: not _takes_more(connection, request * 1000))
+    return connection
+
+
+def _takes_more(connection: socket.socket, data: bytes) -> bool:
+    try:
+        connection.send(data)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: StartTask, directory: Path) -> None:
+    """A stranger may do so."""
+    (directory / NAME).write_bytes(CONTENT)
+    task = start_newest(directory, "prlimit --nofile=200:200")
+    strangers = [send_until_full(task, head("GET /simple/ HTTP/1.1")) for _ in range(120)]
+    honest = [task.connect() for _ in range(60)]
+    use(task)
+    for connection in honest[-20:]:
+        connection.sendall(head("GET /health HTTP/1.1"))
+        assert status_of(connection) == 200
+    for connection in strangers:
+        connection.close()
+
+
+def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start_newest(directory, STALL_TIMEOUT="2")
+    waiting = [send_until_full(task, head("GET /simple/ HTTP/1.1"))]
+    upload = f"Content-Type: {MULTIPART}", "Content-Length: 100000000"
+    for request in (
+        b"",
+        b"GET / HTTP",
+        head("GET /health HTTP/1.1") + b"GET",
+        head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER),
+        head("POST / HTTP/1.1", None, *upload),
+        head("POST / HTTP/1.1", WRONG, *upload) + bytes(10),
+        head("POST / HTTP/1.1", PUBLISHER, *upload) + b"--B",
+        head("GET /simple/ HTTP/1.1", READER, "Transfer-Encoding: nonsense"),
+    ):
+        waiting.append(connection := task.connect())
+        connection.sendall(request)
+    use(task)
+    task.terminate()
+    assert task.process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_slow_readers_are_served_and_silent_ones_are_not(start_newest: StartTask, directory: Path) -> None:
+    size = 9_000_000
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(size))
+    task = start_newest(directory, STALL_TIMEOUT="4")
+    with socket.socket() as slow, socket.socket() as silent:
+        for connection in (slow, silent):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", task.port))
+            connection.sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER, "Connection: close"))
+        received = 0
+        for _ in range(20):
+            received += len(slow.recv(6_000))
+            time.sleep(0.7)
+        assert received + len(everything(slow)) > size
+        assert len(everything(silent)) < size
 
 
 def _closed(connection: socket.socket) -> bool:

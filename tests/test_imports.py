@@ -45,12 +45,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.store": ("server.store", *FOUNDATIONS),
     "server.accounts": ("server.accounts", *FOUNDATIONS),
     "server.views": ("server.views", "server.store", "server.accounts", *FOUNDATIONS),
+    # It writes the log.
+    "server.publishing": ("server.publishing", "server.views.records", "server.store", "server.accounts", *FOUNDATIONS),
     # It shows pages and files of elsewhere as those that are here are shown.
     "server.proxy": ("server.proxy", "server.views", "server.store", *FOUNDATIONS),
     "server.settings": ("server.accounts", "server.proxy", *FOUNDATIONS),
     "server.application": (
         "server.settings",
         "server.proxy",
+        "server.publishing",
         "server.views",
         "server.accounts",
         "server.store",

@@ -73,7 +73,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
 def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
-    # reading.py refuses such, and pypiserver's rule takes minutes for names of many lines.
+    # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
     if not name.isprintable() or "\\" in name:
         report(path + name, "no address can name it")
         return

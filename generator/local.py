@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from generator.operations.exits import DONE, Problem
-from generator.parent import nested
+from generator.parts.container_program import VARIABLE, entry_point, packed
 
 # The load balancer's stand-in: it terminates TLS, reuses connections, and buffers no upload.
 NGINX = """
@@ -194,8 +194,11 @@ def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str]
     """A task on ``port``, until ``stack`` ends; its access log."""
     log = home / f"task-{port}.log"
     inherited = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(home)}
-    environment = {**inherited, **settings, "PORT": str(port)}
-    stack.enter_context(running(task_program(python), environment, stack.enter_context(log.open("wb"))))
+    # As in the task definition, by ``python`` instead of the image's.
+    command, rest = packed()
+    environment = {**inherited, **settings, "PORT": str(port), VARIABLE: rest}
+    program = [*entry_point(python), *command]
+    stack.enter_context(running(program, environment, stack.enter_context(log.open("wb"))))
     wait_for_listener(port, log)
     return log
 
@@ -230,11 +233,3 @@ def usage(
         ssl=f"SSL_CERT_FILE={certificate} " if certificate else "",
         logs=", ".join(str(log) for log in logs),
     )
-
-
-def task_program(python: str) -> list[str]:
-    """Entry point and command of the generated task definition, run by ``python`` instead of the image's."""
-    task = nested().templates()["compute.yaml"].resources["TaskDefinition"]
-    container = task.ContainerDefinitions[0]
-    _, *arguments = container.EntryPoint
-    return [python, *arguments, *container.Command]

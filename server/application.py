@@ -102,9 +102,7 @@ class Application:
         def recorded(call: Callable[[], Answered]) -> Answered | Response:
             answered = self._guard(call, environ)
             if isinstance(answered, Response) and answered.status >= 400:
-                it = form.content
-                facts = (it.name, it.sha256, it.size) if it else (None, None, None)
-                write_change(environ, "refusal", *facts, answered.reason.strip())
+                write_change(environ, "refusal", *form.facts, answered.reason.strip())
             return answered
 
         def admit() -> Work:

@@ -12,6 +12,7 @@ from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+from generator.parts.container_program import CAPACITY, packed
 
 BENCHMARK = Path("docs", "benchmark.json")
 """In a checkout: what the server was measured to do."""
@@ -42,7 +43,17 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
         "costs": costs.table(templates),
         "capacities": costs.capacities(),
         "profiles": costs.profiles(templates, benchmark),
+        "room": room(),
     }
+
+
+def room() -> str:
+    """How much of what carries the server's program is left; in thousands, so that not every mend changes the page."""
+    left = CAPACITY - packed().size
+    return (
+        f"Of {CAPACITY / 1000:.0f},000 characters {left / 1000:.0f},000 are left to the program, {100 * left / CAPACITY:.0f} %.\n"
+        "Tests fail at less than 15 %, and where settings with their longest values leave less than 4 KB of the task definition."
+    )
 
 
 def parameters() -> str:

@@ -56,8 +56,19 @@ EXPLAINED = (
         "to which it was copied are refused one day.",
     ),
     Explained(
+        ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
+        ("ServerProgram*",),
+        "It is no secret but the end of the server's program, which the task definition has no room for.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("ExecutionRole",),
+        "The secrets whose names begin with `ServerProgram`: each program has one of its own, and during an update tasks of "
+        "both start.",
+    ),
+    Explained(
         ("CKV_AWS_149", "SecretsManagerUsingKMSKey"),
-        ("*Secret",),
+        ("*Secret", "ServerProgram*"),
         "Encrypted under the AWS managed key of Secrets Manager; `SecretKmsKeyArn` takes a key of yours.",
     ),
     Explained(

@@ -20,6 +20,7 @@ from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from troposphere import Sub, Template
 
+from generator.parts import container_program
 from generator.parts.tags import PROJECT
 
 SERVICES = {
@@ -49,7 +50,7 @@ _KNOWN: dict[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
 _STACK = "SC-${AWS::AccountId}-pp-*"
 _ROLES = Sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{_STACK}")
 
-_SECRET = "arn:${{AWS::Partition}}:secretsmanager:*:${{AWS::AccountId}}:secret:{}-*"
+_SECRET = "arn:${{AWS::Partition}}:secretsmanager:*:${{AWS::AccountId}}:secret:{}*"
 """CloudFormation begins the name of a secret with its logical ID, unlike other names."""
 
 
@@ -69,7 +70,10 @@ def _scopes(template: Template, boundary: object) -> list[Scope]:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
     bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary}}
-    secrets = [it.title for it in template.resources.values() if it.resource_type == "AWS::SecretsManager::Secret"]
+    titles = [title for title, it in template.resources.items() if it.resource_type == "AWS::SecretsManager::Secret"]
+    # The program's by what its IDs have in common: an update of the product makes another, and removes this one.
+    program = container_program.SECRET
+    secrets = [program if title.startswith(program) else f"{title}-" for title in titles]
     bucket = "arn:${AWS::Partition}:s3:::sc-${AWS::AccountId}-pp-*"
     attached = {"ArnLike": {"iam:PolicyARN": [Sub(arn) for arn in managed_policies(template)]}}
     passed = {"StringEquals": {"iam:PassedToService": _trusted(template)}}

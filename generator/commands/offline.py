@@ -55,6 +55,10 @@ def program(
     source: Annotated[
         Path, typer.Option("--from", metavar="FILE", help="A template, or the JSON of describe-task-definition.")
     ],
+    secret: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For a task definition: what get-secret-value prints of its PROGRAM_1."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIRECTORY", help="Write them there, print nothing of them.")
     ] = None,
@@ -65,4 +69,4 @@ def program(
     """
     from generator.build.program import show
 
-    return show(source, output)
+    return show(source, secret, output)

@@ -21,7 +21,7 @@ from troposphere.logs import LogGroup
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import container, fargate, hosts, tasks
+from generator.parts import container, container_program, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
@@ -192,8 +192,15 @@ def _capacity(stack: Stack) -> Sub:
 
 
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
-    """May pull the image, write the tasks' log and read the accounts' secrets."""
-    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
+    """May pull the image, write the tasks' log, and read the accounts' secrets and the server's program.
+
+    Whichever program: while one definition follows another, tasks of both start.
+    """
+    programs = f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{container_program.SECRET}*"
+    read_secrets, read_program = (
+        Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=secrets)
+        for secrets in ([publisher, reader], [Sub(programs)])
+    )
     return role(
         stack,
         "ExecutionRole",
@@ -201,7 +208,8 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
         policies=[
-            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
+            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secrets)),
+            Policy(PolicyName="read-program", PolicyDocument=document(read_program)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
                 Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),

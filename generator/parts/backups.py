@@ -112,13 +112,14 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
         Statement(
             Effect=Allow,
             Action=[
-                backup_actions.DescribeBackupVault,
                 backup_actions.ListTags,
                 backup_actions.ListRecoveryPointsByBackupVault,
                 backup_actions.DeleteBackupVault,
             ],
             Resource=[GetAtt(vault, "BackupVaultArn")],
         ),
+        # Whether there is the vault at all; it cannot be limited to one.
+        Statement(Effect=Allow, Action=[backup_actions.ListBackupVaults], Resource=["*"]),
         Statement(Effect=Allow, Action=[backup_actions.ListTags], Resource=[recovery_points]),
         Statement(
             Effect=Allow,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from troposphere import FindInMap, If, Join, Ref, Sub, ecs
 from troposphere.logs import LogGroup
+from troposphere.secretsmanager import Secret
 
 from generator import conditions, settings
+from generator.language.retention import DELETE
 from generator.language.wiring import Expression, Stack
 from generator.parts import container, container_program, fargate
 from generator.parts.tags import tags
@@ -24,7 +26,10 @@ _VOLUME = "packages"
 def pypiserver(
     stack: Stack, log: LogGroup, *, publisher: Expression, reader: Expression, tokens: Expression
 ) -> ecs.ContainerDefinition:
-    """The server's container: not root, read-only, the accounts' credentials and tokens from the secrets of these ARNs."""
+    """The server's container: not root, read-only, the accounts' credentials and tokens from the secrets of these ARNs.
+
+    The secret with the rest of its program is added to ``stack``.
+    """
     memory = stack.take(settings.CONTAINER_MEMORY_LIMIT)
     return ecs.ContainerDefinition(
         Name=stack.take(settings.SERVICE_NAME),
@@ -50,9 +55,10 @@ def pypiserver(
         PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, Protocol="tcp")],
         MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
         EntryPoint=container_program.entry_point(),
-        Command=container_program.command(),
+        Command=container_program.packed().command,
         Environment=[*_environment(stack), *_polled(stack, publisher, reader, tokens)],
         Secrets=[
+            ecs.Secret(Name=container_program.VARIABLE, ValueFrom=Ref(_program(stack))),
             *_secrets("PUBLISHER", publisher),
             *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
         ],
@@ -61,6 +67,25 @@ def pypiserver(
         ),
         StopTimeout=STOP_TIMEOUT,
         LogConfiguration=_awslogs(log, "pypiserver"),
+    )
+
+
+def _program(stack: Stack) -> Secret:
+    """What the command has no room for. No secret, but under the key that an operator may want every one to be under.
+
+    A new program is a new resource: it is there before the service changes, the old one until the service has changed or
+    gone back, and no task ever starts with the command of one and the rest of another.
+    """
+    program = container_program.packed()
+    return stack.add(
+        Secret(
+            program.secret,
+            **DELETE,
+            Description="The end of the server's program, which begins in the task definition; nothing confidential",
+            SecretString=program.rest,
+            KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
+            Tags=tags(stack, "program"),
+        )
     )
 
 

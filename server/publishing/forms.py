@@ -35,6 +35,11 @@ class Form(ExitStack):
         """The distribution, once all of the form is here."""
         return self.files.get("content") if self._whole else None
 
+    @property
+    def facts(self) -> tuple[str | None, str | None, int | None]:
+        """Name, SHA-256 and size in bytes of `content`, for the log."""
+        return (self.content.name, self.content.sha256, self.content.size) if self.content else (None, None, None)
+
     def receive(self, environ: Environ) -> None:
         """Raises Refusal."""
         read, content_type = environ["wsgi.input"].read, environ.get("CONTENT_TYPE", "")

@@ -15,6 +15,7 @@ from generator.build import documents
 from generator.build.examples import PARAMETERS, example_parameters
 from generator.catalog.template import catalog
 from generator.parent import nested, templates
+from generator.parts.container_program import SECRET
 from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +58,10 @@ def test_names_in_the_documents_exist() -> None:
         "OutOfMemoryError",
         "PendingConfirmation",
         "ResourceInitializationError",
+        "SecretString",
         "VcpuLimitExceeded",
     }
-    known = {setting.name for setting in settings.ALL} | aws
+    known = {setting.name for setting in settings.ALL} | aws | {SECRET}
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"])}.values():
         known |= {*template.parameters, *template.outputs, *template.resources}

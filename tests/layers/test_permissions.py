@@ -13,6 +13,8 @@ import pytest
 from deployments import DEFAULTS, Editions, everything, of_type
 from resolve import PLACES, Data, Place, Values
 
+from generator.parts.container_program import packed
+
 with warnings.catch_warnings():
     # parliament leaves its data files open.
     warnings.simplefilter("ignore", ResourceWarning)
@@ -148,6 +150,9 @@ def test_parliament_would_find_something() -> None:
     assert parliament.analyze_policy_string(json.dumps(wrong)).findings
 
 
+PROGRAMS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ServerProgram*"
+
+
 def test_who_reads_the_accounts_secrets(editions: Editions) -> None:
     resources = editions.nested({**everything(), "PasswordRotationDays": "0", "Tokens": "false"}).resources
     secrets = ["<PublisherSecret>", "<ReaderSecret>"]
@@ -157,8 +162,13 @@ def test_who_reads_the_accounts_secrets(editions: Editions) -> None:
         for actions, on, _ in _allowed(policy)
         if any(action.startswith("secretsmanager:") for action in actions)
     }
-    assert readers == {"ExecutionRole.start-tasks": (["secretsmanager:GetSecretValue"], secrets)}
-    assert secrets == [f"<{title}>" for title in of_type(resources, "AWS::SecretsManager::Secret")]
+    assert readers == {
+        "ExecutionRole.start-tasks": (["secretsmanager:GetSecretValue"], secrets),
+        "ExecutionRole.read-program": (["secretsmanager:GetSecretValue"], [PROGRAMS]),
+    }
+    assert [*secrets, f"<{packed().secret}>"] == [
+        f"<{title}>" for title in of_type(resources, "AWS::SecretsManager::Secret")
+    ]
     task = resources["TaskDefinition"]["Properties"]
     assert task["ExecutionRoleArn"] == "<ExecutionRole.Arn>"
     assert task["TaskRoleArn"] == "<TaskRole.Arn>"
@@ -190,6 +200,7 @@ def test_with_rotation_tasks_read_and_its_function_writes_the_accounts_secrets_a
         assert found.pop("RotationRole.rotate") == ([f"secretsmanager:{it}" for it in write], secrets)
         for name in ("TaskRole.read-accounts", "ExecutionRole.start-tasks"):
             assert found.pop(name) == (["secretsmanager:GetSecretValue"], secrets)
+        assert found.pop("ExecutionRole.read-program") == (["secretsmanager:GetSecretValue"], [PROGRAMS])
         if decrypts:
             assert {actions[0] for actions, _ in found.values()} == {"kms:Decrypt"}
             assert {name.partition(".")[0] for name in found} == {"RotationRole", "TaskRole", "ExecutionRole"}
@@ -225,7 +236,9 @@ def test_readers_of_the_secrets_only_read_them(editions: Editions) -> None:
     resources = editions.nested({"SecretReaders": readers}).resources
     policies = of_type(resources, "AWS::SecretsManager::ResourcePolicy").values()
     secrets = of_type(resources, "AWS::SecretsManager::Secret")
-    assert [policy["SecretId"] for policy in policies] == [f"<{title}>" for title in secrets]
+    assert [policy["SecretId"] for policy in policies] == [
+        f"<{title}>" for title in secrets if title != packed().secret
+    ]
     for policy in policies:
         assert policy["BlockPublicPolicy"] is True
         (statement,) = policy["ResourcePolicy"]["Statement"]

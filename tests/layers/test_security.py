@@ -12,6 +12,8 @@ import pytest
 from deployments import DEFAULTS, Editions, everything, of_type
 from resolve import Data, Values
 
+from generator.parts.container_program import packed
+
 CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
 
 
@@ -183,9 +185,11 @@ def test_passwords_are_nowhere_but_in_their_secrets(editions: Editions, reader: 
     ).keys() - secrets.keys() == {"TokensSecret"}
     (container,) = _properties(resources, "TaskDefinition")["ContainerDefinitions"]
     assert [it["ValueFrom"] for it in container["Secrets"]] == [
-        f"<{title}>:{field}::" for title in accounts for field in ("username", "password")
+        f"<{packed().secret}>",
+        *(f"<{title}>:{field}::" for title in accounts for field in ("username", "password")),
     ]
-    for title, secret in secrets.items():
+    for title in ("PublisherSecret", "ReaderSecret"):
+        secret = secrets[title]
         assert "SecretString" not in secret
         assert secret["GenerateSecretString"]["PasswordLength"] >= 32
         assert json.loads(secret["GenerateSecretString"]["SecretStringTemplate"]).keys() == {"username"}

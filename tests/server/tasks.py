@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 
-from generator.parts.container_program import command, entry_point
+from generator.parts.container_program import VARIABLE, entry_point, packed
 
 PUBLISHER = ("publisher", "a-long-random-password")
 READER = ("reader", "another-long-password")
@@ -39,6 +39,7 @@ def free_port() -> int:
 
 def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, str]:
     return {
+        VARIABLE: packed().rest,
         "PUBLISHER_USERNAME": PUBLISHER[0],
         "PUBLISHER_PASSWORD": PUBLISHER[1],
         "READER_USERNAME": READER[0],
@@ -66,7 +67,7 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*wrapper.split(), *entry_point(str(python)), *command()],
+                [*wrapper.split(), *entry_point(str(python)), *packed().command],
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from generator import settings
-from generator.parts.container_program import command, entry_point
+from generator.parts.container_program import entry_point, packed
 
 from .conftest import StartTask, python_with
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, wheel
@@ -328,7 +328,7 @@ def test_passwords_beyond_ascii_match_in_the_encodings_of_clients(start_newest: 
 @pytest.mark.parametrize("password", [b"ends in a line end\n", b"a\ttab", b"not UTF-8: \xff", b"\xc2\x85"])
 def test_passwords_that_never_match_are_refused_at_start(newest_image: Path, directory: Path, password: bytes) -> None:
     result = subprocess.run(
-        [*entry_point(str(newest_image)), *command()],
+        [*entry_point(str(newest_image)), *packed().command],
         env={"PATH": os.defpath, **environment_of(directory, 1, READER_PASSWORD=os.fsdecode(password))},
         capture_output=True,
         text=True,
@@ -342,7 +342,7 @@ def test_passwords_that_never_match_are_refused_at_start(newest_image: Path, dir
 def test_an_engine_that_lets_requests_be_smuggled_is_refused(directory: Path) -> None:
     python = python_with("v2.4.1", ["pypiserver==2.4.1", "gunicorn==20.0.4", "setuptools<81"])
     result = subprocess.run(
-        [*entry_point(str(python)), *command()],
+        [*entry_point(str(python)), *packed().command],
         env={"PATH": os.defpath, **environment_of(directory, 1)},
         capture_output=True,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,15 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.terminal import Terminal
 from generator.packages.simple import Failed, SimpleIndex, Stopped, printable
+from server.distributions.releases import SDIST_SUFFIXES
+from server.distributions.times import EARLIEST
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 AT_ONCE = 4
 """Pages read, and files under way: each of these lies in a temporary file meanwhile."""
-EARLIEST = datetime(2003, 1, 1, tzinfo=UTC)
-"""No package was uploaded anywhere before PyPI began; the server takes no earlier time."""
-_SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
 
 class Yank(NamedTuple):
@@ -210,7 +210,7 @@ def _release(name: str, project: str) -> str:
     if name.endswith(".whl"):
         found, version, *_ = parse_wheel_filename(name)
     else:
-        suffix = next((it for it in _SDISTS if name.endswith(it)), None)
+        suffix = next((it for it in SDIST_SUFFIXES if name.endswith(it)), None)
         if suffix is None:
             raise ValueError("it is no wheel or source distribution")
         # packaging knows two of the suffixes.
@@ -280,7 +280,7 @@ def _time(uploaded: datetime | None) -> datetime | None:
     """What the server takes for a time: an index can claim any."""
     if uploaded and uploaded.tzinfo is None:
         uploaded = uploaded.replace(tzinfo=UTC)
-    return uploaded if uploaded and EARLIEST <= uploaded < datetime.now(UTC) else None
+    return uploaded if uploaded and EARLIEST <= uploaded.timestamp() < time.time() else None
 
 
 def _at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[SimpleIndex]) -> Iterator[tuple[T, U]]:

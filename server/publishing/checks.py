@@ -12,13 +12,11 @@ from server.distributions.archives import read_metadata
 from server.distributions.metadata import parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
-from server.distributions.times import read_time
+from server.distributions.times import EARLIEST, read_time
 from server.store.staging import Staged
 from server.wire.messages import Refusal
 
 NAME_LIMIT_BYTES = 255
-# 2003-01-01: PyPI began in that year.
-EARLIEST = 1041379200
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
 

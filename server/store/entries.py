@@ -21,8 +21,8 @@ STAGING = "staging"
 # Where former versions wrote uploads aside: in the package directory itself.
 FORMER_PREFIX = ".upload-"
 
-# A pipe without a writer would hold its reader for ever.
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# To read a file, whatever lies under its name: a pipe without a writer would hold its reader for ever.
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What opening reports when there is no such file, or something else than a file: ENXIO is a socket's.
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
 _REPORTS = 1000
@@ -111,11 +111,11 @@ def open_file(root: str, path: str) -> IO[bytes]:
     """
     try:
         try:
-            descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
+            descriptor = os.open(f"{root}/{path}", READ_FLAGS)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            descriptor = os.open(_inner_target(root, path), _OPEN_FLAGS)
+            descriptor = os.open(_inner_target(root, path), READ_FLAGS)
     except OSError as error:
         if error.errno in _NO_FILE:
             raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error

@@ -12,14 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("generator", "server", "functions")
 
-DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
+DESIGN = ("language", "kinds", "settings", "conditions", "sizing", "server.contract")
 """What a layer and its parts are written in and read."""
 FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
 """What every other room of the server stands on."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
-    "settings": ("settings", "language", "sizing"),
+    "settings": ("settings", "language", "sizing", "server.contract"),
     "kinds": ("language",),
     "conditions": ("language", "settings", "sizing"),
     "rules": ("language", "settings", "sizing"),

@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from generator.parts import text85
-from generator.parts.container import HEALTH_PATH, USER_ID
 from generator.parts.container_program import CAPACITY, HOME, VARIABLE, Program, entry_point, packed
+from server.contract import HEALTH_PATH, USER_ID
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, staged, status_of, wheel

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HEALTH_PATH = "/health"
+# Of pypiserver/pypiserver, the first with a gunicorn that does not let requests be smuggled.
+IMAGE_TAG = "v2.4.2"
 # User and group that the pypiserver image makes, and owner of the packages; another image runs as this user, too:
 # https://github.com/pypiserver/pypiserver/blob/master/Dockerfile
 USER_ID = "9898"

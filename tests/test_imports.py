@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FOUNDATIONS,
     ),
     "server.processes": ("server.application", "server.settings", "server.views", "server.accounts", *FOUNDATIONS),
-    "server.__main__": ("server.processes",),
+    "server.__main__": ("server.processes", "server.contract"),
 }
 """By room (a folder or a module of ``generator/`` or ``server/``, or ``functions``): the rooms, or single modules of one,
 that it may import."""

@@ -13,7 +13,7 @@ DOCKER_IMAGE_TAG = Setting(
     name="DockerImageTag",
     label="Tag of pypiserver/pypiserver",
     description="v2.4.2 or newer: the HTTP server of older images lets requests be smuggled.",
-    default="v2.4.2",
+    default=contract.IMAGE_TAG,
     pattern=r"^(?!v?([01]|2\.[0-3]|2\.4\.[01])([.-]|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
     constraint="must be an image tag, and not one older than v2.4.2",
 )

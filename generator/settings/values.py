@@ -53,16 +53,12 @@ SHELL = rf"^(?![\s\S]*--{USER_DATA_BOUNDARY})[\t\n -~]{{0,{LONGEST}}}$"
 
 def of_server(variable: contract.Text | contract.Number, name: str, label: str, description: str) -> Setting:
     """The setting that the server gets as ``variable``, with its default and what it takes."""
-    if isinstance(variable, contract.Text):
-        pattern = variable.pattern
-    else:
-        pattern = whole_number(variable.least, variable.most)
     return Setting(
         name=name,
         label=label,
         description=description,
         default=str(variable.default),
-        pattern=f"^({pattern})$",
+        pattern=f"^({variable.pattern if isinstance(variable, contract.Text) else whole_number(variable.least, variable.most)})$",
         constraint=f"must be {variable.form}",
     )
 

@@ -31,8 +31,7 @@ from server.settings import Settings
 from server.wire.messages import Response, Work
 
 from .conftest import StartTask
-from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, sdist, visible, wheel
-from .test_polling import becomes
+from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, becomes, environment_of, sdist, visible, wheel
 
 SECRET = "pypiserver-token"
 NUMBERS = count()

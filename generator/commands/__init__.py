@@ -15,13 +15,13 @@ import typer
 from generator import __version__
 from generator.commands import accounts, catalog, offline, packages, stack
 from generator.commands.options import HELP
-from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, REFUSED, Declined, Problem
+from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, NO_PACKAGES, REFUSED, Declined, Problem
 from generator.operations.invocation import NAME, called_as
 
 EXIT_CODES = (
     f"Exit codes: {DONE} done, or nothing to do; {FAILED} AWS, the network or the templates say no, or `status` finds "
     f"something unwell; {REFUSED} refused, nothing was changed; {DECLINED} you said No, nothing was changed; "
-    f"{INTERRUPTED} interrupted."
+    f"{NO_PACKAGES} `import` is complete, but for what is no package; {INTERRUPTED} interrupted."
 )
 
 app = typer.Typer(

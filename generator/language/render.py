@@ -35,7 +35,7 @@ _SHORT_FORMS = {
 }
 """Functions written ``!X``. Those of Rules alone are documented in their long form only."""
 _WIDTH = 120
-_ONE_LINE = 88
+_ONE_LINE = 108
 """A collection of scalars whose text is no longer than this stands on one line."""
 _AMBIGUOUS = re.compile(
     r"[-+0-9._:e]+|[-+]?0[box][0-9a-f_]+|[0-9]{4}-[0-9]+-[0-9]+.*|[-+]?\.(inf|nan)|[yn~]|yes|no|on|off|=|<<",
@@ -72,10 +72,11 @@ def _node(value: Any) -> yaml.Node:
             return short
         pairs = [(_node(str(key)), _node(item)) for key, item in value.items()]
         is_function = any(str(key).startswith("Fn::") for key in value)
-        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=not is_function and _is_short(value))
+        is_short = not is_function and _is_short([it for pair in pairs for it in pair], is_list=False)
+        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=is_short)
     if isinstance(value, list | tuple):
         nodes = [_node(item) for item in value]
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(value))
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(nodes, is_list=True))
     return _scalar(value)
 
 
@@ -109,8 +110,21 @@ def _scalar(value: Any) -> yaml.ScalarNode:
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
 
 
-def _is_short(value: dict[str, Any] | list[Any] | tuple[Any, ...]) -> bool:
-    """Whether ``value`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
-    text = str(value)
-    is_plain_list = not isinstance(value, dict) and all(isinstance(item, str | int) for item in value)
-    return "\\n" not in text and (len(text) <= _ONE_LINE or is_plain_list)
+def _is_short(nodes: list[yaml.Node], *, is_list: bool) -> bool:
+    """Whether a collection of ``nodes`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
+    is_plain_list = is_list and all(isinstance(it, yaml.ScalarNode) for it in nodes)
+    return is_plain_list or _width(nodes) <= _ONE_LINE
+
+
+def _width(nodes: list[yaml.Node]) -> int:
+    """Characters of a collection of ``nodes`` on one line; more than any line has, where one cannot stand on it."""
+    total = 2
+    for node in nodes:
+        total += len(node.tag) + 1 if node.tag.startswith("!") else 0
+        if isinstance(node, yaml.ScalarNode):
+            total += 2 + (_WIDTH if node.style == "|" else len(node.value) + (2 if node.style else 0))
+        elif isinstance(node, yaml.SequenceNode):
+            total += 2 + _width(node.value)
+        else:
+            total += 2 + _width([it for pair in node.value for it in pair])
+    return total

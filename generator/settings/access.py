@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import KEY_OR_ALIAS_ARN, PRINCIPAL_ARN, SWITCH, items, of_server, optional, whole_number
+from generator.settings.values import (
+    IPV6_CIDR,
+    KEY_OR_ALIAS_ARN,
+    PRINCIPAL_ARN,
+    SWITCH,
+    items,
+    of_server,
+    optional,
+    whole_number,
+)
 from server import contract
 
 MAX_IPV6_CIDRS = 5
@@ -34,8 +43,8 @@ INGRESS_IPV6_CIDRS = Setting(
     label="IPv6 ranges that may connect",
     description=f"Up to {MAX_IPV6_CIDRS}, separated by commas; used by a dual-stack load balancer. Empty: none.",
     default="",
-    pattern=items("[0-9a-f:]+/[0-9]{1,3}", MAX_IPV6_CIDRS, least=0),
-    constraint=f"must be up to {MAX_IPV6_CIDRS} IPv6 CIDR blocks separated by commas, e.g. 2001:db8::/32, or empty",
+    pattern=items(IPV6_CIDR, MAX_IPV6_CIDRS, least=0, distinct=True),
+    constraint=f"must be up to {MAX_IPV6_CIDRS} different IPv6 CIDR blocks separated by commas without blanks, in short form, zeros after the prefix, e.g. 2001:db8::/32, or empty",
 )
 CERTIFICATE_ARN = Setting(
     name="CertificateArn",
@@ -74,7 +83,7 @@ SECRET_READERS = Setting(
     description="Up to 10 ARNs of roles, users, or accounts (ending in :root), whose own policies then decide, separated by commas. Of a role, not of its sessions.",
     default="",
     pattern=items(PRINCIPAL_ARN, 10, least=0),
-    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas, without wildcards, or empty",
+    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas without blanks, without wildcards, or empty",
 )
 READER_ACCOUNT = Setting(
     name="ReaderAccount",

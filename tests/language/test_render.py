@@ -81,7 +81,8 @@ def test_json_stays_on_its_line(path: Path) -> None:
     text = path.read_text()
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.ScalarEvent) and re.fullmatch(r"[\[{].*[\]}]", event.value, re.DOTALL):
-            assert event.start_mark and event.end_mark
+            assert event.start_mark
+            assert event.end_mark
             lines = event.end_mark.line - event.start_mark.line
             assert lines <= (2 if event.style == "|" else 0), event.value
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from generator.packages import simple
+from generator.packages import simple, transport
 
 from ..server.tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
 from .conftest import Import
@@ -24,7 +24,7 @@ NAME, CONTENT = wheel("acme", "2.0")
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simple, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.01)
 
 
 def _truncated(handler: BaseHTTPRequestHandler) -> None:
@@ -43,14 +43,19 @@ LIES: dict[str, dict[str, Any]] = {
     "a port that is none": {"url": "http://127.0.0.1:99999999/x"},
     "no address at all": {"url": "http://["},
     "an account in its address": {"url": "http://user:pw@127.0.0.1:1/x"},
-    "a time that is none": {"upload-time": "yesterday"},
-    "a yank that is none": {"yanked": None},
     "nothing there": {"url": "/gone"},
-    "a name with a separator": {"filename": f"../{NAME}"},
-    "a name with a line end": {"filename": f"acme-2.0\r\nX: y{NAME}"},
-    "another project's name": {"filename": wheel("other", "2.0")[0]},
-    "an egg": {"filename": "acme-2.0-py3.9.egg"},
     "another version within": {"filename": wheel("acme", "3.0")[0]},
+    "no entry's address": {"url": None},
+    "a size below zero": {"size": -1, "hashes": {"sha256": "0"}},
+}
+NO_PACKAGES: dict[str, str] = {
+    "a name with a separator": f"../{NAME}",
+    "a name with a line end": f"acme-2.0\r\nX: y{NAME}",
+    "another project's name": wheel("other", "2.0")[0],
+    "an egg": "acme-2.0-py3.9.egg",
+    "an installer": "acme-2.0.win32.exe",
+    "no version": "acme-latest.tar.gz",
+    "a signature without its file": "acme-2.0.tar.gz.asc",
 }
 
 
@@ -67,12 +72,24 @@ def test_what_is_not_as_its_page_says_is_not_stored(
     assert max(map(len, printed.splitlines())) < 1200
 
 
+@pytest.mark.parametrize("name", NO_PACKAGES.values(), ids=NO_PACKAGES)
+def test_what_pip_would_not_install_is_counted_and_leaves_the_import_complete(
+    name: str, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT, filename=name), scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 4
+    assert visible(directory) == [GOOD]
+    assert "complete: 1 imported, 0 were here, 1 no package" in capsys.readouterr().out
+    assert bring(scripted.url) == 4
+    assert "0 to import, 1 are here, 1 no package" in capsys.readouterr().out
+
+
 def test_a_page_brings_files_of_its_own_project_alone(
     scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A good file of another, which nobody asked for."""
     scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT), scripted.file(*wheel("other", "1.0")))
-    assert bring(scripted.url, "acme") == 1
+    assert bring(scripted.url, "acme") == 4
     assert visible(directory) == [GOOD]
     assert "it is a file of other" in capsys.readouterr().out
 
@@ -130,7 +147,7 @@ def test_what_stays_broken_is_told_and_comes_with_the_next_run(
     scripted.page("acme", scripted.file(NAME, CONTENT), scripted.file(GOOD, GOOD_CONTENT))
     scripted.answers[f"/files/{NAME}"], good = _truncated, scripted.answers[f"/files/{NAME}"]
     assert bring(scripted.url) == 1
-    assert "1 imported, 0 were here, 0 refused, 1 failed: run it again" in capsys.readouterr().out
+    assert "incomplete: 1 imported, 0 were here, 1 failed" in capsys.readouterr().out
     scripted.answers[f"/files/{NAME}"] = good
     scripted.asked.clear()
     assert bring(scripted.url) == 0
@@ -204,7 +221,7 @@ def test_files_without_hashes_are_counted_and_compared_by_content(
     assert bring(scripted.url) == 1
     printed = capsys.readouterr().out
     assert "2 files have no hash there" in printed
-    assert "1 imported, 0 were here, 1 refused, 0 failed" in printed
+    assert "incomplete: 1 imported, 0 were here, 1 refused" in printed
     assert (directory / GOOD).read_bytes() == GOOD_CONTENT
     assert bring(scripted.url) == 1
     assert "0 imported, 1 were here, 1 refused" in capsys.readouterr().out

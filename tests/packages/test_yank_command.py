@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.commands import main
-from generator.packages import simple
+from generator.packages import transport
 
 from ..server.tasks import READER, Task, free_port, wheel
 
@@ -43,7 +43,7 @@ def test_refusals_say_why(target: Task, monkeypatch: pytest.MonkeyPatch, capsys:
     ):
         assert main(["yank", *words, "--to", target.url]) == 2
         assert reason in capsys.readouterr().err
-    monkeypatch.setattr(simple, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.01)
     assert main(["yank", "acme-core", "1.2", "--to", f"http://127.0.0.1:{free_port()}"]) == 1
     assert "error: " in capsys.readouterr().err
     for password, reason in ((READER[1], "The account reader may not upload"), ("wrong", "look at TWINE_USERNAME")):

@@ -134,7 +134,7 @@ class Answered(NamedTuple):
     content: bytes
 
 
-class Pages:
+class KeptPages:
     """Nothing in it fails: what cannot be read is asked for, and what cannot be written is not kept."""
 
     def __init__(self, root: Path) -> None:

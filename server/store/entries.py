@@ -30,7 +30,7 @@ _REPORTS = 1000
 _reported: set[tuple[str, str]] = set()
 
 
-class Reading(NamedTuple):
+class Contents(NamedTuple):
     """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
 
     known: set[str]
@@ -50,14 +50,14 @@ def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
     return f"{path}/{name}"
 
 
-def read(descriptor: int, root: str, path: str, known: Container[str]) -> Reading:
+def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:
     """
     The entries of the open directory at `path`; names in `known` are not looked at again.
 
     Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
-    reading = Reading(set(), {}, set(), set(), set())
+    reading = Contents(set(), {}, set(), set(), set())
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = entry.name
@@ -70,7 +70,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
     return reading
 
 
-def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
+def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) -> None:
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
     # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.

@@ -151,14 +151,12 @@ class Application:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
-                if quote(name) != name:
-                    raise _absent(name)
-                return Work("storage", lambda: self._json(name, environ))
+                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
-                return Work("storage", lambda: self._page(name, environ))
+                return Work("storage", lambda: _found(self._pages.project(name, environ), name))
         raise Refusal(404, "Not Found")
 
     def _projects_at(self, segments: list[str]) -> Iterator[str]:
@@ -184,25 +182,20 @@ class Application:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
         raise _absent(name)
 
-    def _page(self, name: str, environ: Environ) -> Response:
-        if response := self._pages.project(name, environ):
-            return response
-        raise _absent(name)
-
-    def _json(self, name: str, environ: Environ) -> Response:
-        if response := project_json(self._listings, name, environ):
-            return response
-        raise _absent(name)
-
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
         response = download(self._index, path, environ)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")])
-        if response is None:
-            raise _absent(path)
-        return response
+        return _found(response, path)
+
+
+def _found(response: Response | None, name: str) -> Response:
+    """Raises Refusal."""
+    if response is None:
+        raise _absent(name)
+    return response
 
 
 def _absent(name: str) -> Refusal:

@@ -22,6 +22,7 @@ from generator.parts.rotation import rotation
 from generator.parts.tags import tags
 from server import contract
 
+SERVER_PORT = (contract.PORT.default, contract.PORT.default)
 DYNAMIC_PORTS = (32768, 65535)
 """Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""
 NFS_PORT = 2049
@@ -59,7 +60,7 @@ def security(stack: Stack) -> Security:
             stack.if_(
                 conditions.IS_EC2,
                 _tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts)),
-                _tcp((contract.PORT.default, contract.PORT.default), "tasks", DestinationSecurityGroupId=Ref(tasks)),
+                _tcp(SERVER_PORT, "tasks", DestinationSecurityGroupId=Ref(tasks)),
             )
         ],
     )
@@ -74,11 +75,7 @@ def security(stack: Stack) -> Security:
         SecurityGroupIngress(
             "TaskIngress",
             GroupId=Ref(tasks),
-            **_tcp(
-                (contract.PORT.default, contract.PORT.default),
-                "the load balancer",
-                SourceSecurityGroupId=Ref(load_balancer),
-            ),
+            **_tcp(SERVER_PORT, "the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
         )
     )
     file_system = _file_system_group(stack, hosts, tasks)

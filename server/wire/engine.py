@@ -164,13 +164,16 @@ class Engine:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 log.error("No more files can be opened: the longest-waiting connections are closed")
-                self._make_room()
+                self._make_room(least=1)
         with contextlib.suppress(OSError, ValueError):
             self._epoll.modify(listener, READABLE)
 
-    def _make_room(self) -> None:
-        waiting = (c for c in list(self._connections.values()) if c.deadline < math.inf and not c.overdue)
-        for connection in heapq.nsmallest(ACCEPTS_AT_ONCE, waiting, key=lambda connection: connection.deadline):
+    def _make_room(self, least: int = 0) -> None:
+        """Cut off as many as are too many, those that were waited for longest; who is cut off already makes room, too."""
+        staying = [connection for connection in list(self._connections.values()) if not connection.overdue]
+        count = max(least, len(staying) - self._limit + max(1, min(ACCEPTS_AT_ONCE, self._limit // 64)))
+        waiting = (connection for connection in staying if connection.deadline < math.inf)
+        for connection in heapq.nsmallest(count, waiting, key=lambda connection: connection.deadline):
             self._cut_off(connection)
 
     def _guard(self, connection: Connection, step: Step) -> None:

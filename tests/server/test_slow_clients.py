@@ -5,16 +5,16 @@ from __future__ import annotations
 import resource
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, status_of, wheel
-from .test_engine import CONTENT, NAME, WRONG, cut_off
-from .test_requests import MULTIPART, head
-from .test_uploads import wait_for
+from .connections import MULTIPART, WRONG, cut_off, everything, head
+from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
+from .test_engine import CONTENT, NAME
 
 
 def allow_connections(count: int) -> None:
@@ -88,32 +88,26 @@ def test_more_connections_than_are_kept_close_the_oldest(
     assert "Too many open files" not in task.errors.read_text()
 
 
-def send_until_full(task: Task, request: bytes) -> socket.socket:
-    """A connection whose client asks on and on, and never reads."""
+def ask_and_never_read(task: Task) -> socket.socket:
+    """A stranger's connection, full of answers: each is as long as the name that was asked for."""
+    request = head(f"GET /{'a' * 7000} HTTP/1.1")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", task.port))
-    connection.setblocking(False)
-    wait_for(lambda: not _takes_more(connection, request * 1000))
+    connection.settimeout(0.3)
+    with suppress(TimeoutError):
+        while True:
+            connection.sendall(request)
     return connection
 
 
-def _takes_more(connection: socket.socket, data: bytes) -> bool:
-    try:
-        connection.send(data)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: StartTask, directory: Path) -> None:
-    """A stranger may do so."""
     (directory / NAME).write_bytes(CONTENT)
-    task = start_newest(directory, "prlimit --nofile=200:200")
-    strangers = [send_until_full(task, head("GET /simple/ HTTP/1.1")) for _ in range(120)]
-    honest = [task.connect() for _ in range(60)]
+    task = start_newest(directory, "prlimit --nofile=60:60")
+    strangers = [ask_and_never_read(task) for _ in range(28)]
+    honest = [task.connect() for _ in range(15)]
     use(task)
-    for connection in honest[-20:]:
+    for connection in honest[-5:]:
         connection.sendall(head("GET /health HTTP/1.1"))
         assert status_of(connection) == 200
     for connection in strangers:
@@ -124,7 +118,7 @@ def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, direc
     (directory / NAME).write_bytes(CONTENT)
     (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
     task = start_newest(directory, STALL_TIMEOUT="2")
-    waiting = [send_until_full(task, head("GET /simple/ HTTP/1.1"))]
+    waiting = [ask_and_never_read(task)]
     upload = f"Content-Type: {MULTIPART}", "Content-Length: 100000000"
     for request in (
         b"",

@@ -58,7 +58,7 @@ def deploy(
     parameters: Parameters = Path("parameters.json"),
     allow_data_loss: Annotated[
         list[str] | None,
-        typer.Option(metavar="LOGICAL_ID", help="Let this resource with data be replaced or removed. Repeatable."),
+        typer.Option(metavar="NAME", help="Let this resource with data be replaced or removed. Repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the changes.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every resource.")] = False,

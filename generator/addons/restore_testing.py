@@ -12,6 +12,7 @@ from troposphere.backup import RestoreTestingPlan, RestoreTestingRecoveryPointSe
 from generator import settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, Stack
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.file_system import file_system_arn
 from generator.parts.iam import managed, role
 from generator.parts.tags import tags
@@ -53,7 +54,7 @@ _NEWEST_OF_DAYS = 35
 
 def restore_testing() -> dict[str, Template]:
     """The template by its file name; a test that fails is told by the server's own stack, rule FailedRestore."""
-    edition = Single("restore-testing.yaml", "Private PyPI: tests that restore a backup on a schedule", _FORM)
+    edition = Single("restore-testing.yaml", DESCRIPTIONS["restore-testing.yaml"], _FORM)
     stack = edition.stack("RestoreTesting", "")
     restorer = role(
         stack,

@@ -27,6 +27,7 @@ from generator.catalog.launch_role import SERVICES, statements
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
 from generator.language.wiring import Group, Kind, Setting, Stack, Wire, only_if
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 from generator.parts.iam import document
 from generator.parts.tags import PROJECT
 
@@ -82,7 +83,7 @@ _EMPTY = {
 
 def catalog(product: Template) -> dict[str, Template]:
     """The template around ``product``, the single-file edition, by its file name."""
-    edition = Single("service-catalog.yaml", "Private PyPI: Service Catalog portfolio, product and launch role", _FORM)
+    edition = Single(SERVICE_CATALOG, DESCRIPTIONS[SERVICE_CATALOG], _FORM)
     stack = edition.stack("Catalog", "")
     offer = _product(stack)
     portfolio = stack.add(

@@ -17,7 +17,7 @@ SERVER = (PARENT, SINGLE)
 
 def is_of(cloudformation: Client, stack: Stack, template: str) -> bool:
     """Whether the stack is of this template, by its file name."""
-    return _description(cloudformation, stack) == DESCRIPTIONS[template]
+    return _template(_description(cloudformation, stack)) == template
 
 
 def refuse_other(cloudformation: Client, stack: Stack, templates: Collection[str]) -> None:
@@ -28,13 +28,17 @@ def refuse_other(cloudformation: Client, stack: Stack, templates: Collection[str
     said = _description(cloudformation, stack)
     if stack["StackStatus"] == "REVIEW_IN_PROGRESS" and not said:
         _refuse_review(cloudformation, name, templates)
-    elif said not in [DESCRIPTIONS[it] for it in templates]:
-        ours = next((template for template, known in DESCRIPTIONS.items() if said == known), "")
+    elif (ours := _template(said)) not in templates:
         what = f"of {ours}" if ours else f"described as {said!r}" if said else "without a description"
         raise Problem(
             f"{name} is no stack of {wanted}, and was not touched. It is {what}, {stack['StackStatus']}, made on "
             f"{stack['CreationTime']:%Y-%m-%d}: look at --stack-name and the region"
         )
+
+
+def _template(description: str) -> str:
+    """The file name of the template with this description, empty where it is none of these."""
+    return next((name for name, known in DESCRIPTIONS.items() if description.startswith(known)), "")
 
 
 def _description(cloudformation: Client, stack: Stack) -> str:

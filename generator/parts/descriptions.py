@@ -1,4 +1,4 @@
-"""What a stack is: the Description of its template, which CloudFormation tells of a stack in any state."""
+"""What a stack is: the Description of its template, which CloudFormation gives for a stack in any state."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ DESCRIPTIONS = {
     "restore-testing.yaml": "Private PyPI: tests that restore a backup on a schedule",
     "web-acl.yaml": "Private PyPI: web ACL (AWS WAF) for the load balancer",
 }
-"""By template. Each is for good: the commands know by it which stacks are theirs, those of former releases too."""
+"""What the Description of each template begins with, for good: by it commands know their stacks, of former releases too."""

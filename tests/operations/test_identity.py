@@ -177,7 +177,8 @@ def test_the_single_file_is_the_servers_but_not_what_deploy_deploys(
 
 def test_every_template_and_release_bears_its_mark() -> None:
     built = {**templates(), **catalog(single().templates()[SINGLE])}
-    assert {name: built[name].to_dict()["Description"] for name in DESCRIPTIONS} == DESCRIPTIONS
+    for name, known in DESCRIPTIONS.items():
+        assert built[name].to_dict()["Description"].startswith(known)
     for release in (Path(__file__).parents[1] / "releases").glob("*.zip"):
         with ZipFile(release) as files:
             for name in (PARENT, SINGLE):

@@ -63,7 +63,7 @@ def refuse_capacity(stack_name: str, given: Mapping[str, str], previous: Mapping
         raise Problem(
             f"refused: {_CAPACITY}={after} in {stack_name}, which runs on {before}, takes the server down: its target group "
             "is replaced by an empty one before there are new tasks. Deploy a second stack with it on the same file system, "
-            'then move the names: docs/operations.md, "Another capacity"'
+            "then move the names: docs/runbooks/another-capacity.md"
         )
 
 

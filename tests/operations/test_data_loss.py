@@ -68,7 +68,7 @@ def test_a_change_between_hosts_and_fargate_is_refused(
 
 
 def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Parameters, here: Path) -> None:
-    """The way of docs/operations.md, up to the moved names."""
+    """The way of docs/runbooks/another-capacity.md, up to the moved names."""
     given = outputs()
     second = {"Capacity": "fargate", "ExistingFileSystemId": given["FileSystemId"], "CreateMountTargets": "false"}
     new = ("--stack-name", "pypi-next")

@@ -333,7 +333,7 @@ def alarms(stack: Stack, topic: Expression, prefix: Expression, values: Dimensio
                 OKActions=others,
                 Tags=tags(stack, "alarm"),
                 EvaluationPeriods=it.periods,
-                **({"DatapointsToAlarm": it.breaching} if it.breaching else {}),
+                DatapointsToAlarm=it.breaching or it.periods,
                 **it.metric.properties(values),
             )
         )

@@ -107,9 +107,13 @@ SITUATIONS: dict[str, tuple[dict[str, Samples], set[str]]] = {
     "a host's agent is still there while it ends": ({AGENTS: (1, 1, 1)}, set()),
     "a task is near its limit": ({"AWS/ECS MemoryUtilization <Service.Name>": (70, 125)}, {"TaskMemoryAlarm"}),
     "a host has no credits left": ({"AWS/EC2 CPUCreditBalance": (0, 500)}, {"CpuCreditAlarm"}),
-    "every second request fails, of a few in a quiet night": (
-        {f"{ALB} RequestCount": (4,), f"{ALB} HTTPCode_Target_5XX_Count": (2,), f"{ALB} TargetResponseTime": NOTHING},
+    "most requests fail, of nine a minute in a quiet night": (
+        {f"{ALB} RequestCount": (9,), f"{ALB} HTTPCode_Target_5XX_Count": (7,), f"{ALB} TargetResponseTime": NOTHING},
         {"SuccessRateAlarm"},
+    ),
+    "most requests fail, of ten a minute": (
+        {f"{ALB} RequestCount": (10,), f"{ALB} HTTPCode_Target_5XX_Count": (7,)},
+        {"FailingRequestsAlarm", "SuccessRateAlarm"},
     ),
     "most requests fail": (
         {f"{ALB} HTTPCode_Target_5XX_Count": (1100,)},
@@ -329,7 +333,7 @@ def test_nothing_rings_for_a_moment(alarms: dict[str, Data], situation: str) -> 
 def test_what_lasts_rings_within_half_an_hour(alarms: dict[str, Data]) -> None:
     """An outage within five minutes; what costs money, or nobody before a fortnight, may take longer."""
     for title, alarm in alarms.items():
-        periods = int(alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]))
+        periods = int(alarm["DatapointsToAlarm"])
         longest = max(int(it["Period"]) for it in metrics(alarm).values()) * periods
         if title not in ("CertificateExpiryAlarm", "CpuCreditAlarm", "MissingBackupAlarm"):
             assert longest <= (300 if title in OUTAGE else 1800), title

@@ -8,7 +8,7 @@ from troposphere import FindInMap, Join, Ref, Select, Split, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
-from generator.language.wiring import Expression, Stack, Wire, layer
+from generator.language.wiring import Expression, Stack, Wire, after, layer
 from generator.parts import dashboard
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
@@ -56,7 +56,8 @@ def monitoring(
         "BackupVaultName": stack.take(vault),
         "CertificateArn": stack.take(certificate),
         "LoadBalancer": stack.take(load_balancer_name),
-        "TargetGroup": stack.take(target_group_name),
+        # Without tasks yet the alarm on them would ring: it comes after the service, which waits until they are healthy.
+        "TargetGroup": after(stack.take(target_group_name), stack.take(service)),
         "AutoScalingGroupName": stack.take(auto_scaling_group),
         "ClusterName": stack.take(cluster),
         "ServiceName": stack.take(service),
@@ -67,10 +68,12 @@ def monitoring(
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     log_metrics(stack, stack.take(logs))
-    arns = alarms(stack, Ref(topic), dimensions)
+    name = _deployment_name(stack)
+    arns = alarms(stack, Ref(topic), name, dimensions)
     failures(
         stack,
         Ref(topic),
+        alarms=name,
         cluster=stack.take(cluster),
         service=stack.take(service),
         service_arn=stack.take(service_arn),
@@ -110,10 +113,18 @@ def _dashboard(stack: Stack, body: Sub) -> Expression:
     return stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
 
 
+def _deployment_name(stack: Stack) -> Join:
+    """Unique in the account and region: two stacks may have one ServiceName."""
+    return Join("-", [stack.take(settings.SERVICE_NAME), _stack_uuid_start()])
+
+
 def _dashboard_name(stack: Stack) -> Join:
     """Unique in the account, across its regions, as names of dashboards have to be."""
-    stack_uuid_start = Select(0, Split("-", Select(2, Split("/", Ref("AWS::StackId")))))
-    return Join("-", [stack.take(settings.SERVICE_NAME), Ref("AWS::Region"), stack_uuid_start])
+    return Join("-", [stack.take(settings.SERVICE_NAME), Ref("AWS::Region"), _stack_uuid_start()])
+
+
+def _stack_uuid_start() -> Select:
+    return Select(0, Split("-", Select(2, Split("/", Ref("AWS::StackId")))))
 
 
 def _dashboard_url(stack: Stack) -> Sub:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from generator.local import free_port
+from generator.local.processes import free_port
 from generator.parts.container_program import VARIABLE, entry_point, packed
 from tests.server.tasks import wheel
 

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data.
     "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("parts", "operations.exits"),
+    "local": ("local", "parts", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations"),

@@ -35,8 +35,10 @@ def credentials(
 ) -> int:
     """Print the credentials of one of the server's accounts, as a client reads them.
 
-    To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` and `poetry` (lines for a shell). To
-    upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
+    To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` (lines for a shell, for uv) and `poetry`
+    (lines for a shell). To upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
+
+    A file is not written where git would take it into a commit.
 
     Example: `pypiserver-aws credentials --format pypirc --output .pypirc`
     """

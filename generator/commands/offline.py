@@ -42,7 +42,7 @@ def local(
 
     Example: `pypiserver-aws local --directory packages`
     """
-    from generator.local import run
+    from generator.local.run import run
 
     if wrong := [it for it in environment or () if "=" not in it]:
         raise Problem(f"--environment {wrong[0]}: it wants NAME=VALUE")

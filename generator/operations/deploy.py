@@ -22,7 +22,16 @@ from generator.operations.guard import guard, refuse_capacity, refuse_loss
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
 from generator.operations.network import refuse_network
-from generator.operations.parameters import arguments, check, check_kept, missing, read, refuse_unwritable, write
+from generator.operations.parameters import (
+    arguments,
+    check,
+    check_kept,
+    missing,
+    read,
+    refuse_unwritable,
+    tidied,
+    write,
+)
 from generator.operations.publish import PARENT, publish
 from generator.operations.questions import ask
 from generator.operations.retention import refuse_retention
@@ -94,6 +103,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
             print(json.dumps(_plan(account, wish, status, url, made), indent=2))
         if not made.changes:
             terminal.line(f"{wish.stack_name} is as the template says: nothing to do")
+            next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
         terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
         terminal.show(_consequences(account, wish, status, made))
@@ -117,6 +127,7 @@ def _given(
     ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept and is refused now.
     """
     given = read(wish.parameters) if wish.parameters.exists() or not terminal.live else {}
+    given = tidied(declared, given)
     check(declared, given)
     check_kept(declared, given, previous)
     lacking = missing(declared, given, previous)
@@ -125,9 +136,15 @@ def _given(
     if wish.yes or not terminal.live:
         raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
     refuse_unwritable(wish.parameters)
-    given |= ask(account, terminal, declared, lacking)
+    try:
+        for answered in ask(account, terminal, declared, lacking, given):
+            given = answered
+            write(wish.parameters, given)
+    except KeyboardInterrupt:
+        if wish.parameters.exists():
+            terminal.line(f"{wish.parameters} has the answers so far: the same command asks for the rest")
+        raise
     check(declared, given)
-    write(wish.parameters, given)
     terminal.line(f"{wish.parameters} has these values; what it does not name keeps its default")
     return given
 

@@ -147,10 +147,6 @@ def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Trans
                     return Transferred("present", _withdraw(target, wanted.yank))
                 return Transferred("left", [(Left.REFUSED, f"{name}: other content is here under this name")])
             uploaded = _time(file.uploaded or arrived.modified)
-            if uploaded is None:
-                lost.append(
-                    (Left.LOST, f"{name}: its upload time, which the source does not say, or not as one that can be")
-                )
             try:
                 target.upload(name, content, arrived.sha256, uploaded, signature)
             except Failed as error:

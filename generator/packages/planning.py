@@ -135,9 +135,9 @@ def fill(plan: Plan, source: SimpleIndex, target: SimpleIndex, names: Sequence[s
     plan.seconds_an_answer = (time.monotonic() - began) / max(1, asked) * min(asked, AT_ONCE)
     for project, files in _by_project(root).items():
         plan.add(_compared(project, Page(files=files), target if project in known else None))
-    if not (wanted or root.declared or plan.wanted or plan.present) and not plan.report.counts.keys() - {
-        Left.NO_PACKAGE
-    }:
+    plan.report.add_all((Left.DAMAGED, what) for what in root.unread)
+    told = plan.report.counts.keys() - {Left.NO_PACKAGE, Left.GONE}
+    if not (wanted or root.declared or plan.wanted or plan.present or told):
         raise Problem(
             f"{source.url} lists no packages: give the address of an index, most end in /simple/, or of a directory"
         )
@@ -186,7 +186,7 @@ def _compared(project: str, page: Page, target: SimpleIndex | None) -> Found:
         found.left.append((Left.LOST, f"{project}: its status there, {page.status}: there is none here"))
     if attested := sum(it.file.attested for it in found.wanted):
         found.left.append((Left.LOST, f"{project}: attestations (PEP 740) of {attested:,} files: there are none here"))
-    found.left += [(Left.DAMAGED, f"{project}: {what} has no address on its page") for what in page.unread]
+    found.left += [(Left.DAMAGED, f"{project}: {what}") for what in page.unread]
     if not (page.files or page.declared or found.left):
         found.left.append((Left.NO_PACKAGE, f"{project}: its page lists no file"))
     return found

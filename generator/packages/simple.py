@@ -100,21 +100,27 @@ class SimpleIndex:
 
     def project(self, name: str) -> Page | None:
         """The page of the project, or ``None`` where the index has no such project."""
-        found = self._page(f"{self.url}{name}/")
-        if found is not None:
+        canonical = f"{self.url}{name}/"
+        linked = self._address(name, canonical)
+        found = self._page(linked)
+        if found is None and linked != canonical:
+            return self._page(canonical)
+        if found is not None or self._addresses is not None:
             return found
         # A directory is found under its own spelling alone.
         with self._looking:
             if self._addresses is None:
-                self._addresses = {}
                 with suppress(Failed):
                     self._keep_addresses(self._page(self.url) or Page())
-        address = self._addresses.get(name)
-        return self._page(address) if address else None
+        linked = self._address(name, canonical)
+        return self._page(linked) if linked != canonical else None
+
+    def _address(self, name: str, canonical: str) -> str:
+        return canonical if self._addresses is None else self._addresses.get(name, canonical)
 
     def _keep_addresses(self, root: Page) -> None:
         self._addresses = {
-            entry.name: f"{without_query(entry.url).removesuffix('/')}/"
+            entry.name: without_query(entry.url)
             for entry in root.projects
             if entry.url and origin(entry.url) == self._transport.origin
         }

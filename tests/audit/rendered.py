@@ -9,18 +9,13 @@ import json
 import re
 from typing import Any
 
-from deployments import DEFAULTS, Editions, everything
+from deployments import CATALOG, DEFAULTS, Editions, everything
 from resolve import PLACES, Data, Evaluation
 
 from generator.build.examples import PARAMETERS
 from generator.catalog.template import catalog
 from generator.parent import templates
 
-CATALOG = {
-    "Version": "1.0.0",
-    "TemplateUrl": "https://bucket.s3.eu-west-1.amazonaws.com/pypiserver-single.yaml",
-    "PrincipalArns": "arn:aws:iam::123456789012:role/developers",
-}
 DNS = {
     "HostedZoneName": "example.com",
     "HostedZoneId": "Z0123456789ABC",

@@ -15,7 +15,7 @@ from emulator import emulator, environment
 from stacks import give
 
 from generator import __version__
-from generator.local import free_port
+from generator.local.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

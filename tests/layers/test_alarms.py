@@ -17,8 +17,8 @@ import pytest
 from cfnlint.data.schemas.extensions import aws_ec2_instance
 from cloudwatch import DIMENSIONS, Metrics, Samples, metrics, name_of, state
 from deployments import Editions, of_type
-from order import waits
 from resolve import Data
+from updates import waits
 
 from generator.sizing import INSTANCES
 

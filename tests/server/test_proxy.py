@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.local import running, wait_for_listener
+from generator.local.processes import running, wait_for_listener
 
 from .conftest import StartTask
 from .tasks import READER, Task, basic, free_port, wheel

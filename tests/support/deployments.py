@@ -21,6 +21,16 @@ REQUIRED = {
 }
 """The least that can be deployed with automatic certificate and records."""
 
+CATALOG = {
+    "Version": "1.0.0",
+    "TemplateUrl": f"https://bucket.s3.eu-west-1.amazonaws.com/pypiserver/{'0' * 32}/pypiserver-single.yaml",
+    "PrincipalArn1": "arn:aws:iam::123456789012:role/developers",
+    "VpcIds": REQUIRED["VpcId"],
+    "SubnetIds": f"{REQUIRED['LoadBalancerSubnets']},{REQUIRED['AsgSubnets']}",
+    "HostedZoneIds": REQUIRED["HostedZoneId"],
+}
+"""Parameters of service-catalog.yaml whose administrator lets ``REQUIRED`` be launched."""
+
 
 def items(form: str, count: int) -> str:
     """``count`` list items, numbered from 1 in the place of ``{}``, joined by commas."""

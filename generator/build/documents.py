@@ -13,6 +13,7 @@ from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
 from generator.parts.container_program import CAPACITY, packed
+from server import contract
 
 BENCHMARK = Path("docs", "benchmark.json")
 """In a checkout: what the server was measured to do."""
@@ -44,6 +45,7 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
         "capacities": costs.capacities(),
         "profiles": costs.profiles(templates, benchmark),
         "room": room(),
+        "variables": variables(),
     }
 
 
@@ -54,6 +56,19 @@ def room() -> str:
         f"Of {CAPACITY / 1000:.0f},000 characters {left / 1000:.0f},000 are left to the program, {100 * left / CAPACITY:.0f} %.\n"
         "Tests fail at less than 15 %, and where settings with their longest values leave less than 4 KB of the task definition."
     )
+
+
+def variables() -> str:
+    """What the server reads from its environment."""
+    rows = []
+    for it in contract.ALL:
+        if isinstance(it, contract.Account):
+            rows.append(f"| `{it.username}`, `{it.password}` | none | | {it.meaning} |")
+        else:
+            rows.append(
+                f"| `{it.name}` | {f'`{it.default}`' if it.default != '' else 'empty'} | {it.form} | {it.meaning} |"
+            )
+    return "\n".join(["| Variable | Default | Takes | |", "|---|---|---|---|", *rows])
 
 
 def parameters() -> str:

@@ -16,8 +16,7 @@ from log_filters import matches
 from log_insights import ask
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, sha256, status_of, wheel
-from .test_uploads import wait_for
+from .tasks import PUBLISHER, READER, Task, basic, sha256, status_of, wait_for, wheel
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 NAME, CONTENT = wheel("demo", "1.0")

@@ -13,7 +13,7 @@ from troposphere import GetAtt, Join, Split, Sub, cloudwatch
 from generator import conditions, settings
 from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
-from generator.parts import log_metrics, runbooks
+from generator.parts import log_metrics, names, runbooks
 from generator.parts.metrics import Computed, Dimensions, Metric
 from generator.parts.tags import tags
 
@@ -57,7 +57,7 @@ def _successes(period: int, least: int) -> Computed:
     RequestCount has only requests for which there was a target. For the others the load balancer answers 503.
     """
     asked = "(FILL(requests,0)+FILL(refused,0))"
-    names = {
+    metrics = {
         "requests": "RequestCount",
         "refused": "HTTPCode_ELB_503_Count",
         "target": "HTTPCode_Target_5XX_Count",
@@ -67,7 +67,7 @@ def _successes(period: int, least: int) -> Computed:
         "success",
         "Success rate (%)",
         f"IF({asked}>={least},100*(1-(FILL(target,0)+FILL(elb,0))/IF({asked}>0,{asked},1)),100)",
-        {key: Metric("AWS/ApplicationELB", name, "Sum", period, _LOAD_BALANCER) for key, name in names.items()},
+        {key: Metric("AWS/ApplicationELB", name, "Sum", period, _LOAD_BALANCER) for key, name in metrics.items()},
     )
 
 
@@ -310,10 +310,10 @@ OUTAGE_DESCRIPTION = (
 )
 
 
-def alarms(stack: Stack, topic: Expression, prefix: Expression, values: Dimensions) -> Expression:
+def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
     """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas.
 
-    Names begin with ``prefix``. The outage is told to the operator's pager instead, if there is one.
+    The outage is told to the operator's pager instead, if there is one.
     """
     actions = appended(stack, [topic], settings.ALARM_TOPIC_ARNS, conditions.HAS_ALARM_TOPICS)
     others = stack.if_(conditions.HAS_ALARM_TOPICS, Split(",", stack.take(settings.ALARM_TOPIC_ARNS)))
@@ -324,7 +324,7 @@ def alarms(stack: Stack, topic: Expression, prefix: Expression, values: Dimensio
             cloudwatch.Alarm(
                 it.title,
                 **only_if(stack.when(it.condition) if it.condition else None),
-                AlarmName=Join("-", [prefix, it.title]),
+                AlarmName=Join("-", [names.in_region(stack), it.title]),
                 AlarmDescription=runbooks.named(it.description, it.runbook),
                 ComparisonOperator=it.comparison,
                 Threshold=threshold,
@@ -340,18 +340,18 @@ def alarms(stack: Stack, topic: Expression, prefix: Expression, values: Dimensio
         arn = GetAtt(alarm, "Arn")
         separated = Sub(",${Arn}", Arn=arn) if arns else arn
         arns.append(stack.if_(it.condition, separated, "") if it.condition else separated)
-    _outage(stack, prefix, actions, others)
+    _outage(stack, actions, others)
     return Join("", arns)
 
 
-def _outage(stack: Stack, prefix: Expression, actions: Expression, others: Expression) -> None:
+def _outage(stack: Stack, actions: Expression, others: Expression) -> None:
     """The one alarm to be woken by; not in the list of the others, which are its causes."""
     pager = [stack.take(settings.PAGER_TOPIC_ARN)]
     stack.add(
         cloudwatch.CompositeAlarm(
             "PackagesUnavailableAlarm",
             Condition=stack.when(conditions.HAS_ALWAYS_TASKS),
-            AlarmName=Join("-", [prefix, "PackagesUnavailableAlarm"]),
+            AlarmName=Join("-", [names.in_region(stack), "PackagesUnavailableAlarm"]),
             AlarmDescription=runbooks.named(OUTAGE_DESCRIPTION, runbooks.OUTAGE),
             AlarmRule=Join(" OR ", [Sub('ALARM("${Arn}")', Arn=GetAtt(title, "Arn")) for title in OUTAGE]),
             AlarmActions=stack.if_(conditions.HAS_PAGER, pager, actions),

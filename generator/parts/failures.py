@@ -6,7 +6,7 @@ from troposphere import Join, Sub, events
 
 from generator import conditions
 from generator.language.wiring import Expression, Stack
-from generator.parts import runbooks
+from generator.parts import names, runbooks
 from generator.parts.file_system import file_system_arn
 from generator.parts.tags import tags
 
@@ -15,7 +15,6 @@ def failures(
     stack: Stack,
     topic: Expression,
     *,
-    alarms: Expression,
     cluster: Expression,
     service: Expression,
     service_arn: Expression,
@@ -24,8 +23,6 @@ def failures(
     vault: Expression,
 ) -> None:
     """Rules that tell ``topic`` of failures, each with what is known of the reason.
-
-    And of alarms that ended, whose names begin with ``alarms`` and a hyphen.
 
     Of the service ``service``, ARN ``service_arn``, in the cluster ``cluster`` (names); of the hosts in
     ``auto_scaling_group``; of backups of ``file_system``, and of their copies from ``vault`` (a name).
@@ -50,13 +47,13 @@ def failures(
             Tags=tags(stack, "failed-deployment"),
         )
     )
-    _alarms(stack, topic, alarms)
+    _alarms(stack, topic)
     _tasks(stack, topic, cluster, service, service_arn)
     _hosts(stack, topic, auto_scaling_group)
     _backups(stack, topic, file_system_arn(file_system), vault)
 
 
-def _alarms(stack: Stack, topic: Expression, prefix: Expression) -> None:
+def _alarms(stack: Stack, topic: Expression) -> None:
     """An alarm's own message for OK would also come when it is new, as it begins without a state.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
@@ -69,7 +66,7 @@ def _alarms(stack: Stack, topic: Expression, prefix: Expression) -> None:
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
                 "detail": {
-                    "alarmName": [{"prefix": Join("-", [prefix, ""])}],
+                    "alarmName": [{"prefix": Join("-", [names.in_region(stack), ""])}],
                     "previousState": {"value": ["ALARM"]},
                     "state": {"value": ["OK"]},
                 },

@@ -192,12 +192,13 @@ def test_every_endpoint_is_needed(editions: Editions, capacity: str) -> None:
 def test_hosts_with_an_old_agent_can_have_its_endpoint(editions: Editions) -> None:
     """Which newer regions do not have, so that it would fail there: for who asks, and has hosts that it is for."""
     asked = {"Ec2Messages": "true"}
-    for given, expected in (
+    cases: list[tuple[dict[str, Any], bool]] = [
         ({"NatGateways": "none"}, False),
         ({"NatGateways": "none"} | asked, True),
         ({"NatGateways": "none", "Capacity": "fargate"} | asked, False),
         (asked, False),
-    ):
+    ]
+    for given, expected in cases:
         assert ("Ec2MessagesEndpoint" in made(editions, **given).resources) is expected, given
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, NamedTuple
 
 from rich.filesize import decimal
@@ -20,9 +21,7 @@ from generator.packages.report import Left, left_of
 from generator.packages.simple import SIGNATURE_BYTES, SimpleIndex
 from generator.packages.threads import at_once
 from generator.packages.transport import Failed, Stopped, printable
-
-EARLIEST = datetime(2003, 1, 1, tzinfo=UTC)
-"""No package was uploaded anywhere before PyPI began; the server takes no earlier time."""
+from server.distributions.times import EARLIEST
 
 Outcome = list[tuple[Left, str]]
 """What of a file is left behind, and why; nothing where all of it is here."""
@@ -197,7 +196,7 @@ def _withdraw(target: SimpleIndex, yank: Yank | None) -> Outcome:
 
 def _time(uploaded: datetime | None) -> datetime | None:
     """What the server takes for a time: an index can claim any."""
-    return uploaded if uploaded and EARLIEST <= uploaded < datetime.now(UTC) else None
+    return uploaded if uploaded and EARLIEST <= uploaded.timestamp() < time.time() else None
 
 
 def _no_room(error: OSError) -> str:

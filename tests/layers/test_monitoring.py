@@ -8,18 +8,12 @@ from typing import Any
 
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from deployments import DEFAULTS, REQUIRED, Editions, everything, items, of_type
+from deployments import CASES, DEFAULTS, REQUIRED, Editions, items, of_type
 from resolve import PLACES, Data, Place, Values
 
 from generator import settings
 
-CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
 MODES = settings.EFS_THROUGHPUT_MODE.values
-
-
-@pytest.fixture(params=CASES)
-def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
-    return editions.nested(CASES[request.param]).resources
 
 
 @pytest.mark.parametrize("more", range(settings.MAX_ALARM_TOPICS + 1))

@@ -53,10 +53,13 @@ def test_names_in_the_documents_exist() -> None:
         "AccessDenied",
         "CannotPullContainerError",
         "CloudWatch",
+        "LastReplicatedTimestamp",
         "OutOfMemoryError",
         "PendingConfirmation",
+        "ReplicationConfiguration",
         "ResourceInitializationError",
         "SecretString",
+        "TimeSinceLastSync",
         "VcpuLimitExceeded",
     }
     known = {setting.name for setting in settings.ALL} | aws | {SECRET}

@@ -11,6 +11,7 @@ from troposphere import Template
 from generator.build import documents
 from generator.build.examples import example_parameters
 from generator.build.validate import validate
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.language.render import to_yaml
 from generator.parent import nested, templates
@@ -27,7 +28,7 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
     directory = root / "templates"
     directory.mkdir(exist_ok=True)
     built = templates()
-    built |= catalog(built["pypiserver-single.yaml"])
+    built |= {**catalog(built["pypiserver-single.yaml"]), **deployer(built)}
     for name, template in built.items():
         (directory / name).write_text(to_yaml(template))
     if (benchmark := root / documents.BENCHMARK).exists():

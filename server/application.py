@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from threading import Thread
@@ -17,16 +16,18 @@ from server.distributions.listed import project_of
 from server.distributions.names import normalized
 from server.proxy.sides import UPSTREAM
 from server.proxy.upstream import Upstream
+from server.publishing.actions import Actions
+from server.publishing.forms import Form
 from server.settings import Settings
 from server.store.packages import Packages
 from server.store.upkeep import keep_up
+from server.views.all_files import all_files
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
 from server.views.pages import WELCOME, Pages, asked_by_people
+from server.views.project_json import project_json
 from server.views.records import write_change
-from server.views.stock import Stock
-from server.views.uploads import ARRIVED, Uploads
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.messages import Environ, Later, Refusal, Response, Work, plain, redirect, unauthorized, whole
 
@@ -43,38 +44,26 @@ class Application:
         self.access = Access(settings.accounts)
         self._fallback_url = settings.fallback_url.rstrip("/")
         packages = Packages(settings.packages_directory)
+        self._packages = packages
         self._index = packages.index
         self._listings = Listings(packages)
         self._pages = Pages(packages, self._listings)
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
-        self._uploads = Uploads(
+        self._actions = Actions(
             packages,
             immutable=settings.immutable,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
-        self._stock = Stock(packages, immutable=settings.immutable, fallback_url=settings.fallback_url)
         Thread(target=keep_up, args=(packages,), daemon=True).start()
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
-        return self._recorded(self._guard(lambda: self._route(environ), environ), environ)
+        return self._guard(lambda: self._route(environ), environ)
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
         """What a Work's `call`, or then a Later's `finish`, gives."""
-        return self._recorded(self._guard(call, environ), environ)
-
-    def _recorded(self, answered: Answered, environ: Environ) -> Answered:
-        """A change that is refused is in the log before its client knows."""
-        if (
-            isinstance(answered, Response)
-            and answered.status >= 400
-            and environ["REQUEST_METHOD"] == "POST"
-            and environ["PATH_INFO"] == "/"
-        ):
-            file, sha256, size = environ.get(ARRIVED, (None, None, None))
-            write_change(environ, "refusal", file, sha256, size, answered.reason.strip())
-        return answered
+        return self._guard(call, environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
@@ -102,12 +91,26 @@ class Application:
             if path == "/":
                 return self._front(environ)
             return self._read(path, environ)
-        if method != "POST" or path != "/":
-            raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
-        # The only way to what changes the package directory.
-        account = self._account(environ)
-        account.require_upload()
-        return Work("upload", lambda: self._uploads.respond(environ, account) or self._from_stock(environ))
+        if method == "POST" and path == "/":
+            return self._post(environ)
+        raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
+
+    def _post(self, environ: Environ) -> Response | Work:
+        """The only way to what changes the package directory. A refusal is in the log before its client knows."""
+        form = Form(self._index.root)
+
+        def recorded(call: Callable[[], Answered]) -> Answered | Response:
+            answered = self._guard(call, environ)
+            if isinstance(answered, Response) and answered.status >= 400:
+                write_change(environ, "refusal", *form.facts, answered.reason.strip())
+            return answered
+
+        def admit() -> Work:
+            account = self._account(environ)
+            account.require_upload()
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)))
+
+        return recorded(admit)
 
     def _account(self, environ: Environ) -> Grant:
         account = self.access.authenticate(environ)
@@ -141,21 +144,19 @@ class Application:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
             case ["packages", ""]:
-                return Work("storage", lambda: self._from_stock(environ))
+                return Work("storage", lambda: all_files(self._packages))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
-                if quote(name) != name:
-                    raise _absent(name)
-                return Work("storage", lambda: self._from_stock(environ))
+                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
-                return Work("storage", lambda: self._page(name, environ))
+                return Work("storage", lambda: _found(self._pages.project(name, environ), name))
         raise Refusal(404, "Not Found")
 
     def _projects_at(self, segments: list[str]) -> Iterator[str]:
@@ -181,25 +182,20 @@ class Application:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
         raise _absent(name)
 
-    def _page(self, name: str, environ: Environ) -> Response:
-        if response := self._pages.project(name, environ):
-            return response
-        raise _absent(name)
-
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
         response = download(self._index, path, environ)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")])
-        if response is None:
-            raise _absent(path)
-        return response
+        return _found(response, path)
 
-    def _from_stock(self, environ: Environ) -> Response:
-        # pypiserver takes a directory that it cannot read for an empty one.
-        os.close(os.open(self._index.root, os.O_RDONLY | os.O_DIRECTORY))
-        return self._stock.respond(environ)
+
+def _found(response: Response | None, name: str) -> Response:
+    """Raises Refusal."""
+    if response is None:
+        raise _absent(name)
+    return response
 
 
 def _absent(name: str) -> Refusal:

@@ -32,6 +32,4 @@ with tarfile.open(fileobj=io.BytesIO(archive), mode="r:bz2") as members:
             with open(path, "wb") as module:
                 module.write(source.read())
 os.chdir(home)
-# pypiserver expands "~" when imported; a bare user number has no home.
-os.environ.setdefault("HOME", home)
 os.execv(sys.executable, [sys.executable, "-m", "server"])

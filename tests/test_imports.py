@@ -12,14 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("generator", "server", "functions")
 
-DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
+DESIGN = ("language", "kinds", "settings", "conditions", "sizing", "server.contract")
 """What a layer and its parts are written in and read."""
 FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
 """What every other room of the server stands on."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
-    "settings": ("settings", "language", "sizing"),
+    "settings": ("settings", "language", "sizing", "server.contract"),
     "kinds": ("language",),
     "conditions": ("language", "settings", "sizing"),
     "rules": ("language", "settings", "sizing"),
@@ -29,12 +29,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data.
-    "operations": ("operations", "parts.data_bearing", "language.partitions"),
+    # Of the design, only which resources hold data, and what the templates are.
+    "operations": ("operations", "parts.data_bearing", "parts.descriptions", "language.partitions"),
     "local": ("local", "parts", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
-    "packages": ("packages", "operations"),
+    "packages": ("packages", "operations", "server.distributions"),
     "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
@@ -45,19 +45,22 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.store": ("server.store", *FOUNDATIONS),
     "server.accounts": ("server.accounts", *FOUNDATIONS),
     "server.views": ("server.views", "server.store", "server.accounts", *FOUNDATIONS),
+    # It writes the log.
+    "server.publishing": ("server.publishing", "server.views.records", "server.store", "server.accounts", *FOUNDATIONS),
     # It shows pages and files of elsewhere as those that are here are shown.
     "server.proxy": ("server.proxy", "server.views", "server.store", *FOUNDATIONS),
     "server.settings": ("server.accounts", "server.proxy", *FOUNDATIONS),
     "server.application": (
         "server.settings",
         "server.proxy",
+        "server.publishing",
         "server.views",
         "server.accounts",
         "server.store",
         *FOUNDATIONS,
     ),
     "server.processes": ("server.application", "server.settings", "server.views", "server.accounts", *FOUNDATIONS),
-    "server.__main__": ("server.processes",),
+    "server.__main__": ("server.processes", "server.contract"),
 }
 """By room (a folder or a module of ``generator/`` or ``server/``, or ``functions``): the rooms, or single modules of one,
 that it may import."""

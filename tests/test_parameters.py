@@ -11,9 +11,12 @@ from random import Random
 import pytest
 from cfnlint.data.schemas.extensions import aws_ec2_instance
 from deployments import REQUIRED, Editions, extras, items
+from hypothesis import given
+from hypothesis import strategies as st
 from refuse import constraint_violations
 
 from generator import settings
+from generator.settings.values import whole_number
 from generator.sizing import INSTANCES, MAX_TASKS
 
 IAM = "arn:aws:iam::123456789012"
@@ -307,3 +310,12 @@ def test_the_first_group_asks_for_nothing_that_has_an_answer(editions: Editions)
     assert optional == {"HostedZoneId": "", "AlarmEmails": ""}
     required = {name for name, it in editions.parent["Parameters"].items() if "Default" not in it}
     assert required == defaults.keys() - optional.keys()
+
+
+@given(st.integers(0, 70_000), st.integers(0, 70_000), st.integers(0, 700_000))
+def test_whole_numbers_are_within_their_bounds(one: int, other: int, number: int) -> None:
+    least, most = sorted((one, other))
+    pattern = re.compile(whole_number(least, most))
+    assert (pattern.fullmatch(str(number)) is not None) == (least <= number <= most)
+    assert all(pattern.fullmatch(str(bound)) for bound in (least, most))
+    assert not any(pattern.fullmatch(text) for text in (f"0{most}", f"{most}0", str(most + 1), ""))

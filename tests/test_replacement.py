@@ -11,8 +11,9 @@ from deployments import Editions, of_type
 from replacement import Guard, replacing_properties
 from resolve import Data
 
+from generator.parts.alarms import ALARMS
 from generator.parts.container_program import packed
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data
 from generator.sizing import MAX_SUBNETS
 
 DATA_TYPES = {
@@ -39,6 +40,26 @@ def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
     assert found - {packed().secret} | {"TaskLogs"} == set(DATA_BEARING), (
         "what holds data is listed in DATA_BEARING, and DeletionPolicy retains it"
     )
+
+
+def test_of_what_these_templates_have_only_that_holds_data(editions: Editions) -> None:
+    """Whatever else a stack has may hold some: a new type, or a key or log that nobody misses, is listed there."""
+    resources = editions.single_file["Resources"]
+    assert {name for name, it in resources.items() if holds_data(name, it["Type"])} == set(DATA_BEARING)
+
+
+def test_the_parameters_that_say_where_the_packages_are(editions: Editions, guard: Guard) -> None:
+    """What reaches the access point, a mount target, or the volume of the tasks; `deploy` refuses their change."""
+    found = set()
+    for it in editions.single_file["Resources"].values():
+        properties = it.get("Properties", {})
+        if it["Type"].startswith("AWS::EFS::") and "FileSystemId" in properties:
+            found |= guard.of([properties["FileSystemId"], properties.get("RootDirectory")])
+        volumes = [volume.get("EFSVolumeConfiguration") for volume in properties.get("Volumes", [])]
+        found |= guard.of([volume["FilesystemId"] for volume in volumes if volume])
+    # Another key is a replacement of FileSystem, which is refused by that name.
+    assert found == {*LOCATION, *KEYS["FileSystem"]}
+    assert found >= guard.replaced["AccessPoint"]
 
 
 @pytest.mark.parametrize("title", DATA_BEARING)
@@ -112,6 +133,7 @@ def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: 
 
 
 _MOUNT_TARGETS = {f"MountTarget{index}" for index in range(1, MAX_SUBNETS + 2)}
+NAMED_ALARMS = {*(it.title for it in ALARMS), "PackagesUnavailableAlarm"}
 REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
@@ -161,7 +183,7 @@ REPLACES = {
     "OnDemandPercentageAboveBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
     "PackagesPath": {"AccessPoint", "TaskDefinition", "TaskRolePackages"},
     "ReaderAccount": {"TaskDefinition"},
-    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
+    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition", *NAMED_ALARMS},
     "VpcId": {
         *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
         *("TaskIngress", "TaskSecurityGroup"),
@@ -192,6 +214,7 @@ EXCLUSIVE: dict[str, list[tuple[str, ...]]] = {
     # A name of a policy within its role, of a dashboard or vault within the account.
     "TaskRolePackages": [("RoleName",), ("PolicyName",)],
     "Dashboard": [("DashboardName",)],
+    **{title: [("AlarmName",)] for title in NAMED_ALARMS},
     "BackupVault": [("BackupVaultName",)],
 }
 """What the old and the new of a replaced resource, which are there side by side, must not have in common."""

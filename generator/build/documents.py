@@ -11,8 +11,10 @@ from generator.addons.network import ENDPOINTS, OF_HOSTS
 from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
+from generator.parts import runbooks
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
 from generator.parts.container_program import CAPACITY, packed
+from server import contract
 
 BENCHMARK = Path("docs", "benchmark.json")
 """In a checkout: what the server was measured to do."""
@@ -44,6 +46,7 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
         "capacities": costs.capacities(),
         "profiles": costs.profiles(templates, benchmark),
         "room": room(),
+        "variables": variables(),
     }
 
 
@@ -54,6 +57,19 @@ def room() -> str:
         f"Of {CAPACITY / 1000:.0f},000 characters {left / 1000:.0f},000 are left to the program, {100 * left / CAPACITY:.0f} %.\n"
         "Tests fail at less than 15 %, and where settings with their longest values leave less than 4 KB of the task definition."
     )
+
+
+def variables() -> str:
+    """What the server reads from its environment."""
+    rows = []
+    for it in contract.ALL:
+        if isinstance(it, contract.Account):
+            rows.append(f"| `{it.username}`, `{it.password}` | none | | {it.meaning} |")
+        else:
+            rows.append(
+                f"| `{it.name}` | {f'`{it.default}`' if it.default != '' else 'empty'} | {it.form} | {it.meaning} |"
+            )
+    return "\n".join(["| Variable | Default | Takes | |", "|---|---|---|---|", *rows])
 
 
 def parameters() -> str:
@@ -90,9 +106,11 @@ def outputs(parent: Template) -> str:
 
 
 def alarms() -> str:
-    """Each alarm with its description, first the one that wakes."""
-    rows = [f"| `{it.title}` | {it.description} |" for it in ALARMS]
-    return "\n".join(["| Alarm | |", "|---|---|", f"| `PackagesUnavailableAlarm` | {OUTAGE_DESCRIPTION} |", *rows])
+    """Each alarm with its description and its runbook, first the one that wakes."""
+    told = [("PackagesUnavailableAlarm", OUTAGE_DESCRIPTION, runbooks.OUTAGE)]
+    told += [(it.title, it.description, it.runbook) for it in ALARMS]
+    rows = [f"| `{title}` | {text} | [{page}](runbooks/{page}.md) |" for title, text, page in told]
+    return "\n".join(["| Alarm | | Runbook |", "|---|---|---|", *rows])
 
 
 def diagram(nested: Nested) -> str:

@@ -14,10 +14,11 @@ from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine, DetailLevel, Severity, ValidateConfig
 from sympy.logic.inference import satisfiable
 
+from generator.parts.descriptions import SINGLE
+
 REGIONS = ("us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 """One of each partition: their resource types and properties differ."""
 
-SINGLE = "pypiserver-single.yaml"
 CATALOG = "service-catalog.yaml"
 NETWORK = "network.yaml"
 CI_ACCESS = "ci-access.yaml"

@@ -21,11 +21,12 @@ from troposphere.logs import LogGroup
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import container, container_program, fargate, hosts, tasks
+from generator.parts import container_program, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
+from server import contract
 
 SCALING_TARGET = 60
 """Percentage of the CPU reserved for the tasks that scaling aims at."""
@@ -156,7 +157,7 @@ def _service(
             LoadBalancers=[
                 ecs.LoadBalancer(
                     ContainerName=stack.take(settings.SERVICE_NAME),
-                    ContainerPort=container.PORT,
+                    ContainerPort=contract.PORT.default,
                     TargetGroupArn=target_group,
                 )
             ],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, NamedTuple
 
 from rich.filesize import decimal
@@ -15,14 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from generator.operations.exits import FAILED, Problem
 from generator.operations.terminal import Terminal
 from generator.packages.pages import File
-from generator.packages.planning import Plan, Wanted, Yank, fill
+from generator.packages.planning import FILES_A_SECOND, Plan, Wanted, Yank, fill
 from generator.packages.report import Left, left_of
 from generator.packages.simple import SIGNATURE_BYTES, SimpleIndex
 from generator.packages.threads import at_once
 from generator.packages.transport import Failed, Stopped, printable
-
-EARLIEST = datetime(2003, 1, 1, tzinfo=UTC)
-"""No package was uploaded anywhere before PyPI began; the server takes no earlier time."""
+from server.distributions.times import EARLIEST
 
 Outcome = list[tuple[Left, str]]
 """What of a file is left behind, and why; nothing where all of it is here."""
@@ -116,7 +115,7 @@ def _show(terminal: Terminal, plan: Plan, size: int, seconds: float) -> None:
     )
     if plan.wanted:
         about = "about " if plan.unsized else ""
-        terminal.line(f"{about}{decimal(size)}, {_duration(seconds)} at 100 Mbit/s")
+        terminal.line(f"{about}{decimal(size)}, {_duration(seconds)} at 100 Mbit/s and {FILES_A_SECOND} files a second")
     if plan.withdrawn:
         terminal.line(f"releases to withdraw, as they are there: {plan.withdrawn:,}")
     if plan.unchecked:
@@ -147,10 +146,6 @@ def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Trans
                     return Transferred("present", _withdraw(target, wanted.yank))
                 return Transferred("left", [(Left.REFUSED, f"{name}: other content is here under this name")])
             uploaded = _time(file.uploaded or arrived.modified)
-            if uploaded is None:
-                lost.append(
-                    (Left.LOST, f"{name}: its upload time, which the source does not say, or not as one that can be")
-                )
             try:
                 target.upload(name, content, arrived.sha256, uploaded, signature)
             except Failed as error:
@@ -201,7 +196,7 @@ def _withdraw(target: SimpleIndex, yank: Yank | None) -> Outcome:
 
 def _time(uploaded: datetime | None) -> datetime | None:
     """What the server takes for a time: an index can claim any."""
-    return uploaded if uploaded and EARLIEST <= uploaded < datetime.now(UTC) else None
+    return uploaded if uploaded and EARLIEST <= uploaded.timestamp() < time.time() else None
 
 
 def _no_room(error: OSError) -> str:

@@ -22,7 +22,8 @@ JSON = "application/vnd.pypi.simple.v1+json"
 HTML = ("text/html", "application/vnd.pypi.simple.v1+html", "application/xhtml+xml")
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _TEXT_CHARACTERS = 200
-_HASH = re.compile(r"(\w+)=([0-9a-zA-Z]+)")
+_HASH = re.compile(r"(?:^|&)((?!egg=)\w+)=([0-9a-zA-Z]+)(?=&|$)")
+_EGG = re.compile(r"(?:^|&)egg=([\w.+!-]{1,200})")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 
 
@@ -58,7 +59,8 @@ class Entry(NamedTuple):
 
 @dataclass
 class Page:
-    """Of an index's root ``projects``, of any page ``files``; ``unread`` are files without an address. ``following`` is the address of the next part, if it has one.
+    """Of an index's root ``projects``, of any page ``files``; ``unread`` says what pip would try that is no file with an address.
+    ``following`` is the address of the next part, if it has one.
 
     ``declared``: it says of itself that it is a page of an index. ``status`` is a project's (PEP 792), with the reason.
     """
@@ -107,13 +109,17 @@ def _of_json(content: bytes, url: str) -> Page:
     status = _dict(document.get("project-status"))
     page = Page(declared=True, status=_status(status.get("status"), status.get("reason")))
     for entry in listed if isinstance(listed, list) else ():
-        if name := _project(_text_of(_dict(entry).get("name"))):
+        spelling = _text_of(_dict(entry).get("name"))
+        if name := _project(spelling):
             page.projects.append(Entry(name, None))
+        else:
+            page.unread.append(f"{spelling[:_TEXT_CHARACTERS] or 'an entry'}: it is no name of a project")
     for entry in map(_dict, files if isinstance(files, list) else ()):
         if link := _joined(url, entry.get("url")):
             page.files.append(_file_of_json(entry, link))
         else:
-            page.unread.append(_text_of(entry.get("filename"))[:_TEXT_CHARACTERS] or "an entry")
+            name = _text_of(entry.get("filename"))[:_TEXT_CHARACTERS]
+            page.unread.append(f"{name or 'an entry'}: the page has no address of it")
     return page
 
 
@@ -173,7 +179,13 @@ def _of_html(text: str, url: str) -> Page:
     below: dict[bool, list[Entry]] = {True: [], False: []}
     for link in parser.links:
         if (address := _joined(base, link["href"])) is None:
-            page.unread.append(f"the link {link['href'][:_TEXT_CHARACTERS]}")
+            page.unread.append(f"{link['href'][:_TEXT_CHARACTERS]}: it is no address")
+            continue
+        egg = _EGG.search(urlsplit(address).fragment)
+        if egg and not is_package(_last(address)):
+            page.unread.append(f"{egg[1]}: pip builds it from {address.partition('#')[0]}, which is no file")
+            continue
+        if urlsplit(address).scheme not in ("http", "https"):
             continue
         name = _last(address)
         if entry := _entry(address, url):
@@ -189,7 +201,7 @@ def _file_of_html(link: dict[str, str], address: str, name: str) -> File:
     return File(
         name=name,
         url=address,
-        hashes={key.lower(): value.lower() for key, value in _HASH.findall(urlsplit(address).fragment) if key != "egg"},
+        hashes={key.lower(): value.lower() for key, value in _HASH.findall(urlsplit(address).fragment)},
         yanked=link.get("data-yanked"),
         signed=link.get("data-gpg-sig") == "true",
         attested=bool(link.get("data-provenance")),

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import IPV6_CIDR, KEY_OR_ALIAS_ARN, PRINCIPAL_ARN, SWITCH, items, optional
+from generator.settings.values import (
+    IPV6_CIDR,
+    KEY_OR_ALIAS_ARN,
+    PRINCIPAL_ARN,
+    SWITCH,
+    items,
+    of_server,
+    optional,
+    whole_number,
+)
+from server import contract
 
 MAX_IPV6_CIDRS = 5
 
@@ -90,20 +100,18 @@ SECRET_KMS_KEY_ARN = Setting(
     pattern=optional(KEY_OR_ALIAS_ARN),
     constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
-PASSWORD_ROTATION_DAYS = Setting(
+PASSWORD_ROTATION_DAYS = of_server(
+    contract.PASSWORD_ROTATION_DAYS,
     name="PasswordRotationDays",
     label="Days between new passwords",
     description="7 to 365: each account gets a new password so often, from the first interval on; tasks take it up without a restart. Clients have to read it from Secrets Manager. 0: never.",
-    default="0",
-    pattern="^(0|[7-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5])$",
-    constraint="must be 0, or a whole number from 7 to 365",
 )
 PASSWORD_GRACE_HOURS = Setting(
     name="PasswordGraceHours",
     label="Hours in which the old password is good",
     description="1 to 168, beside a new one that PasswordRotationDays brought.",
     default="72",
-    pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])$",
+    pattern=f"^({whole_number(1, 168)})$",
     constraint="must be a whole number from 1 to 168",
 )
 TOKENS = Setting(

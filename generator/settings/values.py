@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from generator.language.wiring import Setting
+from server import contract
+
 SWITCH = ("true", "false")
 OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 """One of the four numbers of an IPv4 address."""
@@ -64,6 +69,18 @@ SHELL = rf"^(?![\s\S]*--{USER_DATA_BOUNDARY})[\t\n -~]{{0,{LONGEST}}}$"
 _DISTINCT = r"(?!(.*,)?([^,]+),(.*,)?\2(,|$))"
 
 
+def of_server(variable: contract.Text | contract.Number, name: str, label: str, description: str) -> Setting:
+    """The setting that the server gets as ``variable``, with its default and what it takes."""
+    return Setting(
+        name=name,
+        label=label,
+        description=description,
+        default=str(variable.default),
+        pattern=f"^({variable.pattern if isinstance(variable, contract.Text) else whole_number(variable.least, variable.most)})$",
+        constraint=f"must be {variable.form}",
+    )
+
+
 def one_of(*values: object) -> tuple[str, ...]:
     """``values`` as the text that a parameter is."""
     return tuple(str(value) for value in values)
@@ -84,6 +101,32 @@ def host_names(most: int) -> str:
     twice = r"(?!(.*,)?(\*\.)?([^,]+),(.*,)?(\*\.)?\3(,|$))(?!(.*,)?[@*],(.*,)?[@*](,|$))"
     name = rf"(@|\*|(\*\.)?{LABEL}(\.{LABEL})*)"
     return rf"^(?!\*){twice}{name}(,{name}){{0,{most - 1}}}$"
+
+
+def whole_number(least: int, most: int) -> str:
+    """A pattern for the digits of a number within these bounds, without zeros before it."""
+    powers = [10**length for length in range(len(str(least)), len(str(most)) + 1)]
+    return "|".join(
+        pattern
+        for power in powers
+        for pattern in _between(str(max(least, power // 10 if power > 10 else 0)), str(min(most, power - 1)))
+    )
+
+
+def _between(low: str, high: str) -> Iterator[str]:
+    """Patterns that make up the numbers from ``low`` to ``high``, which have as many digits."""
+    first, last, rest = low[0], high[0], len(low) - 1
+    zeros, nines = "0" * rest, "9" * rest
+    if (low[1:], high[1:]) == (zeros, nines):
+        yield (first if first == last else f"[{first}-{last}]") + "[0-9]" * rest
+    elif first == last:
+        yield from (first + pattern for pattern in _between(low[1:], high[1:]))
+    elif low[1:] != zeros:
+        yield from _between(low, first + nines)
+        yield from _between(str(int(first) + 1) + zeros, high)
+    else:
+        yield from _between(low, str(int(last) - 1) + nines)
+        yield from _between(last + zeros, high)
 
 
 def optional(pattern: str) -> str:

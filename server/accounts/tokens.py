@@ -8,12 +8,12 @@ from math import inf
 from typing import Any, NamedTuple
 
 from server.accounts.grants import Grant, moment_of
+from server.distributions.digests import is_sha256
 from server.distributions.names import Patterns
 
 # As on PyPI.
 USERNAME = "__token__"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 # All of them: one that is not known here could be meant to limit a token.
 _FIELDS = {"name", "sha256", "may", "projects", "expires"}
 
@@ -49,8 +49,8 @@ def _token(entry: dict[str, Any]) -> Token:
     projects = entry["projects"]
     if (
         entry.keys() != _FIELDS
-        or not _NAME.fullmatch(entry["name"])
-        or not _DIGEST.fullmatch(entry["sha256"])
+        or not NAME.fullmatch(entry["name"])
+        or not is_sha256(entry["sha256"])
         or entry["may"] not in ("read", "upload")
         or not isinstance(projects, list)
         or not projects

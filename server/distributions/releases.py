@@ -16,9 +16,10 @@ from packaging.version import InvalidVersion, Version
 
 from server.distributions.listed import package_at, parsed, project_of
 from server.distributions.names import normalized
+from server.distributions.tarballs import COMPRESSIONS
 
-# pip and uv install all of them; PyPI takes only the first two.
-SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+# pip and uv install all of them; PyPI takes only .tar.gz and .zip.
+SDIST_SUFFIXES = (*COMPRESSIONS, ".zip")
 DOTS_LIMIT = 40
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from server.distributions.digests import is_sha256
 from server.proxy.sides import UPSTREAM
-from server.store.entries import make_hidden, open_file
+from server.store.entries import READ_FLAGS, make_hidden, open_file
 from server.store.staging import STALE_SECONDS, Staged
 from server.store.stamps import open_directory
 from server.wire.outbound import Outbound, Unreachable
@@ -34,8 +34,6 @@ LEAST_BYTES_PER_SECOND = 1 << 19
 # The last use of a file is its mtime, kept to within a day: no request writes.
 USE_SECONDS = 86400.0
 UNUSED_SECONDS = 90 * 86400.0
-
-_OURS = re.compile(r"[0-9a-f]{64}")
 
 
 class Files:
@@ -131,7 +129,7 @@ class Files:
             with os.scandir(directory) as entries:
                 for entry in entries:
                     with suppress(FileNotFoundError):
-                        if _OURS.fullmatch(entry.name):
+                        if is_sha256(entry.name):
                             status = entry.stat(follow_symlinks=False)
                             files.append((status.st_mtime, status.st_size, entry.name))
             left = sum(size for _, size, _ in files)
@@ -163,7 +161,7 @@ def _await(lock: str) -> None:
 def _touched(lock: str) -> tuple[int, int] | None:
     """Of the lock as the file server has it, which opening asks; None if it is gone."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(lock, READ_FLAGS)
     except FileNotFoundError:
         return None
     try:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
+from server.distributions.digests import is_sha256
 from server.distributions.names import Patterns, is_name, normalized
 
 DAY_SECONDS = 86400
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Candidate(NamedTuple):
@@ -37,7 +36,7 @@ class Policy:
             name, equals, version = item.partition("==")
             if item.startswith("sha256:"):
                 digest = item.removeprefix("sha256:").lower()
-                if not _SHA256.fullmatch(digest):
+                if not is_sha256(digest):
                     raise ValueError(f"{item!r} has no SHA-256 of 64 hexadecimal digits")
                 self._digests.add(digest)
             elif equals:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+from server.distributions.digests import is_sha256
 from server.distributions.names import normalized
 from server.distributions.releases import BadName, released
 from server.distributions.times import read_time
@@ -28,7 +29,6 @@ PAGE_BYTES = 16 << 20
 # An object of S3 could not be larger, nor does PyPI take files as large.
 FILE_BYTES = 5 << 30
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,250}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
 _TEXT_LIMIT = 1000
 
@@ -84,7 +84,7 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
     if (
         not _FILENAME.fullmatch(name)
         or file.project != project
-        or not _SHA256.fullmatch(sha256)
+        or not is_sha256(sha256)
         or type(size) is not int
         or not 0 < size <= FILE_BYTES
         or not allowed(url)
@@ -92,7 +92,7 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
         raise ValueError(name)
     metadata = entry.get("core-metadata", entry.get("dist-info-metadata"))
     metadata_sha256 = metadata.get("sha256") if isinstance(metadata, dict) else None
-    if not (name.endswith(".whl") and isinstance(metadata_sha256, str) and _SHA256.fullmatch(metadata_sha256)):
+    if not (name.endswith(".whl") and is_sha256(metadata_sha256)):
         metadata_sha256 = None
     yanked = entry.get("yanked")
     return RemoteFile(
@@ -134,7 +134,7 @@ class Answered(NamedTuple):
     content: bytes
 
 
-class Pages:
+class KeptPages:
     """Nothing in it fails: what cannot be read is asked for, and what cannot be written is not kept."""
 
     def __init__(self, root: Path) -> None:

@@ -94,7 +94,7 @@ class Sides:
             for path in paths - self._taken_in:
                 name = path.rpartition("/")[2].removesuffix(".asc")
                 self._private.add(project_of(name) or "")
-                # pypiserver's rule takes pkg-3d-1.0.tar.gz for a file of pkg.
+                # It is listed as a file of pkg if it is called pkg-3d-1.0.tar.gz.
                 with suppress(BadName):
                     self._private.add(released(name).project)
             self._private |= self._index.passed_over

@@ -16,7 +16,7 @@ from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
 from server.proxy.calls import Calls
 from server.proxy.policy import Policy
-from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, Pages, RemoteFile, listing_of, read_page
+from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, RemoteFile, listing_of, read_page
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.views.downloads import send
@@ -79,7 +79,7 @@ class Upstream:
         self._index = index
         self.sides = Sides(index, settings.private_names)
         self._files = Files(index.root, self._outbound, settings.cache_bytes)
-        self._pages = Pages(index.root)
+        self._pages = KeptPages(index.root)
         self._known: dict[str, Known] = {}
         self._bytes = 0
         self._lock = threading.Lock()

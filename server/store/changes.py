@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from server.distributions.listed import project_of
-from server.store.entries import HIDDEN, make_hidden, report
+from server.store.entries import HIDDEN, READ_FLAGS, make_hidden, report
 from server.store.stamps import Stamp, Watch, open_directory
 
 # Names the form of the lines: other versions of this program use another, and pass over this one.
@@ -227,7 +227,7 @@ class Changes:
 
     def _read(self, descriptor: int, file: str, now: float, names: dict[str, bool]) -> None:
         followed = self._followed[file]
-        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+        opened = os.open(file, READ_FLAGS, dir_fd=descriptor)
         try:
             data = os.pread(opened, READ_BYTES, followed.offset)
             if not data and os.fstat(opened).st_size < followed.offset:

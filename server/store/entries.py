@@ -21,8 +21,8 @@ STAGING = "staging"
 # Where former versions wrote uploads aside: in the package directory itself.
 FORMER_PREFIX = ".upload-"
 
-# A pipe without a writer would hold its reader for ever.
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# To read a file, whatever lies under its name: a pipe without a writer would hold its reader for ever.
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What opening reports when there is no such file, or something else than a file: ENXIO is a socket's.
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
 _REPORTS = 1000
@@ -30,7 +30,7 @@ _REPORTS = 1000
 _reported: set[tuple[str, str]] = set()
 
 
-class Reading(NamedTuple):
+class Contents(NamedTuple):
     """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
 
     known: set[str]
@@ -50,14 +50,14 @@ def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
     return f"{path}/{name}"
 
 
-def read(descriptor: int, root: str, path: str, known: Container[str]) -> Reading:
+def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:
     """
     The entries of the open directory at `path`; names in `known` are not looked at again.
 
     Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
-    reading = Reading(set(), {}, set(), set(), set())
+    reading = Contents(set(), {}, set(), set(), set())
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = entry.name
@@ -70,10 +70,10 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Readin
     return reading
 
 
-def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Reading) -> None:
+def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) -> None:
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
-    # reading.py refuses such, and pypiserver's rule takes minutes for names of many lines.
+    # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
     if not name.isprintable() or "\\" in name:
         report(path + name, "no address can name it")
         return
@@ -111,11 +111,11 @@ def open_file(root: str, path: str) -> IO[bytes]:
     """
     try:
         try:
-            descriptor = os.open(f"{root}/{path}", _OPEN_FLAGS)
+            descriptor = os.open(f"{root}/{path}", READ_FLAGS)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            descriptor = os.open(_inner_target(root, path), _OPEN_FLAGS)
+            descriptor = os.open(_inner_target(root, path), READ_FLAGS)
     except OSError as error:
         if error.errno in _NO_FILE:
             raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error

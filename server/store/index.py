@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server.distributions.listed import project_of
 from server.store.changes import PENDING_SECONDS, WAIT_SECONDS, Changes
-from server.store.entries import Reading, open_file, read, report
+from server.store.entries import Contents, open_file, read, report
 from server.store.projects import Projects
 from server.store.stamps import COARSE_TICK_SECONDS, Stamp, Watch, open_directory
 from server.wire.messages import Refusal
@@ -234,7 +234,7 @@ class Index(Projects):
         self.add(name, project)
         return True
 
-    def _take(self, path: str, directory: _Directory, reading: Reading, began: float) -> None:
+    def _take(self, path: str, directory: _Directory, reading: Contents, began: float) -> None:
         """Make the index what `reading`, which began at `began`, has found in the directory at `path`."""
         self.passed_over |= reading.passed_over
         for name, project in reading.added.items():

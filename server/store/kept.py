@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from server.store.entries import HIDDEN, STAGING, make_hidden, report
+from server.distributions.digests import is_sha256
+from server.store.entries import HIDDEN, READ_FLAGS, STAGING, make_hidden, report
 
 # Names the form of the files, and what is computed: a version of this program that computes another thing
 # uses another name.
@@ -26,8 +26,6 @@ DIRECTORY = "details-1"
 FILE_BYTES = 16 << 20
 # What projects that are gone leave behind is removed once it is this much more than what is used.
 SPARE_FILES = 1000
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Identity(NamedTuple):
@@ -62,7 +60,7 @@ class Kept:
     def load(self, project: str) -> dict[str, Details]:
         """Details by path; empty where none are kept. A file may have changed since: compare its Identity."""
         try:
-            descriptor = os.open(self._path(project), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self._path(project), READ_FLAGS)
             try:
                 # In one call, as each takes a network's time; if less than all comes of it, the digest does not fit.
                 data = os.read(descriptor, FILE_BYTES + 1)
@@ -137,7 +135,7 @@ class Kept:
 def _details(identity: list[int], sha256: str, metadata_sha256: str | None, requires_python: str | None) -> Details:
     """Raises ValueError or TypeError for what `save` did not write."""
     known = Details(Identity(*map(int, identity)), sha256, metadata_sha256, requires_python)
-    if not all(_SHA256.fullmatch(digest) for digest in (sha256, metadata_sha256) if digest is not None):
+    if not all(map(is_sha256, [sha256] if metadata_sha256 is None else [sha256, metadata_sha256])):
         raise ValueError(known)
     if requires_python is not None and not isinstance(requires_python, str):
         raise TypeError(known)

@@ -42,3 +42,7 @@ class Packages:
             os.utime(self.index.root)
             with suppress(OSError):
                 announcement.done()
+
+    def remove(self, path: str) -> None:
+        """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
+        os.remove(self.index.root / path)

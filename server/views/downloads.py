@@ -19,6 +19,10 @@ from server.wire.messages import Environ, Response, has_etag, plain, whole
 NAME_LIMIT_BYTES = 255
 BLOCK_BYTES = 1 << 18
 
+for _suffix in (".whl", ".egg"):
+    mimetypes.add_type("application/octet-stream", _suffix)
+mimetypes.add_type("text/plain", ".asc")
+
 
 def download(index: Index, path: str, environ: Environ) -> Response | None:
     """

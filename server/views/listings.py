@@ -136,7 +136,7 @@ class Listings:
                     float("inf"),
                     [],
                     [],
-                    Body(_html("Simple Index", links)),
+                    Body(page("Simple Index", links)),
                     _json({"projects": [{"name": name} for name in names]}),
                 )
                 self._keep("", listing)
@@ -198,7 +198,7 @@ def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
         "versions": list(dict.fromkeys(file.version for file in distributions)),
         "files": list(map(_file, distributions)),
     }
-    return Body(_html(f"Links for {name}", map(_link, files))), _json(document)
+    return Body(page(f"Links for {name}", map(_link, files))), _json(document)
 
 
 def send_listing(listing: Listing, environ: Environ) -> Response:
@@ -299,7 +299,8 @@ def _file(listed: Listed) -> dict[str, object]:
     return file
 
 
-def _html(title: str, links: Iterable[str]) -> str:
+def page(title: str, links: Iterable[str]) -> str:
+    """Of the simple index (PEP 503). `links` are lines of HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
         '        <meta name="pypi:repository-version" content="1.1">\n'

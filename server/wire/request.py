@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -50,23 +49,11 @@ _SINGLES = {
 }
 # WSGI servers let these headers replace parts of the path, which would then not be the one that was authorised.
 _REFUSED = {"script-name", "path-info"}
-_CONSTANT = {
-    "SCRIPT_NAME": "",
-    "SERVER_NAME": "localhost",
-    "SERVER_PORT": "80",
-    # Only the addresses in /NAME/json are built from this and HTTP_HOST.
-    "wsgi.url_scheme": "http",
-    "wsgi.version": (1, 0),
-    "wsgi.errors": sys.stderr,
-    "wsgi.multithread": True,
-    "wsgi.multiprocess": True,
-    "wsgi.run_once": False,
-}
 
 
 class Request(NamedTuple):
     """
-    `environ` is a WSGI environment (PEP 3333) of just what the handlers and pypiserver are to see.
+    `environ` has just what the handlers are to see, by the names of WSGI (PEP 3333).
 
     `length` is the body's in bytes; None if it is sent in chunks.
     """
@@ -92,15 +79,14 @@ def read_request(head: bytes | bytearray, peer: str) -> Request:
     # Another unit, several ranges, and a range of another method are passed over (RFC 9110, section 14.2).
     if "HTTP_RANGE" in fields and (method != "GET" or not _ONE_RANGE.fullmatch(fields["HTTP_RANGE"])):
         del fields["HTTP_RANGE"]
-    if fields.get("wsgi.url_scheme", "https") != "https":
-        del fields["wsgi.url_scheme"]
+    # What people see in pages and /NAME/json is built from this and HTTP_HOST.
+    if fields.get("wsgi.url_scheme") != "https":
+        fields["wsgi.url_scheme"] = "http"
     environ: Environ = {
-        **_CONSTANT,
         **fields,
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "SERVER_PROTOCOL": f"HTTP/1.{minor}",
         "REMOTE_ADDR": peer,
     }
     return Request(environ, length, keeps_alive, expected != "" and minor != "0")

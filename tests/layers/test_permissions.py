@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployments import DEFAULTS, Editions, everything, of_type
-from resolve import PLACES, Data, Place, Values
+from deployments import Editions, everything, of_type
+from resolve import PLACES, Data, Place
 
 from generator.parts.container_program import packed
 
@@ -20,22 +20,17 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ResourceWarning)
     import parliament  # type: ignore[import-untyped] # ships no types
 
-CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
 
 WITHOUT_RESOURCES = {
     # Actions whose permission cannot name a resource, and where their service says so.
     "autoscaling:DescribeAutoScalingGroups",  # list_amazonec2autoscaling.html
+    "backup:ListBackupVaults",  # list_awsbackup.html
     "ssmmessages:CreateControlChannel",  # list_amazonsessionmanagermessagegatewayservice.html, as the next three
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 }
 """https://docs.aws.amazon.com/service-authorization/latest/reference/"""
-
-
-@pytest.fixture(params=CASES)
-def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
-    return editions.nested(CASES[request.param]).resources
 
 
 def _identity_policies(resources: Data) -> dict[str, Data]:

@@ -9,17 +9,10 @@ import re
 from typing import Any
 
 import pytest
-from deployments import DEFAULTS, Editions, everything, of_type
-from resolve import Data, Values
+from deployments import Editions, everything, of_type
+from resolve import Data
 
 from generator.parts.container_program import packed
-
-CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
-
-
-@pytest.fixture(params=CASES)
-def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
-    return editions.nested(CASES[request.param]).resources
 
 
 def _properties(resources: Data, title: str) -> Data:

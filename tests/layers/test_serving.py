@@ -13,22 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployments import DEFAULTS, Editions, everything, of_type
+from deployments import Editions, everything, of_type
 from resolve import Data, Values
 
 from generator import settings
 from generator.parts.container_program import packed
 from server.settings import Settings
 
-CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
 SERVER = Path(__file__).parents[2] / "server" / "processes.py"
 CONTAINER_STOP_MOST = 120
 """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html: stopTimeout"""
-
-
-@pytest.fixture(params=CASES)
-def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
-    return editions.nested(CASES[request.param]).resources
 
 
 @pytest.fixture

@@ -17,16 +17,17 @@ import time
 import warnings
 import zipfile
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from generator.parts.container_program import VARIABLE, entry_point, packed
-
+ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "server")
 PUBLISHER = ("publisher", "a-long-random-password")
 READER = ("reader", "another-long-password")
+ASKED_TIMES = 20
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
 
@@ -39,7 +40,6 @@ def free_port() -> int:
 
 def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, str]:
     return {
-        VARIABLE: packed().rest,
         "PUBLISHER_USERNAME": PUBLISHER[0],
         "PUBLISHER_PASSWORD": PUBLISHER[1],
         "READER_USERNAME": READER[0],
@@ -52,9 +52,15 @@ def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, st
 
 class Task:
     def __init__(
-        self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str], wrapper: str = ""
+        self,
+        python: Path,
+        directory: Path,
+        home: Path,
+        overrides: Mapping[str, str],
+        wrapper: str = "",
+        command: Sequence[str] = PROGRAM,
     ) -> None:
-        """`wrapper` is a command that runs the task's."""
+        """`wrapper` is a command that runs the task's; `command` is what Python gets."""
         home.mkdir()
         self.directory = directory
         self.temporary = home / "tmp"
@@ -67,7 +73,8 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*wrapper.split(), *entry_point(str(python)), *packed().command],
+                [*wrapper.split(), python, *command],
+                cwd=ROOT,
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -164,6 +171,31 @@ class Task:
 
     def _lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def wait_for(condition: object) -> bool:
+    """Whether the condition came true before patience ran out."""
+    assert callable(condition)
+    deadline = time.monotonic() + 15
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(met)
+
+
+def becomes(wanted: object, ask: Callable[[], object]) -> None:
+    """Within what a busy machine may need for a few polls; in every process, and any of them may answer."""
+    deadline = time.monotonic() + 30
+    while any((found := ask()) != wanted for _ in range(ASKED_TIMES)):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def visible(directory: Path) -> list[str]:

@@ -13,8 +13,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged
-from .test_uploads import wait_for
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged, wait_for
 
 
 def loop(directory: Path) -> None:

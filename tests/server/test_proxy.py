@@ -14,10 +14,9 @@ import pytest
 from generator.local.processes import running, wait_for_listener
 
 from .conftest import StartTask
-from .tasks import READER, Task, basic, free_port, wheel
-from .test_engine import AMBIGUOUS, everything
-from .test_engine import SMUGGLED as WHOLE
-from .test_uploads import wait_for
+from .connections import AMBIGUOUS, everything
+from .connections import SMUGGLED as WHOLE
+from .tasks import READER, Task, basic, free_port, wait_for, wheel
 
 pytestmark = [
     pytest.mark.slow,

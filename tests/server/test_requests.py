@@ -7,19 +7,16 @@ import socket
 import struct
 import subprocess
 from collections.abc import Iterator
-from http.client import HTTPResponse
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import requests
 
-from generator import settings
-from generator.parts.container_program import entry_point, packed
+from server.contract import IMAGE_TAG
 
 from .conftest import StartTask, python_with
-from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, wheel
-from .test_uploads import wait_for
+from .connections import MULTIPART, ask, head
+from .tasks import JSON_TYPE, PUBLISHER, READER, ROOT, Task, environment_of, wait_for, wheel
 
 NAME, CONTENT = wheel("demo", "1.0")
 SECRET_NAME, SECRET_CONTENT = wheel("secret_project", "1.0")
@@ -30,37 +27,6 @@ FORM = (
     % (INTRUDER_NAME.encode(), INTRUDER)
 )
 REMOVAL = b":action=remove_pkg&name=demo&version=1.0"
-MULTIPART = "multipart/form-data; boundary=B"
-
-
-class Answer(NamedTuple):
-    status: int
-    phrase: str
-    headers: dict[str, str]
-    body: bytes
-
-
-def ask(task: Task, head: bytes, body: bytes = b"") -> Answer:
-    """What is answered to these bytes; status 0 if the connection is closed without an answer."""
-    connection = task.connect()
-    connection.sendall(head + body)
-    response = HTTPResponse(connection, method=head.split(b" ", 1)[0].decode("latin-1"))
-    try:
-        response.begin()
-        content = response.read()
-        return Answer(response.status, response.reason, {k.lower(): v for k, v in response.getheaders()}, content)
-    except (ConnectionError, ValueError, AssertionError):
-        return Answer(0, "", {}, b"")
-    finally:
-        response.close()
-        connection.close()
-
-
-def head(line: str, account: tuple[str, str] | None = None, *headers: str) -> bytes:
-    fields = ["Host: index", *headers]
-    if account:
-        fields.append(f"Authorization: {basic(account)}")
-    return "\r\n".join([line, *fields, "", ""]).encode("latin-1")
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +294,8 @@ def test_passwords_beyond_ascii_match_in_the_encodings_of_clients(start_newest: 
 @pytest.mark.parametrize("password", [b"ends in a line end\n", b"a\ttab", b"not UTF-8: \xff", b"\xc2\x85"])
 def test_passwords_that_never_match_are_refused_at_start(newest_image: Path, directory: Path, password: bytes) -> None:
     result = subprocess.run(
-        [*entry_point(str(newest_image)), *packed().command],
+        [newest_image, "-m", "server"],
+        cwd=ROOT,
         env={"PATH": os.defpath, **environment_of(directory, 1, READER_PASSWORD=os.fsdecode(password))},
         capture_output=True,
         text=True,
@@ -342,7 +309,8 @@ def test_passwords_that_never_match_are_refused_at_start(newest_image: Path, dir
 def test_an_engine_that_lets_requests_be_smuggled_is_refused(directory: Path) -> None:
     python = python_with("v2.4.1", ["pypiserver==2.4.1", "gunicorn==20.0.4", "setuptools<81"])
     result = subprocess.run(
-        [*entry_point(str(python)), *packed().command],
+        [python, "-m", "server"],
+        cwd=ROOT,
         env={"PATH": os.defpath, **environment_of(directory, 1)},
         capture_output=True,
         text=True,
@@ -350,4 +318,4 @@ def test_an_engine_that_lets_requests_be_smuggled_is_refused(directory: Path) ->
         check=False,
     )
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert f"pypiserver/pypiserver:{settings.DOCKER_IMAGE_TAG.default}" in result.stderr
+    assert f"pypiserver/pypiserver:{IMAGE_TAG}" in result.stderr

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
-import signal
-import socket
 import subprocess
 import threading
 import time
@@ -15,13 +11,23 @@ from pathlib import Path
 import pytest
 import requests
 
-from generator.parts import text85
-from generator.parts.container import HEALTH_PATH, USER_ID
-from generator.parts.container_program import CAPACITY, HOME, VARIABLE, Program, entry_point, packed
+from server.contract import HEALTH_PATH
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, environment_of, free_port, sdist, sha256, staged, status_of, wheel
-from .test_uploads import wait_for
+from .tasks import (
+    PUBLISHER,
+    READER,
+    ROOT,
+    Task,
+    basic,
+    environment_of,
+    sdist,
+    sha256,
+    staged,
+    status_of,
+    wait_for,
+    wheel,
+)
 
 NAME, CONTENT = wheel("demo", "1.0", os.urandom(1000))
 
@@ -170,14 +176,6 @@ def test_requests_are_answered_for_a_while_after_sigterm(start: StartTask, direc
 
 
 @pytest.mark.slow
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
 def test_nothing_answered_with_success_is_lost_when_tasks_are_killed(start: StartTask, directory: Path) -> None:
     """Uploads and downloads under load, a task killed in the midst of them, several times."""
     stored: dict[str, str] = {}
@@ -278,7 +276,8 @@ def test_a_fault_of_ours_is_answered_and_logged_and_tells_the_client_nothing(
 )
 def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: str, value: str) -> None:
     result = subprocess.run(
-        [*entry_point(str(newest_image)), *packed().command],
+        [newest_image, "-m", "server"],
+        cwd=ROOT,
         env={"PATH": os.defpath, **environment_of(directory, 1, **{setting: value})},
         capture_output=True,
         text=True,
@@ -288,73 +287,3 @@ def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: 
     assert result.returncode == 1
     assert result.stderr.startswith("pypiserver: ")
     assert setting in result.stderr
-
-
-def largest(home: Path) -> Program:
-    """Today's program, and in a module of its own as much noise, which no packing shortens, as there is room for."""
-    shutil.copytree(HOME, home)
-    # Packed among sources, it takes a sixth more than it has.
-    noise = text85.encode(random.Random(1).randbytes(int((CAPACITY - packed().size) / 1.19 * 0.8)))
-    rows = [f"ROW = '{noise[at : at + 1000]}'\n" for at in range(0, len(noise), 1000)]
-    (home / "noise.py").write_text("".join(rows))
-    return packed(home)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("of", ["today", "the largest"])
-def test_it_runs_unprivileged_on_a_read_only_root(image: Path, directory: Path, tmp_path: Path, of: str) -> None:
-    """As ECS runs it: the image's user, everything read-only but the packages and a small /tmp in memory."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        pytest.skip("a mount namespace needs root")
-    program = packed() if of == "today" else largest(tmp_path / "server")
-    assert of == "today" or 0.95 < program.size / CAPACITY <= 1
-    os.chown(directory, int(USER_ID), int(USER_ID))
-    port = free_port()
-    base = Path(subprocess.check_output([image, "-c", "import sys; print(sys.base_prefix)"], text=True).strip())
-    # The interpreter may lie below /tmp or the home directory of root, which are covered here.
-    script = """
-        mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/packages /mnt/image /mnt/base || exit
-        mount --bind "$1" /mnt/packages && mount --bind "$2" /mnt/image && mount --bind "$3" /mnt/base || exit
-        mount -t tmpfs -o size=64m,noexec,nosuid,nodev tmpfs /tmp && mount -t tmpfs -o mode=755 tmpfs /root || exit
-        mkdir -p "$2" "$3" && mount --bind /mnt/image "$2" && mount --bind /mnt/base "$3" || exit
-        for path in "$2" "$3" /mnt/image /mnt/base /mnt /root /; do mount -o remount,bind,ro "$path" || exit; done
-        shift 3 && exec setpriv --reuid 9898 --regid 9898 --clear-groups "$@"
-    """
-    process = subprocess.Popen(
-        [
-            "unshare",
-            "--mount",
-            "sh",
-            "-c",
-            script,
-            "sh",
-            directory,
-            image.parents[1],
-            base,
-            *entry_point(str(image)),
-            *program.command,
-        ],
-        env={"PATH": os.environ["PATH"], **environment_of(Path("/mnt/packages"), port), VARIABLE: program.rest},
-        stderr=(errors := (tmp_path / "stderr").open("wb")),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        assert wait_for(lambda: listens(port)), (tmp_path / "stderr").read_text()
-        name, content = wheel("large", "1.0", os.urandom(20_000_000).replace(b"\n", b" "))
-        response = requests.post(
-            f"http://127.0.0.1:{port}/",
-            data={":action": "file_upload"},
-            files={"content": (name, content)},
-            auth=PUBLISHER,
-            timeout=60,
-        )
-        assert response.status_code == 200, response.text
-        assert (directory / name).read_bytes() == content
-        assert (directory / name).stat().st_uid == 9898
-        response = requests.get(f"http://127.0.0.1:{port}/packages/{name}", auth=PUBLISHER, timeout=60)
-        assert response.content == content
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        errors.close()

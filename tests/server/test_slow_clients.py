@@ -10,10 +10,9 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, status_of, wheel
-from .test_engine import CONTENT, NAME, WRONG, cut_off
-from .test_requests import MULTIPART, head
-from .test_uploads import wait_for
+from .connections import MULTIPART, WRONG, cut_off, head
+from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
+from .test_engine import CONTENT, NAME
 
 
 def allow_connections(count: int) -> None:

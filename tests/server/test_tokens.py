@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -27,17 +26,12 @@ from requests import Request
 from secrets_manager import SecretsManager, secrets_manager
 
 from server.accounts.tokens import tokens_of
+from server.application import Application
 from server.settings import Settings
 from server.wire.messages import Response, Work
 
 from .conftest import StartTask
-from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, environment_of, sdist, visible, wheel
-from .test_polling import becomes
-
-with warnings.catch_warnings():
-    # bottle, which pypiserver carries, imports cgi.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from server.application import Application
+from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, becomes, environment_of, sdist, visible, wheel
 
 SECRET = "pypiserver-token"
 NUMBERS = count()

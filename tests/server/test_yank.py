@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import requests
 
+from .clients import pip_install, run
 from .conftest import StartTask
 from .mounts import asked, missing, mounts
 from .tasks import PUBLISHER, READER, Task, sdist, stock_packages, wheel
-from .test_clients import pip_install, run
 
 REASON = "bröken \"on\" 'win' <b>&amp;</b>\t→\nsee #12 \u202e\U0001f4a5\x1b[31m"
 

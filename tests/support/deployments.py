@@ -152,6 +152,10 @@ def everything(partition: str = "aws") -> dict[str, str]:
     }
 
 
+CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
+"""The least and the fullest deployment."""
+
+
 class Editions(NamedTuple):
     """Every generated template as data, by file name."""
 

@@ -25,7 +25,7 @@ class Property(NamedTuple):
 
 PROPERTIES = {
     "raw": Property(wire.sent(), raw.check, 100),
-    "gunicorn and bottle": Property(wire.sent(), readings.check_gunicorn, 300),
+    "gunicorn": Property(wire.sent(), readings.check_gunicorn, 300),
     "nginx": Property(wire.sent(), readings.check_nginx, 50),
     "forms": Property(forms.uploads(), forms.check, 60),
     "archives": Property(forms.archives(), forms.check, 30),

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from html.parser import HTMLParser
 from typing import Any
 
 from hypothesis import strategies as st
 
+from server.proxy.remote import BadPage, listing_of, read_page
 from server.wire.outbound import Outbound
 
 from .target import Finding, Server, World
 from .wire import DRAW
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from server.proxy.remote import BadPage, listing_of, read_page
-
 
 PAGE, FILES = "https://pypi.test/simple/outer/", "files.test"
 OUTBOUND = Outbound("https://pypi.test/simple", [FILES])

@@ -17,10 +17,8 @@ from ..conftest import StartTask
 from ..fuzz.directories import ODD
 from ..tasks import JSON_TYPE, sha256, wheel
 from .conftest import StartUpstream
-from .playing import Index, send
-from .test_upstream import CONTENT, NAME, file_url, outer
+from .playing import CONTENT, NAME, Index, file_url, send
 
-__all__ = ["outer"]  # a fixture
 PAGE = "/simple/outer/"
 
 

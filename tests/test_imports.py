@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "local": ("local", "parts", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
-    "packages": ("packages", "operations", "server.distributions"),
+    "packages": ("packages", "operations", "server.distributions.times"),
     "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.

@@ -25,7 +25,7 @@ class Alarm:
     """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``periods`` periods on end; if ``condition`` holds.
 
     ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do, for which
-    ``runbook`` is a heading of docs/operations.md. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+    ``runbook`` is one of ``runbooks``. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
     """
 
     title: str

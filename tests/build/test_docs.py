@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from cloudwatch import metrics
-from deployments import Editions, of_type
 
 from generator import settings
 from generator.build import documents
@@ -135,16 +133,3 @@ def test_stack_policy_guards_what_holds_data_in_both_editions() -> None:
     assert titles == {*holders, *DATA_BEARING}
     assert set(DATA_BEARING) <= set(built["pypiserver-single.yaml"].resources)
     assert (ROOT / "templates" / "stack-policy.json").read_text() == stack_policy()
-
-
-def test_the_number_of_alarms_and_of_their_metrics_is_the_documented_one(editions: Editions) -> None:
-    """Which AWS bills."""
-    text = (ROOT / "docs" / "operations.md").read_text()
-    found = re.search(r"There are (\d+) alarms .* \((\d+) at most\).*?(\d+) with the defaults", text, re.DOTALL)
-    assert found
-    alarms = [
-        of_type(editions.nested(values).resources, "AWS::CloudWatch::Alarm")
-        for values in ({}, {"EfsThroughputMode": "bursting"})
-    ]
-    watched = sum(len(metrics(alarm)) for alarm in alarms[0].values())
-    assert [int(it) for it in found.groups()] == [len(alarms[0]), len(alarms[1]), watched]

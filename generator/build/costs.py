@@ -41,6 +41,8 @@ FARGATE = {
 }
 """Of a vCPU and of a GB. AWS sets the price of Spot as it goes; it says up to 70 % less."""
 SPOT = 0.3
+_OF_HOSTS = ("IsEc2", "HasCredits")
+"""Conditions of alarms that are there with hosts alone."""
 VOLUME = Price(0.08, "GB", "https://c3x.dev/resources/aws/aws_ebs_volume")
 LOAD_BALANCER = Price(0.0225, "hour", "https://c3x.dev/resources/aws/aws_lb")
 ADDRESS = Price(
@@ -92,14 +94,28 @@ PROFILES = (
 )
 
 
-def standing(templates: dict[str, Template], hosts: int = 2, instance: str = "t3.small") -> Iterator[Line]:
-    """What is billed whether or not anybody comes; a subnet for each host, as many for the load balancer."""
-    yield Line(f"{hosts} hosts, {instance}", hosts, INSTANCES[instance])
-    yield Line(f"their volumes, {ROOT_VOLUME_GB} GB each", hosts * ROOT_VOLUME_GB, VOLUME)
+def hosts_lines(hosts: int, instance: str) -> list[Line]:
+    return [
+        Line(f"{hosts} hosts, {instance}", hosts, INSTANCES[instance]),
+        Line(f"their volumes, {ROOT_VOLUME_GB} GB each", hosts * ROOT_VOLUME_GB, VOLUME),
+    ]
+
+
+def fargate_lines(tasks: int, architecture: str, memory: int = 512) -> list[Line]:
+    cpu, gigabyte = FARGATE[architecture]
+    units = fargate_cpu(memory)
+    return [
+        Line(f"{tasks} tasks of {units / 1024:g} vCPU, {architecture}", tasks * units / 1024, cpu),
+        Line(f"their memory, {memory} MiB each", tasks * memory / 1024, gigabyte),
+    ]
+
+
+def shared_lines(templates: dict[str, Template], subnets: int, *, on_hosts: bool) -> Iterator[Line]:
+    """What is billed whether or not anybody comes, beside the capacity; the load balancer is in so many ``subnets``."""
     yield Line("load balancer", 1, LOAD_BALANCER)
-    addresses = max(hosts, 2)
-    yield Line(f"its {addresses} public addresses", addresses, ADDRESS)
-    kinds = [it.resource["Type"] for template in templates.values() for it in template.resources.values()]
+    yield Line(f"its {subnets} public addresses", subnets, ADDRESS)
+    made = [it for template in templates.values() for it in template.resources.values()]
+    kinds = [it.resource["Type"] for it in made]
     for what, kind, price in (
         ("secrets", "AWS::SecretsManager::Secret", SECRET),
         ("key of the topic", "AWS::KMS::Key", KEY),
@@ -108,8 +124,13 @@ def standing(templates: dict[str, Template], hosts: int = 2, instance: str = "t3
     ):
         if number := kinds.count(kind):
             yield Line(what if number == 1 else f"{number} {what}{'' if what.endswith('s') else 's'}", number, price)
-    metrics = sum(_metrics(it.to_dict()) for template in templates.values() for it in template.resources.values())
+    metrics = sum(_metrics(it.to_dict()) for it in made if on_hosts or it.resource.get("Condition") not in _OF_HOSTS)
     yield Line(f"metrics of the alarms, at most {metrics}", metrics, ALARM)
+
+
+def standing(templates: dict[str, Template], hosts: int = 2, instance: str = "t3.small") -> list[Line]:
+    """All that is billed all the time of a deployment on hosts: a subnet for each, as many for the load balancer."""
+    return [*hosts_lines(hosts, instance), *shared_lines(templates, max(hosts, 2), on_hosts=True)]
 
 
 def capacities() -> str:
@@ -120,11 +141,8 @@ def capacities() -> str:
     ]
     for it in PROFILES:
         units = fargate_cpu(it.memory)
-        hosts = it.hosts * (INSTANCES[it.instance].dollars * HOURS + ROOT_VOLUME_GB * VOLUME.dollars)
-        task = {
-            name: HOURS * (units / 1024 * cpu.dollars + it.memory / 1024 * memory.dollars)
-            for name, (cpu, memory) in FARGATE.items()
-        }
+        hosts = _sum(hosts_lines(it.hosts, it.instance))
+        task = {name: _sum(fargate_lines(1, name, it.memory)) for name in FARGATE}
         spot = task["X86_64"] * (1 + (it.hosts - 1) * SPOT)
         rows.append(
             f"| {it.name} | {it.hosts} of {units / 1024:g} vCPU, {it.memory} MiB | {it.hosts} {it.instance}: ${hosts:.0f} "
@@ -142,26 +160,50 @@ def _metrics(resource: dict[str, Any]) -> int:
 
 
 def table(templates: dict[str, Template]) -> str:
-    """A line for each thing that is billed all the time, their sum, and the sum with NAT."""
-    rows = [*standing(templates)]
-    total = sum(it.month for it in rows)
-    nat = [Line("one NAT gateway", 1, NAT), Line("its address", 1, ADDRESS)]
+    """What two tasks, or two hosts, cost a month: the sum first, then each thing that is billed all the time."""
+    fargate = [*fargate_lines(2, "ARM64"), *shared_lines(templates, 2, on_hosts=False)]
+    hosts = standing(templates)
+    nat = Line("one NAT gateway", 1, NAT).month + Line("its address", 1, ADDRESS).month
+    rows = [f"| **A month** | | **${_sum(fargate):.0f}** | **${_sum(hosts):.0f}** |"]
+    rows += [_row(it, it.month, None) for it in fargate if it not in hosts and "metrics" not in it.what]
+    rows += [_row(it, None, it.month) for it in hosts if it not in fargate and "metrics" not in it.what]
+    rows += [_row(it, it.month, it.month) for it in fargate if it in hosts]
+    metrics = fargate[-1]._replace(what=f"metrics of the alarms, at most {fargate[-1].amount:g}, {hosts[-1].amount:g}")
+    rows.append(_row(metrics, fargate[-1].month, hosts[-1].month))
+    rows.append(
+        f"| with a NAT gateway, which a private subnet needs | | ${_sum(fargate) + nat:.0f} | ${_sum(hosts) + nat:.0f} |"
+    )
     return "\n".join(
-        [
-            "| Billed all the time | Price | A month |",
-            "|---|---|---|",
-            *map(_row, rows),
-            f"| **together** | | **${total:.0f}** |",
-            *map(_row, nat),
-            f"| **with NAT** | | **${total + sum(it.month for it in nat):.0f}** |",
-        ]
+        ["| Billed all the time | Price | `fargate`, ARM64 | `ec2`, the default |", "|---|---|---|---|", *rows]
     )
 
 
-def _row(line: Line) -> str:
+def _sum(lines: list[Line]) -> float:
+    return sum(it.month for it in lines)
+
+
+def _row(line: Line, fargate: float | None, hosts: float | None) -> str:
     price = line.price
     dollars = f"{price.dollars:.2f}" if round(price.dollars, 2) == price.dollars else f"{price.dollars:g}"
-    return f"| {line.what} | [${dollars} per {price.unit}]({price.page}) | ${line.month:.2f} |"
+    months = [f"${it:.2f}" if it is not None else "" for it in (fargate, hosts)]
+    return f"| {line.what} | [${dollars} per {price.unit}]({price.page}) | {' | '.join(months)} |"
+
+
+def estimates(templates: dict[str, Template]) -> str:
+    """What ``deploy`` reads: dollars a month of each capacity, for each task or host, each subnet, and besides."""
+
+    def offer(capacity: str, architecture: str, each: list[Line]) -> dict[str, Any]:
+        besides = _sum([*shared_lines(templates, 0, on_hosts=capacity == "ec2")])
+        return {
+            "Capacity": capacity,
+            "CpuArchitecture": architecture,
+            "each": round(_sum(each), 2),
+            "subnet": round(Line("", 1, ADDRESS).month, 2),
+            "besides": round(besides, 2),
+        }
+
+    offers = [offer("fargate", it, fargate_lines(1, it)) for it in reversed(FARGATE)]
+    return json.dumps([*offers, offer("ec2", "X86_64", hosts_lines(1, "t3.small"))], indent=2) + "\n"
 
 
 def profiles(templates: dict[str, Template], benchmark: Path) -> str:
@@ -176,7 +218,7 @@ def profiles(templates: dict[str, Template], benchmark: Path) -> str:
         ours = measured[f"ours {it.files}"]
         requests = it.downloaded * 1000  # One for each megabyte.
         cloud = CODEARTIFACT.dollars * (it.stored + requests / 10_000)
-        month = sum(line.month for line in standing(templates, it.hosts, it.instance))
+        month = _sum(standing(templates, it.hosts, it.instance))
         month += it.stored * (STORAGE.dollars + BACKUP.dollars) + it.downloaded * EFS_READ.dollars
         rows.append(
             f"| {it.name} | {it.files:,} | {it.stored} GB | {it.downloaded:,} GB | {it.hosts} {it.instance} | {it.memory} "

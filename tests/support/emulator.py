@@ -298,7 +298,8 @@ def physical(stack: Any) -> list[str]:
 def _given(stack: Any) -> Json:
     """The values that ``UsePreviousValue`` keeps; moto takes what an SSM parameter resolved to."""
     declared = stack.template_dict.get("Parameters", {})
-    return {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
+    given = {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
+    return {name: ",".join(it) if isinstance(it, list) else it for name, it in given.items()}
 
 
 def _executed(self: Any, change_set_name: str, stack_name: str | None = None) -> None:

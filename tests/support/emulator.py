@@ -298,8 +298,7 @@ def physical(stack: Any) -> list[str]:
 def _given(stack: Any) -> Json:
     """The values that ``UsePreviousValue`` keeps; moto takes what an SSM parameter resolved to."""
     declared = stack.template_dict.get("Parameters", {})
-    given = {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
-    return {name: ",".join(it) if isinstance(it, list) else it for name, it in given.items()}
+    return {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
 
 
 def _executed(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
@@ -310,7 +309,8 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
     stack._parse_template()
     stack.description = stack.template_description
     try:
-        stack.resource_map.update(stack.template_dict, change_set.parameters)
+        # moto makes lists of them where they are.
+        stack.resource_map.update(stack.template_dict, dict(change_set.parameters))
     except Exception:
         rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
         stack._add_stack_event(f"{rollback}_IN_PROGRESS")

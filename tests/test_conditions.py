@@ -251,6 +251,7 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "five names": ({"DnsNames": items("n{}", 5)}, {"ForwardRule"}, {"ForwardMoreRule"}),
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),
     "bursting": ({"EfsThroughputMode": "bursting"}, {"FileSystemBurstCreditAlarm"}, set()),
+    "no insights": ({"EnableContainerInsights": "false"}, set(), {"InsightsLogs"}),
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
     "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
     "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),

@@ -29,8 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data.
-    "operations": ("operations", "parts.data_bearing", "language.partitions"),
+    # Of the design, only which resources hold data, and what the templates are.
+    "operations": ("operations", "parts.data_bearing", "parts.descriptions", "language.partitions"),
     "local": ("local", "parts", "operations.exits"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),

@@ -13,7 +13,7 @@ from resolve import Data
 
 from generator.parts.alarms import ALARMS
 from generator.parts.container_program import packed
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data
 from generator.sizing import MAX_SUBNETS
 
 DATA_TYPES = {
@@ -40,6 +40,26 @@ def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
     assert found - {packed().secret} | {"TaskLogs"} == set(DATA_BEARING), (
         "what holds data is listed in DATA_BEARING, and DeletionPolicy retains it"
     )
+
+
+def test_of_what_these_templates_have_only_that_holds_data(editions: Editions) -> None:
+    """Whatever else a stack has may hold some: a new type, or a key or log that nobody misses, is listed there."""
+    resources = editions.single_file["Resources"]
+    assert {name for name, it in resources.items() if holds_data(name, it["Type"])} == set(DATA_BEARING)
+
+
+def test_the_parameters_that_say_where_the_packages_are(editions: Editions, guard: Guard) -> None:
+    """What reaches the access point, a mount target, or the volume of the tasks; `deploy` refuses their change."""
+    found = set()
+    for it in editions.single_file["Resources"].values():
+        properties = it.get("Properties", {})
+        if it["Type"].startswith("AWS::EFS::") and "FileSystemId" in properties:
+            found |= guard.of([properties["FileSystemId"], properties.get("RootDirectory")])
+        volumes = [volume.get("EFSVolumeConfiguration") for volume in properties.get("Volumes", [])]
+        found |= guard.of([volume["FilesystemId"] for volume in volumes if volume])
+    # Another key is a replacement of FileSystem, which is refused by that name.
+    assert found == {*LOCATION, *KEYS["FileSystem"]}
+    assert found >= guard.replaced["AccessPoint"]
 
 
 @pytest.mark.parametrize("title", DATA_BEARING)

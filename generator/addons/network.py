@@ -17,6 +17,7 @@ from generator.language.partitions import ECR_ENDPOINTS
 from generator.language.retention import DELETE
 from generator.language.slots import Slot, Slots
 from generator.language.wiring import Group, Setting, Stack, When, only_if
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.iam import FLOW_LOGS as FLOW_LOGS_SERVICE
 from generator.parts.iam import document, role
 from generator.parts.log_groups import may_write
@@ -144,9 +145,7 @@ class _Zone:
 
 def network() -> dict[str, Template]:
     """The template by its file name; its outputs are named as the parameters of the server that take them."""
-    edition = Single(
-        "network.yaml", "Private PyPI: a VPC with public and private subnets, for an account that has none", _FORM
-    )
+    edition = Single("network.yaml", DESCRIPTIONS["network.yaml"], _FORM)
     stack = edition.stack("Network", "")
     vpc = stack.add(
         ec2.VPC(

@@ -11,6 +11,7 @@ from generator.addons.network import ENDPOINTS, OF_HOSTS
 from generator.build import costs, findings
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
+from generator.parts import runbooks
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
 from generator.parts.container_program import CAPACITY, packed
 from server import contract
@@ -105,9 +106,11 @@ def outputs(parent: Template) -> str:
 
 
 def alarms() -> str:
-    """Each alarm with its description, first the one that wakes."""
-    rows = [f"| `{it.title}` | {it.description} |" for it in ALARMS]
-    return "\n".join(["| Alarm | |", "|---|---|", f"| `PackagesUnavailableAlarm` | {OUTAGE_DESCRIPTION} |", *rows])
+    """Each alarm with its description and its runbook, first the one that wakes."""
+    told = [("PackagesUnavailableAlarm", OUTAGE_DESCRIPTION, runbooks.OUTAGE)]
+    told += [(it.title, it.description, it.runbook) for it in ALARMS]
+    rows = [f"| `{title}` | {text} | [{page}](runbooks/{page}.md) |" for title, text, page in told]
+    return "\n".join(["| Alarm | | Runbook |", "|---|---|---|", *rows])
 
 
 def diagram(nested: Nested) -> str:

@@ -16,8 +16,9 @@ from cfnlint.api import lint_by_config
 from cfnlint.config import ManualArgs
 from cloudformation_validate import CompositeEngine, PseudoParameterOverrides, Severity, ValidateConfig
 
+from generator.parts.descriptions import SINGLE
+
 REGIONS = ("us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
-SINGLE = "pypiserver-single.yaml"
 CATALOG = "service-catalog.yaml"
 NETWORK = "network.yaml"
 CI_ACCESS = "ci-access.yaml"

@@ -17,6 +17,7 @@ ACTIONS = (
     "ecr:Get*",
     "ecs:*",
     "elasticfilesystem:*",
+    "iam:CreateServiceLinkedRole",
     "kms:CreateGrant",
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -41,7 +42,7 @@ ACTIONS = (
     "ssmmessages:*",
     "tag:GetResources",
 )
-"""What the roles' own policies and AWS's for hosts, tasks and backups of EFS ask for: nothing of IAM, nor of STS."""
+"""What the roles' own policies and AWS's for hosts, tasks and backups of EFS ask for: of IAM only roles of AWS's services."""
 
 
 def boundary() -> dict[str, Any]:

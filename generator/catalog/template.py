@@ -29,6 +29,7 @@ from generator.catalog.policies import Deployer, statements, zone_arn
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
 from generator.language.wiring import Group, Kind, Setting, Stack, When, Wire, only_if
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 from generator.parts.iam import document
 from generator.parts.tags import PROJECT
 from generator.settings.values import optional
@@ -112,14 +113,14 @@ _FORM = Form(
     rules={"Principals": _distinct(_PRINCIPALS)},
 )
 _DESCRIPTION = (
-    "Private PyPI: Service Catalog portfolio, product and launch role. "
+    f"{DESCRIPTIONS[SERVICE_CATALOG]}. "
     "Not in ap-east-2, ap-southeast-5, ap-southeast-7 and mx-central-1, which lack its resource types"
 )
 
 
 def catalog(product: Template) -> dict[str, Template]:
     """The template around ``product``, the single-file edition, by its file name."""
-    edition = Single("service-catalog.yaml", _DESCRIPTION, _FORM)
+    edition = Single(SERVICE_CATALOG, _DESCRIPTION, _FORM)
     stack = edition.stack("Catalog", "")
     offer = _product(stack)
     portfolio = stack.add(

@@ -43,8 +43,8 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
         username, password = str(values["username"]), str(values["password"])
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/operations.md says how to "
-            "give it a new value"
+            f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/runbooks/rotate-a-password.md "
+            "says how to give it a new value"
         ) from error
     if not re.fullmatch("[ -~]+", username + password):
         raise Problem(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 
 from generator.operations.aws import Client
 from generator.operations.changes import Change, is_data
+from generator.operations.errors import DENIED, ClientError, code
 from generator.operations.exits import Problem
+from generator.operations.form import Parameter
 from generator.operations.stacks import Resource, resources
-from generator.parts.data_bearing import DATA_BEARING, stack_policy
+from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data, stack_policy
 
 _CAPACITY = "Capacity"
 
 
 def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collection[str]) -> None:
     """Raises Problem where a resource with data would leave the stack, but for the logical IDs ``allowed``."""
-    holders = {it.layer for it in deployed if it.name in DATA_BEARING}
+    holders = {it.layer for it in deployed if holds_data(it.name, it.kind)}
     lost = [it for it in changes if it.loses and is_data(it, holders) and it.name not in allowed]
     if lost:
         names = ", ".join(f"{it.name} ({it.action})" for it in lost)
@@ -23,6 +26,29 @@ def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collec
         raise Problem(
             f"refused, as this would take what holds data out of the stack: {names}. If you mean it: {options}"
         )
+
+
+def refuse_move(
+    form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str], allowed: Collection[str]
+) -> None:
+    """Raises Problem where the server would serve another directory, but for the parameters ``allowed``.
+
+    ``previous`` are the values that the stack has, none for a new one. A stack that leaves its own file system for an
+    existing one is not looked at: FileSystem would leave the stack, which ``refuse_loss`` finds.
+    """
+    values = {it.name: previous.get(it.name, it.default or "") for it in form if previous}
+    wrong = []
+    for name in LOCATION:
+        before = values.get(name, "")
+        after = given.get(name, before)
+        if before and after != before and name not in allowed:
+            new = after or "a new, empty file system"
+            wrong.append(
+                f"refused: the server would serve from {new} instead of {before} ({name}), whose packages it would neither "
+                f"serve nor back up. If you mean it: --allow-data-loss {name}"
+            )
+    if wrong:
+        raise Problem("\n".join(wrong))
 
 
 def refuse_capacity(stack_name: str, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
@@ -37,15 +63,44 @@ def refuse_capacity(stack_name: str, given: Mapping[str, str], previous: Mapping
         raise Problem(
             f"refused: {_CAPACITY}={after} in {stack_name}, which runs on {before}, takes the server down: its target group "
             "is replaced by an empty one before there are new tasks. Deploy a second stack with it on the same file system, "
-            'then move the names: docs/operations.md, "Another capacity"'
+            "then move the names: docs/runbooks/another-capacity.md"
         )
 
 
-def guard(cloudformation: Client, stack_id: str, allowed: Collection[str] = ()) -> None:
-    """Set the stack policy, on the nested stacks too: a policy covers only the resources of its own stack."""
-    policy = stack_policy(allowed)
-    has = list(resources(cloudformation, stack_id))
+def unguarded(cloudformation: Client, stack_id: str, has: list[Resource]) -> list[str]:
+    """The names of the stacks that hold data and have another stack policy than they should, or none."""
+    return [
+        name
+        for name, guarded in _guarded(stack_id, has).items()
+        if not _has_policy(cloudformation, guarded, stack_policy())
+    ]
+
+
+def _guarded(stack_id: str, has: list[Resource]) -> dict[str, str]:
+    """ARN by name of each stack that a policy guards, as one covers only the resources of its own; nested ones by logical ID."""
     holders = {it.layer for it in has if it.name in DATA_BEARING and it.layer}
-    nested = [it.physical_id for it in has if not it.layer and it.name in holders]
-    for guarded in [stack_id, *nested]:
-        cloudformation.set_stack_policy(StackName=guarded, StackPolicyBody=policy)
+    return {
+        stack_id.split("/")[1]: stack_id,
+        **{it.name: it.physical_id for it in has if not it.layer and it.name in holders},
+    }
+
+
+def _has_policy(cloudformation: Client, stack_id: str, policy: str) -> bool:
+    found = cloudformation.get_stack_policy(StackName=stack_id).get("StackPolicyBody") or "null"
+    return bool(json.loads(found) == json.loads(policy))
+
+
+def guard(cloudformation: Client, stack_id: str, allowed: Collection[str] = ()) -> list[str]:
+    """Set the stack policy wherever it is missing or another; gives the names of the stacks where it was."""
+    policy, mended = stack_policy(allowed), []
+    for name, guarded in _guarded(stack_id, list(resources(cloudformation, stack_id))).items():
+        try:
+            right = _has_policy(cloudformation, guarded, policy)
+        except ClientError as error:
+            if code(error) not in DENIED:
+                raise
+            right = False
+        if not right:
+            cloudformation.set_stack_policy(StackName=guarded, StackPolicyBody=policy)
+            mended.append(name)
+    return mended

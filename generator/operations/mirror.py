@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from generator.operations.aws import Account
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import form
-from generator.operations.publish import PARENT
 from generator.operations.terminal import Terminal
+from generator.parts.descriptions import PARENT
 
 _TOOLS = {
     "crane": (["crane", "copy", "{source}", "{target}"], ["crane", "digest", "{target}"]),

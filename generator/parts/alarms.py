@@ -25,7 +25,7 @@ class Alarm:
     """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``breaching`` of ``periods`` periods, all by default; if ``condition`` holds.
 
     ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do, for which
-    ``runbook`` is a heading of docs/operations.md. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+    ``runbook`` is one of ``runbooks``. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
 
     An expression that fills in for each of its metrics has a datapoint for the newest periods too, of which the metrics
     are not there yet: such an alarm needs periods beyond ``breaching``, or it never goes off.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from awacs import backup as backup_actions
+from awacs import iam as iam_actions
 from awacs.aws import Allow, Condition, Statement, StringEquals
 from troposphere import GetAtt, Join, Ref, Select, Split, Sub
 from troposphere.backup import (
@@ -126,6 +127,15 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
             Action=[backup_actions.DeleteRecoveryPoint],
             Resource=[recovery_points],
             Condition=Condition(StringEquals(f"aws:ResourceTag/{VAULT_TAG}", _vault_name())),
+        ),
+        # Else AWS Backup says that it deletes a recovery point, and lets it expire and stay:
+        # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
+        Statement(
+            Effect=Allow,
+            Action=[iam_actions.CreateServiceLinkedRole],
+            Resource=[
+                Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/backup.amazonaws.com/*"),
+            ],
         ),
     )
 

@@ -18,7 +18,7 @@ from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "README.md"
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", TESTS, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", TESTS, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -53,10 +53,13 @@ def test_names_in_the_documents_exist() -> None:
         "AccessDenied",
         "CannotPullContainerError",
         "CloudWatch",
+        "LastReplicatedTimestamp",
         "OutOfMemoryError",
         "PendingConfirmation",
+        "ReplicationConfiguration",
         "ResourceInitializationError",
         "SecretString",
+        "TimeSinceLastSync",
         "VcpuLimitExceeded",
     }
     known = {setting.name for setting in settings.ALL} | aws | {SECRET}

@@ -114,10 +114,13 @@ def test_keeps_a_group_without_the_mark(tags: dict[str, str], service: CloudForm
 
 ACTIONS = {
     # Where the action that a request needs is not named as the request is.
+    "backup:DeleteRecoveryPoint": {"backup:DeleteRecoveryPoint", "iam:CreateServiceLinkedRole"},
     "s3:DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
     "s3:ListObjectVersions": {"s3:ListBucketVersions"},
 }
-"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"""
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
+"""
 ROLES = {
     "BucketName": ("AccessLogsCleanerRole", {"AccessLogForceDestroy": "true"}),
     "BackupVaultName": ("VaultCleanerRole", {"BackupsForceDestroy": "true"}),

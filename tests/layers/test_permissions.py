@@ -24,6 +24,7 @@ with warnings.catch_warnings():
 WITHOUT_RESOURCES = {
     # Actions whose permission cannot name a resource, and where their service says so.
     "autoscaling:DescribeAutoScalingGroups",  # list_amazonec2autoscaling.html
+    "backup:ListBackupVaults",  # list_awsbackup.html
     "ssmmessages:CreateControlChannel",  # list_amazonsessionmanagermessagegatewayservice.html, as the next three
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",

@@ -86,7 +86,7 @@ def test_secret_of_another_form_is_named(deployed: Parameters, capsys: pytest.Ca
     for text in ("hunter2", '{"user": "publisher"}', "[]"):
         client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=text)
         assert main(["credentials", "--account", "publisher"]) == 2
-        assert "is not JSON with username and password: docs/operations.md" in capsys.readouterr().err
+        assert "is not JSON with username and password: docs/runbooks/rotate-a-password.md" in capsys.readouterr().err
     odd = json.dumps({"username": "publisher", "password": "schlüssel"})
     client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=odd)
     assert main(["credentials", "--account", "publisher"]) == 2

@@ -16,7 +16,7 @@ from pseudo_terminal import DOWN, ENTER, session
 from generator.commands import main
 from generator.commands.options import TEMPLATES
 from generator.operations.form import form
-from generator.operations.publish import PARENT
+from generator.parts.descriptions import PARENT
 
 ROOT = Path(__file__).parents[2]
 GENERATOR = [sys.executable, "-m", "generator"]

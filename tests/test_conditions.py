@@ -302,6 +302,7 @@ TOGGLES: dict[tuple[str, str], set[str]] = {
     ("DnsNames", extras()["DnsNames"]): {"ForwardMoreRule"},
     ("EfsThroughputMode", "bursting"): {"FileSystemBurstCreditAlarm"},
     ("EnableCloudwatchDashboard", "false"): {"Dashboard"},
+    ("EnableContainerInsights", "false"): {"InsightsLogs"},
     ("EnableEfsBackup", "false"): BACKUPS,
     ("ExistingFileSystemId", extras()["ExistingFileSystemId"]): {"FileSystem"},
     ("HttpRedirect", "true"): {"HttpListener"},

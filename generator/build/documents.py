@@ -42,9 +42,9 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
         "diagram": diagram(nested),
         "findings": findings.table(),
         "endpoints": endpoints(),
-        "costs": costs.table(templates),
+        "costs": costs.table(),
         "capacities": costs.capacities(),
-        "profiles": costs.profiles(templates, benchmark),
+        "profiles": costs.profiles(benchmark),
         "room": room(),
         "variables": variables(),
     }

@@ -97,7 +97,9 @@ def compute(
         file_system=stack.take(file_system),
         access_point=stack.take(access_point),
     )
-    service = _service(stack, cluster_name, provider, association, task, stack.take(target_group), stack.take(task_group))
+    service = _service(
+        stack, cluster_name, provider, association, task, stack.take(target_group), stack.take(task_group)
+    )
     _scaling(stack, cluster, service)
     agent = _log_agent(with_hosts, cluster, association, host_logs)
     return Compute(

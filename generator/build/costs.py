@@ -1,7 +1,7 @@
 """What a deployment costs a month in us-east-1, by list prices: the tables of README.md and docs/sizing.md.
 
 Dollars, without what use adds, and without an account's free tier. Each price is linked to AWS's own page, which has the last
-word. ``SOURCES`` says where the figures were read.
+word; docs/sizing.md says where the figures were read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MEMORY = {"ARM64": Price(0.00356, "hour", "fargate/pricing"), "X86_64": Price(0.
 VOLUME = Price(0.08, "GB", "ebs/pricing")
 LOAD_BALANCER = Price(0.0225, "hour", "elasticloadbalancing/pricing")
 ADDRESS = Price(0.005, "hour", "vpc/pricing")
-NAT = Price(0.045, "hour", "vpc/pricing")
+NAT = Price(0.045 + ADDRESS.dollars, "hour", "vpc/pricing")
 SECRET = Price(0.40, "secret", "secrets-manager/pricing")
 KEY = Price(1.00, "key", "kms/pricing")
 METRIC = Price(0.30, "metric", "cloudwatch/pricing")
@@ -48,12 +48,6 @@ STORAGE = Price(0.30, "GB", "efs/pricing")
 EFS_READ = Price(0.03, "GB", "efs/pricing")
 BACKUP = Price(0.05, "GB", "backup/pricing")
 CODEARTIFACT = Price(0.05, "GB, and for 10,000 requests", "codeartifact/pricing")
-
-
-SOURCES = (
-    "AWS's pages fill in most figures in a browser only: those of KMS and EFS were read there, the others where third parties "
-    "report them, between March and July 2026."
-)
 
 
 class Line(NamedTuple):
@@ -77,10 +71,8 @@ COUNTED = (
     Line("{} secrets", SECRET, 3, 3),
     Line("key of the topic, in its first year", KEY, 1, 1),
     Line("dashboard", DASHBOARD, 1, 1),
-    Line("about {} metrics of Container Insights", METRIC, 38, 53),
-    Line("{} metrics of the tasks' log", METRIC, 5, 5),
-    Line("{} metrics that alarms watch", ALARM, 22, 26),
-    Line("{} alarms of the scaling", ALARM, 2, 4),
+    Line("about {} metrics: Container Insights, and the tasks' log", METRIC, 43, 58),
+    Line("{} metrics that alarms watch, those of the scaling too", ALARM, 24, 30),
     Line("composite alarm", COMPOSITE, 1, 1),
 )
 """What the defaults have; tests/build/test_costs.py counts it in the templates."""
@@ -105,12 +97,18 @@ PROFILES = (
 )
 
 
+def _task(memory: int, architecture: str) -> Price:
+    """A task of ``memory`` MiB and automatic CPU on Fargate."""
+    dollars = fargate_cpu(memory) * VCPU[architecture].dollars + memory * MEMORY[architecture].dollars
+    return Price(dollars / 1024, "hour", VCPU[architecture].page)
+
+
 def standing(size: Profile) -> list[Line]:
     """What is billed whether or not anybody comes; a task on each host, a zone for each, and two for the load balancer."""
-    units, gib, zones = fargate_cpu(size.memory) / 1024, size.memory / 1024, max(size.tasks, 2)
+    zones = max(size.tasks, 2)
+    shape = f"{fargate_cpu(size.memory) / 1024:g} vCPU, {size.memory / 1024:g} GB"
     return [
-        Line(f"{size.tasks} tasks on ARM64, {units:g} vCPU each", VCPU["ARM64"], size.tasks * units, 0),
-        Line(f"their memory, {gib:g} GB each", MEMORY["ARM64"], size.tasks * gib, 0),
+        Line(f"{size.tasks} tasks of {shape}", _task(size.memory, "ARM64"), size.tasks, 0),
         Line(f"{size.tasks} hosts, {size.instance}", INSTANCES[size.instance], 0, size.tasks),
         Line(f"their volumes, {ROOT_VOLUME_GB} GB each", VOLUME, 0, size.tasks * ROOT_VOLUME_GB),
         Line("load balancer", LOAD_BALANCER, 1, 1),
@@ -127,16 +125,14 @@ def _total(lines: list[Line]) -> tuple[float, float]:
 def table() -> str:
     """The bill of the defaults on Fargate and on hosts: totals, then a line for each thing that is billed all the time."""
     lines = standing(PROFILES[0])
-    nat = [Line("one NAT gateway", NAT, 1, 1), Line("its address", ADDRESS, 1, 1)]
+    nat = Line("one NAT gateway, with its address", NAT, 1, 1)
     return "\n".join(
         [
-            "| A month | `fargate`, ARM64 | `ec2`, the default | Price |",
+            "| A month in us-east-1 | `fargate`, ARM64 | `ec2`, the default | [Price](docs/sizing.md#prices) |",
             "|---|---|---|---|",
             "| **together** | **${:.0f}** | **${:.0f}** | |".format(*_total(lines)),
-            "| **with NAT** | **${:.0f}** | **${:.0f}** | |".format(*_total(lines + nat)),
-            *(_row(it) for it in [*lines, *nat]),
-            "",
-            SOURCES,
+            "| **with NAT** | **${:.0f}** | **${:.0f}** | |".format(*_total([*lines, nat])),
+            *(_row(it) for it in [*lines, nat]),
         ]
     )
 
@@ -144,7 +140,7 @@ def table() -> str:
 def _row(line: Line) -> str:
     price = line.price
     number = " or ".join(f"{it:g}" for it in sorted({line.fargate, line.hosts}))
-    dollars = f"{price.dollars:.2f}" if round(price.dollars, 2) == price.dollars else f"{price.dollars:g}"
+    dollars = f"{price.dollars:.2f}" if round(price.dollars, 2) == price.dollars else f"{price.dollars:.4g}"
     months = " | ".join(f"${it:.2f}" if it else "" for it in line.months)
     return f"| {line.what.format(number)} | {months} | [${dollars} per {price.unit}](https://aws.amazon.com/{price.page}/) |"
 
@@ -156,9 +152,9 @@ def capacities() -> str:
         "|---|---|---|---|---|---|",
     ]
     for it in PROFILES:
-        units, gib = fargate_cpu(it.memory) / 1024, it.memory / 1024
+        units = fargate_cpu(it.memory) / 1024
         hosts = it.tasks * (INSTANCES[it.instance].dollars * HOURS + ROOT_VOLUME_GB * VOLUME.dollars)
-        task = {name: HOURS * (units * VCPU[name].dollars + gib * MEMORY[name].dollars) for name in VCPU}
+        task = {architecture: HOURS * _task(it.memory, architecture).dollars for architecture in VCPU}
         spot = task["X86_64"] * (1 + (it.tasks - 1) * SPOT)
         rows.append(
             f"| {it.name} | {it.tasks} of {units:g} vCPU, {it.memory} MiB | {it.tasks} {it.instance}: ${hosts:.0f} "

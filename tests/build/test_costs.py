@@ -42,7 +42,6 @@ ONE_EACH = {
     "AWS::CloudWatch::CompositeAlarm": "composite alarm",
     "AWS::CloudWatch::Dashboard": "dashboard",
     "AWS::KMS::Key": "key of the topic, in its first year",
-    "AWS::Logs::MetricFilter": "{} metrics of the tasks' log",
     "AWS::SecretsManager::Secret": "{} secrets",
 }
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html
@@ -65,9 +64,8 @@ def _counted(resources: Data) -> dict[str, int]:
     scaling = kinds.count("AWS::ApplicationAutoScaling::ScalingPolicy") + kinds.count("AWS::ECS::CapacityProvider")
     return {
         **{what: kinds.count(kind) for kind, what in ONE_EACH.items()},
-        "{} metrics that alarms watch": sum(len(metrics(it)) for it in alarms),
-        "{} alarms of the scaling": 2 * scaling,
-        "about {} metrics of Container Insights": sent,
+        "{} metrics that alarms watch, those of the scaling too": sum(len(metrics(it)) for it in alarms) + 2 * scaling,
+        "about {} metrics: Container Insights, and the tasks' log": sent + kinds.count("AWS::Logs::MetricFilter"),
     }
 
 
@@ -76,6 +74,6 @@ def test_the_bill_has_what_the_defaults_make(editions: Editions, capacity: str) 
     resources = editions.single({"Capacity": capacity, "CpuArchitecture": "ARM64"}).resources
     billed = {it.what: it.hosts if capacity == "ec2" else it.fargate for it in COUNTED}
     assert billed == _counted(resources)
-    elsewhere = {"AWS::CloudWatch::Alarm", "AWS::ElasticLoadBalancingV2::LoadBalancer"}
+    elsewhere = {"AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::ElasticLoadBalancingV2::LoadBalancer"}
     unpriced = {it["Type"] for it in resources.values()} - FREE - BY_USE - ONE_EACH.keys() - elsewhere
     assert not unpriced, f"{sorted(unpriced)}: give it a line in generator/build/costs.py, or say that it is free"

@@ -109,8 +109,11 @@ def _of_json(content: bytes, url: str) -> Page:
     status = _dict(document.get("project-status"))
     page = Page(declared=True, status=_status(status.get("status"), status.get("reason")))
     for entry in listed if isinstance(listed, list) else ():
-        if name := _project(_text_of(_dict(entry).get("name"))):
+        spelling = _text_of(_dict(entry).get("name"))
+        if name := _project(spelling):
             page.projects.append(Entry(name, None))
+        else:
+            page.unread.append(f"{spelling[:_TEXT_CHARACTERS] or 'an entry'}: it is no name of a project")
     for entry in map(_dict, files if isinstance(files, list) else ()):
         if link := _joined(url, entry.get("url")):
             page.files.append(_file_of_json(entry, link))

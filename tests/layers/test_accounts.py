@@ -67,3 +67,11 @@ def test_container_insights_is_a_switch(editions: Editions) -> None:
     for given, expected in (("true", "enabled"), ("false", "disabled")):
         cluster = editions.single({"EnableContainerInsights": given}).resources["Cluster"]["Properties"]
         assert cluster["ClusterSettings"] == [{"Name": "containerInsights", "Value": expected}]
+
+
+def test_what_container_insights_writes_is_kept_as_long_as_other_logs(editions: Editions) -> None:
+    """Under the name that ECS writes to: https://github.com/aws/containers-roadmap/issues/2315"""
+    group = editions.nested({"LogRetentionDays": "30"}).resources["InsightsLogs"]
+    assert group["Properties"]["LogGroupName"] == "/aws/ecs/containerinsights/<Cluster>/performance"
+    assert group["Properties"]["RetentionInDays"] == "30"
+    assert group["DeletionPolicy"] == "Delete", "kept, its name would be taken when insights are turned on again"

@@ -67,7 +67,8 @@ def test_names_in_the_documents_exist() -> None:
     built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"]), **deployer(built)}.values():
         known |= {*template.parameters, *template.outputs, *template.resources}
-    for document in DOCUMENTS:
+    # That page names what is gone.
+    for document in (it for it in DOCUMENTS if it.name != "upgrading.md"):
         named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)+)`", document.read_text()))
         assert named <= known, document.name
 

@@ -11,6 +11,7 @@ from deployments import Editions, of_type
 from replacement import Guard, replacing_properties
 from resolve import Data
 
+from generator.parts.alarms import ALARMS
 from generator.parts.container_program import packed
 from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data
 from generator.sizing import MAX_SUBNETS
@@ -132,6 +133,7 @@ def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: 
 
 
 _MOUNT_TARGETS = {f"MountTarget{index}" for index in range(1, MAX_SUBNETS + 2)}
+NAMED_ALARMS = (*(it.title for it in ALARMS), "PackagesUnavailableAlarm")
 REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
@@ -181,7 +183,7 @@ REPLACES = {
     "OnDemandPercentageAboveBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
     "PackagesPath": {"AccessPoint", "TaskDefinition", "TaskRolePackages"},
     "ReaderAccount": {"TaskDefinition"},
-    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
+    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition", *NAMED_ALARMS},
     "VpcId": {
         *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
         *("TaskIngress", "TaskSecurityGroup"),
@@ -212,6 +214,7 @@ EXCLUSIVE: dict[str, list[tuple[str, ...]]] = {
     # A name of a policy within its role, of a dashboard or vault within the account.
     "TaskRolePackages": [("RoleName",), ("PolicyName",)],
     "Dashboard": [("DashboardName",)],
+    **{title: [("AlarmName",)] for title in NAMED_ALARMS},
     "BackupVault": [("BackupVaultName",)],
 }
 """What the old and the new of a replaced resource, which are there side by side, must not have in common."""

@@ -25,7 +25,7 @@ from troposphere.servicecatalog import (
 from generator.catalog import boundary as limits
 from generator.catalog import held
 from generator.catalog.actions import SERVICES
-from generator.catalog.policies import Deployer, statements, zone_arn
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, stack_statements, statements, zone_arn
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
 from generator.language.wiring import Group, Kind, Setting, Stack, When, Wire, only_if
@@ -253,14 +253,10 @@ def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
 
 def _stacks() -> dict[str, Any]:
     """To run the stack itself, and to read the copy of its template and the images' parameters."""
-    own = Sub(f"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{_STACKS}/*")
-    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
-    changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
-    stacks = ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": [f"cloudformation:{it}" for it in (*changes, *stacks)], "Resource": [own]},
+            stack_statements(_STACKS),
             {
                 "Effect": "Allow",
                 "Action": ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
@@ -275,7 +271,7 @@ def _stacks() -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["ssm:GetParameters"],
-                "Resource": [images],
+                "Resource": [IMAGE_PARAMETERS],
             },
         ],
     }

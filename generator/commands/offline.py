@@ -30,9 +30,10 @@ def templates(
 def local(
     directory: Annotated[Path, typer.Option(file_okay=False, help="The package files.")] = Path("packages"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the listener on localhost.")] = 8443,
-    python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
-        sys.executable
-    ),
+    python: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.", show_default="this one"),
+    ] = Path(sys.executable),
     environment: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A setting of the task, as docs/server.md lists them. Repeatable."),

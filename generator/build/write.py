@@ -9,7 +9,6 @@ from pathlib import Path
 from troposphere import Template
 
 from generator.build import documents
-from generator.build.costs import estimates
 from generator.build.examples import example_parameters
 from generator.build.validate import unvalidated, validate
 from generator.catalog.deployer import deployer
@@ -38,7 +37,6 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
             documents.update(page, derived)
     (directory / "parameters.example.json").write_text(example_parameters())
     (directory / "stack-policy.json").write_text(stack_policy())
-    (directory / "costs.json").write_text(estimates(nested().templates()))
     _print_table(directory, built)
     if not validated:
         return 0

@@ -120,7 +120,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
             next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
         terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
-        costs = estimate(wish.templates, {it.name: it.default for it in declared}, given) if is_new else ""
+        costs = estimate({it.name: it.default for it in declared}, given) if is_new else ""
         terminal.show(_consequences(account, wish, status, made, costs))
         refuse_loss(made.changes, deployed, wish.allowed)
         if wish.dry_run:
@@ -181,7 +181,7 @@ def _given(
         raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
     refuse_unwritable(wish.parameters)
     try:
-        capacities = {} if previous else offers(wish.templates)
+        capacities = {} if previous else offers()
         for answered in ask(account, terminal, declared, lacking, given, capacities):
             given = answered
             write(wish.parameters, given)

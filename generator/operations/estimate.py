@@ -1,57 +1,48 @@
-"""What a deployment will cost a month, by the prices that come with the templates."""
+"""What a deployment will cost a month, by the prices of the documents."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-PRICES = "costs.json"
-"""In the folder of the templates; the generator's ``build.costs`` says where its prices are from."""
-_NAMES = {"fargate": "Fargate, {}: no hosts to patch", "ec2": "hosts of yours, 2 t3.small"}
+from generator.build import costs
 
-
-@dataclass(frozen=True)
-class Offer:
-    """Dollars a month: of ``each`` task or host, of each ``subnet`` of a public load balancer, and ``besides``."""
-
-    capacity: str
-    architecture: str
-    each: float
-    subnet: float
-    besides: float
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return {"Capacity": self.capacity} | ({} if self.capacity == "ec2" else {"CpuArchitecture": self.architecture})
-
-    def month(self, number: int, subnets: int) -> float:
-        return number * self.each + subnets * self.subnet + self.besides
+_OFFERS = {
+    "Fargate, ARM64: no hosts to patch": {"Capacity": "fargate", "CpuArchitecture": "ARM64"},
+    "Fargate, X86_64": {"Capacity": "fargate", "CpuArchitecture": "X86_64"},
+    "hosts of yours, 2 t3.small": {"Capacity": "ec2"},
+}
+"""Values of parameters by what is shown of them, the least first."""
 
 
-def offers(templates: Path) -> dict[str, Offer]:
-    """What can be chosen, the least first, by what is shown of it: for two tasks or hosts in two subnets."""
-    found = [
-        Offer(it["Capacity"], it["CpuArchitecture"], it["each"], it["subnet"], it["besides"])
-        for it in json.loads((templates / PRICES).read_text())
-    ]
-    return {f"{_NAMES[it.capacity].format(it.architecture)}, about ${it.month(2, 2):.0f} a month": it for it in found}
+def offers() -> dict[str, dict[str, str]]:
+    """As ``_OFFERS``, with what the defaults cost."""
+    size = costs.PROFILES[0]
+    return {
+        f"{shown}, about ${costs.month(it['Capacity'], it.get('CpuArchitecture', 'X86_64'), size):.0f} a month": it
+        for shown, it in _OFFERS.items()
+    }
 
 
-def estimate(templates: Path, form: Mapping[str, str | None], given: Mapping[str, str]) -> str:
+def estimate(form: Mapping[str, str | None], given: Mapping[str, str]) -> str:
     """A sentence for a stack with the values ``given``, and otherwise with the defaults of ``form``."""
-    values = {**form, **given}
-    # What the prices are for; of other sizes the page says what to reckon with.
-    sized = ("AsgInstanceType", "AsgInstanceTypeOverride", "ContainerMemory", "ContainerCpu")
-    known = [it for it in offers(templates).values() if it.parameters.items() <= values.items()]
-    if not known or any(values[name] != form[name] for name in sized):
+    values = {name: given.get(name) or default or "" for name, default in form.items()}
+    size = _size(values)
+    if size is None:
         return "not known for these sizes, docs/sizing.md has prices; billed from its creation on"
-    subnets, placed = (len((values[name] or "").split(",")) for name in ("LoadBalancerSubnets", "AsgSubnets"))
-    hosts = int(values["AsgMinSize"] or 0) or placed
-    number = hosts if values["Capacity"] == "ec2" else int(values["TaskMinCount"] or 0)
-    month = known[0].month(number, subnets if values["LoadBalancerScheme"] != "internal" else 0)
+    balancer = values["LoadBalancerSubnets"].split(",") if values["LoadBalancerScheme"] != "internal" else []
+    month = costs.month(values["Capacity"], values["CpuArchitecture"], size, len(balancer))
     return (
         f"about ${month:.0f} a month at list prices of us-east-1, from its creation on; packages, backups, logs and traffic "
         "come by use"
     )
+
+
+def _size(values: Mapping[str, str]) -> costs.Profile | None:
+    """Of what runs at the least; ``None`` where there are no prices for it."""
+    instance, memory = values["AsgInstanceType"], int(values["ContainerMemory"])
+    hosts = int(values["AsgMinSize"]) or len(values["AsgSubnets"].split(","))
+    if values["Capacity"] == "ec2":
+        has = instance in costs.INSTANCES and not values["AsgInstanceTypeOverride"]
+        return costs.PROFILES[0]._replace(tasks=hosts, instance=instance) if has else None
+    has = values["Capacity"] == "fargate" and values["ContainerCpu"] == "0"
+    return costs.PROFILES[0]._replace(tasks=int(values["TaskMinCount"]), memory=memory) if has else None

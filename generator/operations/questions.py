@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from generator.operations.aws import Account
-from generator.operations.estimate import Offer
 from generator.operations.exits import Problem
 from generator.operations.form import Parameter
 from generator.operations.network import Subnet, Zone, subnets, vpcs, zones
@@ -21,11 +20,11 @@ def ask(
     form: list[Parameter],
     lacking: list[Parameter],
     given: dict[str, str],
-    capacities: dict[str, Offer],
+    capacities: dict[str, dict[str, str]],
 ) -> Iterator[dict[str, str]]:
     """The values ``given`` with one answer more, after each: for ``lacking``, and what follows from an answer.
 
-    First which of ``capacities``, by what is shown of each, as no update can change it; empty: that is settled.
+    First one of ``capacities``, values by what is shown of them, as no update changes between them; empty: that is settled.
 
     Raises Problem where the account has nothing to choose from, and KeyboardInterrupt.
     """
@@ -34,7 +33,7 @@ def ask(
         terminal.line(
             "List prices of us-east-1 for two tasks or hosts; packages, backups and traffic come by use.", "dim"
         )
-        given = given | terminal.choice("Capacity", capacities).parameters
+        given = given | terminal.choice("Capacity", capacities)
         yield given
     for parameter in lacking:
         given = given | _answer(account, terminal, by_name, parameter, given)

@@ -69,9 +69,7 @@ def deploy(
             metavar="KEY=VALUE", help="A tag of the stack, which it hands on to its resources, and keeps. Repeatable."
         ),
     ] = None,
-    revert_drift: Annotated[
-        bool, typer.Option("--revert-drift", help="Also undo what was changed by hand.")
-    ] = False,
+    revert_drift: Annotated[bool, typer.Option("--revert-drift", help="Also undo what was changed by hand.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the changes.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every resource.")] = False,
     json: Json = False,

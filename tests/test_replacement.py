@@ -133,7 +133,7 @@ def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: 
 
 
 _MOUNT_TARGETS = {f"MountTarget{index}" for index in range(1, MAX_SUBNETS + 2)}
-NAMED_ALARMS = {*(it.title for it in ALARMS), "PackagesUnavailableAlarm"}
+NAMED_ALARMS = (*(it.title for it in ALARMS), "PackagesUnavailableAlarm")
 REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.

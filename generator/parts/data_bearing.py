@@ -17,7 +17,7 @@ DATA_BEARING = (
 )
 """Logical IDs of what holds data, in either edition."""
 _EXPENDABLE = re.compile(
-    "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner)Logs"
+    "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner|Insights)Logs"
 )
 """Logical IDs of what these templates have of types that may hold data, and nobody misses."""
 _STATELESS_SERVICES = (

@@ -202,6 +202,23 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
+    "VolumeTags": (
+        ["", "cost-center=1", "a b=c d", "a=,Names=x", f"{'k' * 128}={'v' * 256}", "1=1,2=2,3=3,4=4,5=5"],
+        [
+            "a",
+            "=b",
+            "a=b,",
+            "a=b=c",
+            "aws:a=b",
+            "Aws:a=b",
+            "Name=a",
+            "a=b,service=c",
+            "a=1,a=2",
+            "b=,a=1,c=2,a=",
+            "1=,2=,3=,4=,5=,6=",
+            f"{'k' * 129}=v",
+        ],
+    ),
     "EfsKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "BackupKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "BackupCopyVaultArn": (

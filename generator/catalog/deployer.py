@@ -11,7 +11,7 @@ from troposphere.iam import ManagedPolicy
 from generator.catalog import boundary as limits
 from generator.catalog.actions import SERVICES
 from generator.catalog.held import given
-from generator.catalog.policies import Deployer, secret_arns, stack_statements, statements
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, secret_arns, stack_statements, statements
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Kind, Setting, Wire
 
@@ -56,7 +56,6 @@ COMMANDS = {
         "ListProvisioningArtifacts",
         "UpdateProvisioningArtifact",
     ),
-    "ssm": ("GetParameters",),
     "sts": ("GetCallerIdentity",),
 }
 """What the commands call besides, and what a stack of the templates asks for, on anything."""
@@ -113,6 +112,7 @@ def _commands(deployer: Deployer) -> list[dict[str, Any]]:
         allow("ecr", (*images, *layers), Sub(_REPOSITORIES)),
         allow("s3", ("CreateBucket", "ListBucket", "PutBucketPublicAccessBlock"), Sub(_BUCKET)),
         allow("s3", ("GetObject", "PutObject"), Sub(f"{_BUCKET}/*")),
+        allow("ssm", ("GetParameters",), IMAGE_PARAMETERS),
         allow(
             "secretsmanager",
             ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"),

@@ -9,7 +9,7 @@ from generator.operations.exits import Problem
 from generator.operations.identity import Stack
 
 _KEY = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE)
-_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
+_VALUE = re.compile(r"[\w .:/=+@-]{1,256}")
 _MOST = 50
 
 
@@ -25,7 +25,7 @@ def read(given: Iterable[str]) -> dict[str, str]:
         if not (equals and _KEY.fullmatch(key) and _VALUE.fullmatch(value)):
             raise Problem(
                 f"--tags {it}: it wants KEY=VALUE of letters, digits, spaces and _.:/=+-@, the key of 1 to 128 and not "
-                "beginning with aws:, the value of at most 256"
+                "beginning with aws:, the value of 1 to 256"
             )
         if key in tags:
             raise Problem(f"--tags {key} is given twice")

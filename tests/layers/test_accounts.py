@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from deployments import Editions, everything, of_type
 
 PULL = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
@@ -25,6 +26,21 @@ def test_volumes_are_encrypted_under_the_key_that_is_given(editions: Editions) -
         for mapping in data["BlockDeviceMappings"]:
             assert mapping["Ebs"]["Encrypted"] is True
             assert mapping["Ebs"].get("KmsKeyId") == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("", {}), ("team=", {"team": ""}), ("a b=c/d,1=2", {"a b": "c/d", "1": "2"})],
+)
+def test_volumes_bear_the_tags_that_an_account_may_demand(
+    editions: Editions, given: str, expected: dict[str, str]
+) -> None:
+    data = editions.single({"VolumeTags": given}).resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+    instance, volume = (
+        {tag["Key"]: tag["Value"] for tag in it["Tags"]}
+        for it in sorted(data["TagSpecifications"], key=lambda it: str(it["ResourceType"]))
+    )
+    assert volume == instance | expected
 
 
 def test_an_update_of_two_hosts_starts_one_more_at_a_time(editions: Editions) -> None:

@@ -19,7 +19,7 @@ from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.estimate import estimate, offers
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
-from generator.operations.guard import guard, refuse_capacity, refuse_loss, refuse_move
+from generator.operations.guard import guard, refuse_loss, refuse_move, refuse_outage
 from generator.operations.identity import Stack, is_of
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
@@ -94,7 +94,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
     given = _given(account, terminal, wish, declared, previous)
-    refuse_capacity(wish.stack_name, given, previous)
+    refuse_outage(wish.stack_name, declared, given, previous)
     refuse_move(declared, given, previous, wish.allowed)
     refuse_retention(declared, given, previous)
     refuse_keys(account, terminal, given, previous)

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROGRAM := $(BIN)/pypiserver-aws
+NEEDED = $(PYTHON) tests/support/programs.py $@
 
 .PHONY: help
 help: ## Show this help
@@ -12,20 +13,33 @@ templates: .venv/generator ## Write and validate templates/
 	$(PROGRAM) templates
 
 .PHONY: test
-test: .venv/tests ## Run the fast tests, mypy and ruff
+test: .venv/tests ## Run the fast tests, mypy and ruff, side by side
+	@$(NEEDED)
+	@$(MAKE) --no-print-directory --jobs lint types tests
+
+.PHONY: lint types tests
+lint:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+types:
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow"
+tests:
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests ## Run the slow tests, which wait more than they work
+	@$(NEEDED)
 	$(BIN)/pytest -n 4 -m slow
+
+.PHONY: spent
+spent: .venv/tests ## Run the fast tests and write where their time goes into tests/README.md
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" -p spent
 
 SECONDS ?= 600
 
 .PHONY: fuzz
 fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
+	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: audit
@@ -51,8 +65,11 @@ release: .venv/generator ## Build the wheel, the sdist and an archive of the tem
 	$(BIN)/python -m zipfile -c dist/pypiserver-aws-templates-$$($(PROGRAM) --version).zip templates/
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
-.PHONY: bench
-bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
+.PHONY: needed-bench bench
+needed-bench:
+	@$(PYTHON) tests/support/programs.py bench
+
+bench: needed-bench .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python
@@ -61,6 +78,7 @@ bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS
 
 .PHONY: bench-short
 bench-short: .venv/tests ## Costs beside nginx, and latencies on a file system like NFS, at few files; two minutes
+	@$(NEEDED)
 	$(BIN)/python -m bench.costs --seconds 1
 	$(BIN)/python -m bench.latency --seconds 5 --files 300 --wheel-mib 10
 

@@ -1,6 +1,6 @@
 """Logical IDs, parameters and outputs are an interface of deployed stacks: none goes or changes its type unnoticed.
 
-``PYTHONPATH=. .venv/bin/python tests/test_frozen.py`` adds what is new to frozen.json. What is gone or has another
+``.venv/bin/python -m tests.test_frozen`` adds what is new to frozen.json. What is gone or has another
 type it leaves there: taking it out is a breaking change, done by hand, with a new major version.
 
 But for the end of the ID of the secret with the server's program, which is another one for each program.
@@ -17,7 +17,7 @@ from generator.parent import templates
 from generator.parts.container_program import SECRET
 
 FROZEN = Path(__file__).with_name("frozen.json")
-ADD = "PYTHONPATH=. .venv/bin/python tests/test_frozen.py"
+ADD = ".venv/bin/python -m tests.test_frozen"
 
 Interface = dict[str, dict[str, dict[str, str]]]
 """Type (of an output: nothing) by name, by section, by template."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -29,12 +30,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data.
-    "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("local", "parts", "operations.exits"),
+    # Of the design, only which resources hold data, what the templates are, and the prices.
+    "operations": ("operations", "build.costs", "parts.data_bearing", "parts.descriptions", "language.partitions"),
+    "local": ("local", "parts", "operations.exits", "server.contract"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
-    "packages": ("packages", "operations", "server.distributions"),
+    "packages": ("packages", "operations", "server.distributions.times"),
     "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
@@ -162,6 +163,14 @@ def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> N
 def test_no_room_of_the_server_imports_a_higher_one() -> None:
     below = {room: {it for it in allowed if it in MAY_IMPORT and it != room} for room, allowed in MAY_IMPORT.items()}
     assert list(TopologicalSorter({room: below[room] for room in below if room.startswith("server.")}).static_order())
+
+
+def test_no_test_of_the_server_imports_another() -> None:
+    """What two of them need is in a module of its own, so that each can be read, moved and run alone."""
+    tests = sorted((ROOT / "tests" / "server").rglob("test_*.py"))
+    named = {path: set(re.findall(r"\btest_\w+(?= import)", path.read_text())) for path in tests}
+    assert tests
+    assert not {str(path): names for path, names in named.items() if names}
 
 
 def test_few_things_lie_beside_the_folders() -> None:

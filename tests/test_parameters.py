@@ -202,6 +202,23 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "PagerTopicArn": (["", TOPIC], ["pager", ROLE, f"{TOPIC}.fifo", f"{TOPIC},{TOPIC}"]),
     "EbsKmsKeyArn": (["", KEY, ALIAS], ["alias/aws/ebs", KEY + ","]),
+    "VolumeTags": (
+        ["", "cost-center=1", "a b=c d", "a=,Names=x", f"{'k' * 128}={'v' * 256}", "1=1,2=2,3=3,4=4,5=5"],
+        [
+            "a",
+            "=b",
+            "a=b,",
+            "a=b=c",
+            "aws:a=b",
+            "Aws:a=b",
+            "Name=a",
+            "a=b,service=c",
+            "a=1,a=2",
+            "b=,a=1,c=2,a=",
+            "1=,2=,3=,4=,5=,6=",
+            f"{'k' * 129}=v",
+        ],
+    ),
     "EfsKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "BackupKmsKeyArn": (["", KEY], ["alias/a", ALIAS, KEY + ","]),
     "BackupCopyVaultArn": (
@@ -216,6 +233,8 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_accepts_and_refuses(editions: Editions, name: str) -> None:
     accepted, refused = PATTERNS[name]
+    assert accepted
+    assert refused
     for value in accepted:
         assert name not in constraint_violations(editions.parent, {name: value}), value
     for value in refused:
@@ -264,8 +283,8 @@ def test_every_pattern_has_examples_and_says_what_it_wants(editions: Editions) -
     ],
 )
 def test_a_number_has_bounds(editions: Editions, name: str, accepted: list[str], refused: list[str]) -> None:
-    for value, right in [*((it, True) for it in accepted), *((it, False) for it in refused)]:
-        assert (name not in constraint_violations(editions.parent, {name: value})) == right, value
+    found = [it for it in accepted + refused if name not in constraint_violations(editions.parent, {name: it})]
+    assert found == accepted
 
 
 def test_every_parameter_is_bounded(editions: Editions) -> None:

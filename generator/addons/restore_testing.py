@@ -12,6 +12,7 @@ from troposphere.backup import RestoreTestingPlan, RestoreTestingRecoveryPointSe
 from generator import settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, Stack
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.file_system import file_system_arn
 from generator.parts.iam import managed, role
 from generator.parts.tags import tags
@@ -47,7 +48,7 @@ _FORM = Form(
     )
 )
 _DESCRIPTION = (
-    "Private PyPI: tests that restore a backup on a schedule. Not in ap-southeast-5, ap-southeast-7, cn-north-1, "
+    f"{DESCRIPTIONS['restore-testing.yaml']}. Not in ap-southeast-5, ap-southeast-7, cn-north-1, "
     "cn-northwest-1, us-gov-east-1 and us-gov-west-1, which lack its resource types"
 )
 _WINDOW_HOURS = 8

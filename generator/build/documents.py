@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from troposphere import Template
 
 from generator import settings
 from generator.addons.network import ENDPOINTS, OF_HOSTS
 from generator.build import costs, findings
+from generator.catalog.actions import CALLERS_ACTIONS
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
 from generator.parts import runbooks
@@ -42,12 +45,26 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
         "diagram": diagram(nested),
         "findings": findings.table(),
         "endpoints": endpoints(),
-        "costs": costs.table(templates),
+        "costs": costs.table(),
         "capacities": costs.capacities(),
-        "profiles": costs.profiles(templates, benchmark),
+        "profiles": costs.profiles(benchmark),
+        "callers": callers(),
         "room": room(),
         "variables": variables(),
     }
+
+
+def callers() -> str:
+    """What services ask of whoever deploys beside the calls themselves."""
+    rows = [
+        f"| {_codes(it.calls)} | {_codes(it.actions)} | [{urlsplit(it.source).netloc}]({it.source}) |"
+        for it in CALLERS_ACTIONS
+    ]
+    return "\n".join(["| Call | Asks also for | Says |", "|---|---|---|", *rows])
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
 
 
 def room() -> str:

@@ -199,9 +199,10 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-IAM5", "CKV_AWS_109", "CKV_AWS_111"),
-        ("Launch*",),
-        "Service Catalog's launch role, which only Service Catalog can assume, creates what does not exist yet. Where "
-        "the names that CloudFormation gives can be told, it is narrowed to them; many actions take no resource.",
+        ("Launch*", "Deploy*"),
+        "Service Catalog's launch role, which only Service Catalog can assume, and whoever deploys create what does not "
+        "exist yet. Where the names that CloudFormation gives can be told, they are narrowed to them; many actions take "
+        "no resource.",
     ),
     Explained(
         ("AwsSolutions-IAM5", "CKV_AWS_108", "CKV_AWS_109", "CKV_AWS_111"),

@@ -10,7 +10,8 @@ from troposphere import Template
 
 from generator.build import documents
 from generator.build.examples import example_parameters
-from generator.build.validate import validate
+from generator.build.validate import unvalidated, validate
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.language.render import to_yaml
 from generator.parent import nested, templates
@@ -27,7 +28,7 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
     directory = root / "templates"
     directory.mkdir(exist_ok=True)
     built = templates()
-    built |= catalog(built["pypiserver-single.yaml"])
+    built |= {**catalog(built["pypiserver-single.yaml"]), **deployer(built)}
     for name, template in built.items():
         (directory / name).write_text(to_yaml(template))
     if (benchmark := root / documents.BENCHMARK).exists():
@@ -39,12 +40,24 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
     _print_table(directory, built)
     if not validated:
         return 0
-    print("validating …", file=sys.stderr, flush=True)
-    findings = validate(directory, _cache() / "validated")
-    for finding in findings:
-        print(finding, file=sys.stderr)
-    print(f"{len(findings)} findings", file=sys.stderr)
-    return 1 if findings else 0
+    return 1 if _findings(directory) else 0
+
+
+def _findings(directory: Path) -> int:
+    """How many findings there are on the templates of ``directory`` that changed; prints them, and how far it is."""
+    marks = unvalidated(directory, _cache() / "validated")
+    print(f"validating {len(marks)} changed files", file=sys.stderr, flush=True)
+    count = 0
+    for done, (path, findings) in enumerate(validate(marks), 1):
+        print(
+            f"{done}/{len(marks)} {path.name}: {len(findings)} findings",
+            *findings,
+            sep="\n",
+            file=sys.stderr,
+            flush=True,
+        )
+        count += len(findings)
+    return count
 
 
 def _cache() -> Path:

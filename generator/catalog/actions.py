@@ -83,6 +83,11 @@ CALLERS_ACTIONS = (
         "https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html",
     ),
     Asked(
+        ("ec2:CreateVpcEndpoint",),
+        ("route53:AssociateVPCWithHostedZone",),
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html",
+    ),
+    Asked(
         ("application-autoscaling:PutScalingPolicy", "application-autoscaling:RegisterScalableTarget"),
         (
             "cloudwatch:DeleteAlarms",

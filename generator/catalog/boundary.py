@@ -1,4 +1,4 @@
-"""The most that the product's roles may ever do, whatever their policies say.
+"""The most that the templates' roles may ever do, whatever their policies say.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 """
@@ -25,6 +25,8 @@ ACTIONS = (
     "kms:GenerateDataKey*",
     "kms:ReEncrypt*",
     "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
     "logs:PutLogEvents",
     "s3:DeleteBucket",
     "s3:DeleteObject*",

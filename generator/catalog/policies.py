@@ -16,6 +16,8 @@ from generator.catalog.actions import actions
 from generator.parts import container_program
 from generator.parts.tags import PROJECT
 
+IMAGE_PARAMETERS = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
+"""Where the newest images of hosts are named."""
 _ROUTE53 = "arn:${AWS::Partition}:route53:::"
 _SECRET = "arn:${{AWS::Partition}}:secretsmanager:*:${{AWS::AccountId}}:secret:{}*"
 """CloudFormation begins the name of a secret with its logical ID, unlike other names."""
@@ -74,7 +76,7 @@ def _scopes(deployer: Deployer) -> list[Scope]:
         Scope("s3:.*Object(Acl|Version)?$", (Sub(f"{bucket}/*"),)),
         Scope("s3:", (Sub(bucket),)),
         Scope("secretsmanager:GetRandomPassword", ("*",)),
-        Scope("secretsmanager:", tuple(Sub(_SECRET.format(title)) for title in _secrets(deployer.templates))),
+        Scope("secretsmanager:", tuple(secret_arns(deployer.templates))),
         Scope("kms:(Disable|PutKeyPolicy|Schedule)", ("*",), {"StringEquals": {"aws:ResourceTag/created_by": PROJECT}}),
         Scope("kms:(Decrypt|Encrypt|Generate|CreateGrant|RetireGrant)", ("*",), {"Null": {"kms:ViaService": "false"}}),
         Scope("route53:(ChangeResourceRecordSets|GetChange)", (Sub(f"{_ROUTE53}change/*"), *deployer.zones)),
@@ -109,6 +111,19 @@ def statements(deployer: Deployer, services: Iterable[str]) -> list[dict[str, An
     ]
 
 
+def stack_statements(stacks: str) -> dict[str, Any]:
+    """To run the stacks themselves that ``stacks`` matches, as ``Deployer`` has it."""
+    changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
+    reading = ("DescribeStackEvents", "DescribeStacks", "GetStackPolicy", "GetTemplate", "ListStackResources")
+    names = ("CreateStack", "DeleteStack", "DetectStackDrift", "DetectStackResourceDrift", "SetStackPolicy")
+    others = ("UpdateStack", "UpdateTerminationProtection")
+    return {
+        "Effect": "Allow",
+        "Action": [f"cloudformation:{it}" for it in sorted((*changes, *reading, *names, *others))],
+        "Resource": [Sub(f"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{stacks}/*")],
+    }
+
+
 def zone_arn(zone: object) -> Sub:
     """Of the hosted zone with the ID ``zone``."""
     return Sub(f"{_ROUTE53}hostedzone/${{Zone}}", Zone=zone)
@@ -124,14 +139,17 @@ def _of_type(templates: Iterable[Template], kind: str) -> list[Any]:
     return [it for template in templates for it in template.resources.values() if it.resource_type == kind]
 
 
-def _secrets(templates: Iterable[Template]) -> list[str]:
-    """What the names of the templates' secrets begin with.
+def secret_arns(templates: Iterable[Template]) -> list[Sub]:
+    """Of the templates' secrets, by what their names begin with.
 
     The program's by what its IDs have in common: an update of the product makes another, and removes this one.
     """
     program = container_program.SECRET
     titles = [it.title for it in _of_type(templates, "AWS::SecretsManager::Secret")]
-    return sorted({program if title.startswith(program) else f"{title}-" for title in titles})
+    return [
+        Sub(_SECRET.format(name))
+        for name in sorted({program if title.startswith(program) else f"{title}-" for title in titles})
+    ]
 
 
 def _trusted(templates: Iterable[Template]) -> list[str]:

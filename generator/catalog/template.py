@@ -25,10 +25,11 @@ from troposphere.servicecatalog import (
 from generator.catalog import boundary as limits
 from generator.catalog import held
 from generator.catalog.actions import SERVICES
-from generator.catalog.policies import Deployer, statements, zone_arn
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, stack_statements, statements, zone_arn
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
 from generator.language.wiring import Group, Kind, Setting, Stack, When, Wire, only_if
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 from generator.parts.iam import document
 from generator.parts.tags import PROJECT
 from generator.settings.values import optional
@@ -112,14 +113,14 @@ _FORM = Form(
     rules={"Principals": _distinct(_PRINCIPALS)},
 )
 _DESCRIPTION = (
-    "Private PyPI: Service Catalog portfolio, product and launch role. "
+    f"{DESCRIPTIONS[SERVICE_CATALOG]}. "
     "Not in ap-east-2, ap-southeast-5, ap-southeast-7 and mx-central-1, which lack its resource types"
 )
 
 
 def catalog(product: Template) -> dict[str, Template]:
     """The template around ``product``, the single-file edition, by its file name."""
-    edition = Single("service-catalog.yaml", _DESCRIPTION, _FORM)
+    edition = Single(SERVICE_CATALOG, _DESCRIPTION, _FORM)
     stack = edition.stack("Catalog", "")
     offer = _product(stack)
     portfolio = stack.add(
@@ -252,14 +253,10 @@ def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
 
 def _stacks() -> dict[str, Any]:
     """To run the stack itself, and to read the copy of its template and the images' parameters."""
-    own = Sub(f"arn:${{AWS::Partition}}:cloudformation:*:${{AWS::AccountId}}:stack/{_STACKS}/*")
-    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
-    changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
-    stacks = ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": [f"cloudformation:{it}" for it in (*changes, *stacks)], "Resource": [own]},
+            stack_statements(_STACKS),
             {
                 "Effect": "Allow",
                 "Action": ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
@@ -274,7 +271,7 @@ def _stacks() -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["ssm:GetParameters"],
-                "Resource": [images],
+                "Resource": [IMAGE_PARAMETERS],
             },
         ],
     }

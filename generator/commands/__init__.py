@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from inspect import getdoc
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -24,11 +25,13 @@ EXIT_CODES = (
     f"{NO_PACKAGES} `import` is complete, but for what is no package; {INTERRUPTED} interrupted."
 )
 
+_COLUMNS = 80
+"""From which on the help is in rich's columns."""
+
 app = typer.Typer(
     help="Write the templates, deploy them, and look after what is deployed.",
     epilog=EXIT_CODES,
     context_settings=HELP,
-    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 # In the order of the help: what is needed first at its top.
@@ -42,9 +45,12 @@ def main(words: list[str] | None = None) -> int:
 
     What went wrong is a line on standard error, or one for each thing; never a traceback but for a defect of our own.
     """
-    _name_program(app)
+    _complete_help(app)
+    width = get_terminal_size().columns
+    # rich's columns cut words where they are narrow.
+    app.rich_markup_mode = "markdown" if width >= _COLUMNS else None
     try:
-        return int(app(args=words, prog_name=called_as(), standalone_mode=False) or DONE)
+        return int(app(args=words, prog_name=called_as(), standalone_mode=False, terminal_width=width) or DONE)
     except Declined:
         print("nothing was changed")
         return DECLINED
@@ -69,13 +75,15 @@ def main(words: list[str] | None = None) -> int:
         raise
 
 
-def _name_program(commands: typer.Typer) -> None:
-    """Let the examples of the help call this program as it was called: they work where they are read."""
+def _complete_help(commands: typer.Typer) -> None:
+    """Let the examples call this program as it was called, so that they work where they are read, and cut no summary."""
     for command in commands.registered_commands:
         command.help = (getdoc(command.callback) or "").replace(f"`{NAME} ", f"`{called_as()} ")
+        command.short_help = command.help.partition("\n\n")[0].replace("\n", " ")
     for group in commands.registered_groups:
         if group.typer_instance:
-            _name_program(group.typer_instance)
+            group.typer_instance.info.short_help = group.typer_instance.info.help
+            _complete_help(group.typer_instance)
 
 
 def _error(text: str, code: int) -> int:

@@ -20,10 +20,10 @@ token = typer.Typer(help="Tokens with a scope: Tokens=true, docs/tokens.md.", co
 
 @app.command()
 def credentials(
-    format: Annotated[Format, typer.Option(help="A client's file, or lines for a shell.")] = Format.PIP,
+    format: Annotated[Format, typer.Option(metavar="FORMAT", help="One of those above.")] = Format.PIP,
     account: Annotated[
         User | None,
-        typer.Option(help="The server's account. Default: the reader; the publisher in formats for uploading."),
+        typer.Option(metavar="ACCOUNT", help="reader or publisher. Default: the least that the format is for."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600, print nothing.")
@@ -36,7 +36,8 @@ def credentials(
     """Print the credentials of one of the server's accounts, as a client reads them.
 
     To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` (lines for a shell, for uv) and `poetry`
-    (lines for a shell). To upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a shell).
+    (lines for a shell). To upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a
+    shell). For programs: `json`.
 
     A file is not written where git would take it into a commit.
 

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from generator.operations.exits import Problem
-
 app = typer.Typer()
 
 
@@ -30,9 +28,10 @@ def templates(
 def local(
     directory: Annotated[Path, typer.Option(file_okay=False, help="The package files.")] = Path("packages"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the listener on localhost.")] = 8443,
-    python: Annotated[Path, typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.")] = Path(
-        sys.executable
-    ),
+    python: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="An interpreter with pypiserver and gunicorn.", show_default="this one"),
+    ] = Path(sys.executable),
     environment: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A setting of the task, as docs/server.md lists them. Repeatable."),
@@ -42,12 +41,10 @@ def local(
 
     Example: `pypiserver-aws local --directory packages`
     """
+    from generator.local.environment import read
     from generator.local.run import run
 
-    if wrong := [it for it in environment or () if "=" not in it]:
-        raise Problem(f"--environment {wrong[0]}: it wants NAME=VALUE")
-    settings = dict(it.split("=", 1) for it in environment or ())
-    return run(directory.resolve(), port, str(python), settings)
+    return run(directory.resolve(), port, str(python), read(environment or ()))
 
 
 @app.command()

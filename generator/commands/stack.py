@@ -58,8 +58,18 @@ def deploy(
     parameters: Parameters = Path("parameters.json"),
     allow_data_loss: Annotated[
         list[str] | None,
-        typer.Option(metavar="LOGICAL_ID", help="Let this resource with data be replaced or removed. Repeatable."),
+        typer.Option(
+            metavar="NAME",
+            help="Let this resource with data be replaced or removed, or this parameter move the packages. Repeatable.",
+        ),
     ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="A tag of the stack, which it hands on to its resources, and keeps. Repeatable."
+        ),
+    ] = None,
+    revert_drift: Annotated[bool, typer.Option("--revert-drift", help="Also undo what was changed by hand.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the changes.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every resource.")] = False,
     json: Json = False,
@@ -77,6 +87,7 @@ def deploy(
     Example: `pypiserver-aws deploy --stack-name pypi`
     """
     from generator.operations.deploy import Wish, deploy
+    from generator.operations.tags import read as read_tags
     from generator.operations.terminal import terminal
 
     if json and not dry_run:
@@ -92,6 +103,8 @@ def deploy(
         yes=yes,
         verbose=verbose,
         as_json=json,
+        tags=read_tags(tags or ()),
+        revert_drift=revert_drift,
     )
     return deploy(account_of(profile, region, endpoint_url), terminal(as_json=json), wish)
 

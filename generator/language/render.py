@@ -112,7 +112,7 @@ def _scalar(value: Any) -> yaml.ScalarNode:
 
 def _is_short(nodes: list[yaml.Node], *, is_list: bool) -> bool:
     """Whether a collection of ``nodes`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
-    is_plain_list = is_list and all(isinstance(it, yaml.ScalarNode) for it in nodes)
+    is_plain_list = is_list and all(isinstance(it, yaml.ScalarNode) and it.style != "|" for it in nodes)
     return is_plain_list or _width(nodes) <= _ONE_LINE
 
 

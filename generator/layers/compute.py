@@ -20,7 +20,7 @@ from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
-from generator.language.wiring import Expression, Stack, Wire, layer
+from generator.language.wiring import Expression, Stack, Wire, after, layer
 from generator.parts import container_program, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
@@ -72,13 +72,14 @@ def compute(
     ``target_group``: where the load balancer looks for the tasks.
     """
     cluster = _cluster(stack)
+    cluster_name = after(Ref(cluster), stack.if_(conditions.IS_CONTAINER_INSIGHTS, Ref(_insights(stack, cluster)), ""))
     # Who uploaded what is asked after the stack is gone, too.
     task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
     with_hosts = stack.only(conditions.IS_EC2)
     host_logs = log_group(with_hosts, "HostLogs", "hosts")
 
     template = hosts.launch_template(
-        with_hosts, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
+        with_hosts, stack.take(host_group), stack.take(host_profile), user_data(stack, cluster_name, Ref(host_logs))
     )
     group = hosts.auto_scaling_group(with_hosts, template)
     provider = hosts.capacity_provider(with_hosts, cluster, group)
@@ -96,7 +97,9 @@ def compute(
         file_system=stack.take(file_system),
         access_point=stack.take(access_point),
     )
-    service = _service(stack, cluster, provider, association, task, stack.take(target_group), stack.take(task_group))
+    service = _service(
+        stack, cluster_name, provider, association, task, stack.take(target_group), stack.take(task_group)
+    )
     _scaling(stack, cluster, service)
     agent = _log_agent(with_hosts, cluster, association, host_logs)
     return Compute(
@@ -127,9 +130,23 @@ def _cluster(stack: Stack) -> ecs.Cluster:
     )
 
 
+def _insights(stack: Stack, cluster: ecs.Cluster) -> LogGroup:
+    """What Container Insights measures, as a log. ECS writes under this name, and makes the group where it is not there.
+
+    So it has to be there before hosts and tasks, of which ECS measures.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+    """
+    return log_group(
+        stack.only(conditions.IS_CONTAINER_INSIGHTS),
+        "InsightsLogs",
+        "insights",
+        LogGroupName=Sub("/aws/ecs/containerinsights/${Cluster}/performance"),
+    )
+
+
 def _service(
     stack: Stack,
-    cluster: ecs.Cluster,
+    cluster: Expression,
     provider: ecs.CapacityProvider,
     association: ecs.ClusterCapacityProviderAssociations,
     task: ecs.TaskDefinition,
@@ -141,7 +158,7 @@ def _service(
         ecs.Service(
             "Service",
             DependsOn=[association.title],
-            Cluster=Ref(cluster),
+            Cluster=cluster,
             TaskDefinition=Ref(task),
             CapacityProviderStrategy=stack.if_(
                 conditions.IS_EC2,

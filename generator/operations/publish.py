@@ -20,9 +20,8 @@ from generator.operations.bucket import check_bucket
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.terminal import Terminal
+from generator.parts.descriptions import PARENT, SINGLE
 
-PARENT = "pypiserver.yaml"
-SINGLE = "pypiserver-single.yaml"
 PUBLISHED = "pypiserver-published.yaml"
 """The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
 

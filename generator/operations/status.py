@@ -1,4 +1,4 @@
-"""Health at a glance: stacks and drift, tasks, targets, alarms, backups."""
+"""Health at a glance: stacks and drift, stack policies, tasks, targets, alarms, backups."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from generator.operations import next_steps
 from generator.operations.aws import Account, Client
 from generator.operations.errors import AWS_ERRORS, explain
 from generator.operations.exits import DONE, FAILED
+from generator.operations.guard import unguarded
 from generator.operations.stacks import STACK, Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
 
@@ -58,6 +59,7 @@ def _lines(account: Account, terminal: Terminal, stack: dict[str, Any], *, detec
         _detect_drift(cloudformation, terminal, stack_ids)
     checks: list[tuple[str, Callable[[], list[Line]]]] = [
         ("stacks", lambda: [_stack(cloudformation, name, stack_id) for name, stack_id in stack_ids.items()]),
+        ("protection", lambda: [_protection(cloudformation, stack["StackId"], has)]),
         ("tasks", lambda: _tasks(account, outputs(stack))),
         ("targets", lambda: _targets(account, has)),
         ("alarms", lambda: _alarms(account, outputs(stack))),
@@ -91,6 +93,15 @@ def _stack(cloudformation: Client, name: str, stack_id: str) -> Line:
     checked = f" at {_time(drift['LastCheckTimestamp'])}" if "LastCheckTimestamp" in drift else ""
     good = stack["StackStatus"] in _STABLE and drifted != "DRIFTED"
     return Line(name, f"{stack['StackStatus']}, drift {drifted}{checked}", good)
+
+
+def _protection(cloudformation: Client, stack_id: str, has: list[Resource]) -> Line:
+    wrong = unguarded(cloudformation, stack_id, has)
+    if wrong:
+        return Line(
+            "protection", f"the stack policy of {', '.join(wrong)} is missing or relaxed: `deploy` sets it", False
+        )
+    return Line("protection", "the stack policies keep what holds data from being replaced or removed", True)
 
 
 def _detect_drift(cloudformation: Client, terminal: Terminal, stack_ids: dict[str, str]) -> None:

@@ -11,6 +11,8 @@ PACKAGES = (
 )
 """How wheels and source distributions end that pip or uv installs. The server takes those of the first line alone."""
 
+NO_PACKAGE = "it is no wheel or source distribution"
+
 
 def is_package(name: str) -> bool:
     """Whether ``name`` is that of a file that pip or uv would look at."""
@@ -20,7 +22,7 @@ def is_package(name: str) -> bool:
 def version_of(name: str, project: str) -> str:
     """Of the release of ``project`` that the file belongs to, read as pip does. Raises ValueError if it is of none."""
     if not is_package(name):
-        raise ValueError("it is no wheel or source distribution")
+        raise ValueError(NO_PACKAGE)
     if name.lower().endswith(".whl"):
         found, version, *_ = parse_wheel_filename(name)
         if found == project:

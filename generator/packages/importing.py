@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from generator.operations.exits import FAILED, Problem
 from generator.operations.terminal import Terminal
 from generator.packages.pages import File
-from generator.packages.planning import Plan, Wanted, Yank, fill
+from generator.packages.planning import FILES_A_SECOND, Plan, Wanted, Yank, fill
 from generator.packages.report import Left, left_of
 from generator.packages.simple import SIGNATURE_BYTES, SimpleIndex
 from generator.packages.threads import at_once
@@ -115,7 +115,7 @@ def _show(terminal: Terminal, plan: Plan, size: int, seconds: float) -> None:
     )
     if plan.wanted:
         about = "about " if plan.unsized else ""
-        terminal.line(f"{about}{decimal(size)}, {_duration(seconds)} at 100 Mbit/s")
+        terminal.line(f"{about}{decimal(size)}, {_duration(seconds)} at 100 Mbit/s and {FILES_A_SECOND} files a second")
     if plan.withdrawn:
         terminal.line(f"releases to withdraw, as they are there: {plan.withdrawn:,}")
     if plan.unchecked:

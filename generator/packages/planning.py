@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,18 +11,18 @@ from urllib.parse import urlsplit, urlunsplit
 from packaging.utils import InvalidName, canonicalize_name
 
 from generator.operations.exits import Problem
-from generator.packages.filenames import project_of, version_of
+from generator.packages.filenames import NO_PACKAGE, project_of, version_of
 from generator.packages.pages import File, Page
 from generator.packages.report import Left, Report, Spool, left_of
 from generator.packages.simple import SimpleIndex, known_hash
-from generator.packages.threads import AT_ONCE, at_once
+from generator.packages.threads import at_once
 from generator.packages.transport import Failed
 
 _SAMPLE = 20
 """Files whose sizes are asked for, where pages have none."""
-_BYTES_A_SECOND = 100_000_000 / 8
-_SECONDS_A_FILE = 0.02
-"""Of our server's work for a small one."""
+BYTES_A_SECOND = 100_000_000 // 8
+FILES_A_SECOND = 40
+"""Of small ones, measured: docs/import.md."""
 _REASON_BYTES = 1024
 """The server takes no longer one."""
 
@@ -72,14 +71,13 @@ class Plan:
         self.report = Report()
         self.projects = self.present = self.compared = self.withdrawn = self.unchecked = 0
         self.size = self.unsized = 0
-        self.seconds_an_answer = 0.0
 
     def close(self) -> None:
         for spool in (self.wanted, self.yanks, self.report):
             spool.close()
 
     def add(self, found: Found) -> None:
-        self.projects += 1
+        self.projects += bool(found.wanted or found.present)
         self.present += found.present
         self.withdrawn += found.withdrawn
         for wanted in found.wanted:
@@ -93,17 +91,13 @@ class Plan:
         self.report.add_all(found.left)
 
     def estimate(self, source: SimpleIndex) -> tuple[int, float]:
-        """Bytes and seconds, at 100 Mbit/s; a sample of files whose pages have no sizes is asked for theirs.
-
-        Raises Stopped.
-        """
+        """Bytes and seconds; a sample of files whose pages have no sizes is asked for theirs. Raises Stopped."""
         try:
             sizes = [size for file in self._sample() if (size := source.measure(file)[0]) is not None]
         except Failed:
             sizes = []
         size = self.size + (sum(sizes) * self.unsized // len(sizes) if sizes else 0)
-        each = (self.seconds_an_answer + _SECONDS_A_FILE) / AT_ONCE
-        return size, len(self.wanted) * each + size / _BYTES_A_SECOND
+        return size, len(self.wanted) / FILES_A_SECOND + size / BYTES_A_SECOND
 
     def _sample(self) -> Iterable[File]:
         unsized = (wanted.file for wanted in self.wanted if wanted.file.size is None)
@@ -111,7 +105,10 @@ class Plan:
 
 
 def fill(plan: Plan, source: SimpleIndex, target: SimpleIndex, names: Sequence[str]) -> None:
-    """Plan to import the projects ``names``, or all. Raises Problem, Failed and Stopped; a project that cannot be read is a line of the report."""
+    """Plan to import the projects ``names``, or all; a project that cannot be read is a line of the report.
+
+    Raises Problem, Failed and Stopped.
+    """
     wanted = _normalised(names)
     source.locate()
     root = Page() if wanted else source.root()
@@ -122,20 +119,21 @@ def fill(plan: Plan, source: SimpleIndex, target: SimpleIndex, names: Sequence[s
     def compare(project: str) -> Found:
         try:
             page = source.project(project)
-            if page is None:
-                return Found(left=[(Left.GONE, f"{project}: {source.url} does not have it")])
-            return _compared(project, page, target if project in known else None)
         except Failed as error:
             return Found(left=[(left_of(error), f"{project}: {error}")])
+        if page is None:
+            return Found(left=[(Left.GONE, f"{project}: {source.url} does not have it")])
+        try:
+            here = target.project(project) if project in known else None
+        except Failed as error:
+            return Found(left=[(Left.FAILED, f"{project}: {error}")])
+        return _compared(project, page, here or Page())
 
-    began, asked = time.monotonic(), 0
-    for _, found in at_once(compare, wanted or sorted({entry.name for entry in root.projects}), (source, target)):
+    listed = {entry.name for entry in root.projects} | {project_of(file.name) for file in root.files}
+    for _, found in at_once(compare, wanted or sorted(filter(None, listed)), (source, target)):
         plan.add(found)
-        asked += 1
-    plan.seconds_an_answer = (time.monotonic() - began) / max(1, asked) * min(asked, AT_ONCE)
-    for project, files in _by_project(root).items():
-        plan.add(_compared(project, Page(files=files), target if project in known else None))
     plan.report.add_all((Left.DAMAGED, what) for what in root.unread)
+    plan.report.add_all((Left.NO_PACKAGE, f"{name}: {NO_PACKAGE}") for name in _loose(root))
     told = plan.report.counts.keys() - {Left.NO_PACKAGE, Left.GONE}
     if not (wanted or root.declared or plan.wanted or plan.present or told):
         raise Problem(
@@ -151,20 +149,21 @@ def _normalised(names: Sequence[str]) -> list[str]:
         raise Problem(f"{error}: give names of projects") from error
 
 
-def _by_project(root: Page) -> dict[str, list[File]]:
-    """The files that the root itself links to, as a directory's listing does; what is no package is under no name."""
-    found: dict[str, list[File]] = {}
+def _loose(root: Page) -> list[str]:
+    """The names of files beside the projects that belong to none."""
     projects = {entry.url for entry in root.projects}
-    for file in root.files:
-        if file.url not in projects:
-            found.setdefault(project_of(file.name.removesuffix(".asc").removesuffix(".metadata")), []).append(file)
-    return found
+    stems = {
+        file.name: file.name.removesuffix(".asc").removesuffix(".metadata")
+        for file in root.files
+        if file.url not in projects
+    }
+    return [name for name, stem in stems.items() if not project_of(stem)]
 
 
-def _compared(project: str, page: Page, target: SimpleIndex | None) -> Found:
-    """``target`` if it has the project. Raises Failed and Stopped."""
+def _compared(project: str, page: Page, target: Page) -> Found:
+    """``page`` with what the target has of the project."""
     found = Found()
-    here = {file.name: file for file in ((target and target.project(project)) or Page()).files}
+    here = {file.name: file for file in target.files}
     files = _files(project, page.files, found)
     versions = _versions(project, files, found)
     yanks = _yanks(project, versions, files, here, found)
@@ -177,6 +176,10 @@ def _compared(project: str, page: Page, target: SimpleIndex | None) -> Found:
                 found.left.append(
                     (Left.REFUSED, f"{name}: other content is here under this name, sha256 {ours.sha256}")
                 )
+            continue
+        if ours and None not in (file.size, file.uploaded) and (file.size, file.uploaded) == (ours.size, ours.uploaded):
+            # As an import left it.
+            found.present += 1
             continue
         signature = files.get(f"{name}.asc") or (_beside(file) if file.signed else None)
         found.wanted.append(Wanted(file, signature, ours, yanks.get(version)))
@@ -197,7 +200,7 @@ def _files(project: str, listed: Iterable[File], found: Found) -> dict[str, File
     files: dict[str, File] = {}
     for file in listed:
         first = files.setdefault(file.name, file)
-        if first.sha256 != file.sha256 != "":
+        if first.sha256 and file.sha256 not in ("", first.sha256):
             found.left.append((Left.LOST, f"{file.name}: the page of {project} has it twice: the first is taken"))
     return files
 

@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped] # it has no types
 
 from generator.packages import pages
+from generator.packages.filenames import project_of
 from generator.packages.pages import File, Page
 from generator.packages.transport import (
     Damaged,
@@ -51,6 +52,22 @@ class Arrived(NamedTuple):
     modified: datetime | None
 
 
+class _Listing:
+    """What a root says: the ``addresses`` of projects' pages on ``home``, and ``files`` beside them, both by project."""
+
+    def __init__(self, root: Page, home: tuple[str, str, int | None]) -> None:
+        listed = {entry.name: entry.url for entry in root.projects if entry.url}
+        # A server that does not know how it is called from outside names another host.
+        self.addresses = {name: without_query(url) for name, url in listed.items() if origin(url) == home}
+        self.files: dict[str, list[File]] = {}
+        linked = set(listed.values())
+        for file in root.files:
+            if file.url not in linked:
+                self.files.setdefault(project_of(file.name.removesuffix(".asc").removesuffix(".metadata")), []).append(
+                    file
+                )
+
+
 class SimpleIndex:
     """The index whose pages are below ``url``. Threads may share it.
 
@@ -61,8 +78,7 @@ class SimpleIndex:
         self.url = url.rstrip("/") + "/"
         self._transport = Transport(self.url, credentials, advice)
         self._advice = advice
-        # Where the root says that projects' pages are, once it has been read.
-        self._addresses: dict[str, str] | None = None
+        self._listing: _Listing | None = None
         self._looking = Lock()
 
     def stop(self) -> None:
@@ -76,7 +92,7 @@ class SimpleIndex:
         for name in _ROOTS:
             below = f"{self.url}{name}/"
             try:
-                page = self._page(below)
+                page = self._root(below)
             except Unreachable:
                 raise
             except Failed:
@@ -86,44 +102,40 @@ class SimpleIndex:
                 return
 
     def root(self) -> Page:
-        """The page that lists the projects; it may list files beside or instead of them."""
+        """The page that lists the projects, or files, or both as a directory's listing may."""
         try:
-            page = self._page(self.url)
+            page = self._root(self.url)
         except Failed as error:
             if error.status == 403:
                 raise Stopped(f"{error}: {self._advice}") from error
             raise
         if page is None:
             raise Failed(f"{self.url} has no list of projects: is that its address? If it has none, name the projects")
-        self._keep_addresses(page)
+        self._listing = _Listing(page, self._transport.origin)
         return page
 
     def project(self, name: str) -> Page | None:
         """The page of the project, or ``None`` where the index has no such project."""
         canonical = f"{self.url}{name}/"
-        linked = self._address(name, canonical)
-        found = self._page(linked)
-        if found is None and linked != canonical:
-            return self._page(canonical)
-        if found is not None or self._addresses is not None:
-            return found
-        # A directory is found under its own spelling alone.
-        with self._looking:
-            if self._addresses is None:
-                with suppress(Failed):
-                    self._keep_addresses(self._page(self.url) or Page())
-        linked = self._address(name, canonical)
-        return self._page(linked) if linked != canonical else None
-
-    def _address(self, name: str, canonical: str) -> str:
-        return canonical if self._addresses is None else self._addresses.get(name, canonical)
-
-    def _keep_addresses(self, root: Page) -> None:
-        self._addresses = {
-            entry.name: without_query(entry.url)
-            for entry in root.projects
-            if entry.url and origin(entry.url) == self._transport.origin
-        }
+        if self._listing is None:
+            found = self._page(canonical)
+            if found is not None:
+                return found
+            # A directory is found under its own spelling alone, and files beside each other under none.
+            with self._looking, suppress(Failed):
+                self._listing = self._listing or _Listing(self._root(self.url) or Page(), self._transport.origin)
+            if self._listing is None:
+                return None
+        files = self._listing.files.get(name, [])
+        linked = self._listing.addresses.get(name)
+        if linked is None and files:
+            return Page(files=files)
+        page = self._page(linked or canonical)
+        if page is None and linked not in (None, canonical):
+            page = self._page(canonical)
+        if page:
+            page.files += files
+        return page or (Page(files=files) if files else None)
 
     def download(self, file: File, into: IO[bytes], limit: int | None = None) -> Arrived:
         """Write the file ``into`` a temporary one.
@@ -185,6 +197,10 @@ class SimpleIndex:
                 raise Stopped(f"{root} answers {reason(answer)}")
             if answer.status_code >= 300:
                 raise Failed(reason(answer), answer.status_code)
+
+    def _root(self, url: str) -> Page | None:
+        # GitLab's documents have no slash at its end.
+        return self._page(url) or self._page(url.removesuffix("/"))
 
     def _page(self, url: str) -> Page | None:
         """With all its parts; ``None`` where there is none."""

@@ -18,7 +18,7 @@ from server.wire.messages import Refusal
 
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
 
 
 def check_name(name: str) -> None:
@@ -81,7 +81,8 @@ def check_content(content: Staged, file: Released) -> None:
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
     """Raises Unfit if `source` names another project or version than the file's name; what is missing agrees."""
-    if name and canonicalize_name(name) != file.project:
+    # KELVIN SIGN becomes a k in lower case.
+    if name and not (name.isascii() and canonicalize_name(name) == file.project):
         raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")
-    if version and not same_version(version, file):
+    if version and not (version.isascii() and same_version(version, file)):
         raise Unfit(f"{source} names the version {version!r}, and the file name {str(file.version)!r}")

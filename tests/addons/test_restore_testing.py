@@ -11,7 +11,7 @@ from deployments import Editions
 from resolve import PLACES, Data, Evaluation, Place
 
 from generator.addons.restore_testing import FILE_SYSTEM_ID, VAULT_NAME
-from generator.build.validate import REGIONS, REGIONS_OF
+from generator.build.validators import REGIONS, REGIONS_OF
 from generator.parts import backups
 
 GIVEN = {"FileSystemId": "fs-0123456789abcdef0", "BackupVaultName": "packages-0a1b2c3d"}

@@ -28,6 +28,7 @@ from generator.operations.aws import Account
 from generator.operations.catalog_version import publish_version
 from generator.operations.exits import Problem
 from generator.operations.terminal import terminal
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -154,9 +155,8 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S
             monkeypatch.setenv(name, value)
         product = {"Product": {"Value": "prod-1"}, "ProductId": {"Value": "prod-1"}}
         logs = {"Logs": {"Type": "AWS::Logs::LogGroup"}}
-        client("cloudformation").create_stack(
-            StackName="pypi-catalog", TemplateBody=json.dumps({"Resources": logs, "Outputs": product})
-        )
+        template = {"Description": DESCRIPTIONS[SERVICE_CATALOG], "Resources": logs, "Outputs": product}
+        client("cloudformation").create_stack(StackName="pypi-catalog", TemplateBody=json.dumps(template))
         service = boto3.client("servicecatalog", region_name=REGION)
         with Stubber(service) as stub:
             yield Stubbed(service), stub

@@ -21,6 +21,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from generator.catalog.actions import SERVICES, actions
 from generator.parent import single
+from generator.parts.container_program import packed
 
 with warnings.catch_warnings():
     # It leaves its own files open.
@@ -65,11 +66,10 @@ def test_parliament_finds_nothing(policies: dict[str, Json]) -> None:
 
 
 def test_nothing_of_iam_acts_on_everything(policies: dict[str, Json]) -> None:
-    for statement in statements(policies):
-        if any(action.startswith("iam:") for action in statement["Action"]):
-            assert all(
-                re.search(r":(role|instance-profile)/(SC-|aws-service-role/)", it) for it in statement["Resource"]
-            )
+    of_iam = [it for it in statements(policies) if any(action.startswith("iam:") for action in it["Action"])]
+    assert of_iam
+    for statement in of_iam:
+        assert all(re.search(r":(role|instance-profile)/(SC-|aws-service-role/)", it) for it in statement["Resource"])
 
 
 def test_no_full_access_and_no_wildcard_but_describing(template: Json, policies: dict[str, Json]) -> None:
@@ -148,6 +148,16 @@ def test_roles_get_permissions_within_the_boundary_alone(policies: dict[str, Jso
     if action == "AttachRolePolicy":
         administrator = {**within, "iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
         assert not may(policies, "iam:AttachRolePolicy", ROLE, administrator)
+
+
+@pytest.mark.parametrize("action", ["CreateSecret", "TagResource", "DescribeSecret", "UpdateSecret", "DeleteSecret"])
+def test_a_launch_may_be_updated_to_another_program(policies: dict[str, Json], action: str) -> None:
+    """By the role that was made with today's: it makes the other's secret, and removes today's."""
+    place = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+    for title in (packed().secret, "ServerProgram0123456789abcdef", "PublisherSecret"):
+        assert may(policies, f"secretsmanager:{action}", f"{place}{title}-AbCdEfGhIjKl-a1b2c3", {}), title
+    for other in ("PublisherSecrets", "Server", "team/ServerProgram"):
+        assert not may(policies, f"secretsmanager:{action}", f"{place}{other}-AbCdEfGhIjKl-a1b2c3", {}), other
 
 
 def _asked(policies: Any) -> set[str]:

@@ -28,6 +28,7 @@ AFTER = [
     ("Service", "ExecutionRole"),
     ("TaskDefinition", packed().secret),  # or its tasks would not start; and they stop before it goes
     ("AutoScalingGroup", "HostRole"),
+    *((user, "InsightsLogs") for user in ("AutoScalingGroup", "Service")),  # ECS would make it, as soon as it measures
     *((user, f"MountTarget{n}") for user in ("TaskDefinition", "Service") for n in range(1, 7)),
     ("ScalableTarget", "Service"),
     ("PublisherRotation", "RotationPermission"),  # Secrets Manager calls the function when a schedule is made

@@ -13,8 +13,8 @@ from generator.commands import main
 from generator.commands.options import TEMPLATES
 from generator.operations.exits import Problem
 from generator.operations.form import form
-from generator.operations.publish import PARENT
 from generator.operations.retention import refuse_retention
+from generator.parts.descriptions import PARENT
 
 pytestmark = pytest.mark.usefixtures("here")
 

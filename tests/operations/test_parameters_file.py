@@ -13,7 +13,7 @@ from generator.commands import main
 from generator.commands.options import TEMPLATES
 from generator.operations.form import form
 from generator.operations.parameters import read, tidied
-from generator.operations.publish import PARENT
+from generator.parts.descriptions import PARENT
 
 pytestmark = pytest.mark.usefixtures("here")
 

@@ -142,10 +142,20 @@ def test_static_layouts(
     assert not [path for path in fetched if path.endswith((".whl", ".gz"))]
 
 
+def test_names_in_a_listing(bring: Import, directory: Path, tmp_path: Path) -> None:
+    """Files lie beside each other, or in directories that are called as their authors do."""
+    for number, layout in enumerate((flat, tree)):
+        put(tmp_path / str(number), layout())
+        with listed(tmp_path / str(number), []) as url:
+            assert bring(url, "Acme.Core") == 0
+            assert visible(directory) == sorted(PROJECTS["acme-core"])
+            assert bring(url, "acme") == 1
+
+
 def gitlab(root: str) -> dict[str, str]:
     """As https://docs.gitlab.com/api/packages/pypi/ shows it: addresses in full, those of projects without a slash."""
     index = "/api/v4/projects/1/packages/pypi"
-    pages = {f"{index}/simple/": "".join(f'<a href="{root}{index}/simple/{it}">{it}</a><br>' for it in PROJECTS)}
+    pages = {f"{index}/simple": "".join(f'<a href="{root}{index}/simple/{it}">{it}</a><br>' for it in PROJECTS)}
     for project, names in PROJECTS.items():
         pages[f"{index}/simple/{project}"] = "".join(
             f'<a href="{root}/files/{quoted(it)}#sha256={sha256(FILES[it])}" data-requires-python="&gt;=3.6">{it}</a><br>'

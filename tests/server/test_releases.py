@@ -95,6 +95,30 @@ def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, ver
     assert not same_file(file, f"{spelling}-{version.partition('+')[0]}+other{form}")
 
 
+UNINSTALLABLE = [
+    *("a.-1.0", "a_-1.0", "a-.-1.0", "_a-1.0", "a+b-1.0", "a!-1.0", "a b-1.0", "-1.0", "a-", "a-1.x"),
+    # Of these lower() or a regular expression makes letters of ASCII, and int() digits.
+    *("\u212aa-1.0", "a\u212a-1.0", "a-1.0po\u017ft1", "a-\u0661.0", "a\u0131-1.0", "\uff41-1.0", "a-1.0\u200b"),
+]
+
+
+@pytest.mark.parametrize("stem", UNINSTALLABLE)
+@pytest.mark.parametrize("form", ["-py3-none-any.whl", "-1-py3-none-any.whl", *SDIST_SUFFIXES])
+def test_a_name_that_nobody_can_install_is_none(stem: str, form: str) -> None:
+    if stem in ("a-.-1.0", "a-1.x") and form[:2] == "-1":
+        return
+    with pytest.raises(BadName):
+        released(stem + form)
+
+
+@pytest.mark.parametrize(
+    "tags", ["py3-none-", "-none-any", "py3..py2-none-any", "py3.-none-any", "py3-!-any", "py3-none-\u00e9"]
+)
+def test_tags_are_words(tags: str) -> None:
+    with pytest.raises(BadName):
+        released(f"demo-1.0-{tags}.whl")
+
+
 @given(PROJECTS, VERSIONS)
 def test_a_release_has_one_source_distribution_however_packed(project: str, version: str) -> None:
     assert len({released(f"{project}-{version}{suffix}") for suffix in SDIST_SUFFIXES}) == 1

@@ -14,7 +14,8 @@ import requests
 from .conftest import StartTask
 from .connections import MULTIPART, WRONG, cut_off, everything, head
 from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
-from .test_engine import CONTENT, NAME
+
+NAME, CONTENT = wheel("demo", "1.0")
 
 
 def allow_connections(count: int) -> None:

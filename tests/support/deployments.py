@@ -87,6 +87,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "OnDemandBaseCapacity": "2",
         "OnDemandPercentageAboveBaseCapacity": "50",
         "EbsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/4e-5f",
+        "VolumeTags": "cost-center=12 34,team=",
         "EnableContainerInsights": "false",
         "AmiId": "ami-0123456789abcdef0",
         "LatestX86AmiId": "/example/x86",

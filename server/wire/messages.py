@@ -79,6 +79,11 @@ def unauthorized(reason: str) -> Refusal:
     return Refusal(401, reason, ("WWW-Authenticate", 'Basic realm="pypi"'))
 
 
+def origin_of(environ: Environ) -> str:
+    """Scheme and host as the client wrote them; nothing that the server does depends on it."""
+    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}"
+
+
 def has_etag(environ: Environ, etag: str) -> bool | None:
     """Whether If-None-Match names `etag` (RFC 9110, section 13.1.2); None if it was not sent."""
     header = environ.get("HTTP_IF_NONE_MATCH")

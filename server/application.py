@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from server.accounts.access import Access
 from server.accounts.grants import Grant
 from server.contract import HEALTH_PATH
-from server.distributions.listed import project_of
+from server.distributions.listed import parsed, project_of
 from server.distributions.names import normalized
 from server.proxy.sides import UPSTREAM
 from server.proxy.upstream import Upstream
@@ -29,11 +30,24 @@ from server.views.pages import WELCOME, Pages, asked_by_people
 from server.views.project_json import project_json
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
-from server.wire.messages import Environ, Later, Refusal, Response, Work, plain, redirect, unauthorized, whole
+from server.wire.messages import (
+    Environ,
+    Later,
+    Refusal,
+    Response,
+    Work,
+    origin_of,
+    plain,
+    redirect,
+    unauthorized,
+    whole,
+)
 
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
+# First segments of paths, which are no projects where another segment follows.
+ROOMS = ("simple", "packages", "project", "pypi")
 _normalized = lru_cache(maxsize=256)(normalized)
 
 
@@ -75,6 +89,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -93,6 +110,8 @@ class Application:
             return self._read(path, environ)
         if method == "POST" and path == "/":
             return self._post(environ)
+        if method == "POST":
+            raise Refusal(405, f"Upload to {origin_of(environ)}/ and no path below it.", ("Allow", "GET, HEAD"))
         raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
 
     def _post(self, environ: Environ) -> Response | Work:
@@ -108,7 +127,7 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)))
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
 
         return recorded(admit)
 
@@ -132,6 +151,9 @@ class Application:
                 raise Refusal(404, "Not Found")
             case [name] | [name, ""] if name not in ("simple", "packages"):
                 return redirect(303, f"/simple/{quote(name)}/", query)
+            case [name, version] | [name, version, ""] if name not in ROOMS and parsed(version):
+                # hatch prints this address after an upload.
+                return redirect(303, f"/project/{quote(_normalized(name))}/", query)
         self._account(environ).require(self._projects_at(segments))
         match segments:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:

@@ -259,7 +259,8 @@ def _negotiate(accept: str) -> str:
 
 
 def url_of(path: str) -> str:
-    return f"/packages/{quote(path, safe='/+!~')}"
+    # `+` as well: some clients read it as a blank.
+    return f"/packages/{quote(path, safe='/!~')}"
 
 
 def _link(file: Listed) -> str:

@@ -37,10 +37,14 @@ class Later(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
+    """What answers a request once a thread may spend time on it; `kind` is one of the engine's.
+
+    Accounts share the places of a kind; with none, it is first come, first served.
+    """
 
     kind: str
     call: Callable[[], Response | Later]
+    account: str = ""
 
 
 class Handler(Protocol):
@@ -77,6 +81,11 @@ def redirect(status: int, location: str, query: str = "") -> Response:
 
 def unauthorized(reason: str) -> Refusal:
     return Refusal(401, reason, ("WWW-Authenticate", 'Basic realm="pypi"'))
+
+
+def origin_of(environ: Environ) -> str:
+    """Scheme and host as the client wrote them; nothing that the server does depends on it."""
+    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}"
 
 
 def has_etag(environ: Environ, etag: str) -> bool | None:

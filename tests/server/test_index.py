@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -49,6 +50,22 @@ def test_a_projects_document_follows_pep_691_700_and_714(start: StartTask, direc
     for attribute in ("data-core-metadata", "data-dist-info-metadata"):
         assert f'{attribute}="sha256={sha256(metadata.content)}"' in html
     assert 'data-requires-python="&gt;=3.8"' in html
+
+
+def test_no_link_has_a_plus_which_some_clients_read_as_a_blank(start_newest: StartTask, directory: Path) -> None:
+    name, content = wheel("local", "1.0+abc.1")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory)
+    address = f"/packages/{name.replace('+', '%2B')}"
+    assert [file["url"] for file in task.project("local")["files"]] == [address]
+    ((found,),) = task.get("/local/json").json()["releases"].values()
+    assert found["url"] == task.url + address
+    for page in ("/simple/local/", "/packages/", "/project/local/"):
+        links = re.findall(r'href="(/packages/[^"#]*)', task.get(page).text)
+        assert links == [address], page
+    for spelling in (address, f"/packages/{name}"):
+        assert task.get(spelling).content == content
+        assert task.get(f"{spelling}.metadata").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -90,6 +91,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -125,7 +129,7 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)))
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
 
         return recorded(admit)
 

@@ -39,10 +39,14 @@ class Later(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
+    """What answers a request once a thread may spend time on it; `kind` is one of the engine's.
+
+    Accounts share the places of a kind; with none, it is first come, first served.
+    """
 
     kind: str
     call: Callable[[], Response | Later]
+    account: str = ""
 
 
 class Handler(Protocol):

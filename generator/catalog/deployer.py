@@ -14,6 +14,7 @@ from generator.catalog.held import given
 from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, secret_arns, stack_statements, statements
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Kind, Setting, Wire
+from generator.parts.descriptions import DESCRIPTIONS
 
 STACK_NAME = Setting(
     name="StackName",
@@ -63,9 +64,7 @@ COMMANDS = {
 
 def deployer(templates: Mapping[str, Template]) -> dict[str, Template]:
     """The template by its file name; who has its policies can deploy ``templates``."""
-    edition = Single(
-        "deployer.yaml", "Private PyPI: policies for whoever deploys, and the boundary of all roles", _FORM
-    )
+    edition = Single("deployer.yaml", DESCRIPTIONS["deployer.yaml"], _FORM)
     stack = edition.stack("Deployer", "")
     boundary = stack.add(
         ManagedPolicy(

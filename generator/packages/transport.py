@@ -116,7 +116,6 @@ class Transport:
 
     def __init__(self, url: str, credentials: tuple[str, str] | None, advice: str) -> None:
         self.origin = origin(url)
-        self.host = urlsplit(url).netloc
         self.advice = advice
         self._session = _Session(url, credentials)
         self._stop = Event()
@@ -174,22 +173,15 @@ class Transport:
                     later = "" if error.after is None else f", and wants to be asked in {error.after:,.0f} s"
                     if error.status:
                         raise Failed(f"{error}{later}", error.status) from error
-                    raise self._unreachable(str(error)) from error
+                    if self._unanswered >= SILENT_REQUESTS * TRIES:
+                        raise Stopped(f"{error}, {SILENT_REQUESTS} times in a row") from error
+                    raise Unreachable(str(error)) from error
                 if error.after is None:
                     self._stop.wait(pause)
                 else:
                     self._wanted_silence_until = max(
                         self._wanted_silence_until, time.monotonic() + max(pause, _PAUSE_SECONDS)
                     )
-
-    def _unreachable(self, text: str) -> Unreachable | Stopped:
-        # Hosts of files are others: one that is gone must not keep back what lies elsewhere.
-        self._unanswered += self.host in text
-        return (
-            Stopped(f"{text}, {self._unanswered} times in a row")
-            if self._unanswered >= SILENT_REQUESTS
-            else Unreachable(text)
-        )
 
     def _check(self) -> None:
         while not self._stop.wait(max(0.0, self._wanted_silence_until - time.monotonic())):
@@ -199,6 +191,8 @@ class Transport:
 
     def _explain(self, error: Exception, url: str) -> None:
         """Raises what the error means, in words for who runs the command."""
+        # Hosts of files are others: one that is gone must not keep back what lies elsewhere.
+        self._unanswered += origin(url) == self.origin
         host = urlsplit(url).netloc.rpartition("@")[2]
         causes = [*_causes(error)]
         for cause in causes:

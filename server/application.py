@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -30,6 +31,7 @@ from server.views.project_json import project_json
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.messages import (
+    REVALIDATED,
     Environ,
     Later,
     Refusal,
@@ -55,6 +57,7 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
+        self._immutable = settings.immutable
         self._fallback_url = settings.fallback_url.rstrip("/")
         packages = Packages(settings.packages_directory)
         self._packages = packages
@@ -64,7 +67,7 @@ class Application:
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
-            immutable=settings.immutable,
+            immutable=self._immutable,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
@@ -88,6 +91,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -123,7 +129,7 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)))
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
 
         return recorded(admit)
 
@@ -135,7 +141,7 @@ class Application:
 
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+            return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
 
@@ -203,9 +209,9 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        response = download(self._index, path, environ)
+        response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")])
+            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return _found(response, path)
 
 

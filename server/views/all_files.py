@@ -10,7 +10,7 @@ from server.distributions.listed import order_of, package_at
 from server.store.packages import Packages
 from server.views.listings import PATIENCE_SECONDS, page, url_of
 from server.wire.calls import Calls
-from server.wire.messages import Awaited, Environ, Response, whole
+from server.wire.messages import REVALIDATED, Awaited, Environ, Response, whole
 
 
 class AllFiles:
@@ -25,7 +25,9 @@ class AllFiles:
         began, html = self._rendered
         if began < environ["server.arrived"]:
             raise Awaited(self._calls.wait("", self._render, PATIENCE_SECONDS))
-        return whole(200, "text/html; charset=UTF-8", html, ("Content-Security-Policy", "default-src 'none'"))
+        return whole(
+            200, "text/html; charset=UTF-8", html, REVALIDATED, ("Content-Security-Policy", "default-src 'none'")
+        )
 
     def _render(self) -> None:
         began = time.monotonic()

@@ -24,7 +24,7 @@ from server.store.kept import Details
 from server.store.packages import Packages
 from server.store.yanks import reason_of
 from server.wire.calls import Calls
-from server.wire.messages import Awaited, Environ, Response, has_etag
+from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
@@ -282,7 +282,7 @@ def _headers(content_type: str, size: int, compressed: bool, etag: str, is_large
 
 def _validators(etag: str, is_large: bool) -> list[tuple[str, str]]:
     vary = "Accept, Accept-Encoding" if is_large else "Accept"
-    return [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache")]
+    return [("ETag", etag), ("Vary", vary), REVALIDATED]
 
 
 @lru_cache(maxsize=256)

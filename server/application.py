@@ -31,6 +31,7 @@ from server.views.project_json import project_json
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.messages import (
+    REVALIDATED,
     Environ,
     Later,
     Refusal,
@@ -56,6 +57,7 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
+        self._immutable = settings.immutable
         self._fallback_url = settings.fallback_url.rstrip("/")
         packages = Packages(settings.packages_directory)
         self._packages = packages
@@ -65,7 +67,7 @@ class Application:
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
-            immutable=settings.immutable,
+            immutable=self._immutable,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
@@ -139,7 +141,7 @@ class Application:
 
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+            return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
 
@@ -207,9 +209,9 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        response = download(self._index, path, environ)
+        response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")])
+            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return _found(response, path)
 
 

@@ -6,7 +6,7 @@ import json
 
 from server.distributions.listed import package_at
 from server.views.listings import Listings, url_of
-from server.wire.messages import Environ, Response, origin_of, whole
+from server.wire.messages import REVALIDATED, Environ, Response, origin_of, whole
 
 
 def project_json(listings: Listings, name: str, environ: Environ) -> Response | None:
@@ -20,4 +20,4 @@ def project_json(listings: Listings, name: str, environ: Environ) -> Response | 
         releases.setdefault(package_at(path).version, []).append({"url": f"{origin}{url_of(path)}"})
     document = {"info": {"version": next(iter(releases))}, "releases": releases}
     content = json.dumps(document).encode()
-    return whole(200, "application/json", content, ("Content-Security-Policy", "default-src 'none'"))
+    return whole(200, "application/json", content, REVALIDATED, ("Content-Security-Policy", "default-src 'none'"))

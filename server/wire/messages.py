@@ -12,6 +12,8 @@ Environ = dict[str, Any]
 
 PHRASE_LIMIT = 240
 PHRASES = {int(status): status.phrase for status in HTTPStatus}
+# What depends on who asks, or may change: kept by its client alone, and not believed without asking (RFC 9111, section 5.2.2).
+REVALIDATED = ("Cache-Control", "private, no-cache")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -66,8 +68,12 @@ class Refusal(Exception):
 
 
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    response = whole(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"), *headers)
-    return response._replace(reason=text) if status >= 400 else response
+    content = text.encode("utf-8", "replace")
+    if status < 400:
+        return whole(status, "text/plain; charset=utf-8", content, *headers)
+    # A cache may keep some of these statuses unless it is told (RFC 9110, section 15.1).
+    refused = whole(status, "text/plain; charset=utf-8", content, ("Cache-Control", "no-store"), *headers)
+    return refused._replace(reason=text)
 
 
 def whole(status: int, content_type: str, body: bytes, *headers: tuple[str, str]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from server.accounts.access import Access
 from server.accounts.grants import Grant
 from server.contract import HEALTH_PATH
-from server.distributions.listed import project_of
+from server.distributions.listed import parsed, project_of
 from server.distributions.names import normalized
 from server.proxy.sides import UPSTREAM
 from server.proxy.upstream import Upstream
@@ -29,11 +30,25 @@ from server.views.pages import WELCOME, Pages, asked_by_people
 from server.views.project_json import project_json
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
-from server.wire.messages import Environ, Later, Refusal, Response, Work, plain, redirect, unauthorized, whole
+from server.wire.messages import (
+    REVALIDATED,
+    Environ,
+    Later,
+    Refusal,
+    Response,
+    Work,
+    origin_of,
+    plain,
+    redirect,
+    unauthorized,
+    whole,
+)
 
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
+# First segments of paths, which are no projects where another segment follows.
+ROOMS = ("simple", "packages", "project", "pypi")
 _normalized = lru_cache(maxsize=256)(normalized)
 
 
@@ -42,6 +57,7 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
+        self._immutable = settings.immutable
         self._fallback_url = settings.fallback_url.rstrip("/")
         packages = Packages(settings.packages_directory)
         self._packages = packages
@@ -51,7 +67,7 @@ class Application:
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
-            immutable=settings.immutable,
+            immutable=self._immutable,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
@@ -75,6 +91,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -93,6 +112,8 @@ class Application:
             return self._read(path, environ)
         if method == "POST" and path == "/":
             return self._post(environ)
+        if method == "POST":
+            raise Refusal(405, f"Upload to {origin_of(environ)}/ and no path below it.", ("Allow", "GET, HEAD"))
         raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
 
     def _post(self, environ: Environ) -> Response | Work:
@@ -108,7 +129,7 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)))
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
 
         return recorded(admit)
 
@@ -120,7 +141,7 @@ class Application:
 
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+            return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
 
@@ -132,6 +153,9 @@ class Application:
                 raise Refusal(404, "Not Found")
             case [name] | [name, ""] if name not in ("simple", "packages"):
                 return redirect(303, f"/simple/{quote(name)}/", query)
+            case [name, version] | [name, version, ""] if name not in ROOMS and parsed(version):
+                # hatch prints this address after an upload.
+                return redirect(303, f"/project/{quote(_normalized(name))}/", query)
         self._account(environ).require(self._projects_at(segments))
         match segments:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
@@ -185,9 +209,9 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        response = download(self._index, path, environ)
+        response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")])
+            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return _found(response, path)
 
 

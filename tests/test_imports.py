@@ -30,9 +30,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data, and what the templates are.
-    "operations": ("operations", "parts.data_bearing", "parts.descriptions", "language.partitions"),
-    "local": ("local", "parts", "operations.exits"),
+    # Of the design, only which resources hold data, what the templates are, and the prices.
+    "operations": ("operations", "build.costs", "parts.data_bearing", "parts.descriptions", "language.partitions"),
+    "local": ("local", "parts", "operations.exits", "server.contract"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations", "server.distributions.times"),

@@ -233,6 +233,8 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_accepts_and_refuses(editions: Editions, name: str) -> None:
     accepted, refused = PATTERNS[name]
+    assert accepted
+    assert refused
     for value in accepted:
         assert name not in constraint_violations(editions.parent, {name: value}), value
     for value in refused:
@@ -281,8 +283,8 @@ def test_every_pattern_has_examples_and_says_what_it_wants(editions: Editions) -
     ],
 )
 def test_a_number_has_bounds(editions: Editions, name: str, accepted: list[str], refused: list[str]) -> None:
-    for value, right in [*((it, True) for it in accepted), *((it, False) for it in refused)]:
-        assert (name not in constraint_violations(editions.parent, {name: value})) == right, value
+    found = [it for it in accepted + refused if name not in constraint_violations(editions.parent, {name: it})]
+    assert found == accepted
 
 
 def test_every_parameter_is_bounded(editions: Editions) -> None:

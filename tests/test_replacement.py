@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from deployments import Editions, of_type
 from replacement import Guard, replacing_properties
 from resolve import Data
+from updates import update
 
+from generator.operations.guard import OUTAGES
 from generator.parts.alarms import ALARMS
 from generator.parts.container_program import packed
-from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data
+from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data, stack_policy
 from generator.sizing import MAX_SUBNETS
 
 DATA_TYPES = {
@@ -232,6 +235,21 @@ def test_old_and_new_can_stand_side_by_side(editions: Editions, guard: Guard, ti
         claims |= guard.of(claim)
     clashing = guard.replaced[title] - claims - {name for it, name in TOLD_ON_THE_FORM if it == title}
     assert not clashing, f"a change of {sorted(clashing)} makes a second {title} that claims the same as the first"
+
+
+def test_a_target_group_without_tasks_is_refused_before(guard: Guard) -> None:
+    """Whoever replaces it leads names and load balancer to a group that the service gets at the end: found by the order."""
+    assert set(OUTAGES) == {name for name, titles in REPLACES.items() if "TargetGroup" in titles}
+    policy = json.loads(stack_policy())["Statement"]
+    denied = [it for it in policy if it["Resource"] == ["LogicalResourceId/TargetGroup"]]
+    assert [(it["Effect"], it["Action"]) for it in denied] == [("Deny", ["Update:Replace"])]
+
+
+def test_names_move_before_the_service(editions: Editions) -> None:
+    """Why: in the update's own order, the records are the new load balancer's while the tasks are in the old group."""
+    old, new = editions.single(), editions.single({"LoadBalancerScheme": "internal"})
+    steps = [(it.verb, it.title) for it in update(old, new)]
+    assert steps.index(("change", "Records")) < steps.index(("change", "Service"))
 
 
 def test_a_target_group_never_has_to_serve_two_load_balancers(guard: Guard) -> None:

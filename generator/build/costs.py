@@ -103,12 +103,16 @@ def _task(memory: int, architecture: str) -> Price:
     return Price(dollars / 1024, "hour", VCPU[architecture].page)
 
 
-def standing(size: Profile) -> list[Line]:
-    """What is billed whether or not anybody comes; a task on each host, a zone for each, and two for the load balancer."""
-    zones = max(size.tasks, 2)
+def standing(size: Profile, zones: int | None = None, architecture: str = "ARM64") -> list[Line]:
+    """What is billed whether or not anybody comes, a task on each host.
+
+    ``zones``: of a load balancer with public addresses; by default one for each task, and at least two. ``architecture``: of
+    tasks on Fargate.
+    """
+    zones = max(size.tasks, 2) if zones is None else zones
     shape = f"{fargate_cpu(size.memory) / 1024:g} vCPU, {size.memory / 1024:g} GB"
     return [
-        Line(f"{size.tasks} tasks of {shape}", _task(size.memory, "ARM64"), size.tasks, 0),
+        Line(f"{size.tasks} tasks of {shape}", _task(size.memory, architecture), size.tasks, 0),
         Line(f"{size.tasks} hosts, {size.instance}", INSTANCES[size.instance], 0, size.tasks),
         Line(f"their volumes, {ROOT_VOLUME_GB} GB each", VOLUME, 0, size.tasks * ROOT_VOLUME_GB),
         Line("load balancer", LOAD_BALANCER, 1, 1),
@@ -120,6 +124,12 @@ def standing(size: Profile) -> list[Line]:
 def _total(lines: list[Line]) -> tuple[float, float]:
     fargate, hosts = zip(*(it.months for it in lines), strict=True)
     return sum(fargate), sum(hosts)
+
+
+def month(capacity: str, architecture: str, size: Profile, zones: int | None = None) -> float:
+    """All that ``standing`` has, for one of the two capacities."""
+    fargate, hosts = _total(standing(size, zones, architecture))
+    return hosts if capacity == "ec2" else fargate
 
 
 def table() -> str:

@@ -11,9 +11,10 @@ from troposphere.iam import ManagedPolicy
 from generator.catalog import boundary as limits
 from generator.catalog.actions import SERVICES
 from generator.catalog.held import given
-from generator.catalog.policies import Deployer, secret_arns, stack_statements, statements
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, secret_arns, stack_statements, statements
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Kind, Setting, Wire
+from generator.parts.descriptions import DESCRIPTIONS
 
 STACK_NAME = Setting(
     name="StackName",
@@ -56,7 +57,6 @@ COMMANDS = {
         "ListProvisioningArtifacts",
         "UpdateProvisioningArtifact",
     ),
-    "ssm": ("GetParameters",),
     "sts": ("GetCallerIdentity",),
 }
 """What the commands call besides, and what a stack of the templates asks for, on anything."""
@@ -64,9 +64,7 @@ COMMANDS = {
 
 def deployer(templates: Mapping[str, Template]) -> dict[str, Template]:
     """The template by its file name; who has its policies can deploy ``templates``."""
-    edition = Single(
-        "deployer.yaml", "Private PyPI: policies for whoever deploys, and the boundary of all roles", _FORM
-    )
+    edition = Single("deployer.yaml", DESCRIPTIONS["deployer.yaml"], _FORM)
     stack = edition.stack("Deployer", "")
     boundary = stack.add(
         ManagedPolicy(
@@ -113,6 +111,7 @@ def _commands(deployer: Deployer) -> list[dict[str, Any]]:
         allow("ecr", (*images, *layers), Sub(_REPOSITORIES)),
         allow("s3", ("CreateBucket", "ListBucket", "PutBucketPublicAccessBlock"), Sub(_BUCKET)),
         allow("s3", ("GetObject", "PutObject"), Sub(f"{_BUCKET}/*")),
+        allow("ssm", ("GetParameters",), IMAGE_PARAMETERS),
         allow(
             "secretsmanager",
             ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"),

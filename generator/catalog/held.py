@@ -102,14 +102,17 @@ LOCKS = ("none", "governance")
 
 
 def rules(stack: Stack, product: Template, boundary: Ref) -> Sub:
-    """The Rules of ``product``, with the roles' ``boundary``, as the JSON that a template constraint is."""
+    """More Rules for ``product``, with the roles' ``boundary``, as the JSON that a template constraint is.
+
+    Their names are others than those of the product's own, among which they come.
+    """
     by_rule = {
-        "Roles": [_equals("PermissionsBoundaryArn", "${RoleBoundary}", "")],
-        "Defaults": [
+        "LaunchRoles": [_equals("PermissionsBoundaryArn", "${RoleBoundary}", "")],
+        "LaunchDefaults": [
             _equals(name, _default(product, name), f", else it gives {use}") for name, use in DEFAULT_ONLY.items()
         ],
-        "Choices": [_choice(product, held.setting, name) for held in LISTED for name in held.parameters],
-        "VaultLock": [
+        "LaunchChoices": [_choice(product, held.setting, name) for held in LISTED for name in held.parameters],
+        "LaunchVaultLock": [
             _assertion(
                 "BackupVaultLock", {"Fn::Contains": [LOCKS, {"Ref": "BackupVaultLock"}]}, "must not be compliance"
             )

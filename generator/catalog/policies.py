@@ -16,6 +16,8 @@ from generator.catalog.actions import actions
 from generator.parts import container_program
 from generator.parts.tags import PROJECT
 
+IMAGE_PARAMETERS = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
+"""Where the newest images of hosts are named."""
 _ROUTE53 = "arn:${AWS::Partition}:route53:::"
 _SECRET = "arn:${{AWS::Partition}}:secretsmanager:*:${{AWS::AccountId}}:secret:{}*"
 """CloudFormation begins the name of a secret with its logical ID, unlike other names."""

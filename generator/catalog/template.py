@@ -25,7 +25,7 @@ from troposphere.servicecatalog import (
 from generator.catalog import boundary as limits
 from generator.catalog import held
 from generator.catalog.actions import SERVICES
-from generator.catalog.policies import Deployer, stack_statements, statements, zone_arn
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, stack_statements, statements, zone_arn
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
 from generator.language.wiring import Group, Kind, Setting, Stack, When, Wire, only_if
@@ -253,7 +253,6 @@ def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
 
 def _stacks() -> dict[str, Any]:
     """To run the stack itself, and to read the copy of its template and the images' parameters."""
-    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -272,7 +271,7 @@ def _stacks() -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["ssm:GetParameters"],
-                "Resource": [images],
+                "Resource": [IMAGE_PARAMETERS],
             },
         ],
     }

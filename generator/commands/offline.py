@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from generator.operations.exits import Problem
-
 app = typer.Typer()
 
 
@@ -43,12 +41,10 @@ def local(
 
     Example: `pypiserver-aws local --directory packages`
     """
+    from generator.local.environment import read
     from generator.local.run import run
 
-    if wrong := [it for it in environment or () if "=" not in it]:
-        raise Problem(f"--environment {wrong[0]}: it wants NAME=VALUE")
-    settings = dict(it.split("=", 1) for it in environment or ())
-    return run(directory.resolve(), port, str(python), settings)
+    return run(directory.resolve(), port, str(python), read(environment or ()))
 
 
 @app.command()

@@ -16,9 +16,10 @@ from generator.operations import leftovers, next_steps, tags
 from generator.operations.aws import Account
 from generator.operations.bucket import own_bucket
 from generator.operations.change_set import ChangeSet, change_set
+from generator.operations.estimate import estimate, offers
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
-from generator.operations.guard import guard, refuse_capacity, refuse_loss, refuse_move
+from generator.operations.guard import guard, refuse_loss, refuse_move, refuse_outage
 from generator.operations.identity import Stack, is_of
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
@@ -93,7 +94,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
     given = _given(account, terminal, wish, declared, previous)
-    refuse_capacity(wish.stack_name, given, previous)
+    refuse_outage(wish.stack_name, declared, given, previous)
     refuse_move(declared, given, previous, wish.allowed)
     refuse_retention(declared, given, previous)
     refuse_keys(account, terminal, given, previous)
@@ -101,8 +102,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         refuse_network(account, terminal, given)
 
     bucket = wish.bucket or own_bucket(account, terminal, make=not wish.dry_run, yes=wish.yes)
-    with terminal.waiting("publishing the templates …"):
-        published = publish(account, wish.templates, bucket, wish.prefix)
+    published = publish(account, terminal, wish.templates, bucket, wish.prefix)
     url = published.publisher.url(published.parent)
     deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
     with change_set(
@@ -119,7 +119,8 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
             next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
         terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
-        terminal.show(_consequences(account, wish, status, made))
+        costs = estimate({it.name: it.default for it in declared}, given) if is_new else ""
+        terminal.show(_consequences(account, wish, status, made, costs))
         refuse_loss(made.changes, deployed, wish.allowed)
         if wish.dry_run:
             terminal.line("nothing was changed")
@@ -179,7 +180,8 @@ def _given(
         raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
     refuse_unwritable(wish.parameters)
     try:
-        for answered in ask(account, terminal, declared, lacking, given):
+        capacities = {} if previous else offers()
+        for answered in ask(account, terminal, declared, lacking, given, capacities):
             given = answered
             write(wish.parameters, given)
     except KeyboardInterrupt:
@@ -191,8 +193,8 @@ def _given(
     return given
 
 
-def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) -> Table:
-    """What it means to say Yes."""
+def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet, costs: str) -> Table:
+    """What it means to say Yes; ``costs`` is empty where it adds none."""
     held = [it for it in made.changes if it.kind != STACK and holds_data(it.name, it.kind)]
     lost = [it for it in held if it.loses]
     added = [it.name for it in held if it.action == "add" and it.name in DATA_BEARING]
@@ -207,7 +209,7 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) ->
         "stack": f"{wish.stack_name} ({status})",
         "changes": change_sets.count(made.changes),
         "data": "; ".join(data),
-        **({"costs": "billed from its creation on, README.md has what it costs"} if status == "new" else {}),
+        **({"costs": costs} if costs else {}),
     }.items():
         grid.add_row(Text(name, "bold"), Text(text))
     return grid

@@ -13,7 +13,15 @@ from generator.operations.form import Parameter
 from generator.operations.stacks import Resource, resources
 from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data, stack_policy
 
-_CAPACITY = "Capacity"
+_SECOND = (
+    "Deploy a second stack with it on the same file system, then move the names: docs/runbooks/another-capacity.md"
+)
+OUTAGES = {
+    "Capacity": _SECOND,
+    "LoadBalancerScheme": _SECOND,
+    "VpcId": "A file system has mount targets in one VPC: restore a backup into another for a second stack there: docs/runbooks/restore.md",
+}
+"""Parameters whose change replaces the target group, each with what to do instead."""
 
 
 def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collection[str]) -> None:
@@ -51,20 +59,23 @@ def refuse_move(
         raise Problem("\n".join(wrong))
 
 
-def refuse_capacity(stack_name: str, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
-    """Raises Problem where a running stack would change between hosts and Fargate; empty ``previous`` is a new stack.
+def refuse_outage(
+    stack_name: str, form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str]
+) -> None:
+    """Raises Problem where a running stack would get a target group without tasks; empty ``previous`` is a new stack.
 
-    A stack of a release without the parameter has hosts. FARGATE and FARGATE_SPOT are exchanged in place:
-    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+    Names, listeners and load balancer move to it at once, the service follows. FARGATE and FARGATE_SPOT are exchanged in
+    place: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     """
-    before = previous.get(_CAPACITY, "ec2")
-    after = given.get(_CAPACITY, before)
-    if previous and (before == "ec2") != (after == "ec2"):
-        raise Problem(
-            f"refused: {_CAPACITY}={after} in {stack_name}, which runs on {before}, takes the server down: its target group "
-            "is replaced by an empty one before there are new tasks. Deploy a second stack with it on the same file system, "
-            "then move the names: docs/runbooks/another-capacity.md"
-        )
+    defaults = {it.name: it.default or "" for it in form}
+    for name, way in OUTAGES.items():
+        before = previous.get(name, defaults[name])
+        after = given.get(name, before)
+        if previous and after != before and not {before, after} <= {"fargate", "fargate-spot"}:
+            raise Problem(
+                f"refused: {name}={after} in {stack_name}, which has {before}, takes the server down: its target group is "
+                f"replaced by an empty one before there are new tasks. {way}"
+            )
 
 
 def unguarded(cloudformation: Client, stack_id: str, has: list[Resource]) -> list[str]:

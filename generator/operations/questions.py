@@ -15,13 +15,26 @@ _ELSEWHERE = "a zone in another account"
 
 
 def ask(
-    account: Account, terminal: Terminal, form: list[Parameter], lacking: list[Parameter], given: dict[str, str]
+    account: Account,
+    terminal: Terminal,
+    form: list[Parameter],
+    lacking: list[Parameter],
+    given: dict[str, str],
+    capacities: dict[str, dict[str, str]],
 ) -> Iterator[dict[str, str]]:
     """The values ``given`` with one answer more, after each: for ``lacking``, and what follows from an answer.
+
+    First one of ``capacities``, values by what is shown of them, as no update changes between them; empty: that is settled.
 
     Raises Problem where the account has nothing to choose from, and KeyboardInterrupt.
     """
     by_name = {it.name: it for it in form}
+    if capacities and "Capacity" not in given:
+        terminal.line(
+            "List prices of us-east-1 for two tasks or hosts; packages, backups and traffic come by use.", "dim"
+        )
+        given = given | terminal.choice("Capacity", capacities)
+        yield given
     for parameter in lacking:
         given = given | _answer(account, terminal, by_name, parameter, given)
         yield given

@@ -168,8 +168,8 @@ class _Links(HTMLParser):
 
 def _of_html(text: str, url: str) -> Page:
     parser = _Links()
+    # Not closed: what is cut off at the end has no address, and looking for one takes hours in a page that is made for it.
     parser.feed(text)
-    parser.close()
     base = _joined(url, parser.base) or url
     page = Page(
         declared="pypi:repository-version" in parser.meta,
@@ -211,8 +211,8 @@ def _file_of_html(link: dict[str, str], address: str, name: str) -> File:
 def _entry(address: str, page: str) -> Entry | None:
     """The project whose page ``address`` is, if it lies just below ``page``."""
     # A server that does not know how it is called from outside says another host, or http.
-    home, path = urlsplit(page).path, urlsplit(address).path.removesuffix("index.html")
-    home = f"{home.rpartition('/')[0]}/"
+    home, path = (urlsplit(it).path.removesuffix("index.html") for it in (page, address))
+    home = f"{home.rstrip('/')}/"
     inside, _, rest = path.removeprefix(home).partition("/")
     if not path.startswith(home) or rest or not (name := _project(unquote(inside))):
         return None

@@ -92,7 +92,7 @@ class SimpleIndex:
         for name in _ROOTS:
             below = f"{self.url}{name}/"
             try:
-                page = self._page(below)
+                page = self._root(below)
             except Unreachable:
                 raise
             except Failed:
@@ -104,7 +104,7 @@ class SimpleIndex:
     def root(self) -> Page:
         """The page that lists the projects, or files, or both as a directory's listing may."""
         try:
-            page = self._page(self.url)
+            page = self._root(self.url)
         except Failed as error:
             if error.status == 403:
                 raise Stopped(f"{error}: {self._advice}") from error
@@ -123,7 +123,7 @@ class SimpleIndex:
                 return found
             # A directory is found under its own spelling alone, and files beside each other under none.
             with self._looking, suppress(Failed):
-                self._listing = self._listing or _Listing(self._page(self.url) or Page(), self._transport.origin)
+                self._listing = self._listing or _Listing(self._root(self.url) or Page(), self._transport.origin)
             if self._listing is None:
                 return None
         files = self._listing.files.get(name, [])
@@ -197,6 +197,10 @@ class SimpleIndex:
                 raise Stopped(f"{root} answers {reason(answer)}")
             if answer.status_code >= 300:
                 raise Failed(reason(answer), answer.status_code)
+
+    def _root(self, url: str) -> Page | None:
+        # GitLab's documents have no slash at its end.
+        return self._page(url) or self._page(url.removesuffix("/"))
 
     def _page(self, url: str) -> Page | None:
         """With all its parts; ``None`` where there is none."""

@@ -30,6 +30,8 @@ PATIENT_TRIES = 30
 """Where the index says when to come back."""
 MOST_SECONDS = 300
 """It may say no later than that."""
+SILENT_REQUESTS = 20
+"""After so many, one after the other, that the index did not answer at all, however often tried, no more are sent."""
 _PAUSE_SECONDS = 1.0
 """Before the second try; twice as long before each other."""
 _LINE_CHARACTERS = 600
@@ -117,7 +119,8 @@ class Transport:
         self.advice = advice
         self._session = _Session(url, credentials)
         self._stop = Event()
-        self._silent_until = 0.0
+        self._wanted_silence_until = 0.0
+        self._unanswered = 0
 
     def stop(self) -> None:
         """What is under way raises Stopped, soon."""
@@ -131,6 +134,8 @@ class Transport:
         self._check()
         try:
             with self._session.request(method, url, stream=True, timeout=seconds, **options) as answer:
+                if origin(str(answer.url)) == self.origin:
+                    self._unanswered = 0
                 if answer.status_code == 401 and origin(str(answer.url)) == self.origin:
                     raise Stopped(f"{url} answers {reason(answer)}: {self.advice}")
                 if answer.status_code == 429 or (answer.status_code >= 500 and answer.status_code not in (501, 507)):
@@ -166,21 +171,28 @@ class Transport:
                 pause = _PAUSE_SECONDS * 2 ** (attempt - 1) if error.after is None else error.after
                 if attempt >= (TRIES if error.after is None else PATIENT_TRIES) or pause > MOST_SECONDS:
                     later = "" if error.after is None else f", and wants to be asked in {error.after:,.0f} s"
-                    kind = Failed if error.status else Unreachable
-                    raise kind(f"{error}{later}", error.status) from error
+                    if error.status:
+                        raise Failed(f"{error}{later}", error.status) from error
+                    if self._unanswered >= SILENT_REQUESTS * TRIES:
+                        raise Stopped(f"{error}, {SILENT_REQUESTS} times in a row") from error
+                    raise Unreachable(str(error)) from error
                 if error.after is None:
                     self._stop.wait(pause)
                 else:
-                    self._silent_until = max(self._silent_until, time.monotonic() + max(pause, _PAUSE_SECONDS))
+                    self._wanted_silence_until = max(
+                        self._wanted_silence_until, time.monotonic() + max(pause, _PAUSE_SECONDS)
+                    )
 
     def _check(self) -> None:
-        while not self._stop.wait(max(0.0, self._silent_until - time.monotonic())):
-            if time.monotonic() >= self._silent_until:
+        while not self._stop.wait(max(0.0, self._wanted_silence_until - time.monotonic())):
+            if time.monotonic() >= self._wanted_silence_until:
                 return
         raise Stopped("interrupted")
 
     def _explain(self, error: Exception, url: str) -> None:
         """Raises what the error means, in words for who runs the command."""
+        # Hosts of files are others: one that is gone must not keep back what lies elsewhere.
+        self._unanswered += origin(url) == self.origin
         host = urlsplit(url).netloc.rpartition("@")[2]
         causes = [*_causes(error)]
         for cause in causes:

@@ -17,7 +17,7 @@ DATA_BEARING = (
 )
 """Logical IDs of what holds data, in either edition."""
 _EXPENDABLE = re.compile(
-    "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner)Logs"
+    "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner|Insights)Logs"
 )
 """Logical IDs of what these templates have of types that may hold data, and nobody misses."""
 _STATELESS_SERVICES = (
@@ -63,6 +63,8 @@ _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 
 CAPACITY = ("HostSecurityGroup", "TaskSecurityGroup")
 """Of these a stack has the one that goes with its Capacity. A change would remove it, in the first layer of all."""
+_SERVING = "TargetGroup"
+"""Where the tasks are. A replacement has none until the service gets it, long after names and load balancer lead there."""
 
 
 _FIXED = {
@@ -85,8 +87,8 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
     """Denies every update that would replace or delete what holds data, but for the logical IDs ``allowed``.
 
     And a replacement of the access point, by which the server would serve another directory, but for one of LOCATION or
-    the file system in ``allowed``. And every change between hosts and Fargate, which takes the server down: a target group
-    of the other kind replaces the one that has the tasks, long before the service has new ones.
+    the file system in ``allowed``. And what takes the server down: a target group that replaces the one that has the tasks,
+    and a change between hosts and Fargate, which does so.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """
@@ -106,6 +108,12 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
                 "Principal": "*",
                 "Action": ["Update:Delete"],
                 "Resource": [f"LogicalResourceId/{title}" for title in CAPACITY],
+            },
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": ["Update:Replace"],
+                "Resource": [f"LogicalResourceId/{_SERVING}"],
             },
             *([] if moves else [_FIXED]),
         ]

@@ -20,7 +20,7 @@ MAX_IPV6_CIDRS = 5
 LOAD_BALANCER_SCHEME = Setting(
     name="LoadBalancerScheme",
     label="Load balancer scheme",
-    description="internal: reachable from the VPC and what is connected to it. A change makes a new load balancer, with another address.",
+    description="internal: reachable from the VPC and what is connected to it. A change in a running stack takes the server down: deploy and the stack policy refuse it, docs say what to do instead.",
     default="internet-facing",
     values=("internet-facing", "internal"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from packaging.tags import Tag
@@ -15,12 +16,13 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from server.distributions.listed import package_at, parsed, project_of
-from server.distributions.names import normalized
+from server.distributions.names import is_name, normalized
 from server.distributions.tarballs import COMPRESSIONS
 
 # pip and uv install all of them; PyPI takes only .tar.gz and .zip.
 SDIST_SUFFIXES = (*COMPRESSIONS, ".zip")
 DOTS_LIMIT = 40
+_TAG = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 
 
 class BadName(ValueError):
@@ -41,20 +43,37 @@ class Released(NamedTuple):
 
 
 def released(name: str) -> Released:
-    """Raises BadName."""
+    """Raises BadName: installers agree on no name that PEP 508 does not admit, and each folds other letters its own way."""
+    if not name.isascii():
+        raise BadName("it has other characters than ASCII's")
     try:
-        if name.endswith(".whl"):
-            # Tags are a product of three lists; wheels of real projects have a dozen.
-            if name.count(".") > DOTS_LIMIT:
-                raise BadName("it has too many tags")
-            return Released(*parse_wheel_filename(name))
-        for suffix in SDIST_SUFFIXES:
-            if name.endswith(suffix):
-                # packaging knows two of the suffixes.
-                project, version = parse_sdist_filename(name.removesuffix(suffix) + ".tar.gz")
-                return Released(project, version, (), frozenset())
+        file = _wheel(name) if name.endswith(".whl") else _sdist(name)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
         raise BadName(str(error).partition(": '")[0]) from error
+    if not is_name(file.project):
+        raise BadName("its project must begin and end with a letter or digit, and have only letters, digits and . _ -")
+    return file
+
+
+def _wheel(name: str) -> Released:
+    """Raises BadName, and packaging's errors."""
+    # Tags are a product of three lists; wheels of real projects have a dozen.
+    if name.count(".") > DOTS_LIMIT:
+        raise BadName("it has too many tags")
+    parts = name.removesuffix(".whl").split("-")
+    # packaging before 26.3 takes any.
+    if len(parts) > 4 and not all(map(_TAG.fullmatch, parts[-3:])):
+        raise BadName("its tags must be letters, digits and _, with dots between")
+    return Released(*parse_wheel_filename(name))
+
+
+def _sdist(name: str) -> Released:
+    """Raises BadName, and packaging's errors."""
+    for suffix in SDIST_SUFFIXES:
+        if name.endswith(suffix):
+            # packaging knows two of the suffixes.
+            project, version = parse_sdist_filename(name.removesuffix(suffix) + ".tar.gz")
+            return Released(project, version, (), frozenset())
     raise BadName(f"it must end in .whl or {', '.join(SDIST_SUFFIXES)}")
 
 

@@ -145,9 +145,11 @@ class Upstream:
             if file.metadata_sha256 is None:
                 raise _absent(name)
             sha256, url, size, limit = file.metadata_sha256, f"{file.url}.metadata", None, METADATA_BYTES
+        # Not the file's: it is touched when it is used, and may be fetched again.
+        etag = f'"{sha256}"'
         opened = self._files.open(sha256)
         if opened is not None:
-            return send(opened, name, environ)
+            return send(opened, name, environ, etag)
         check = partial(self._require_outside, project)
         fetch = partial(self._files.fetch, sha256, url, size, limit, check)
         ready = self._file_calls.wait(sha256, fetch, PATIENCE_SECONDS)
@@ -157,7 +159,7 @@ class Upstream:
             fetched = self._files.open(sha256)
             if fetched is None:
                 raise _unavailable(name, ready)
-            return send(fetched, name, environ)
+            return send(fetched, name, environ, etag)
 
         return Later(ready, finish)
 

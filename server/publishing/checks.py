@@ -13,12 +13,13 @@ from server.distributions.metadata import parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
 from server.distributions.times import EARLIEST, read_time
+from server.distributions.wheels import check_requirements, check_wheel
 from server.store.staging import Staged
 from server.wire.messages import Refusal
 
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
 
 
 def check_name(name: str) -> None:
@@ -63,7 +64,7 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
 
 
 def check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
+    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
     content.metadata = read_metadata(content.name, content.file)
     metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
@@ -77,11 +78,14 @@ def check_content(content: Staged, file: Released) -> None:
             raise Unfit("its core metadata is not UTF-8") from error
         if begins_empty:
             raise Unfit("its core metadata begins with an empty line")
+        check_requirements(metadata.requires_python, metadata.requires_dist)
+        check_wheel(content.file)
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
     """Raises Unfit if `source` names another project or version than the file's name; what is missing agrees."""
-    if name and canonicalize_name(name) != file.project:
+    # KELVIN SIGN becomes a k in lower case.
+    if name and not (name.isascii() and canonicalize_name(name) == file.project):
         raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")
-    if version and not same_version(version, file):
+    if version and not (version.isascii() and same_version(version, file)):
         raise Unfit(f"{source} names the version {version!r}, and the file name {str(file.version)!r}")

@@ -8,7 +8,7 @@ from html import escape
 from server.distributions.listed import order_of, package_at
 from server.store.packages import Packages
 from server.views.listings import page, url_of
-from server.wire.messages import Response, whole
+from server.wire.messages import REVALIDATED, Response, whole
 
 
 def all_files(packages: Packages) -> Response:
@@ -20,7 +20,7 @@ def all_files(packages: Packages) -> Response:
     )
     links = (f'        <a href="{escape(_url(packages, it.path))}">{escape(it.path)}</a><br>\n' for it in found)
     html = page("Index of packages", links).encode()
-    return whole(200, "text/html; charset=UTF-8", html, ("Content-Security-Policy", "default-src 'none'"))
+    return whole(200, "text/html; charset=UTF-8", html, REVALIDATED, ("Content-Security-Policy", "default-src 'none'"))
 
 
 def _url(packages: Packages, path: str) -> str:

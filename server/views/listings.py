@@ -21,7 +21,7 @@ from server.distributions.times import moment
 from server.store.kept import Details
 from server.store.packages import Packages
 from server.store.yanks import reason_of
-from server.wire.messages import Environ, Response, has_etag
+from server.wire.messages import REVALIDATED, Environ, Response, has_etag
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
@@ -230,7 +230,7 @@ def _headers(content_type: str, size: int, compressed: bool, etag: str, is_large
 
 def _validators(etag: str, is_large: bool) -> list[tuple[str, str]]:
     vary = "Accept, Accept-Encoding" if is_large else "Accept"
-    return [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache")]
+    return [("ETag", etag), ("Vary", vary), REVALIDATED]
 
 
 @lru_cache(maxsize=256)
@@ -259,7 +259,8 @@ def _negotiate(accept: str) -> str:
 
 
 def url_of(path: str) -> str:
-    return f"/packages/{quote(path, safe='/+!~')}"
+    # `+` as well: some clients read it as a blank.
+    return f"/packages/{quote(path, safe='/!~')}"
 
 
 def _link(file: Listed) -> str:

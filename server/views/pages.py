@@ -23,7 +23,7 @@ from server.store.kept import Details, Identity
 from server.store.packages import Packages
 from server.store.yanks import reason_of
 from server.views.listings import LEGACY_TYPE, Body, Listing, Listings, respond, uploaded, url_of
-from server.wire.messages import Environ, Response
+from server.wire.messages import Environ, Response, origin_of
 
 WELCOME = b"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Package index</title></head>
@@ -150,8 +150,7 @@ class Pages:
         if known and known.summary:
             yield f'<p dir="auto">{_text(known.summary)}'
         if _INSTALLABLE.fullmatch(name):
-            url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}/simple/"
-            command = f"pip install --index-url {shell_quote(url)} {name}"
+            command = f"pip install --index-url {shell_quote(f'{origin_of(environ)}/simple/')} {name}"
             yield f"<pre>{_text(command)}</pre><small>pip asks for the user name and the password.</small>"
         yield "<h2>Versions</h2>"
         for version, found in versions.items():

@@ -6,7 +6,7 @@ import json
 
 from server.distributions.listed import package_at
 from server.views.listings import Listings, url_of
-from server.wire.messages import Environ, Response, whole
+from server.wire.messages import REVALIDATED, Environ, Response, origin_of, whole
 
 
 def project_json(listings: Listings, name: str, environ: Environ) -> Response | None:
@@ -14,10 +14,10 @@ def project_json(listings: Listings, name: str, environ: Environ) -> Response | 
     listing = listings.current(name)
     if listing is None:
         return None
-    origin = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}"
+    origin = origin_of(environ)
     releases: dict[str, list[dict[str, str]]] = {}
     for path, _ in reversed(listing.files):
         releases.setdefault(package_at(path).version, []).append({"url": f"{origin}{url_of(path)}"})
     document = {"info": {"version": next(iter(releases))}, "releases": releases}
     content = json.dumps(document).encode()
-    return whole(200, "application/json", content, ("Content-Security-Policy", "default-src 'none'"))
+    return whole(200, "application/json", content, REVALIDATED, ("Content-Security-Policy", "default-src 'none'"))

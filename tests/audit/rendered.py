@@ -13,6 +13,7 @@ from deployments import CATALOG, DEFAULTS, Editions, everything
 from resolve import PLACES, Data, Evaluation
 
 from generator.build.examples import PARAMETERS
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.parent import templates
 
@@ -41,6 +42,7 @@ def deployments() -> dict[str, Data]:
     found["fargate"] = editions.single({"Capacity": "fargate"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
+    found["deployer"] = Evaluation(deployer(built)["deployer.yaml"].to_dict(), {"RoleName": "ci"})
     for nat in ("each-zone", "none"):
         given = {"NatGateways": nat, "AvailabilityZones": "eu-west-1a,eu-west-1b,eu-west-1c", "FlowLogs": "true"}
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)

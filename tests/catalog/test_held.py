@@ -37,6 +37,7 @@ def refused(editions: Editions, template: Json, values: Values, **administrator:
     product = editions.single_file
     given = REQUIRED | {"PermissionsBoundaryArn": BOUNDARY} | dict(values)
     rules = json.dumps(constraint(template, CATALOG | administrator)).replace("<RoleBoundary>", BOUNDARY)
+    assert not json.loads(rules).keys() & product["Rules"].keys(), "one would take the other's place"
     both = {**product, "Rules": {**product["Rules"], **json.loads(rules)}}
     return constraint_violations(product, given) + refusals(both, given, Subnets(given["VpcId"]))
 
@@ -103,7 +104,7 @@ def test_nothing_else_can_be_chosen(parameter: str, value: str, editions: Editio
 def test_an_image_is_not_admitted_by_the_emptiness_of_a_list(editions: Editions, template: Json) -> None:
     assert "CloudWatchAgentImage" in refused(editions, template, {"CloudWatchAgentImage": ""})[0]
     rules = constraint(template, CATALOG | {"HostedZoneIds": ""})
-    for assertion in rules["Choices"]["Assertions"]:
+    for assertion in rules["LaunchChoices"]["Assertions"]:
         for allowed, parameter in assertion["Assert"].values():
             if parameter == {"Ref": "CloudWatchAgentImage"}:
                 assert allowed == [editions.single_file["Parameters"]["CloudWatchAgentImage"]["Default"]]

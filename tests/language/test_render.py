@@ -79,8 +79,10 @@ def test_text_stays_text(value: str) -> None:
 def test_json_stays_on_its_line(path: Path) -> None:
     """A template that some tool has written anew may have other line ends and indents."""
     text = path.read_text()
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        if isinstance(event, yaml.ScalarEvent) and re.fullmatch(r"[\[{].*[\]}]", event.value, re.DOTALL):
+    scalars = [it for it in yaml.parse(text, yaml.CSafeLoader) if isinstance(it, yaml.ScalarEvent)]
+    assert scalars
+    for event in scalars:
+        if re.fullmatch(r"[\[{].*[\]}]", event.value, re.DOTALL):
             assert event.start_mark
             assert event.end_mark
             lines = event.end_mark.line - event.start_mark.line

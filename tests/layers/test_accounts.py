@@ -23,9 +23,9 @@ def test_volumes_are_encrypted_under_the_key_that_is_given(editions: Editions) -
     key = everything()["EbsKmsKeyArn"]
     for given, expected in (({}, None), ({"EbsKmsKeyArn": key}, key)):
         data = editions.single(given).resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
-        for mapping in data["BlockDeviceMappings"]:
-            assert mapping["Ebs"]["Encrypted"] is True
-            assert mapping["Ebs"].get("KmsKeyId") == expected
+        (mapping,) = data["BlockDeviceMappings"]
+        assert mapping["Ebs"]["Encrypted"] is True
+        assert mapping["Ebs"].get("KmsKeyId") == expected
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ def _counted(resources: Data) -> set[tuple[str, str]]:
 
 
 def test_every_alarm_watches_a_resource_of_the_deployment(resources: Data) -> None:
-    for title, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert alarms
+    for title, alarm in alarms.items():
         metrics = [query["MetricStat"]["Metric"] for query in _queries(alarm)] or [alarm]
         for metric in metrics:
             if (metric["Namespace"], metric["MetricName"]) in _counted(resources):
@@ -95,9 +97,10 @@ def test_every_alarm_watches_a_resource_of_the_deployment(resources: Data) -> No
 
 
 def test_every_expression_uses_the_metrics_beside_it(resources: Data) -> None:
-    for title, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
-        if "Metrics" not in alarm:
-            continue
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    calculated = {title: alarm for title, alarm in alarms.items() if "Metrics" in alarm}
+    assert calculated
+    for title, alarm in calculated.items():
         (expression,) = [query["Expression"] for query in alarm["Metrics"] if "Expression" in query]
         assert set(re.findall(r"\b[a-z]\w*", expression)) == {query["Id"] for query in _queries(alarm)}, title
         returned = [query for query in alarm["Metrics"] if query.get("ReturnData", True)]
@@ -185,7 +188,9 @@ def test_the_dashboards_tables_are_the_saved_queries(editions: Editions) -> None
 @pytest.mark.parametrize("mode", MODES)
 def test_the_dashboards_widgets_are_in_the_region_and_do_not_overlap(editions: Editions, mode: str) -> None:
     taken: set[tuple[int, int]] = set()
-    for widget in _dashboard(editions, mode, PLACES[1])["widgets"]:
+    widgets = _dashboard(editions, mode, PLACES[1])["widgets"]
+    assert widgets
+    for widget in widgets:
         assert widget["properties"].get("region", "cn-north-1") == "cn-north-1"
         columns, rows = (range(widget[at], widget[at] + widget[size]) for at, size in (("x", "width"), ("y", "height")))
         assert columns.stop <= 24

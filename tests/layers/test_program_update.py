@@ -133,7 +133,9 @@ def test_from_the_release_before(today: Data) -> None:
     """Whose definition has no secret of a program, and whose role may read none."""
     old, new = evaluated(released()), evaluated(today)
     for fails in (None, "Service", "ScalingPolicy"):
-        for step in update(old, new, fails):
+        steps = list(update(old, new, fails))
+        assert steps
+        for step in steps:
             assert in_use(step.account) in starting(step.account), step[:2]
             assert "TaskDefinition/1" in starting(step.account) or "TaskDefinition/1" not in step.account, step[:2]
 

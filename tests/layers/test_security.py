@@ -32,10 +32,11 @@ def _ingress(resources: Data) -> list[tuple[str, Data]]:
 
 
 def test_only_the_load_balancer_admits_addresses_and_only_on_its_ports(resources: Data) -> None:
-    for group, rule in _ingress(resources):
-        addressed = {"CidrIp", "CidrIpv6"} & rule.keys()
-        if not addressed:
-            continue
+    addresses = {"CidrIp", "CidrIpv6"}
+    open_to_addresses = [(group, rule) for group, rule in _ingress(resources) if addresses & rule.keys()]
+    assert open_to_addresses
+    for group, rule in open_to_addresses:
+        addressed = addresses & rule.keys()
         assert group == "LoadBalancerSecurityGroup"
         ports = (rule["IpProtocol"], rule["FromPort"], rule["ToPort"])
         # ICMP: fragmentation needed (type 3 code 4) and packet too big (type 2), which path MTU discovery needs.
@@ -50,6 +51,7 @@ def test_hosts_take_traffic_from_the_load_balancer_only_on_dynamic_ports(resourc
 
 
 def test_no_port_for_a_remote_shell_is_open(resources: Data) -> None:
+    assert _ingress(resources)
     for group, rule in _ingress(resources):
         assert rule["IpProtocol"] != "-1", group
         if rule["IpProtocol"] == "tcp":

@@ -58,13 +58,23 @@ def test_a_change_between_hosts_and_fargate_is_refused(
     before = physical_ids()
     give_again(deployed, Capacity=capacity)
     assert main([*DEPLOY]) == 2
-    assert f"refused: Capacity={capacity} in pypi, which runs on ec2" in capsys.readouterr().err
+    assert f"refused: Capacity={capacity} in pypi, which has ec2, takes the server down" in capsys.readouterr().err
     assert physical_ids() == before
     policy = client("cloudformation").get_stack_policy(StackName=before["Security"])["StackPolicyBody"]
     denied = [it for it in json.loads(policy)["Statement"] if it["Effect"] == "Deny"]
     (removal,) = [it for it in denied if "LogicalResourceId/HostSecurityGroup" in it["Resource"]]
-    assert removal["Action"] == ["Update:Delete"], "a change of VpcId replaces it, which works"
+    assert removal["Action"] == ["Update:Delete"]
     assert "HostSecurityGroup" in before
+
+
+def test_a_change_of_the_scheme_is_refused(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    before = physical_ids()
+    give_again(deployed, LoadBalancerScheme="internal")
+    assert main([*DEPLOY]) == 2
+    error = capsys.readouterr().err
+    assert "refused: LoadBalancerScheme=internal in pypi, which has internet-facing, takes the server down" in error
+    assert "docs/runbooks/another-capacity.md" in error
+    assert physical_ids() == before
 
 
 def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Parameters, here: Path) -> None:

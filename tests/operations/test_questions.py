@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,8 @@ def company_network() -> dict[str, str]:
 def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> None:
     has = company_network()
     with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
+        terminal.expect("about $")
+        terminal.type(DOWN + DOWN + ENTER)
         terminal.expect(f"company  {has['vpc']}")
         terminal.type(DOWN + ENTER)
         terminal.expect("Subnets of the load balancer")
@@ -69,17 +72,19 @@ def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> No
         terminal.type("\x03")
         assert terminal.end() == 130
         assert "parameters.json has the answers so far" in terminal.text
-    assert f"VpcId={has['vpc']}" in json.loads((tmp_path / "parameters.json").read_text())
+    kept = json.loads((tmp_path / "parameters.json").read_text())
+    assert kept[:2] == ["Capacity=ec2", f"VpcId={has['vpc']}"]
     with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
         terminal.expect("Subnets of the hosts")
         assert "? VPC" not in terminal.text
+        assert "about $" not in terminal.text
         assert "of the load balancer" not in terminal.text
         # Those in the zones of the load balancer's subnets, which were answered before.
         assert f"● private-a  {has['private-a']}" in terminal.text
 
 
 def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path: Path) -> None:
-    values = {name: value for name, value in network().items() if name != "IngressCidrs"}
+    values = {name: value for name, value in network().items() if name != "IngressCidrs"} | {"Capacity": "ec2"}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     with session([*GENERATOR, "deploy"], 40, env, tmp_path) as terminal:
         terminal.expect("IPv4 ranges")
@@ -93,6 +98,8 @@ def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path:
 def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: dict[str, str], tmp_path: Path) -> None:
     has = company_network()
     with session([*GENERATOR, "deploy", "--stack-name", "first"], columns, env, tmp_path) as terminal:
+        terminal.expect("Fargate, ARM64: no hosts to patch, about $")
+        terminal.type(ENTER)
         terminal.expect("VPC")
         terminal.expect(f"company  {has['vpc']}")
         # The second: an account comes with one of its own.
@@ -115,6 +122,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         terminal.expect(f"Make the bucket {OWN_BUCKET}")
         terminal.type("y")
         terminal.expect("Deploy first? (y/N)")
+        assert re.search(r"costs +about \$\d\d a month", terminal.text)
         terminal.type("y")
         assert terminal.end() == 0, terminal.text
         assert "https://pypiserver.company.example/" in terminal.text
@@ -125,6 +133,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         assert "not set up yet:\n" in terminal.text
         assert "CI: jobs have no access of their own" in terminal.text
     given = dict(pair.split("=", 1) for pair in json.loads((tmp_path / "parameters.json").read_text()))
+    assert (given["Capacity"], given["CpuArchitecture"]) == ("fargate", "ARM64")
     assert given["VpcId"] == has["vpc"]
     assert given["LoadBalancerSubnets"] == f"{has['public-a']},{has['public-b']}"
     assert given["AsgSubnets"] == f"{has['private-a']},{has['private-b']}"
@@ -137,7 +146,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
 
 def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path) -> None:
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
-    values = {name: value for name, value in network().items() if name != "AlarmEmails"}
+    values = {name: value for name, value in network().items() if name != "AlarmEmails"} | {"Capacity": "ec2"}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     with session([*GENERATOR, "deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
         terminal.expect("E-mail addresses for alarms")

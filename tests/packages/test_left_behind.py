@@ -175,6 +175,29 @@ def test_an_index_that_wants_hours_is_not_waited_for(
     assert len([path for path, _ in scripted.asked if path == f"/files/{NAME}"]) == 1
 
 
+def test_a_source_that_dies_in_the_middle_ends_the_import(
+    scripted: Scripted,
+    bring: Import,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not each of its files is tried again and again, for days; a host of files that is gone keeps no other back."""
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.0001)
+    files = [scripted.file(*wheel("acme", f"1.{number}")) for number in range(60)]
+    gone = f"http://127.0.0.1:{free_port()}"
+    scripted.page("acme", *({**it, "url": f"{gone}/{it['filename']}"} if n < 30 else it for n, it in enumerate(files)))
+    assert bring(scripted.url) == 1
+    assert "incomplete: 30 imported, 0 were here, 30 failed" in capsys.readouterr().out
+    for entry in files[:30]:
+        scripted.answers[f"/files/{entry['filename']}"] = lambda handler: handler.connection.close()
+    scripted.page("acme", *files)
+    assert bring(scripted.url) == 1
+    printed = capsys.readouterr().out
+    assert "stopped: the connection to 127.0.0.1:" in printed
+    assert " not tried" in printed
+
+
 NO_INDEXES = {
     "a page for people": b"<html><a href='/login'>Sign in</a><a href='/about/us'>About</a></html>",
     "nothing": b"",

@@ -116,8 +116,14 @@ def test_what_a_source_says_moves_no_cursor(
 
 @pytest.mark.parametrize(
     "content",
-    [b"<html><title>Sign in</title><a href='/login'>Sign in</a></html>", b"{", b"\xff\xfe", b"[" * 100_000],
-    ids=["a sign-in page", "cut off", "no text", "nested"],
+    [
+        b"<html><title>Sign in</title><a href='/login'>Sign in</a></html>",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"<a " * 500_000,
+    ],
+    ids=["a sign-in page", "cut off", "no text", "nested", "made to be slow"],
 )
 @pytest.mark.parametrize("kind", ["text/html", "application/vnd.pypi.simple.v1+json", "text/plain"])
 def test_a_page_that_is_none_stops_no_other_project(

@@ -155,7 +155,7 @@ def test_names_in_a_listing(bring: Import, directory: Path, tmp_path: Path) -> N
 def gitlab(root: str) -> dict[str, str]:
     """As https://docs.gitlab.com/api/packages/pypi/ shows it: addresses in full, those of projects without a slash."""
     index = "/api/v4/projects/1/packages/pypi"
-    pages = {f"{index}/simple/": "".join(f'<a href="{root}{index}/simple/{it}">{it}</a><br>' for it in PROJECTS)}
+    pages = {f"{index}/simple": "".join(f'<a href="{root}{index}/simple/{it}">{it}</a><br>' for it in PROJECTS)}
     for project, names in PROJECTS.items():
         pages[f"{index}/simple/{project}"] = "".join(
             f'<a href="{root}/files/{quoted(it)}#sha256={sha256(FILES[it])}" data-requires-python="&gt;=3.6">{it}</a><br>'

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 import pytest
 import requests
 
-from .conftest import StartTask
 from .faults import ASKING, Fault
 from .tasks import JSON_TYPE, PUBLISHER, Task, sdist, sha256, visible, wheel
 
@@ -74,8 +72,7 @@ def remove(task: Task, project: str) -> requests.Response:
 
 
 @pytest.mark.slow
-def test_what_a_removals_answer_says_is_true(start_newest: StartTask, directory: Path, tmp_path: Path) -> None:
-    mutable = Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false")
+def test_what_a_removals_answer_says_is_true(mutable: Fault) -> None:
     for call, number, project in mutable.cases():
         name, content = wheel(project, "1.0")
         assert mutable.task.upload(name, content).status_code == 200

@@ -20,7 +20,7 @@ from server.distributions.names import normalized
 from server.distributions.releases import SDIST_SUFFIXES, BadName, released, same_file, same_version
 
 from .conftest import StartTask
-from .tasks import Task, tarball, visible, wheel, zipped
+from .tasks import Task, beside, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
@@ -95,6 +95,30 @@ def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, ver
     assert not same_file(file, f"{spelling}-{version.partition('+')[0]}+other{form}")
 
 
+UNINSTALLABLE = [
+    *("a.-1.0", "a_-1.0", "a-.-1.0", "_a-1.0", "a+b-1.0", "a!-1.0", "a b-1.0", "-1.0", "a-", "a-1.x"),
+    # Of these lower() or a regular expression makes letters of ASCII, and int() digits.
+    *("\u212aa-1.0", "a\u212a-1.0", "a-1.0po\u017ft1", "a-\u0661.0", "a\u0131-1.0", "\uff41-1.0", "a-1.0\u200b"),
+]
+
+
+@pytest.mark.parametrize("stem", UNINSTALLABLE)
+@pytest.mark.parametrize("form", ["-py3-none-any.whl", "-1-py3-none-any.whl", *SDIST_SUFFIXES])
+def test_a_name_that_nobody_can_install_is_none(stem: str, form: str) -> None:
+    if stem in ("a-.-1.0", "a-1.x") and form[:2] == "-1":
+        return
+    with pytest.raises(BadName):
+        released(stem + form)
+
+
+@pytest.mark.parametrize(
+    "tags", ["py3-none-", "-none-any", "py3..py2-none-any", "py3.-none-any", "py3-!-any", "py3-none-\u00e9"]
+)
+def test_tags_are_words(tags: str) -> None:
+    with pytest.raises(BadName):
+        released(f"demo-1.0-{tags}.whl")
+
+
 @given(PROJECTS, VERSIONS)
 def test_a_release_has_one_source_distribution_however_packed(project: str, version: str) -> None:
     assert len({released(f"{project}-{version}{suffix}") for suffix in SDIST_SUFFIXES}) == 1
@@ -152,7 +176,8 @@ def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
     if suffix == ".tar.gz":
         content = tarball([(f"{home}/PKG-INFO", text)])
     else:
-        content = zipped([(f"{home}.dist-info/METADATA", text)])
+        info = f"{home}.dist-info"
+        content = zipped([(f"{info}/METADATA", text), *beside(info)])
     answer = shared.upload(f"{home}{suffix}", content, dict(zip(("name", "version"), said["form"], strict=True)))
     assert answer.status_code == (200 if odd == "nobody" else 400), answer.text
     assert (shared.directory / f"{home}{suffix}").exists() == (odd == "nobody")

@@ -204,6 +204,12 @@ def test_strangers_learn_no_name(task: Task) -> None:
     assert len({answer.body for answer in answers.values()}) == 1
 
 
+def test_an_upload_to_another_path_is_told_the_right_one(task: Task) -> None:
+    for path in ("/simple/", "/legacy/", "/upload", "/simple", "/packages/"):
+        answer = ask(task, head(f"POST {path} HTTP/1.1", PUBLISHER, "Content-Length: 0"))
+        assert (answer.status, answer.phrase) == (405, "Upload to http://index/ and no path below it."), path
+
+
 def test_redirects_stay_here_and_keep_the_query(task: Task) -> None:
     for path, location in {
         "/simple": "/simple/",
@@ -212,6 +218,8 @@ def test_redirects_stay_here_and_keep_the_query(task: Task) -> None:
         "/simple/De.Mo/": "/simple/de-mo/",
         "/Demo/json": "/demo/json",
         "/demo": "/simple/demo/",
+        "/De.mo/1.0/": "/project/de-mo/",
+        "/demo/1!2.0rc1+local.1": "/project/demo/",
     }.items():
         answer = ask(task, head(f"GET {path}?a=%20b HTTP/1.1", READER).replace(b"index", b"evil.example"))
         assert answer.headers["location"] == f"{location}?a=%20b"

@@ -46,6 +46,8 @@ def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directo
         "demo.txt",
         "demo 1.0.tar.gz",
         "d\u00e9mo-1.0.tar.gz",
+        "a.-1.0-py3-none-any.whl",
+        "\u212aa-1.0-py3-none-any.whl",
         "../demo-1.0.tar.gz",
         "a/demo-1.0.tar.gz",
         ".upload-1.0.tar.gz",

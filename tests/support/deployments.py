@@ -141,7 +141,15 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "FallbackUrl",
     }
     switches = dict.fromkeys(
-        ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
+        (
+            "CaaRecords",
+            "CreateMountTargets",
+            "EnableCloudwatchDashboard",
+            "EnableContainerInsights",
+            "EnableEfsBackup",
+            "ReaderAccount",
+        ),
+        "true",
     )
     given = {name: value for name, value in extras(partition).items() if name not in without}
     return {

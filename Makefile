@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+PROGRAM := $(BIN)/pypiserver-aws
+NEEDED = $(PYTHON) tests/support/programs.py $@
 
 .PHONY: help
 help: ## Show this help
@@ -8,23 +10,36 @@ help: ## Show this help
 
 .PHONY: templates
 templates: .venv/generator ## Write and validate templates/
-	$(BIN)/python -m generator templates
+	$(PROGRAM) templates
 
 .PHONY: test
-test: .venv/tests ## Run the fast tests, mypy and ruff
+test: .venv/tests ## Run the fast tests, mypy and ruff, side by side
+	@$(NEEDED)
+	@$(MAKE) --no-print-directory --jobs lint types tests
+
+.PHONY: lint types tests
+lint:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+types:
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow"
+tests:
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests ## Run the slow tests, which wait more than they work
+	@$(NEEDED)
 	$(BIN)/pytest -n 4 -m slow
+
+.PHONY: spent
+spent: .venv/tests ## Run the fast tests and write where their time goes into tests/README.md
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" -p spent
 
 SECONDS ?= 600
 
 .PHONY: fuzz
 fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make fuzz SECONDS=600 SEED=1
+	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: audit
@@ -36,15 +51,25 @@ live: .venv/generator ## Deploy to AWS, use, update, delete; costs money: make l
 	$(BIN)/python -m tests.live $(BUCKET) $(PARAMETERS)
 
 .PHONY: local
-local: .venv/tests ## Run the server on this machine; two tasks behind TLS where nginx and openssl are installed
-	$(BIN)/python -m generator local
+local: .venv/generator ## Run the server on this machine, with TLS where nginx and openssl are installed: make local ARGS="--port 9000"
+	$(PROGRAM) local $(ARGS)
 
 .PHONY: publish deploy delete credentials status
 publish deploy delete credentials status: .venv/generator ## A command of README's "Deploy": make deploy ARGS="--bucket B"
-	$(BIN)/python -m generator $@ $(ARGS)
+	$(PROGRAM) $@ $(ARGS)
 
-.PHONY: bench
-bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
+.PHONY: release
+release: .venv/generator ## Build the wheel, the sdist and an archive of the templates into dist/, with checksums; uploads nothing
+	rm -rf dist
+	$(BIN)/hatchling build -d dist
+	$(BIN)/python -m zipfile -c dist/pypiserver-aws-templates-$$($(PROGRAM) --version).zip templates/
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: needed-bench bench
+needed-bench:
+	@$(PYTHON) tests/support/programs.py bench
+
+bench: needed-bench .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python
@@ -53,19 +78,21 @@ bench: .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS
 
 .PHONY: bench-short
 bench-short: .venv/tests ## Costs beside nginx, and latencies on a file system like NFS, at few files; two minutes
+	@$(NEEDED)
 	$(BIN)/python -m bench.costs --seconds 1
 	$(BIN)/python -m bench.latency --seconds 5 --files 300 --wheel-mib 10
 
 .PHONY: lock
 lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group test pyproject.toml -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group build pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group build --group test pyproject.toml -o requirements-test.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
-.venv/generator: requirements.txt
+.venv/generator: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/tests: .venv/generator requirements-test.txt

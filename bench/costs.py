@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from generator.local import free_port
+from generator.local.processes import free_port
 
 from .load import HUGE, LARGE, LARGE_WHEEL, PUBLISHER, SMALL, SMALL_WHEEL, get
 from .servers import Server, cost, nginx, nginx_with_accounts, ours, populate, record, serving, stock_program

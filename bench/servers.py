@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from generator.local import free_port
-from generator.parts.container_program import command, entry_point
+from generator.local.processes import free_port
+from generator.parts.container_program import VARIABLE, entry_point, packed
 from tests.server.tasks import wheel
 
 from .load import PUBLISHER, fetch, get, rate
@@ -126,13 +126,14 @@ def stock_program(directory: Path, home: Path, python: str, backend: str) -> tup
 def ours(directory: Path, home: Path, python: str) -> tuple[list[str], int, dict[str, str]]:
     port = free_port()
     environment = {
+        VARIABLE: packed().rest,
         "PUBLISHER_USERNAME": PUBLISHER[0],
         "PUBLISHER_PASSWORD": PUBLISHER[1],
         "PACKAGES_DIRECTORY": str(directory),
         "PORT": str(port),
         "TMPDIR": str(home),
     }
-    return [*entry_point(python), *command()], port, environment
+    return [*entry_point(python), *packed().command], port, environment
 
 
 def nginx(directory: Path, home: Path, _python: str) -> tuple[list[str], int, dict[str, str]]:

@@ -1,14 +1,34 @@
-"""``python -m generator``: see ``commands``."""
+"""``pypiserver-aws``, and ``python -m generator``: see ``commands``."""
 
 from __future__ import annotations
 
 import sys
 
-try:
-    # Ctrl-C may come while a library is being loaded; then, too, it ends in an exit code and not in a traceback.
-    from generator.commands import main
+_OLDEST = (3, 11)
+"""The same as in pyproject.toml, for whoever runs this from a clone."""
+_INSTALL = "run `uvx --from . pypiserver-aws`, or `make .venv/generator` and then `.venv/bin/pypiserver-aws`"
 
-    if __name__ == "__main__":
-        sys.exit(main())
-except KeyboardInterrupt:
-    sys.exit(130)
+
+def run() -> int:
+    """The command line's exit code. Ctrl-C while a library is being loaded ends in one, too, and not in a traceback."""
+    if sys.version_info < _OLDEST:
+        return _cannot(f"Python {_OLDEST[0]}.{_OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]}")
+    try:
+        from generator.commands import main
+
+        return main()
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] in ("generator", "server", "functions"):
+            raise
+        return _cannot(f"{error.name} is not installed in this Python: {_INSTALL}")
+
+
+def _cannot(reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(run())

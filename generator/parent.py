@@ -18,6 +18,7 @@ from generator.layers.edge import edge
 from generator.layers.monitoring import monitoring
 from generator.layers.security import security
 from generator.layers.storage import storage
+from generator.parts.descriptions import DESCRIPTIONS, PARENT, SINGLE
 from generator.parts.tags import tags
 from generator.rules import RULES
 
@@ -100,18 +101,11 @@ def architecture(edition: E) -> E:
 
 
 def nested() -> Nested:
-    return architecture(Nested("Private PyPI: pypiserver on ECS, EFS and a load balancer (parent)", FORM, tags))
+    return architecture(Nested(DESCRIPTIONS[PARENT], FORM, tags))
 
 
 def single() -> Single:
-    return architecture(
-        Single(
-            "pypiserver-single.yaml",
-            "Private PyPI: pypiserver on ECS, EFS and a load balancer (single file)",
-            FORM,
-            _SINGLE_SUPPRESSED,
-        )
-    )
+    return architecture(Single(SINGLE, DESCRIPTIONS[SINGLE], FORM, _SINGLE_SUPPRESSED))
 
 
 def templates() -> dict[str, Template]:

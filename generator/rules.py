@@ -35,11 +35,16 @@ def _is(setting: Setting, value: object) -> Test:
 
 
 def _in(setting: Setting, values: Iterable[object]) -> Test:
-    return {"Fn::Contains": [[str(value) for value in values], _ref(setting)]}
+    """The value of ``setting`` is one of ``values``; said by the others that it may have, where they are fewer."""
+    wanted = [str(value) for value in values]
+    others = [value for value in setting.values if value not in wanted]
+    if len(others) < len(wanted) and setting.values:
+        return _not({"Fn::Contains": [others, _ref(setting)]})
+    return {"Fn::Contains": [wanted, _ref(setting)]}
 
 
 def _not(test: Test) -> Test:
-    return {"Fn::Not": [test]}
+    return test["Fn::Not"][0] if "Fn::Not" in test else {"Fn::Not": [test]}
 
 
 def _or(*tests: Test) -> Test:
@@ -59,9 +64,9 @@ def _if(premise: Test, conclusion: Test) -> Test:
     return _or(_not(premise), conclusion)
 
 
-def _at_most(low: Setting, high: Setting, highs: Iterable[int], *, least: int) -> Test:
-    """``low`` does not exceed ``high``, for those ``highs`` that ``low``'s pattern allows it to exceed."""
-    return _and([_if(_is(high, top), _in(low, range(least, top + 1))) for top in highs])
+def _at_most(low: Setting, high: Setting, highs: Iterable[int], lows: Sequence[int]) -> Test:
+    """``low``, whose values are ``lows``, does not exceed ``high``, for those ``highs`` that it could exceed."""
+    return _and([_if(_is(high, top), _in(low, [it for it in lows if it <= top])) for top in highs])
 
 
 def _rule(*assertions: tuple[Test, str], where: Test | None = None) -> dict[str, Any]:
@@ -82,28 +87,26 @@ def _in_vpc(subnets: Setting) -> Test:
     return {"Fn::EachMemberEquals": [_value_of(subnets, "VpcId"), _ref(settings.VPC_ID)]}
 
 
-def _fits_memory() -> Iterable[tuple[Test, str]]:
-    """One assertion for each size of memory an instance type may have."""
-    for nominal in sorted({it.memory for it in INSTANCES.values()}):
-        names = [name for name, it in INSTANCES.items() if it.memory == nominal]
-        fitting = [memory for memory in CONTAINER_MEMORY if memory <= task_memory(nominal)]
-        if fitting != list(CONTAINER_MEMORY):
+def _fits_hosts() -> Iterable[tuple[Test, str]]:
+    """One assertion for each size of instance that is too small for some task."""
+    sizes = sorted({it[1:] for it in INSTANCES.values()})
+    for size in sizes:
+        vcpus, nominal = size
+        names = [name for name, it in INSTANCES.items() if it[1:] == size]
+        memory = [it for it in CONTAINER_MEMORY if it <= task_memory(nominal)]
+        units = [it for it in CONTAINER_CPU if it <= task_cpu(vcpus)]
+        tests, limits = [], []
+        if memory != list(CONTAINER_MEMORY):
+            tests.append(_in(settings.CONTAINER_MEMORY_LIMIT, memory))
+            limits.append(f"a ContainerMemory of {memory[-1]}")
+        if units != list(CONTAINER_CPU):
+            tests.append(_in(settings.CONTAINER_CPU_UNITS, [0, *units]))
+            limits.append(f"a ContainerCpu of {units[-1]}")
+        if tests:
             yield (
-                _if(_in(settings.ASG_INSTANCE_TYPE, names), _in(settings.CONTAINER_MEMORY_LIMIT, fitting)),
-                f"An instance of {nominal // 1024} GiB takes a ContainerMemory of {fitting[-1]} at most: "
-                "choose a larger AsgInstanceType or less ContainerMemory.",
-            )
-
-
-def _fits_cpu() -> Iterable[tuple[Test, str]]:
-    for vcpus in sorted({it.vcpus for it in INSTANCES.values()}):
-        names = [name for name, it in INSTANCES.items() if it.vcpus == vcpus]
-        fitting = [units for units in CONTAINER_CPU if units <= task_cpu(vcpus)]
-        if fitting != list(CONTAINER_CPU):
-            yield (
-                _if(_in(settings.ASG_INSTANCE_TYPE, names), _in(settings.CONTAINER_CPU_UNITS, [0, *fitting])),
-                f"An instance of {vcpus} vCPUs takes a ContainerCpu of {fitting[-1]} at most: "
-                "choose a larger AsgInstanceType or less ContainerCpu.",
+                _if(_in(settings.ASG_INSTANCE_TYPE, names), _and(tests)),
+                f"An instance of {vcpus} vCPUs and {nominal // 1024} GiB takes {' and '.join(limits)} at most: "
+                "choose a larger AsgInstanceType, or less.",
             )
 
 
@@ -174,15 +177,32 @@ RULES: dict[str, dict[str, Any]] = {
             "An internal load balancer has no public IPv4: choose ipv4 or dualstack for LoadBalancerIpAddressType.",
         )
     ),
+    "Ipv6Ranges": _rule(
+        (
+            _or(_is(settings.LOAD_BALANCER_IP_ADDRESS_TYPE, "ipv4"), _not(_is(settings.INGRESS_IPV6_CIDRS, ""))),
+            "Nobody could connect to the IPv6 addresses: give IngressIpv6Cidrs, or choose ipv4 for "
+            "LoadBalancerIpAddressType.",
+        )
+    ),
     "TaskCounts": _rule(
         (
-            _at_most(settings.TASK_MIN_COUNT, settings.TASK_MAX_COUNT, range(1, settings.MAX_TASK_MIN), least=0),
+            _at_most(
+                settings.TASK_MIN_COUNT,
+                settings.TASK_MAX_COUNT,
+                range(1, settings.MAX_TASK_MIN),
+                range(settings.MAX_TASK_MIN),
+            ),
             "TaskMinCount must not exceed TaskMaxCount.",
         )
     ),
     "GroupSizes": _rule(
         (
-            _at_most(settings.ASG_MIN_SIZE, settings.ASG_MAX_SIZE, range(1, settings.MAX_GROUP_MIN), least=0),
+            _at_most(
+                settings.ASG_MIN_SIZE,
+                settings.ASG_MAX_SIZE,
+                range(1, settings.MAX_GROUP_MIN),
+                range(settings.MAX_GROUP_MIN),
+            ),
             "AsgMinSize must not exceed AsgMaxSize.",
         ),
         (
@@ -194,20 +214,15 @@ RULES: dict[str, dict[str, Any]] = {
             f"With an AsgMaxSize below {MAX_SUBNETS}, give AsgMinSize too: automatically it is one for each subnet.",
         ),
     ),
-    "TaskFitsInstance": _rule(*_fits_memory(), *_fits_cpu(), where=_ON_HOSTS),
+    "TaskFitsInstance": _rule(*_fits_hosts(), where=_ON_HOSTS),
     "TaskFitsFargate": _rule(*_fits_fargate(), where=_not(_ON_HOSTS)),
     "MemoryReservation": _rule(
         (
-            _and(
-                [
-                    _if(
-                        _is(settings.CONTAINER_MEMORY_LIMIT, limit),
-                        _in(
-                            settings.CONTAINER_MEMORY_RESERVATION, [0, *(it for it in CONTAINER_MEMORY if it <= limit)]
-                        ),
-                    )
-                    for limit in CONTAINER_MEMORY[:-1]
-                ]
+            _at_most(
+                settings.CONTAINER_MEMORY_RESERVATION,
+                settings.CONTAINER_MEMORY_LIMIT,
+                CONTAINER_MEMORY[:-1],
+                [0, *CONTAINER_MEMORY],
             ),
             "ContainerMemoryReservation must not exceed ContainerMemory.",
         )
@@ -256,10 +271,6 @@ RULES: dict[str, dict[str, Any]] = {
         (
             _or(_is(settings.UPSTREAM_URL, ""), _is(settings.FALLBACK_URL, "")),
             "UpstreamUrl and FallbackUrl are both for projects that are not here: leave one empty.",
-        ),
-        (
-            _or(_is(settings.UPSTREAM_URL, ""), _is(settings.PACKAGE_BACKEND, "indexed")),
-            "UpstreamUrl needs the PackageBackend indexed: choose it, or leave UpstreamUrl empty.",
-        ),
+        )
     ),
 }

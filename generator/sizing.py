@@ -24,8 +24,6 @@ _BURSTABLE = {
     "xlarge": (4, 16),
     "2xlarge": (8, 32),
 }
-BURSTABLE = ("t3", "t3a", "t4g")
-"""Families that spend CPU credits."""
 _COMPUTE = {"large": (2, 4), "xlarge": (4, 8), "2xlarge": (8, 16), "4xlarge": (16, 32)}
 _GENERAL = {"large": (2, 8), "xlarge": (4, 16), "2xlarge": (8, 32), "4xlarge": (16, 64)}
 _X86 = "x86_64"

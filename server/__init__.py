@@ -1,1 +1,1 @@
-"""The program that runs in the container: pypiserver's application behind a validated index."""
+"""A package index over a directory that several tasks share."""

@@ -2,48 +2,56 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from threading import Thread
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
-from pypiserver.backend import BackendProxy
-from pypiserver.config import Config
-from pypiserver.pkg_helpers import normalize_pkgname
-
-from .access import Access
-from .backend import IndexedBackend, SimpleBackend
-from .body import MalformedBody, StalledBody
-from .downloads import download, metadata
-from .entries import STAGING, make_hidden, project_of
-from .grants import Grant
-from .health import Health
-from .http import Environ, Refusal, Response, plain, redirect, unauthorized, whole
-from .listings import Listings
-from .pages import WELCOME, Pages, asked_by_people
-from .records import write_change
-from .settings import HEALTH_PATH, Settings
-from .sides import UPSTREAM
-from .stock import Stock
-from .upkeep import keep_up
-from .uploads import ARRIVED, Uploads
-from .upstream import Later, Upstream
+from server.accounts.access import Access
+from server.accounts.grants import Grant
+from server.contract import HEALTH_PATH
+from server.distributions.listed import parsed, project_of
+from server.distributions.names import normalized
+from server.proxy.sides import UPSTREAM
+from server.proxy.upstream import Upstream
+from server.publishing.actions import Actions
+from server.publishing.forms import Form
+from server.settings import Settings
+from server.store.packages import Packages
+from server.store.upkeep import keep_up
+from server.views.all_files import AllFiles
+from server.views.downloads import download, metadata
+from server.views.health import Health
+from server.views.listings import Listings
+from server.views.pages import WELCOME, Pages, asked_by_people
+from server.views.project_json import project_json
+from server.views.records import write_change
+from server.wire.body import MalformedBody, StalledBody
+from server.wire.calls import TakesLong
+from server.wire.messages import (
+    REVALIDATED,
+    Awaited,
+    Environ,
+    Later,
+    Refusal,
+    Response,
+    Work,
+    origin_of,
+    plain,
+    redirect,
+    unauthorized,
+    whole,
+)
 
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
-_normalized = lru_cache(maxsize=256)(normalize_pkgname)
-
-
-class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
-
-    kind: str
-    call: Callable[[], Response | Later]
+# First segments of paths, which are no projects where another segment follows.
+ROOMS = ("simple", "packages", "project", "pypi")
+_normalized = lru_cache(maxsize=256)(normalized)
 
 
 class Application:
@@ -51,63 +59,36 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
-        self._directory = settings.packages_directory
+        self._immutable = settings.immutable
         self._fallback_url = settings.fallback_url.rstrip("/")
-        config = Config.default_with_overrides(
-            roots=[self._directory],
-            backend_arg="simple-dir",
-            # Nothing gets there that was not authorised here.
-            authenticate=[],
-            auther=lambda username, password: True,
-            overwrite=not settings.immutable,
-            disable_fallback=not settings.fallback_url,
-            fallback_url=settings.fallback_url,
+        packages = Packages(settings.packages_directory)
+        self._packages = packages
+        self._index = packages.index
+        self._listings = Listings(packages)
+        self._all_files = AllFiles(packages)
+        self._pages = Pages(packages, self._listings)
+        self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
+        self._actions = Actions(
+            packages,
+            immutable=self._immutable,
+            claim=self._upstream.sides.claim_private if self._upstream else None,
         )
-        self._indexed = settings.indexed
-        self._upstream: Upstream | None = None
-        if settings.indexed:
-            backend = IndexedBackend(config)
-            config.backend = BackendProxy(backend)
-            self._index = backend.index
-            self._listings = Listings(backend)
-            self._pages = Pages(backend, self._listings)
-            if settings.upstream:
-                self._upstream = Upstream(settings.upstream, backend, self._listings)
-            self._uploads = Uploads(
-                backend,
-                immutable=settings.immutable,
-                claim=self._upstream.sides.claim_private if self._upstream else None,
-            )
-            self._health = Health(self._directory, backend.index)
-            Thread(target=keep_up, args=(backend,), daemon=True).start()
-        else:
-            config.backend = BackendProxy(SimpleBackend(config))
-            self._health = Health(self._directory)
-        self._stock = Stock(config)
+        self._health = Health(packages.index)
+        Thread(target=keep_up, args=(packages,), daemon=True).start()
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
-        return self._recorded(self._guard(lambda: self._route(environ), environ), environ)
+        return self._guard(lambda: self._route(environ), environ)
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
         """What a Work's `call`, or then a Later's `finish`, gives."""
-        return self._recorded(self._guard(call, environ), environ)
-
-    def _recorded(self, answered: Answered, environ: Environ) -> Answered:
-        """A change that is refused is in the log before its client knows."""
-        if (
-            isinstance(answered, Response)
-            and answered.status >= 400
-            and environ["REQUEST_METHOD"] == "POST"
-            and environ["PATH_INFO"] == "/"
-        ):
-            file, sha256, size = environ.get(ARRIVED, (None, None, None))
-            write_change(environ, "refusal", file, sha256, size, answered.reason.strip())
-        return answered
+        return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
             return call()
+        except TakesLong:
+            return plain(503, "This is read for the first time, and takes long.\n", ("Retry-After", "5"))
         except Refusal as refusal:
             return refusal.response
         except StalledBody as error:
@@ -115,6 +96,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -131,13 +115,28 @@ class Application:
             if path == "/":
                 return self._front(environ)
             return self._read(path, environ)
-        if method != "POST" or path not in ("/", "/RPC2"):
-            raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
-        account = self._account(environ)
-        if path == "/RPC2":
-            account.require(())
-            return Work("search", lambda: self._from_stock(self._stock.search, environ))
-        return self._change(account, environ)
+        if method == "POST" and path == "/":
+            return self._post(environ)
+        if method == "POST":
+            raise Refusal(405, f"Upload to {origin_of(environ)}/ and no path below it.", ("Allow", "GET, HEAD"))
+        raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
+
+    def _post(self, environ: Environ) -> Response | Work:
+        """The only way to what changes the package directory. A refusal is in the log before its client knows."""
+        form = Form(self._index.root)
+
+        def recorded(call: Callable[[], Answered]) -> Answered | Response:
+            answered = self._guard(call, environ)
+            if isinstance(answered, Response) and answered.status >= 400:
+                write_change(environ, "refusal", *form.facts, answered.reason.strip())
+            return answered
+
+        def admit() -> Work:
+            account = self._account(environ)
+            account.require_upload()
+            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
+
+        return recorded(admit)
 
     def _account(self, environ: Environ) -> Grant:
         account = self.access.authenticate(environ)
@@ -145,23 +144,9 @@ class Application:
             raise unauthorized("A user name and password are needed.")
         return account
 
-    def _change(self, account: Grant, environ: Environ) -> Work:
-        """The only way to what changes the package directory."""
-        account.require_upload()
-        if self._indexed:
-            return Work(
-                "upload",
-                lambda: self._uploads.respond(environ, account) or self._from_stock(self._stock.respond, environ),
-            )
-        # What it would store is known to pypiserver alone.
-        account.require_account()
-        if "CONTENT_LENGTH" not in environ:
-            raise Refusal(411, "An upload needs a Content-Length with PACKAGE_BACKEND=simple-dir.")
-        return Work("upload", lambda: self._spool_to_stock(environ))
-
     def _front(self, environ: Environ) -> Response | Work:
-        if not self._indexed or not asked_by_people(environ):
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+        if not asked_by_people(environ):
+            return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         self._account(environ).require(())
         return Work("storage", lambda: self._pages.search(environ))
 
@@ -173,35 +158,34 @@ class Application:
                 raise Refusal(404, "Not Found")
             case [name] | [name, ""] if name not in ("simple", "packages"):
                 return redirect(303, f"/simple/{quote(name)}/", query)
+            case [name, version] | [name, version, ""] if name not in ROOMS and parsed(version):
+                # hatch prints this address after an upload.
+                return redirect(303, f"/project/{quote(_normalized(name))}/", query)
         self._account(environ).require(self._projects_at(segments))
         match segments:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
             case ["simple", ""]:
-                return Work("storage", lambda: self._root(environ))
+                return Work("storage", lambda: self._listings.root(environ))
             case ["simple", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
             case ["packages", ""]:
-                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+                return Work("storage", lambda: self._all_files.respond(environ))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
-                if quote(name) != name:
-                    raise _absent(name)
-                return Work("storage", lambda: self._from_stock(self._stock.respond, environ))
+                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
-                if not self._indexed:
-                    return redirect(303, f"/simple/{quote(normalized)}/", query)
                 if name != normalized or segments[-1]:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
-                return Work("storage", lambda: self._page(name, environ))
+                return Work("storage", lambda: _found(self._pages.project(name, environ), name))
         raise Refusal(404, "Not Found")
 
     def _projects_at(self, segments: list[str]) -> Iterator[str]:
@@ -218,14 +202,8 @@ class Application:
             case [name, "json"] | ["project", name] | ["project", name, ""] if name:
                 yield _normalized(name)
 
-    def _root(self, environ: Environ) -> Response:
-        return self._listings.root(environ) if self._indexed else self._from_stock(self._stock.respond, environ)
-
     def _project(self, name: str, environ: Environ) -> Response | Later:
-        # pypiserver redirects a name that it escapes to itself.
-        if not self._indexed and quote(name) == name:
-            return self._from_stock(self._stock.respond, environ)
-        if self._indexed and (response := self._listings.project(name, environ)):
+        if response := self._listings.project(name, environ):
             return response
         if self._upstream:
             return self._upstream.project(name, environ)
@@ -233,32 +211,34 @@ class Application:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
         raise _absent(name)
 
-    def _page(self, name: str, environ: Environ) -> Response:
-        if response := self._pages.project(name, environ):
-            return response
-        raise _absent(name)
-
     def _package(self, path: str, environ: Environ) -> Response | Later:
-        if not self._indexed:
-            return self._from_stock(self._stock.respond, environ)
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        response = download(self._index, path, environ)
+        response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")])
-        if response is None:
-            raise _absent(path)
-        return response
+            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        return _found(response, path)
 
-    def _spool_to_stock(self, environ: Environ) -> Response:
-        # bottle spools uploads to temporary files; /tmp is a small file system in memory.
-        tempfile.tempdir = make_hidden(str(self._directory), STAGING)
-        return self._from_stock(self._stock.respond, environ)
 
-    def _from_stock(self, handler: Callable[[Environ], Response], environ: Environ) -> Response:
-        # pypiserver takes a directory that it cannot read for an empty one.
-        os.close(os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY))
-        return handler(environ)
+def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:
+    """Raises what the call does, and in the end how that failed which it awaits."""
+    try:
+        return call()
+    except Awaited as awaited:
+        ready = awaited.ready
+
+        def again() -> Response | Later:
+            ready.result()
+            return call()
+
+        return Later(ready, again)
+
+
+def _found(response: Response | None, name: str) -> Response:
+    """Raises Refusal."""
+    if response is None:
+        raise _absent(name)
+    return response
 
 
 def _absent(name: str) -> Refusal:

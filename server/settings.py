@@ -1,53 +1,28 @@
-"""The operator's settings, read once from the environment."""
+"""The operator's settings, read once from the environment as contract.py says."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .outbound import Outbound
-from .policy import Patterns, Policy
-
-HEALTH_PATH = "/health"
+from server import contract
+from server.accounts.access import TOKENS
+from server.accounts.account import Account, require_usable
+from server.accounts.polling import Polled
+from server.distributions.names import Patterns
+from server.proxy.policy import Policy
+from server.proxy.upstream import UpstreamSettings
+from server.wire.outbound import Outbound
 
 Made = TypeVar("Made")
+Environment = Mapping[str, str]
 
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message says which and what to write instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """One pair of credentials. A reader lists and downloads; a publisher also uploads."""
-
-    role: str
-    username: str
-    password: str
-    may_upload: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Polled:
-    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles, or TOKENS."""
-
-    arns: Mapping[str, str]
-    endpoint: str
-    credentials_url: str
-    seconds: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class UpstreamSettings:
-    """Of the index that has what is not here."""
-
-    url: str
-    outbound: Outbound
-    private_names: Patterns
-    policy: Policy
-    cache_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,122 +36,112 @@ class Settings:
     threads: int
     stall_timeout: int
     drain_seconds: int
-    indexed: bool
     immutable: bool
     fallback_url: str
     upstream: UpstreamSettings | None
     polled: Polled | None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Environment) -> Settings:
         """Raises SettingsError."""
-
-        def number(name: str, default: int, lowest: int, highest: int) -> int:
-            text = environment.get(name) or str(default)
-            if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-                raise SettingsError(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}.")
-            return int(text)
-
-        def choice(name: str, default: str, other: str) -> str:
-            text = environment.get(name) or default
-            if text not in (default, other):
-                raise SettingsError(f"{name} must be {default} or {other}, not {text!r}.")
-            return text
-
-        directory = Path(environment.get("PACKAGES_DIRECTORY") or "/data/packages")
-        if not directory.is_absolute():
-            raise SettingsError(f"PACKAGES_DIRECTORY must be an absolute path, not {str(directory)!r}.")
-        fallback_url = environment.get("FALLBACK_URL", "")
-        if fallback_url and not fallback_url.startswith(("https://", "http://")):
-            raise SettingsError(f"FALLBACK_URL must be empty or an http(s) URL, not {fallback_url!r}.")
-        indexed = choice("PACKAGE_BACKEND", "indexed", "simple-dir") == "indexed"
-        upstream = None
-        if environment.get("UPSTREAM_URL"):
-            if fallback_url:
-                raise SettingsError("UPSTREAM_URL and FALLBACK_URL cannot both be set.")
-            if not indexed:
-                raise SettingsError("UPSTREAM_URL needs PACKAGE_BACKEND=indexed.")
-            upstream = _upstream(
-                environment,
-                least_age_days=number("MIN_RELEASE_AGE_DAYS", 0, 0, 365),
-                cache_gib=number("UPSTREAM_CACHE_GIB", 50, 1, 10_000),
-            )
         accounts = _accounts(environment)
         return cls(
             accounts=accounts,
-            packages_directory=directory,
-            port=number("PORT", 8080, 1, 65535),
-            workers=number("GUNICORN_WORKERS", 1, 1, 64),
-            threads=number("THREADS", 128, 1, 900),
-            stall_timeout=number("STALL_TIMEOUT", 120, 1, 3600),
-            drain_seconds=number("DRAIN_SECONDS", 0, 0, 60),
-            indexed=indexed,
-            immutable=choice("IMMUTABLE_PACKAGES", "true", "false") == "true",
-            fallback_url=fallback_url,
-            upstream=upstream,
-            polled=_polled(environment, accounts, number("POLL_SECONDS", 60, 1, 3600)),
+            packages_directory=Path(_text(environment, contract.PACKAGES_DIRECTORY)),
+            port=number(environment, contract.PORT),
+            workers=number(environment, contract.GUNICORN_WORKERS),
+            threads=number(environment, contract.THREADS),
+            stall_timeout=number(environment, contract.STALL_TIMEOUT),
+            drain_seconds=number(environment, contract.DRAIN_SECONDS),
+            immutable=_text(environment, contract.IMMUTABLE_PACKAGES) == "true",
+            fallback_url=_text(environment, contract.FALLBACK_URL),
+            upstream=_upstream(environment),
+            polled=_polled(environment, accounts),
         )
 
 
-def _upstream(environment: Mapping[str, str], *, least_age_days: int, cache_gib: int) -> UpstreamSettings:
-    def read(name: str, made: Callable[[str], Made]) -> Made:
-        try:
-            return made(environment.get(name, ""))
-        except ValueError as error:
-            raise SettingsError(f"{name} is wrong: {error}.") from error
+def _text(environment: Environment, it: contract.Text) -> str:
+    value = environment.get(it.name, it.default)
+    if not re.fullmatch(it.pattern, value):
+        if value:
+            raise SettingsError(f"{it.name} must be {it.form}, not {value!r}.")
+        return it.default
+    return value
 
-    hosts = environment.get("UPSTREAM_FILE_HOSTS", "files.pythonhosted.org").lower()
-    exempt = read("COOLDOWN_EXEMPT_NAMES", Patterns)
+
+def number(environment: Environment, it: contract.Number) -> int:
+    """What the environment says of ``it``, or its default. Raises SettingsError."""
+    text = environment.get(it.name) or str(it.default)
+    if not text.isascii() or not text.isdigit() or not it.least <= int(text) <= it.most:
+        raise SettingsError(f"{it.name} must be {it.form}, not {text!r}.")
+    return int(text)
+
+
+def _upstream(environment: Environment) -> UpstreamSettings | None:
+    """What a pattern cannot tell is found by those who use it: an address, names and versions."""
+
+    def read(it: contract.Text, made: Callable[[str], Made]) -> Made:
+        try:
+            return made(_text(environment, it))
+        except ValueError as error:
+            raise (
+                error if isinstance(error, SettingsError) else SettingsError(f"{it.name} is wrong: {error}.")
+            ) from error
+
+    url = _text(environment, contract.UPSTREAM_URL)
+    if not url:
+        return None
+    if _text(environment, contract.FALLBACK_URL):
+        raise SettingsError("UPSTREAM_URL and FALLBACK_URL cannot both be set.")
+    hosts = [host for host in _text(environment, contract.UPSTREAM_FILE_HOSTS).split(",") if host]
+    least_age_days = number(environment, contract.MIN_RELEASE_AGE_DAYS)
+    exempt = read(contract.COOLDOWN_EXEMPT_NAMES, Patterns)
     return UpstreamSettings(
-        url=environment["UPSTREAM_URL"],
-        outbound=read("UPSTREAM_URL", lambda url: Outbound(url, filter(None, map(str.strip, hosts.split(","))))),
-        private_names=read("PRIVATE_NAMES", Patterns),
-        policy=read("BLOCKED_FILES", lambda text: Policy(least_age_days=least_age_days, exempt=exempt, blocked=text)),
-        cache_bytes=cache_gib << 30,
+        url=url,
+        outbound=read(contract.UPSTREAM_URL, lambda text: Outbound(text, hosts)),
+        private_names=read(contract.PRIVATE_NAMES, Patterns),
+        policy=read(
+            contract.BLOCKED_FILES, lambda text: Policy(least_age_days=least_age_days, exempt=exempt, blocked=text)
+        ),
+        cache_bytes=number(environment, contract.UPSTREAM_CACHE_GIB) << 30,
     )
 
 
-def _polled(environment: Mapping[str, str], accounts: tuple[Account, ...], seconds: int) -> Polled | None:
+def _polled(environment: Environment, accounts: tuple[Account, ...]) -> Polled | None:
     """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
-    rotates = environment.get("PASSWORD_ROTATION_DAYS", "0") != "0"
-    roles = ("TOKENS", *(account.role for account in accounts if rotates))
-    arns = {role: arn for role in roles if (arn := environment.get(f"{role}_SECRET"))}
+    secrets = {TOKENS: contract.TOKENS_SECRET}
+    if _text(environment, contract.PASSWORD_ROTATION_DAYS) != "0":
+        roles = {account.role for account in accounts}
+        secrets |= {it.role: it.secret for it in (contract.PUBLISHER, contract.READER) if it.role in roles}
+    arns = {role: arn for role, it in secrets.items() if (arn := _text(environment, it))}
+    seconds = number(environment, contract.POLL_SECONDS)
     if not arns:
         return None
-    endpoint = environment.get("SECRETS_ENDPOINT", "")
+    endpoint = _text(environment, contract.SECRETS_ENDPOINT)
+    if not endpoint:
+        raise SettingsError(
+            f"{contract.SECRETS_ENDPOINT.name} must be {contract.SECRETS_ENDPOINT.form} where a secret is named."
+        )
+    # Of a task on hosts, and of one on Fargate or elsewhere.
     relative = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
     credentials = (
         f"http://169.254.170.2{relative}" if relative else environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
     )
-    if not endpoint.startswith(("https://", "http://")):
-        raise SettingsError("SECRETS_ENDPOINT must be an http(s) URL where a secret is named.")
-    for role, arn in arns.items():
-        if arn.count(":") != 6:
-            raise SettingsError(f"{role}_SECRET must be the ARN of a secret, not {arn!r}.")
     return Polled(arns=arns, endpoint=endpoint, credentials_url=credentials, seconds=seconds)
 
 
-def _accounts(environment: Mapping[str, str]) -> tuple[Account, ...]:
+def _accounts(environment: Environment) -> tuple[Account, ...]:
     accounts = []
-    for role, may_upload in (("PUBLISHER", True), ("READER", False)):
-        username = environment.get(f"{role}_USERNAME", "")
-        password = environment.get(f"{role}_PASSWORD", "")
+    for it in (contract.PUBLISHER, contract.READER):
+        username, password = environment.get(it.username, ""), environment.get(it.password, "")
+        may_upload = it is contract.PUBLISHER
         if not username and not password and not may_upload:
             continue
-        require_usable(role, username, password)
-        accounts.append(Account(role=role, username=username, password=password, may_upload=may_upload))
+        try:
+            require_usable(it.role, username, password)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        accounts.append(Account(role=it.role, username=username, password=password, may_upload=may_upload))
     if len({account.username for account in accounts}) < len(accounts):
         raise SettingsError("PUBLISHER_USERNAME and READER_USERNAME must differ.")
     return tuple(accounts)
-
-
-def require_usable(role: str, username: str, password: str) -> None:
-    """Raises SettingsError, which does not say the password."""
-    if not username or not password:
-        raise SettingsError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
-    for part, value in (("USERNAME", username), ("PASSWORD", password)):
-        # A password that ends in a line end, or is not UTF-8, would never match.
-        if not value.isprintable():
-            raise SettingsError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
-    if ":" in username:
-        raise SettingsError(f"{role}_USERNAME must not contain a colon (RFC 7617).")

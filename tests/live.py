@@ -31,7 +31,7 @@ READY_SECONDS = 900
 
 
 def command(*words: str) -> None:
-    print(f"$ python -m generator {' '.join(words)}", flush=True)
+    print(f"$ pypiserver-aws {' '.join(words)}", flush=True)
     code = main([*words])
     if code:
         sys.exit(code)

@@ -105,7 +105,9 @@ def test_every_parameter_has_an_effect(editions: Editions) -> None:
         {"PasswordRotationDays": "7"},
     )
     before = [editions.single(context).resources for context in contexts]
-    for name, value in extras().items():
+    values = extras()
+    assert values
+    for name, value in values.items():
         after = (editions.single({**context, name: value}).resources for context in contexts)
         changed = any(one != other for one, other in zip(before, after, strict=True))
         assert changed, f"{name}={value} changes no resource, in none of the contexts: take it in a layer"
@@ -251,6 +253,7 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
     "five names": ({"DnsNames": items("n{}", 5)}, {"ForwardRule"}, {"ForwardMoreRule"}),
     "six names": ({"DnsNames": items("n{}", 6)}, {"ForwardRule", "ForwardMoreRule"}, set()),
     "bursting": ({"EfsThroughputMode": "bursting"}, {"FileSystemBurstCreditAlarm"}, set()),
+    "no insights": ({"EnableContainerInsights": "false"}, set(), {"InsightsLogs"}),
     "no dashboard": ({"EnableCloudwatchDashboard": "false"}, set(), {"Dashboard"}),
     "no tasks wanted": ({"TaskMinCount": "0"}, set(), {"NoHealthyTargetsAlarm", "PackagesUnavailableAlarm"}),
     "hosts without credits": ({"AsgInstanceType": "m7g.large"}, set(), {"CpuCreditAlarm"}),
@@ -301,6 +304,7 @@ TOGGLES: dict[tuple[str, str], set[str]] = {
     ("DnsNames", extras()["DnsNames"]): {"ForwardMoreRule"},
     ("EfsThroughputMode", "bursting"): {"FileSystemBurstCreditAlarm"},
     ("EnableCloudwatchDashboard", "false"): {"Dashboard"},
+    ("EnableContainerInsights", "false"): {"InsightsLogs"},
     ("EnableEfsBackup", "false"): BACKUPS,
     ("ExistingFileSystemId", extras()["ExistingFileSystemId"]): {"FileSystem"},
     ("HttpRedirect", "true"): {"HttpListener"},
@@ -405,7 +409,9 @@ def test_every_lifecycle_is_one_that_the_service_knows(editions: Editions) -> No
         for archive in settings.EFS_ARCHIVE_POLICY.values:
             values = {"EfsLifecyclePolicy": days, "EfsArchivePolicy": archive}
             policies = editions.single(values).value(editions.single_file["Resources"]["FileSystem"]["Properties"])
-            for name, value in (item for policy in policies["LifecyclePolicies"] for item in policy.items()):
+            chosen = [item for policy in policies["LifecyclePolicies"] for item in policy.items()]
+            assert len(chosen) >= (days != "none") + (archive != "none")
+            for name, value in chosen:
                 assert value in properties[name]["enum"]
 
 

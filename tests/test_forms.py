@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
-from generator.parent import single, templates
+from generator.parent import templates
 
 
 def test_every_parameter_has_its_place_and_label() -> None:
-    built = {**templates(), **catalog(single().templates()["pypiserver-single.yaml"])}
+    built = templates()
+    built |= {**catalog(built["pypiserver-single.yaml"]), **deployer(built)}
     for name in (
         "pypiserver.yaml",
         "pypiserver-single.yaml",
         "ci-access.yaml",
+        "deployer.yaml",
         "dns.yaml",
         "network.yaml",
         "service-catalog.yaml",

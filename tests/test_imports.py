@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("generator", "server", "functions")
 
-DESIGN = ("language", "kinds", "settings", "conditions", "sizing")
+DESIGN = ("language", "kinds", "settings", "conditions", "sizing", "server.contract")
 """What a layer and its parts are written in and read."""
+FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
+"""What every other room of the server stands on."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
-    "settings": ("settings", "language", "sizing"),
+    "settings": ("settings", "language", "sizing", "server.contract"),
     "kinds": ("language",),
     "conditions": ("language", "settings", "sizing"),
     "rules": ("language", "settings", "sizing"),
@@ -26,21 +30,41 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data.
-    "operations": ("operations", "parts.data_bearing", "language.partitions"),
-    "local": ("parent", "operations.exits"),
-    "options": ("operations.aws", "operations.exits"),
+    # Of the design, only which resources hold data, what the templates are, and the prices.
+    "operations": ("operations", "build.costs", "parts.data_bearing", "parts.descriptions", "language.partitions"),
+    "local": ("local", "parts", "operations.exits", "server.contract"),
     # A list of tokens has to be one that the tasks take.
-    "access": ("access", "operations", "options", "server.tokens"),
-    "packages": ("packages", "operations", "options"),
-    "commands": ("access", "build", "operations", "packages", "local", "options"),
+    "access": ("access", "operations", "server.accounts.tokens"),
+    "packages": ("packages", "operations", "server.distributions.times"),
+    "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
-    "server": ("server",),
     "functions": (),
+    "server.contract": (),
+    "server.wire": ("server.wire",),
+    "server.distributions": ("server.distributions",),
+    "server.store": ("server.store", *FOUNDATIONS),
+    "server.accounts": ("server.accounts", *FOUNDATIONS),
+    "server.views": ("server.views", "server.store", "server.accounts", *FOUNDATIONS),
+    # It writes the log.
+    "server.publishing": ("server.publishing", "server.views.records", "server.store", "server.accounts", *FOUNDATIONS),
+    # It shows pages and files of elsewhere as those that are here are shown.
+    "server.proxy": ("server.proxy", "server.views", "server.store", *FOUNDATIONS),
+    "server.settings": ("server.accounts", "server.proxy", *FOUNDATIONS),
+    "server.application": (
+        "server.settings",
+        "server.proxy",
+        "server.publishing",
+        "server.views",
+        "server.accounts",
+        "server.store",
+        *FOUNDATIONS,
+    ),
+    "server.processes": ("server.application", "server.settings", "server.views", "server.accounts", *FOUNDATIONS),
+    "server.__main__": ("server.processes", "server.contract"),
 }
-"""By room (a folder or a module of ``generator/``, or another package): the rooms, or single modules of one, that it may
-import."""
+"""By room (a folder or a module of ``generator/`` or ``server/``, or ``functions``): the rooms, or single modules of one,
+that it may import."""
 MOST_ENTRIES = 10
 MOST_LINES_OF_A_FUNCTION = 70
 MOST_LINES_OF_A_MODULE = 450
@@ -72,11 +96,16 @@ def _named(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 
+def _room(path: Path) -> str:
+    package, *inside = path.with_suffix("").parts
+    return {"generator": inside[0], "server": f"server.{inside[0]}"}.get(package, package)
+
+
 def wrong_imports(root: Path) -> list[str]:
     """What the packages below ``root`` import against the rules, each with what to do instead."""
     found = []
     for path, tree in modules(root):
-        room = path.parts[1 if path.parts[0] == "generator" else 0].removesuffix(".py")
+        room = _room(path)
         if room not in MAY_IMPORT:
             if any(imported(path, tree)):
                 found.append(f"{path}: what {room} may import is not said: give it a line in MAY_IMPORT ({__file__})")
@@ -111,7 +140,12 @@ def test_rooms_import_only_what_they_may() -> None:
         ("generator/build/write.py", "from generator.__main__ import main"),
         ("generator/catalog/template.py", "from generator.parent import nested"),
         ("generator/layers/compute.py", "from server import application"),
-        ("server/index.py", "from generator.sizing import MAX_TASKS"),
+        ("server/store/index.py", "from generator.sizing import MAX_TASKS"),
+        ("server/store/index.py", "from server.views.health import Health"),
+        ("server/wire/engine.py", "from server.application import Application"),
+        ("server/wire/engine.py", "from ..proxy import upstream"),
+        ("server/views/listings.py", "from server.proxy.remote import RemoteFile"),
+        ("server/accounts/access.py", "from server.settings import Settings"),
         ("functions/cleaner.py", "from server import settings"),
         ("generator/settings/hosts.py", "from generator.conditions import HAS_BACKUP"),
         ("generator/attic/things.py", "from generator import settings"),
@@ -124,6 +158,19 @@ def test_a_wrong_import_is_found(tmp_path: Path, path: str, statement: str) -> N
     planted.write_text(f"{original.read_text() if original.exists() else ''}\n{statement}\n")
     (found,) = wrong_imports(tmp_path)
     assert found.startswith(f"{path}:")
+
+
+def test_no_room_of_the_server_imports_a_higher_one() -> None:
+    below = {room: {it for it in allowed if it in MAY_IMPORT and it != room} for room, allowed in MAY_IMPORT.items()}
+    assert list(TopologicalSorter({room: below[room] for room in below if room.startswith("server.")}).static_order())
+
+
+def test_no_test_of_the_server_imports_another() -> None:
+    """What two of them need is in a module of its own, so that each can be read, moved and run alone."""
+    tests = sorted((ROOT / "tests" / "server").rglob("test_*.py"))
+    named = {path: set(re.findall(r"\btest_\w+(?= import)", path.read_text())) for path in tests}
+    assert tests
+    assert not {str(path): names for path, names in named.items() if names}
 
 
 def test_few_things_lie_beside_the_folders() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 from deployments import Editions, of_type
 from replacement import Guard, replacing_properties
 from resolve import Data
+from updates import update
 
-from generator.parts.data_bearing import DATA_BEARING
+from generator.operations.guard import OUTAGES
+from generator.parts.alarms import ALARMS
+from generator.parts.container_program import packed
+from generator.parts.data_bearing import DATA_BEARING, LOCATION, holds_data, stack_policy
 from generator.sizing import MAX_SUBNETS
 
 DATA_TYPES = {
@@ -34,10 +39,30 @@ def guard(editions: Editions) -> Guard:
 
 def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
     found = {title for title, it in editions.single_file["Resources"].items() if it["Type"] in DATA_TYPES}
-    # Of the logs, the one that says who uploaded what.
-    assert found | {"TaskLogs"} == set(DATA_BEARING), (
+    # Of the logs, the one that says who uploaded what; the program's secret has what is in the template.
+    assert found - {packed().secret} | {"TaskLogs"} == set(DATA_BEARING), (
         "what holds data is listed in DATA_BEARING, and DeletionPolicy retains it"
     )
+
+
+def test_of_what_these_templates_have_only_that_holds_data(editions: Editions) -> None:
+    """Whatever else a stack has may hold some: a new type, or a key or log that nobody misses, is listed there."""
+    resources = editions.single_file["Resources"]
+    assert {name for name, it in resources.items() if holds_data(name, it["Type"])} == set(DATA_BEARING)
+
+
+def test_the_parameters_that_say_where_the_packages_are(editions: Editions, guard: Guard) -> None:
+    """What reaches the access point, a mount target, or the volume of the tasks; `deploy` refuses their change."""
+    found = set()
+    for it in editions.single_file["Resources"].values():
+        properties = it.get("Properties", {})
+        if it["Type"].startswith("AWS::EFS::") and "FileSystemId" in properties:
+            found |= guard.of([properties["FileSystemId"], properties.get("RootDirectory")])
+        volumes = [volume.get("EFSVolumeConfiguration") for volume in properties.get("Volumes", [])]
+        found |= guard.of([volume["FilesystemId"] for volume in volumes if volume])
+    # Another key is a replacement of FileSystem, which is refused by that name.
+    assert found == {*LOCATION, *KEYS["FileSystem"]}
+    assert found >= guard.replaced["AccessPoint"]
 
 
 @pytest.mark.parametrize("title", DATA_BEARING)
@@ -111,6 +136,7 @@ def test_the_guard_knows_what_is_replaced(guard: Guard, title: str, parameters: 
 
 
 _MOUNT_TARGETS = {f"MountTarget{index}" for index in range(1, MAX_SUBNETS + 2)}
+NAMED_ALARMS = (*(it.title for it in ALARMS), "PackagesUnavailableAlarm")
 REPLACES = {
     # A subnet that moves to another slot, or is exchanged for one of its zone, meets the old mount target: the form
     # says where to add and remove.
@@ -158,10 +184,9 @@ REPLACES = {
     },
     "OnDemandBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
     "OnDemandPercentageAboveBaseCapacity": {"AutoScalingGroup", "CapacityProvider"},
-    "PackageBackend": {"TaskDefinition"},
     "PackagesPath": {"AccessPoint", "TaskDefinition", "TaskRolePackages"},
     "ReaderAccount": {"TaskDefinition"},
-    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition"},
+    "ServiceName": {"Dashboard", "LogAgentTaskDefinition", "TaskDefinition", *NAMED_ALARMS},
     "VpcId": {
         *("FileSystemSecurityGroup", "HostIngress", "HostSecurityGroup", "LoadBalancerSecurityGroup", "TargetGroup"),
         *("TaskIngress", "TaskSecurityGroup"),
@@ -192,6 +217,7 @@ EXCLUSIVE: dict[str, list[tuple[str, ...]]] = {
     # A name of a policy within its role, of a dashboard or vault within the account.
     "TaskRolePackages": [("RoleName",), ("PolicyName",)],
     "Dashboard": [("DashboardName",)],
+    **{title: [("AlarmName",)] for title in NAMED_ALARMS},
     "BackupVault": [("BackupVaultName",)],
 }
 """What the old and the new of a replaced resource, which are there side by side, must not have in common."""
@@ -209,6 +235,21 @@ def test_old_and_new_can_stand_side_by_side(editions: Editions, guard: Guard, ti
         claims |= guard.of(claim)
     clashing = guard.replaced[title] - claims - {name for it, name in TOLD_ON_THE_FORM if it == title}
     assert not clashing, f"a change of {sorted(clashing)} makes a second {title} that claims the same as the first"
+
+
+def test_a_target_group_without_tasks_is_refused_before(guard: Guard) -> None:
+    """Whoever replaces it leads names and load balancer to a group that the service gets at the end: found by the order."""
+    assert set(OUTAGES) == {name for name, titles in REPLACES.items() if "TargetGroup" in titles}
+    policy = json.loads(stack_policy())["Statement"]
+    denied = [it for it in policy if it["Resource"] == ["LogicalResourceId/TargetGroup"]]
+    assert [(it["Effect"], it["Action"]) for it in denied] == [("Deny", ["Update:Replace"])]
+
+
+def test_names_move_before_the_service(editions: Editions) -> None:
+    """Why: in the update's own order, the records are the new load balancer's while the tasks are in the old group."""
+    old, new = editions.single(), editions.single({"LoadBalancerScheme": "internal"})
+    steps = [(it.verb, it.title) for it in update(old, new)]
+    assert steps.index(("change", "Records")) < steps.index(("change", "Service"))
 
 
 def test_a_target_group_never_has_to_serve_two_load_balancers(guard: Guard) -> None:

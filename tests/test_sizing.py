@@ -186,11 +186,13 @@ def test_the_automatic_group_holds_all_tasks_and_one_host_more(
     """As resolved: for every type and memory that go together, by memory and by CPU; also with a CPU figure given."""
     group = editions.single_file["Resources"]["AutoScalingGroup"]["Properties"]
     ends = {"MinSize": group["MinSize"], "MaxSize": group["MaxSize"]}
+    tried = 0
     for (name, instance), memory, cpu in product(INSTANCES.items(), CONTAINER_MEMORY, (0, CONTAINER_CPU[-2])):
         needed_cpu = cpu or sizing.cpu(memory)
         fitting = placed(instance, memory, needed_cpu, overhead)
         if not fitting:
             continue  # refused by a Rule
+        tried += 1
         for tasks in (1, MAX_TASKS):
             values = {
                 "AsgSubnets": items("subnet-0{}", subnets),
@@ -204,6 +206,7 @@ def test_the_automatic_group_holds_all_tasks_and_one_host_more(
             assert least == subnets
             assert least < most
             assert (most - 1) * fitting >= tasks, values
+    assert tried
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def rotate(account: Account, screen: Terminal, stack_name: str, user: User) -> i
     if not described.get("RotationEnabled"):
         raise Problem(
             f"the {user} gets no new passwords: deploy with PasswordRotationDays, or put one into the secret by hand, "
-            "as docs/operations.md says under 'Rotate the password'"
+            "as docs/runbooks/rotate-a-password.md says"
         )
     for version, labels in described["VersionIdsToStages"].items():
         if _PENDING in labels and _CURRENT not in labels:

@@ -17,7 +17,7 @@ from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.stacks import get, outputs
-from server.tokens import tokens_of
+from server.accounts.tokens import NAME, tokens_of
 
 PREFIX = "pypiserver-"
 """Of every token, by which scanners of sources can know one."""
@@ -26,7 +26,6 @@ _MOST_BYTES = 65_536
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 _ATTEMPTS = 5
 _CURRENT = "AWSCURRENT"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PROJECT = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9*._-]*[A-Za-z0-9*])?")
 
 Entry = dict[str, Any]
@@ -34,7 +33,7 @@ Entry = dict[str, Any]
 
 def create(account: Account, stack_name: str, name: str, may: str, projects: list[str], expires: str) -> str:
     """The new token. ``expires`` is ``90d``, ``12h`` or ``never``. Raises Problem."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Problem(f"{name!r} cannot be a token's name: up to 63 letters, digits and . _ -, a letter or digit first")
     if wrong := [it for it in projects if not _PROJECT.fullmatch(it)]:
         raise Problem(f"--project {wrong[0]!r} is no name of a project; * stands for any characters")

@@ -22,6 +22,7 @@ from generator import conditions, kinds, settings
 from generator.language.editions import Form, Single
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Group, Setting, Stack, When, Wire
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.iam import document
 from generator.parts.tags import tags
 from generator.settings.values import KEY_ARN, items, optional
@@ -100,7 +101,7 @@ GITHUB = Platform(
     _subjects(
         "GitHubSubjects",
         "Jobs of GitHub Actions",
-        "repo:OWNER/REPOSITORY:environment:NAME or …:ref:refs/heads/BRANCH; with OWNER@ID/REPOSITORY@ID where GitHub's tokens have the numbers. Empty: none.",
+        "repo:OWNER/REPOSITORY:environment:NAME or repo:OWNER/REPOSITORY:ref:refs/heads/BRANCH; with OWNER@ID/REPOSITORY@ID where GitHub's tokens have the numbers. Empty: none.",
         _GITHUB,
         "repo:octo-org/octo-repo:environment:release",
     ),
@@ -139,7 +140,7 @@ _FORM = Form(
 
 def ci_access() -> dict[str, Template]:
     """The template by its file name."""
-    edition = Single("ci-access.yaml", "Private PyPI: CI jobs that read the password with their own identity", _FORM)
+    edition = Single("ci-access.yaml", DESCRIPTIONS["ci-access.yaml"], _FORM)
     stack = edition.stack("CiAccess", "")
     edition.expose(*(wire for platform in PLATFORMS for wire in _access(stack, platform)))
     return edition.templates()

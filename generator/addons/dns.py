@@ -9,6 +9,7 @@ from troposphere import Equals, Template
 from generator import conditions, settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, When
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.records import aliases, certificate_authority
 
 LOAD_BALANCER_DNS_NAME = Setting(
@@ -52,9 +53,7 @@ _FORM = Form(
 
 def dns() -> dict[str, Template]:
     """The template by its file name: the records of the server's names, for the account that owns the zone."""
-    edition = Single(
-        "dns.yaml", "Private PyPI: DNS records, for a hosted zone in another account than the server", _FORM
-    )
+    edition = Single("dns.yaml", DESCRIPTIONS["dns.yaml"], _FORM)
     stack = edition.stack("Dns", "")
     zone = stack.take(_ZONE_ID)
     has_caa = When("HasCaaRecords", lambda stack: Equals(stack.take(_CAA_RECORDS), "true"))

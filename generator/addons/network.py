@@ -17,6 +17,7 @@ from generator.language.partitions import ECR_ENDPOINTS
 from generator.language.retention import DELETE
 from generator.language.slots import Slot, Slots
 from generator.language.wiring import Group, Setting, Stack, When, only_if
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.iam import FLOW_LOGS as FLOW_LOGS_SERVICE
 from generator.parts.iam import document, role
 from generator.parts.log_groups import may_write
@@ -46,7 +47,7 @@ AVAILABILITY_ZONES = Setting(
 NAT_GATEWAYS = Setting(
     name="NatGateways",
     label="NAT gateways",
-    description="Way of the hosts to the internet. one: about $33 a month and $0.045 a GB (list prices of us-east-1, June 2026); its zone's failure leaves the other hosts without. each-zone: as many times as much. none: VPC endpoints of AWS's services only, ten interface endpoints (five on Fargate) at about $7 a month in each zone and $0.01 a GB; the images have to be in ECR.",
+    description="Way of the hosts to the internet. one: about $33 a month and $0.045 a GB (list prices of us-east-1, June 2026); its zone's failure leaves the other hosts without. each-zone: as many times as much. none: VPC endpoints of AWS's services only, nine interface endpoints (five on Fargate) at about $7 a month in each zone and $0.01 a GB; the images have to be in ECR.",
     default="one",
     values=("one", "each-zone", "none"),
 )
@@ -57,14 +58,21 @@ FLOW_LOGS = Setting(
     default="false",
     values=SWITCH,
 )
+EC2_MESSAGES = Setting(
+    name="Ec2Messages",
+    label="Endpoint for old SSM agents",
+    description="true: without NAT gateways there is also the endpoint ec2messages, which SSM agents before 3.3.40 (February 2024) need, as an AmiId of yours may have. Newer regions do not have it.",
+    default="false",
+    values=SWITCH,
+)
 _CAPACITY = replace(
     settings.CAPACITY,
-    description="As the server's. Without NAT gateways, ec2 needs five endpoints more than fargate and fargate-spot.",
+    description="As the server's. Without NAT gateways, ec2 needs four endpoints more than fargate and fargate-spot.",
 )
 _RETENTION = replace(settings.LOG_RETENTION_DAYS, description="Of the flow logs.")
 _FORM = Form(
     groups=(
-        Group("Network", (VPC_CIDR, AVAILABILITY_ZONES, NAT_GATEWAYS, _CAPACITY)),
+        Group("Network", (VPC_CIDR, AVAILABILITY_ZONES, NAT_GATEWAYS, _CAPACITY, EC2_MESSAGES)),
         Group(settings.NAMING.label, (settings.SERVICE_NAME, settings.ENVIRONMENT)),
         Group(settings.MONITORING.label, (FLOW_LOGS, _RETENTION)),
         Group(settings.PROTECTION.label, (settings.PERMISSIONS_BOUNDARY_ARN,)),
@@ -81,15 +89,20 @@ ENDPOINTS = {
     "secretsmanager": ("SecretsManagerEndpoint", "Credentials of the server's accounts."),
     "ssm": ("SsmEndpoint", "Session Manager."),
     "ssmmessages": ("SsmMessagesEndpoint", "Session Manager and ECS Exec."),
-    "ec2messages": ("Ec2MessagesEndpoint", "Session Manager, of older agents."),
+    "ec2messages": ("Ec2MessagesEndpoint", "Session Manager, with `Ec2Messages`."),
 }
 """Interface endpoints that hosts and tasks need without a way to the internet: logical ID and reason, by service.
+
+An SSM agent of 3.3.40 or newer, which images of ECS have had since February 2024, leaves ec2messages alone where it has
+ssmmessages. Newer regions do not have it.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-setting-up-messageAPIs.html
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
 https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html
 """
-OF_HOSTS = ("ecs-agent", "ecs-telemetry", "ecs", "ssm", "ec2messages")
+_OLD_AGENTS = "ec2messages"
+OF_HOSTS = ("ecs-agent", "ecs-telemetry", "ecs", "ssm", _OLD_AGENTS)
 """Those that Fargate does without: of ECS it asks on a way of its own."""
 
 _ZONES = Slots(AVAILABILITY_ZONES, "Zone", MAX_ZONES, least=0)
@@ -100,6 +113,11 @@ _HAS_HOST_ENDPOINTS = When(
         Equals(stack.take(NAT_GATEWAYS), "none"),
         Equals(stack.take(_CAPACITY), "ec2"),
     ),
+)
+_HAS_EC2_MESSAGES = conditions.every(
+    "HasEc2Messages",
+    _HAS_HOST_ENDPOINTS,
+    When("IsEc2Messages", lambda stack: Equals(stack.take(EC2_MESSAGES), "true")),
 )
 _HAS_ENDPOINTS = When("HasEndpoints", lambda stack: Equals(stack.take(NAT_GATEWAYS), "none"))
 _IS_NAT_EACH_ZONE = When("IsNatEachZone", lambda stack: Equals(stack.take(NAT_GATEWAYS), "each-zone"))
@@ -127,9 +145,7 @@ class _Zone:
 
 def network() -> dict[str, Template]:
     """The template by its file name; its outputs are named as the parameters of the server that take them."""
-    edition = Single(
-        "network.yaml", "Private PyPI: a VPC with public and private subnets, for an account that has none", _FORM
-    )
+    edition = Single("network.yaml", DESCRIPTIONS["network.yaml"], _FORM)
     stack = edition.stack("Network", "")
     vpc = stack.add(
         ec2.VPC(
@@ -284,14 +300,15 @@ def _endpoints(
             Tags=tags(stack, "endpoints"),
         )
     )
-    of_hosts = only_if(stack.when(_HAS_HOST_ENDPOINTS))
     prefixes = stack.mapping("EndpointPrefixes", {name: {"Ecr": prefix} for name, prefix in ECR_ENDPOINTS.items()})
     for service, (title, _) in ENDPOINTS.items():
+        of_all = _HAS_HOST_ENDPOINTS if service in OF_HOSTS else _HAS_ENDPOINTS
+        condition = _HAS_EC2_MESSAGES if service == _OLD_AGENTS else of_all
         prefix = FindInMap(prefixes, Ref("AWS::Partition"), "Ecr") if service.startswith("ecr.") else "com.amazonaws"
         stack.add(
             ec2.VPCEndpoint(
                 title,
-                **(of_hosts if service in OF_HOSTS else there),
+                **only_if(stack.when(condition)),
                 VpcId=Ref(vpc),
                 VpcEndpointType="Interface",
                 ServiceName=Join(".", [prefix, Ref("AWS::Region"), service]),

@@ -1,6 +1,6 @@
 """Tests of the backups: AWS Backup restores one into a file system of its own, and deletes that again.
 
-A template of its own, as cn-north-1, cn-northwest-1, both GovCloud regions and some newer ones do not have the types.
+A template of its own, as some regions do not have the types; its description names them.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
 """
 
@@ -12,6 +12,7 @@ from troposphere.backup import RestoreTestingPlan, RestoreTestingRecoveryPointSe
 from generator import settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, Stack
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.file_system import file_system_arn
 from generator.parts.iam import managed, role
 from generator.parts.tags import tags
@@ -46,6 +47,10 @@ _FORM = Form(
         Group(settings.PROTECTION.label, (settings.PERMISSIONS_BOUNDARY_ARN,)),
     )
 )
+_DESCRIPTION = (
+    f"{DESCRIPTIONS['restore-testing.yaml']}. Not in ap-southeast-5, ap-southeast-7, cn-north-1, "
+    "cn-northwest-1, us-gov-east-1 and us-gov-west-1, which lack its resource types"
+)
 _WINDOW_HOURS = 8
 _NEWEST_OF_DAYS = 35
 """A month and its start window: where nothing is backed up in these days, nothing is tested, and nobody told."""
@@ -53,7 +58,7 @@ _NEWEST_OF_DAYS = 35
 
 def restore_testing() -> dict[str, Template]:
     """The template by its file name; a test that fails is told by the server's own stack, rule FailedRestore."""
-    edition = Single("restore-testing.yaml", "Private PyPI: tests that restore a backup on a schedule", _FORM)
+    edition = Single("restore-testing.yaml", _DESCRIPTION, _FORM)
     stack = edition.stack("RestoreTesting", "")
     restorer = role(
         stack,

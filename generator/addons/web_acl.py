@@ -15,6 +15,7 @@ from troposphere import GetAtt, Template, wafv2
 from generator import kinds, settings
 from generator.language.editions import Form, Single
 from generator.language.wiring import Group, Setting, Stack, Wire
+from generator.parts.descriptions import DESCRIPTIONS
 from generator.parts.tags import tags
 
 WINDOW_SECONDS = 300
@@ -42,7 +43,7 @@ _FORM = Form(
 
 def web_acl() -> dict[str, Template]:
     """The template by its file name; its output is named as the parameter of the server that takes it."""
-    edition = Single("web-acl.yaml", "Private PyPI: web ACL (AWS WAF) for the load balancer", _FORM)
+    edition = Single("web-acl.yaml", DESCRIPTIONS["web-acl.yaml"], _FORM)
     stack = edition.stack("WebAcl", "")
     acl = stack.add(
         wafv2.WebACL(

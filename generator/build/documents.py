@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from troposphere import Template
 
 from generator import settings
 from generator.addons.network import ENDPOINTS, OF_HOSTS
 from generator.build import costs, findings
+from generator.catalog.actions import CALLERS_ACTIONS
 from generator.language.editions import Nested
 from generator.language.wiring import Setting, Wire
+from generator.parts import runbooks
 from generator.parts.alarms import ALARMS, OUTAGE_DESCRIPTION
+from generator.parts.container_program import CAPACITY, packed
+from server import contract
 
-BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmark.json"
+BENCHMARK = Path("docs", "benchmark.json")
+"""In a checkout: what the server was measured to do."""
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
@@ -27,8 +34,8 @@ def update(document: Path, parts: dict[str, str]) -> None:
     document.write_text(text)
 
 
-def parts(nested: Nested) -> dict[str, str]:
-    """Every derived part by name."""
+def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
+    """Every derived part by name; ``benchmark`` is the file of the checkout."""
     templates = nested.templates()
     parent = templates["pypiserver.yaml"]
     return {
@@ -38,10 +45,48 @@ def parts(nested: Nested) -> dict[str, str]:
         "diagram": diagram(nested),
         "findings": findings.table(),
         "endpoints": endpoints(),
-        "costs": costs.table(templates),
+        "costs": costs.table(),
         "capacities": costs.capacities(),
-        "profiles": costs.profiles(templates, BENCHMARK),
+        "profiles": costs.profiles(benchmark),
+        "callers": callers(),
+        "room": room(),
+        "variables": variables(),
     }
+
+
+def callers() -> str:
+    """What services ask of whoever deploys beside the calls themselves."""
+    rows = [
+        f"| {_codes(it.calls)} | {_codes(it.actions)} | [{urlsplit(it.source).netloc}]({it.source}) |"
+        for it in CALLERS_ACTIONS
+    ]
+    return "\n".join(["| Call | Asks also for | Says |", "|---|---|---|", *rows])
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
+
+
+def room() -> str:
+    """How much of what carries the server's program is left; in thousands, so that not every mend changes the page."""
+    left = CAPACITY - packed().size
+    return (
+        f"Of {CAPACITY / 1000:.0f},000 characters {left / 1000:.0f},000 are left to the program, {100 * left / CAPACITY:.0f} %.\n"
+        "Tests fail at less than 15 %, and where settings with their longest values leave less than 4 KB of the task definition."
+    )
+
+
+def variables() -> str:
+    """What the server reads from its environment."""
+    rows = []
+    for it in contract.ALL:
+        if isinstance(it, contract.Account):
+            rows.append(f"| `{it.username}`, `{it.password}` | none | | {it.meaning} |")
+        else:
+            rows.append(
+                f"| `{it.name}` | {f'`{it.default}`' if it.default != '' else 'empty'} | {it.form} | {it.meaning} |"
+            )
+    return "\n".join(["| Variable | Default | Takes | |", "|---|---|---|---|", *rows])
 
 
 def parameters() -> str:
@@ -78,9 +123,11 @@ def outputs(parent: Template) -> str:
 
 
 def alarms() -> str:
-    """Each alarm with its description, first the one that wakes."""
-    rows = [f"| `{it.title}` | {it.description} |" for it in ALARMS]
-    return "\n".join(["| Alarm | |", "|---|---|", f"| `PackagesUnavailableAlarm` | {OUTAGE_DESCRIPTION} |", *rows])
+    """Each alarm with its description and its runbook, first the one that wakes."""
+    told = [("PackagesUnavailableAlarm", OUTAGE_DESCRIPTION, runbooks.OUTAGE)]
+    told += [(it.title, it.description, it.runbook) for it in ALARMS]
+    rows = [f"| `{title}` | {text} | [{page}](runbooks/{page}.md) |" for title, text, page in told]
+    return "\n".join(["| Alarm | | Runbook |", "|---|---|---|", *rows])
 
 
 def diagram(nested: Nested) -> str:

@@ -56,8 +56,19 @@ EXPLAINED = (
         "to which it was copied are refused one day.",
     ),
     Explained(
+        ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
+        ("ServerProgram*",),
+        "It is no secret but the end of the server's program, which the task definition has no room for.",
+    ),
+    Explained(
+        ("AwsSolutions-IAM5",),
+        ("ExecutionRole",),
+        "The secrets whose names begin with `ServerProgram`: each program has one of its own, and during an update tasks of "
+        "both start.",
+    ),
+    Explained(
         ("CKV_AWS_149", "SecretsManagerUsingKMSKey"),
-        ("*Secret",),
+        ("*Secret", "ServerProgram*"),
         "Encrypted under the AWS managed key of Secrets Manager; `SecretKmsKeyArn` takes a key of yours.",
     ),
     Explained(
@@ -129,7 +140,8 @@ EXPLAINED = (
         ("VaultCleanerRole",),
         "With `BackupsForceDestroy` only. A recovery point's ARN does not name its vault, nor does a condition of IAM: "
         "this role, which the cleaner's function alone has, may delete those that carry the tag `backup-vault` with "
-        "the name of its own vault. Without the parameter there is no such role.",
+        "the name of its own vault. `backup:ListBackupVaults`, which only reads, takes no resource; AWS Backup's own role, "
+        "which it may have made, is one for each account. Without the parameter there is no such role.",
     ),
     Explained(
         ("AwsSolutions-L1",),
@@ -188,9 +200,10 @@ EXPLAINED = (
     ),
     Explained(
         ("AwsSolutions-IAM5", "CKV_AWS_109", "CKV_AWS_111"),
-        ("Launch*",),
-        "Service Catalog's launch role, which only Service Catalog can assume, creates what does not exist yet. Where "
-        "the names that CloudFormation gives can be told, it is narrowed to them; many actions take no resource.",
+        ("Launch*", "Deploy*"),
+        "Service Catalog's launch role, which only Service Catalog can assume, and whoever deploys create what does not "
+        "exist yet. Where the names that CloudFormation gives can be told, they are narrowed to them; many actions take "
+        "no resource.",
     ),
     Explained(
         ("AwsSolutions-IAM5", "CKV_AWS_108", "CKV_AWS_109", "CKV_AWS_111"),

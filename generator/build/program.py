@@ -1,8 +1,13 @@
-"""``program``: the sources that a template or a registered task definition carries, for whoever reviews it."""
+"""``program``: the sources that a template or a registered task definition carries, for whoever reviews it.
+
+In three forms: a template has the beginning in the command and the rest in a secret of its own, a task definition names
+that secret, and those of older releases have all in the command.
+"""
 
 from __future__ import annotations
 
 import bz2
+import hashlib
 import io
 import json
 import sys
@@ -14,6 +19,7 @@ from typing import Any
 import yaml
 
 from generator.parts import text85
+from generator.parts.container_program import VARIABLE
 
 _START = text85.encode(b"BZh91AY&")
 """How the text of a bzip2 archive begins."""
@@ -25,10 +31,14 @@ class ProgramError(Exception):
     """Nothing to show, and why."""
 
 
-def show(file: Path, output: Path | None) -> int:
-    """Print the sources that ``file`` carries, or write them below the new directory ``output``. Gives the exit code."""
+def show(file: Path, secret: Path | None, output: Path | None) -> int:
+    """Print the sources that ``file`` carries, or write them below the new directory ``output``. Gives the exit code.
+
+    ``secret``: the output of ``aws secretsmanager get-secret-value``, for a task definition that takes the rest from there.
+    """
     try:
-        sources = carried(_read(file))
+        rest = None if secret is None else _value(secret)
+        sources = carried(_data(_text(file)), rest)
         if output is None:
             for name, source in sources.items():
                 print(f"# ---- {name}\n{_visible(source)}")
@@ -41,14 +51,19 @@ def show(file: Path, output: Path | None) -> int:
     return 0
 
 
-def carried(document: object) -> dict[str, bytes]:
+def carried(document: object, rest: str | None = None) -> dict[str, bytes]:
     """Sources by path: ``boot.py``, the entry point's, then the archive's, of a template or task definition as data.
 
-    Raises ProgramError where there is no such container, or several that differ, or its archive can't be read.
+    ``rest``: the value of the secret, where ``document`` does not have it. Raises ProgramError where there is no such
+    container, or several that differ, or its archive is incomplete or can't be read.
     """
     found: list[dict[str, bytes]] = []
     for container in _containers(document):
-        sources = {"boot.py": container["entrypoint"][2].encode(), **_unpacked(container["command"][0])}
+        packed, *digest = container["command"]
+        archive = _decoded(packed + _rest(document, container, rest))
+        if digest and hashlib.sha256(archive).hexdigest() != digest[0]:
+            raise ProgramError("has a program without the SHA-256 that its command names: the secret is another one's")
+        sources = {"boot.py": container["entrypoint"][2].encode(), **_unpacked(archive)}
         if sources not in found:
             found.append(sources)
     if not found:
@@ -58,13 +73,44 @@ def carried(document: object) -> dict[str, bytes]:
     return found[0]
 
 
-def _read(file: Path) -> object:
+def _rest(document: object, container: dict[str, Any], given: str | None) -> str:
+    """What ``container`` takes from a secret: one of the template ``document``, or else the value ``given``."""
+    sources = [it["valuefrom"] for it in _mappings(container) if it.get("name") == VARIABLE and "valuefrom" in it]
+    if not sources:
+        return ""
+    title = str(sources[0].get("Ref") if isinstance(sources[0], dict) else sources[0])
+    match document:
+        case {"Resources": {**resources}}:
+            match resources.get(title):
+                case {"Properties": {"SecretString": str(value)}}:
+                    return value
+    if given is None:
+        raise ProgramError(
+            "has the end of its program in a secret, the valueFrom of PROGRAM_1. Give its value by --secret FILE, which "
+            "`aws secretsmanager get-secret-value --secret-id VALUE_FROM > FILE` writes"
+        )
+    return given
+
+
+def _value(file: Path) -> str:
+    """The value of a secret: of ``get-secret-value``'s JSON, or as ``--query SecretString --output text`` prints it."""
+    text = _text(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        return str(json.loads(text)["SecretString"])
+    except (ValueError, TypeError, KeyError):
+        return text
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ProgramError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ProgramError("is not UTF-8") from error
+
+
+def _data(text: str) -> object:
     try:
         # Not every JSON document is YAML: some are indented by tabs.
         return json.loads(text)
@@ -92,7 +138,15 @@ _Loader.add_multi_constructor("!", _behind_tag)
 
 
 def _containers(document: object) -> Iterator[dict[str, Any]]:
-    """Container definitions with a packed program, keys in lower case: ECS and CloudFormation spell them differently."""
+    """Container definitions with a packed program."""
+    for container in _mappings(document):
+        match container:
+            case {"entrypoint": [_, "-c", str(), *_], "command": [str(packed), *_]} if packed.startswith(_START):
+                yield container
+
+
+def _mappings(document: object) -> Iterator[dict[str, Any]]:
+    """Every mapping anywhere within ``document``, keys in lower case: ECS and CloudFormation spell them differently."""
     open_values, seen = [document], set()
     while open_values:
         value = open_values.pop()
@@ -104,20 +158,24 @@ def _containers(document: object) -> Iterator[dict[str, Any]]:
             open_values += value
             continue
         open_values += value.values()
-        container = {str(key).lower(): item for key, item in value.items()}
-        match container:
-            case {"entrypoint": [_, "-c", str(), *_], "command": [str(packed), *_]} if packed.startswith(_START):
-                yield container
+        yield {str(key).lower(): item for key, item in value.items()}
 
 
-def _unpacked(text: str) -> dict[str, bytes]:
+def _decoded(text: str) -> bytes:
     try:
-        with bz2.open(io.BytesIO(text85.decode(text))) as stream:
+        return text85.decode(text)
+    except ValueError as error:
+        raise ProgramError(f"has a program that is no text of base 85: {error}") from error
+
+
+def _unpacked(archive: bytes) -> dict[str, bytes]:
+    try:
+        with bz2.open(io.BytesIO(archive)) as stream:
             unpacked = stream.read(_MOST + 1)
         if len(unpacked) > _MOST:
             raise ProgramError("unpacks to more than 16 MiB")
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            files = {member.name: archive.extractfile(member) for member in archive}
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as members:
+            files = {member.name: members.extractfile(member) for member in members}
             return {name: source.read() for name, source in files.items() if source is not None}
     except (ValueError, EOFError, OSError, tarfile.TarError, KeyError) as error:
         raise ProgramError(f"has a program that can't be unpacked: {error}") from error

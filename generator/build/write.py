@@ -1,45 +1,68 @@
-"""What ``python -m generator`` does."""
+"""What ``pypiserver-aws templates`` does."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from troposphere import Template
 
 from generator.build import documents
 from generator.build.examples import example_parameters
-from generator.build.validate import validate
+from generator.build.validate import unvalidated, validate
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.language.render import to_yaml
 from generator.parent import nested, templates
 from generator.parts.data_bearing import stack_policy
 
 
-def write_templates(directory: Path, pages: Iterable[Path], remembered: Path) -> int:
-    """Write every file of ``directory`` and the derived parts of ``pages``, print a table, validate.
+def write_templates(root: Path, *, validated: bool = True) -> int:
+    """Write every file of ``root``'s ``templates/``, and in a checkout the documents' parts; print a table, validate.
 
-    Gives the exit code: 0 if the validators (see ``validate`` for ``remembered``) find nothing.
+    Gives the exit code: 0 if the validators find nothing; they are only asked if ``validated``.
 
     Raises OSError where a file cannot be written.
     """
+    directory = root / "templates"
+    directory.mkdir(exist_ok=True)
     built = templates()
-    built |= catalog(built["pypiserver-single.yaml"])
+    built |= {**catalog(built["pypiserver-single.yaml"]), **deployer(built)}
     for name, template in built.items():
         (directory / name).write_text(to_yaml(template))
-    derived = documents.parts(nested())
-    for page in pages:
-        documents.update(page, derived)
+    if (benchmark := root / documents.BENCHMARK).exists():
+        derived = documents.parts(nested(), benchmark)
+        for page in (root / "README.md", *sorted((root / "docs").rglob("*.md"))):
+            documents.update(page, derived)
     (directory / "parameters.example.json").write_text(example_parameters())
     (directory / "stack-policy.json").write_text(stack_policy())
     _print_table(directory, built)
-    print("validating …", file=sys.stderr, flush=True)
-    findings = validate(directory, remembered)
-    for finding in findings:
-        print(finding, file=sys.stderr)
-    print(f"{len(findings)} findings", file=sys.stderr)
-    return 1 if findings else 0
+    if not validated:
+        return 0
+    return 1 if _findings(directory) else 0
+
+
+def _findings(directory: Path) -> int:
+    """How many findings there are on the templates of ``directory`` that changed; prints them, and how far it is."""
+    marks = unvalidated(directory, _cache() / "validated")
+    print(f"validating {len(marks)} changed files", file=sys.stderr, flush=True)
+    count = 0
+    for done, (path, findings) in enumerate(validate(marks), 1):
+        print(
+            f"{done}/{len(marks)} {path.name}: {len(findings)} findings",
+            *findings,
+            sep="\n",
+            file=sys.stderr,
+            flush=True,
+        )
+        count += len(findings)
+    return count
+
+
+def _cache() -> Path:
+    """https://specifications.freedesktop.org/basedir-spec/latest/"""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypiserver-aws"
 
 
 def _print_table(directory: Path, built: dict[str, Template]) -> None:

@@ -1,4 +1,4 @@
-"""The most that the product's roles may ever do, whatever their policies say.
+"""The most that the templates' roles may ever do, whatever their policies say.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 """
@@ -17,6 +17,7 @@ ACTIONS = (
     "ecr:Get*",
     "ecs:*",
     "elasticfilesystem:*",
+    "iam:CreateServiceLinkedRole",
     "kms:CreateGrant",
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -24,6 +25,8 @@ ACTIONS = (
     "kms:GenerateDataKey*",
     "kms:ReEncrypt*",
     "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
     "logs:PutLogEvents",
     "s3:DeleteBucket",
     "s3:DeleteObject*",
@@ -41,7 +44,7 @@ ACTIONS = (
     "ssmmessages:*",
     "tag:GetResources",
 )
-"""What the roles' own policies and AWS's for hosts, tasks and backups of EFS ask for: nothing of IAM, nor of STS."""
+"""What the roles' own policies and AWS's for hosts, tasks and backups of EFS ask for: of IAM only roles of AWS's services."""
 
 
 def boundary() -> dict[str, Any]:

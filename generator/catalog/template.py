@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from itertools import combinations
 from typing import Any
 
 from awacs.aws import Allow, Principal, Statement
 from awacs.sts import AssumeRole
-from troposphere import Ref, Sub, Tags, Template
+from troposphere import Equals, Not, Ref, Select, Split, Sub, Tags, Template
 from troposphere.iam import ManagedPolicy, Policy, Role
 from troposphere.servicecatalog import (
     CloudFormationProduct,
@@ -23,20 +23,31 @@ from troposphere.servicecatalog import (
 )
 
 from generator.catalog import boundary as limits
-from generator.catalog.launch_role import SERVICES, statements
+from generator.catalog import held
+from generator.catalog.actions import SERVICES
+from generator.catalog.policies import IMAGE_PARAMETERS, Deployer, stack_statements, statements, zone_arn
 from generator.language.editions import Form, Single
 from generator.language.slots import Slots
-from generator.language.wiring import Group, Kind, Setting, Stack, Wire, only_if
+from generator.language.wiring import Group, Kind, Setting, Stack, When, Wire, only_if
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 from generator.parts.iam import document
 from generator.parts.tags import PROJECT
+from generator.settings.values import optional
 
 _MOST = 5
+_STACKS = "SC-${AWS::AccountId}-pp-*"
+"""Names of the stacks that Service Catalog makes."""
+_PRINCIPAL = r"arn:aws[a-z-]*:iam::([0-9]{12}:(role|user|group)/[^\s*?]+|:(role|user|group)/\S+)"
+"""With an account's ID one of them, without it every one that the pattern names, in the account of the portfolio.
+
+https://docs.aws.amazon.com/servicecatalog/latest/dg/API_AssociatePrincipalWithPortfolio.html
+"""
 _TEMPLATE_URL = Setting(
     name="TemplateUrl",
     label="URL of the template",
-    description="The single file that `python -m generator publish` prints. Leave it when you add versions.",
+    description="The single file that `pypiserver-aws publish` prints. Leave it when you add versions.",
     pattern=r"^https://[^?\s]+/[0-9a-f]{32}/pypiserver-single\.yaml$",
-    constraint="must be the URL of the single file that `python -m generator publish` prints",
+    constraint="must be the URL of the single file that `pypiserver-aws publish` prints",
 )
 _VERSION = Setting(
     name="Version",
@@ -44,45 +55,72 @@ _VERSION = Setting(
     description="Name of the first version. Leave it when you add versions.",
     pattern=r"^[A-Za-z0-9._-]{1,50}$",
 )
-_PRINCIPAL_ARNS = Setting(
-    name="PrincipalArns",
-    label="Who may launch the product",
-    description=f"1 to {_MOST} ARNs of IAM roles, users or groups, separated by commas.",
-    pattern=rf"^arn:[^,\s]+(,arn:[^,\s]+){{0,{_MOST - 1}}}$",
-    constraint=f"must be 1 to {_MOST} ARNs, separated by commas, without spaces",
-)
 _PROVIDER = Setting(
     name="ProviderName",
     label="Provider",
     description="Shown as the owner of portfolio and product.",
     default="Platform",
 )
-_COST_CENTERS = Setting(
-    name="CostCenters",
-    label="Cost centers",
-    description=f"Up to {_MOST} values of the tag cost-center to choose from at a launch, separated by commas. A value may exist once in an account and region. Empty: no such tag.",
-    default="",
-    pattern=rf"^([^,\s]+(,[^,\s]+){{0,{_MOST - 1}}})?$",
-    constraint=f"must be up to {_MOST} values, separated by commas, without spaces, or empty",
+_PRINCIPALS = tuple(
+    Setting(
+        name=f"PrincipalArn{index}",
+        label=f"Who may launch the product ({index})",
+        description="ARN of an IAM role, user or group. Without an account's ID it is a pattern with * and ?, e.g. of roles of IAM Identity Center: arn:aws:iam:::role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Developers_*."
+        if index == 1
+        else "As the first, or empty. An ARN stays in its place: to move one, take it away in one update and enter it in the next.",
+        default=None if index == 1 else "",
+        pattern=f"^{_PRINCIPAL}$" if index == 1 else optional(_PRINCIPAL),
+        constraint="must be the ARN of an IAM role, user or group; wildcards only without an account's ID",
+    )
+    for index in range(1, _MOST + 1)
 )
+_COST_CENTERS = tuple(
+    Setting(
+        name=f"CostCenterValue{index}",
+        label=f"Cost center ({index})",
+        description="A value of the tag cost-center to choose from at a launch. It may exist once in an account and region. Without any, launches have no such tag."
+        if index == 1
+        else "As the first.",
+        default="",
+        pattern=r"^[A-Za-z0-9_.:/=+@ -]{0,256}$",
+        constraint="must be a value of a tag, of at most 256 characters, or empty",
+    )
+    for index in range(1, _MOST + 1)
+)
+
+
+def _distinct(parameters: tuple[Setting, ...]) -> dict[str, Any]:
+    """A Rule: no two of ``parameters`` have one value, other than none."""
+
+    def differ(one: Setting, other: Setting) -> dict[str, Any]:
+        empty = {"Fn::Equals": [{"Ref": other.name}, ""]}
+        return {"Fn::Or": [empty, {"Fn::Not": [{"Fn::Equals": [{"Ref": one.name}, {"Ref": other.name}]}]}]}
+
+    return {
+        "Assertions": [
+            {"Assert": differ(one, other), "AssertDescription": f"{one.name} and {other.name} must not be the same."}
+            for one, other in combinations(parameters, 2)
+        ]
+    }
+
+
 _FORM = Form(
-    groups=(Group("Product", (_PROVIDER, _VERSION, _TEMPLATE_URL)), Group("Use", (_PRINCIPAL_ARNS, _COST_CENTERS)))
+    groups=(
+        Group("Product", (_PROVIDER, _VERSION, _TEMPLATE_URL)),
+        Group("Who may launch it", (*_PRINCIPALS, *_COST_CENTERS)),
+        held.GROUP,
+    ),
+    rules={"Principals": _distinct(_PRINCIPALS)},
 )
-_EMPTY = {
-    "ExtraManagedPolicyArns": "permissions of the hosts",
-    "ExtraInstanceProfilePermissions": "permissions of the hosts",
-    "Users": "root on the hosts",
-    "ExtraFiles": "root on the hosts",
-    "CloudinitExtraCommands": "root on the hosts",
-    "AmiId": "root on the hosts",
-    "ExistingFileSystemId": "another team's files",
-}
-"""Parameters that whoever launches could use for more than their own packages, and what for."""
+_DESCRIPTION = (
+    f"{DESCRIPTIONS[SERVICE_CATALOG]}. "
+    "Not in ap-east-2, ap-southeast-5, ap-southeast-7 and mx-central-1, which lack its resource types"
+)
 
 
 def catalog(product: Template) -> dict[str, Template]:
     """The template around ``product``, the single-file edition, by its file name."""
-    edition = Single("service-catalog.yaml", "Private PyPI: Service Catalog portfolio, product and launch role", _FORM)
+    edition = Single(SERVICE_CATALOG, _DESCRIPTION, _FORM)
     stack = edition.stack("Catalog", "")
     offer = _product(stack)
     portfolio = stack.add(
@@ -106,7 +144,10 @@ def catalog(product: Template) -> dict[str, Template]:
     stack.add(LaunchRoleConstraint("LaunchConstraint", **place, RoleArn=role, DependsOn=[association.title]))
     stack.add(
         LaunchTemplateConstraint(
-            "TemplateConstraint", **place, Rules=_rules(Ref(boundary)), DependsOn=[association.title]
+            "TemplateConstraint",
+            **place,
+            Rules=held.rules(stack, product, Ref(boundary)),
+            DependsOn=[association.title],
         )
     )
     _principals(stack, portfolio)
@@ -138,46 +179,41 @@ def _product(stack: Stack) -> CloudFormationProduct:
 
 
 def _principals(stack: Stack, portfolio: Portfolio) -> None:
-    """Who may launch what is in ``portfolio``."""
-    for slot in Slots(_PRINCIPAL_ARNS, "Principal", _MOST).of(stack):
+    """Who may launch what is in ``portfolio``: a parameter for each, as places of a list would shift.
+
+    An association is known by portfolio and principal alone: made anew for one who has it elsewhere, it would be
+    deleted with the other in the update's clean-up.
+    https://docs.aws.amazon.com/servicecatalog/latest/dg/API_AssociatePrincipalWithPortfolio.html
+    """
+    for index, setting in enumerate(_PRINCIPALS, 1):
+        arn = stack.take(setting)
         stack.add(
             PortfolioPrincipalAssociation(
-                f"Principal{slot.index}",
-                **only_if(slot.filled),
+                f"Principal{index}",
+                **only_if(stack.when(held.given(setting)) if setting.default is not None else None),
                 PortfolioId=Ref(portfolio),
-                PrincipalARN=slot.value,
-                PrincipalType="IAM",
+                PrincipalARN=arn,
+                PrincipalType=stack.if_(_has_account(setting), "IAM", "IAM_PATTERN"),
             )
         )
+
+
+def _has_account(arn: Setting) -> When:
+    # Where there is no ARN there would be no fifth part of it.
+    account = Select(4, Split(":", Sub(f"${{{arn.name}}}::::")))
+    return When(f"HasAccount{arn.name}", lambda _stack: Not(Equals(account, "")))
 
 
 def _cost_centers(stack: Stack, portfolio: Portfolio) -> None:
     """The values of the tag ``cost-center``, one of which every launch from ``portfolio`` must carry if there are any."""
-    slots = Slots(_COST_CENTERS, "CostCenter", _MOST)
-    for slot in slots.of(stack):
-        there = only_if(slot.filled or stack.when(slots.has(slot.index)))
-        option = stack.add(TagOption(f"CostCenter{slot.index}", **there, Key="cost-center", Value=slot.value))
+    for index, setting in enumerate(_COST_CENTERS, 1):
+        there = only_if(stack.when(held.given(setting)))
+        option = stack.add(TagOption(f"CostCenter{index}", **there, Key="cost-center", Value=stack.take(setting)))
         stack.add(
             TagOptionAssociation(
-                f"PortfolioCostCenter{slot.index}", **there, ResourceId=Ref(portfolio), TagOptionId=Ref(option)
+                f"PortfolioCostCenter{index}", **there, ResourceId=Ref(portfolio), TagOptionId=Ref(option)
             )
         )
-
-
-def _rules(boundary: Ref) -> Sub:
-    """The roles' ``boundary`` is given, and nothing of ``_EMPTY`` is.
-
-    https://docs.aws.amazon.com/servicecatalog/latest/adminguide/reference-template_constraint_rules.html
-    """
-    assertions = [
-        {"Assert": {"Fn::Equals": [{"Ref": name}, ""]}, "AssertDescription": f"{name} must be empty here: {use}."}
-        for name, use in _EMPTY.items()
-    ]
-    bounded = {
-        "Assert": {"Fn::Equals": [{"Ref": "PermissionsBoundaryArn"}, "${Boundary}"]},
-        "AssertDescription": "PermissionsBoundaryArn must be ${Boundary}.",
-    }
-    return Sub(json.dumps({"HostPermissions": {"Assertions": [bounded, *assertions]}}), Boundary=boundary)
 
 
 def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
@@ -186,11 +222,19 @@ def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
     https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
     """
     trust = Statement(Effect=Allow, Principal=Principal("Service", "servicecatalog.amazonaws.com"), Action=[AssumeRole])
+    zones = Slots(held.HOSTED_ZONE_IDS, "HostedZone", held.MAX_ZONES, least=0)
+    launcher = Deployer(
+        templates=(product,),
+        stacks=_STACKS,
+        boundary=boundary,
+        zones=[slot.only(zone_arn(slot.value)) for slot in zones.of(stack)],
+        locks=False,
+    )
     policies = [
         stack.add(
             ManagedPolicy(
                 f"Launch{name}",
-                PolicyDocument={"Version": "2012-10-17", "Statement": statements(product, services, boundary)},
+                PolicyDocument={"Version": "2012-10-17", "Statement": statements(launcher, services)},
             )
         )
         for name, services in SERVICES.items()
@@ -209,14 +253,10 @@ def _launch_role(stack: Stack, product: Template, boundary: Ref) -> Any:
 
 def _stacks() -> dict[str, Any]:
     """To run the stack itself, and to read the copy of its template and the images' parameters."""
-    own = Sub("arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/SC-${AWS::AccountId}-pp-*/*")
-    images = Sub("arn:${AWS::Partition}:ssm:*:*:parameter/aws/service/ecs/optimized-ami/*")
-    changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
-    stacks = ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": [f"cloudformation:{it}" for it in (*changes, *stacks)], "Resource": [own]},
+            stack_statements(_STACKS),
             {
                 "Effect": "Allow",
                 "Action": ["cloudformation:GetTemplateSummary", "cloudformation:ValidateTemplate"],
@@ -231,7 +271,7 @@ def _stacks() -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["ssm:GetParameters"],
-                "Resource": [images],
+                "Resource": [IMAGE_PARAMETERS],
             },
         ],
     }

@@ -35,16 +35,24 @@ _SHORT_FORMS = {
 }
 """Functions written ``!X``. Those of Rules alone are documented in their long form only."""
 _WIDTH = 120
-_ONE_LINE = 88
+_ONE_LINE = 108
 """A collection of scalars whose text is no longer than this stands on one line."""
-_NUMERIC = re.compile(r"[-+0-9._:eE]+")
-"""Strings that some YAML parser takes for numbers; ``aws cloudformation package`` would drop their quotes."""
+_AMBIGUOUS = re.compile(
+    r"[-+0-9._:e]+|[-+]?0[box][0-9a-f_]+|[0-9]{4}-[0-9]+-[0-9]+.*|[-+]?\.(inf|nan)|[yn~]|yes|no|on|off|=|<<",
+    re.IGNORECASE,
+)
+"""Strings that some reader takes for a number, a time, a truth or a merge: YAML 1.1 and 1.2 know different ones.
+
+https://yaml.org/type/ and https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+_JSON = ("{", "[")
 
 
 def to_yaml(template: Template) -> str:
-    """``template`` as YAML with CloudFormation's short forms.
+    """``template`` as YAML with CloudFormation's short forms: ASCII, and one document to readers of YAML 1.1 and 1.2.
 
-    By libyaml, which PyYAML's wheels bring: it also writes a tagged scalar plain, ``!Ref VpcId``.
+    ASCII, since the AWS CLI reads files in the encoding of the locale. By libyaml, which PyYAML's wheels bring: it also
+    writes a tagged scalar plain, ``!Ref VpcId``.
     """
     source = template.to_dict()
     ordered = {section: source[section] for section in SECTIONS if section in source}
@@ -52,7 +60,7 @@ def to_yaml(template: Template) -> str:
         title: {key: resource[key] for key in _ATTRIBUTES if key in resource}
         for title, resource in source["Resources"].items()
     }
-    text: str = yaml.serialize(_node(ordered), Dumper=yaml.CSafeDumper, width=_WIDTH, allow_unicode=True)
+    text: str = yaml.serialize(_node(ordered), Dumper=yaml.CSafeDumper, width=_WIDTH, allow_unicode=False)
     return HEADER + text
 
 
@@ -64,10 +72,11 @@ def _node(value: Any) -> yaml.Node:
             return short
         pairs = [(_node(str(key)), _node(item)) for key, item in value.items()]
         is_function = any(str(key).startswith("Fn::") for key in value)
-        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=not is_function and _is_short(value))
+        is_short = not is_function and _is_short([it for pair in pairs for it in pair], is_list=False)
+        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=is_short)
     if isinstance(value, list | tuple):
         nodes = [_node(item) for item in value]
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(value))
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, flow_style=_is_short(nodes, is_list=True))
     return _scalar(value)
 
 
@@ -95,12 +104,27 @@ def _scalar(value: Any) -> yaml.ScalarNode:
     if isinstance(value, int | float):
         return yaml.ScalarNode("tag:yaml.org,2002:int", str(value))
     text = str(value)
-    style = "|" if "\n" in text else "'" if _NUMERIC.fullmatch(text) else None
+    # JSON stays on one line: who reads the template as another YAML, or edits it, can break it nowhere.
+    is_block = "\n" in text or (text.startswith(_JSON) and len(text) > _ONE_LINE)
+    style = "|" if is_block else "'" if _AMBIGUOUS.fullmatch(text) else None
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
 
 
-def _is_short(value: dict[str, Any] | list[Any] | tuple[Any, ...]) -> bool:
-    """Whether ``value`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
-    text = str(value)
-    is_plain_list = not isinstance(value, dict) and all(isinstance(item, str | int) for item in value)
-    return "\\n" not in text and (len(text) <= _ONE_LINE or is_plain_list)
+def _is_short(nodes: list[yaml.Node], *, is_list: bool) -> bool:
+    """Whether a collection of ``nodes`` reads best in flow style: on one line, or a plain list wrapped at the page's width."""
+    is_plain_list = is_list and all(isinstance(it, yaml.ScalarNode) and it.style != "|" for it in nodes)
+    return is_plain_list or _width(nodes) <= _ONE_LINE
+
+
+def _width(nodes: list[yaml.Node]) -> int:
+    """Characters of a collection of ``nodes`` on one line; more than any line has, where one cannot stand on it."""
+    total = 2
+    for node in nodes:
+        total += len(node.tag) + 1 if node.tag.startswith("!") else 0
+        if isinstance(node, yaml.ScalarNode):
+            total += 2 + (_WIDTH if node.style == "|" else len(node.value) + (2 if node.style else 0))
+        elif isinstance(node, yaml.SequenceNode):
+            total += 2 + _width(node.value)
+        else:
+            total += 2 + _width([it for pair in node.value for it in pair])
+    return total

@@ -20,12 +20,13 @@ from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
-from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import container, fargate, hosts, tasks
+from generator.language.wiring import Expression, Stack, Wire, after, layer
+from generator.parts import container_program, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 from generator.parts.user_data import user_data
+from server import contract
 
 SCALING_TARGET = 60
 """Percentage of the CPU reserved for the tasks that scaling aims at."""
@@ -71,13 +72,14 @@ def compute(
     ``target_group``: where the load balancer looks for the tasks.
     """
     cluster = _cluster(stack)
+    cluster_name = after(Ref(cluster), stack.if_(conditions.IS_CONTAINER_INSIGHTS, Ref(_insights(stack, cluster)), ""))
     # Who uploaded what is asked after the stack is gone, too.
     task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
     with_hosts = stack.only(conditions.IS_EC2)
     host_logs = log_group(with_hosts, "HostLogs", "hosts")
 
     template = hosts.launch_template(
-        with_hosts, stack.take(host_group), stack.take(host_profile), user_data(stack, Ref(cluster), Ref(host_logs))
+        with_hosts, stack.take(host_group), stack.take(host_profile), user_data(stack, cluster_name, Ref(host_logs))
     )
     group = hosts.auto_scaling_group(with_hosts, template)
     provider = hosts.capacity_provider(with_hosts, cluster, group)
@@ -95,7 +97,9 @@ def compute(
         file_system=stack.take(file_system),
         access_point=stack.take(access_point),
     )
-    service = _service(stack, cluster, provider, association, task, stack.take(target_group), stack.take(task_group))
+    service = _service(
+        stack, cluster_name, provider, association, task, stack.take(target_group), stack.take(task_group)
+    )
     _scaling(stack, cluster, service)
     agent = _log_agent(with_hosts, cluster, association, host_logs)
     return Compute(
@@ -126,9 +130,23 @@ def _cluster(stack: Stack) -> ecs.Cluster:
     )
 
 
+def _insights(stack: Stack, cluster: ecs.Cluster) -> LogGroup:
+    """What Container Insights measures, as a log. ECS writes under this name, and makes the group where it is not there.
+
+    So it has to be there before hosts and tasks, of which ECS measures.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
+    """
+    return log_group(
+        stack.only(conditions.IS_CONTAINER_INSIGHTS),
+        "InsightsLogs",
+        "insights",
+        LogGroupName=Sub("/aws/ecs/containerinsights/${Cluster}/performance"),
+    )
+
+
 def _service(
     stack: Stack,
-    cluster: ecs.Cluster,
+    cluster: Expression,
     provider: ecs.CapacityProvider,
     association: ecs.ClusterCapacityProviderAssociations,
     task: ecs.TaskDefinition,
@@ -140,7 +158,7 @@ def _service(
         ecs.Service(
             "Service",
             DependsOn=[association.title],
-            Cluster=Ref(cluster),
+            Cluster=cluster,
             TaskDefinition=Ref(task),
             CapacityProviderStrategy=stack.if_(
                 conditions.IS_EC2,
@@ -156,7 +174,7 @@ def _service(
             LoadBalancers=[
                 ecs.LoadBalancer(
                     ContainerName=stack.take(settings.SERVICE_NAME),
-                    ContainerPort=container.PORT,
+                    ContainerPort=contract.PORT.default,
                     TargetGroupArn=target_group,
                 )
             ],
@@ -192,8 +210,15 @@ def _capacity(stack: Stack) -> Sub:
 
 
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
-    """May pull the image, write the tasks' log and read the accounts' secrets."""
-    read_secret = Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=[publisher, reader])
+    """May pull the image, write the tasks' log, and read the accounts' secrets and the server's program.
+
+    Whichever program: while one definition follows another, tasks of both start.
+    """
+    programs = f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{container_program.SECRET}*"
+    read_secrets, read_program = (
+        Statement(Effect=Allow, Action=[secretsmanager.GetSecretValue], Resource=secrets)
+        for secrets in ([publisher, reader], [Sub(programs)])
+    )
     return role(
         stack,
         "ExecutionRole",
@@ -201,7 +226,8 @@ def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: 
         trusted=ECS_TASKS,
         managed_policies=[managed("service-role/AmazonECSTaskExecutionRolePolicy")],
         policies=[
-            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secret)),
+            Policy(PolicyName="start-tasks", PolicyDocument=document(may_write(log), read_secrets)),
+            Policy(PolicyName="read-program", PolicyDocument=document(read_program)),
             stack.if_(
                 conditions.HAS_SECRET_KEY,
                 Policy(PolicyName="decrypt-secrets", PolicyDocument=may_use_secret_key(stack, kms.Decrypt)),

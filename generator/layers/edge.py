@@ -11,11 +11,11 @@ from troposphere.wafv2 import WebACLAssociation
 
 from generator import conditions, kinds, settings
 from generator.language.wiring import Expression, Stack, Wire, after, layer, only_if
-from generator.parts import container
 from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
 from generator.parts.records import aliases, certificate_authority, full_name, host_names
 from generator.parts.tags import tags
+from server import contract
 
 IDLE_TIMEOUT = 60
 """Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""
@@ -166,7 +166,7 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
             TargetType=stack.if_(conditions.IS_EC2, "instance", "ip"),
             Protocol="HTTP",
             Port=stack.if_(conditions.IS_INTERNAL, 81, 80),
-            HealthCheckPath=container.HEALTH_PATH,
+            HealthCheckPath=contract.HEALTH_PATH,
             # A task that is unhealthy is replaced, and all are at once in a stall of the file system, which the next
             # ones would not survive either: five minutes of patience.
             HealthCheckIntervalSeconds=30,

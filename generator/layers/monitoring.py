@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import FindInMap, Join, Ref, Select, Split, Sub, cloudwatch
+from troposphere import FindInMap, Ref, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
 from generator.language.wiring import Expression, Stack, Wire, layer
-from generator.parts import dashboard
+from generator.parts import dashboard, names
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
 from generator.parts.log_metrics import log_metrics
@@ -67,7 +67,7 @@ def monitoring(
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     log_metrics(stack, stack.take(logs))
-    arns = alarms(stack, Ref(topic), dimensions)
+    arns = alarms(stack, Ref(topic), dimensions, silent=stack.later(service))
     failures(
         stack,
         Ref(topic),
@@ -80,15 +80,12 @@ def monitoring(
     )
     url = _dashboard(
         stack,
-        dashboard.body(
-            stack,
-            cluster=stack.take(cluster),
-            service=stack.take(service),
-            load_balancer=stack.take(load_balancer_name),
-            target_group=stack.take(target_group_name),
-            file_system=stack.take(file_system),
-            task_logs=stack.take(logs),
-        ),
+        cluster=stack.take(cluster),
+        service=stack.take(service),
+        load_balancer=stack.take(load_balancer_name),
+        target_group=stack.take(target_group_name),
+        file_system=stack.take(file_system),
+        task_logs=stack.take(logs),
     )
     return Monitoring(
         topic=stack.offer("CloudwatchAlarmSnsTopicArn", Ref(topic), "Topic of the alarms and failures."),
@@ -97,23 +94,17 @@ def monitoring(
     )
 
 
-def _dashboard(stack: Stack, body: Sub) -> Expression:
-    """The dashboard, if the operator wants one; gives its URL, or nothing."""
+def _dashboard(stack: Stack, **shown: Expression) -> Expression:
+    """The dashboard of what is ``shown``, if the operator wants one; gives its URL, or nothing."""
     stack.add(
         cloudwatch.Dashboard(
             "Dashboard",
             Condition=stack.when(conditions.HAS_DASHBOARD),
-            DashboardName=_dashboard_name(stack),
-            DashboardBody=body,
+            DashboardName=names.in_account(stack),
+            DashboardBody=dashboard.body(stack, **shown),
         )
     )
     return stack.if_(conditions.HAS_DASHBOARD, _dashboard_url(stack), "")
-
-
-def _dashboard_name(stack: Stack) -> Join:
-    """Unique in the account, across its regions, as names of dashboards have to be."""
-    stack_uuid_start = Select(0, Split("-", Select(2, Split("/", Ref("AWS::StackId")))))
-    return Join("-", [stack.take(settings.SERVICE_NAME), Ref("AWS::Region"), stack_uuid_start])
 
 
 def _dashboard_url(stack: Stack) -> Sub:

@@ -16,12 +16,13 @@ from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.slots import appended
 from generator.language.wiring import Stack, Wire, layer
-from generator.parts import container
 from generator.parts.iam import document, managed, role
 from generator.parts.lists import CIDRS, IPV6_CIDRS
 from generator.parts.rotation import rotation
 from generator.parts.tags import tags
+from server import contract
 
+SERVER_PORT = (contract.PORT.default, contract.PORT.default)
 DYNAMIC_PORTS = (32768, 65535)
 """Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""
 NFS_PORT = 2049
@@ -59,7 +60,7 @@ def security(stack: Stack) -> Security:
             stack.if_(
                 conditions.IS_EC2,
                 _tcp(DYNAMIC_PORTS, "tasks on the hosts", DestinationSecurityGroupId=Ref(hosts)),
-                _tcp((container.PORT, container.PORT), "tasks", DestinationSecurityGroupId=Ref(tasks)),
+                _tcp(SERVER_PORT, "tasks", DestinationSecurityGroupId=Ref(tasks)),
             )
         ],
     )
@@ -74,7 +75,7 @@ def security(stack: Stack) -> Security:
         SecurityGroupIngress(
             "TaskIngress",
             GroupId=Ref(tasks),
-            **_tcp((container.PORT, container.PORT), "the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
+            **_tcp(SERVER_PORT, "the load balancer", SourceSecurityGroupId=Ref(load_balancer)),
         )
     )
     file_system = _file_system_group(stack, hosts, tasks)

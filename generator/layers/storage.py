@@ -13,11 +13,12 @@ from troposphere.iam import Policy, Role, RolePolicy
 
 from generator import conditions, kinds, settings
 from generator.language.wiring import Expression, Stack, Wire, after, layer
-from generator.parts import backups, container
+from generator.parts import backups
 from generator.parts.file_system import file_system_arn, new_file_system
 from generator.parts.iam import ECS_TASKS, document, may_use_secret_key, role
 from generator.parts.lists import SUBNETS
 from generator.parts.tags import tags
+from server import contract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> 
 
 def _access_point(stack: Stack, file_system: Expression) -> AccessPoint:
     """The packages' directory, in which whoever mounts it acts as the image's user."""
-    user = container.USER_ID
+    user = contract.USER_ID
     return stack.add(
         AccessPoint(
             "AccessPoint",

@@ -12,6 +12,7 @@ from generator.operations.exits import Problem
 from generator.operations.publish import publish
 from generator.operations.stacks import find, outputs
 from generator.operations.terminal import Terminal
+from generator.parts.descriptions import SERVICE_CATALOG
 
 
 def publish_version(
@@ -31,7 +32,7 @@ def publish_version(
     still launch, but are marked DEPRECATED. Raises Problem where the version exists, where there is no product, and
     where Service Catalog refuses the template; Declined where the operator lets no bucket be made.
     """
-    stack = find(account.client("cloudformation"), stack_name)
+    stack = find(account, stack_name, [SERVICE_CATALOG])
     product = outputs(stack or {}).get("ProductId")
     if product is None:
         missing = "has no product" if stack else f"does not exist in {account.region}"
@@ -44,7 +45,7 @@ def publish_version(
     if version in [it["Name"] for it in older]:
         raise Problem(f"{product} has a version {version} already, and a version never changes: choose another name")
     bucket = bucket or own_bucket(account, terminal, make=True, yes=yes)
-    published = publish(account, templates, bucket, prefix)
+    published = publish(account, terminal, templates, bucket, prefix)
     url = published.publisher.url(published.single)
     created = service.create_provisioning_artifact(
         ProductId=product,

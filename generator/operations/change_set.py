@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from generator.operations.aws import Client
 from generator.operations.changes import Change, read
+from generator.operations.errors import AWS_ERRORS, explain
 from generator.operations.exits import Problem
+from generator.operations.identity import Stack
 from generator.operations.terminal import Terminal
+from generator.operations.validation import Finding, findings, nested, said
 
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass
 class ChangeSet:
-    """``changes`` is empty where the stack is as the template says; ``stack_id`` and ``arn`` are ARNs."""
+    """``changes`` is empty where the stack is as the template says; ``stack_id`` and ``arn`` are ARNs; ``warnings`` do not
+    keep it from being executed."""
 
     cloudformation: Client
     arn: str
     stack_id: str
-    changes: list[Change]
+    changes: list[Change] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
     executed: bool = False
 
     def execute(self) -> None:
@@ -33,32 +38,26 @@ class ChangeSet:
 
 @contextmanager
 def change_set(
-    cloudformation: Client,
-    terminal: Terminal,
-    stack: dict[str, Any] | None,
-    stack_name: str,
-    url: str,
-    parameters: list[dict[str, Any]],
+    cloudformation: Client, terminal: Terminal, stack: Stack | None, request: Mapping[str, Any]
 ) -> Iterator[ChangeSet]:
-    """The changes from ``stack`` (``None``: there is none) to the template at ``url``.
+    """The changes from ``stack`` (``None``: there is none) to what ``request`` has: members of CreateChangeSet.
 
-    Raises Problem where CloudFormation cannot compare.
+    Raises Problem where CloudFormation cannot compare, or refuses what it has compared.
     """
     is_new = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
     created = cloudformation.create_change_set(
-        StackName=stack_name,
         ChangeSetName=f"deploy-{time.time_ns()}",
         ChangeSetType="CREATE" if is_new else "UPDATE",
-        TemplateURL=url,
-        Parameters=parameters,
         Capabilities=["CAPABILITY_IAM"],
         IncludeNestedStacks=True,
+        **request,
     )
-    made = ChangeSet(cloudformation, created["Id"], created["StackId"], [])
+    made = ChangeSet(cloudformation, created["Id"], created["StackId"])
     try:
-        with terminal.waiting(f"comparing {stack_name} with {url} …"):
-            if _has_changes(cloudformation, made.arn):
+        with terminal.waiting(f"comparing {request['StackName']} with {request['TemplateURL']} …"):
+            if _has_changes(terminal, made):
                 made.changes = list(read(cloudformation, made.arn))
+                made.warnings = _findings(terminal, made)
         yield made
     finally:
         if not made.executed:
@@ -68,27 +67,39 @@ def change_set(
                 cloudformation.delete_stack(StackName=made.stack_id)
 
 
-def _has_changes(cloudformation: Client, arn: str) -> bool:
-    """Wait until the change set is made. Raises Problem where CloudFormation cannot make it."""
+def _has_changes(terminal: Terminal, made: ChangeSet) -> bool:
+    """Wait until the change set is made. Raises Problem where CloudFormation cannot make it, or finds it wrong."""
     while True:
-        described = cloudformation.describe_change_set(ChangeSetName=arn)
+        described = made.cloudformation.describe_change_set(ChangeSetName=made.arn)
         match described["Status"]:
             case "CREATE_COMPLETE":
                 return True
             case "FAILED":
-                reason = described.get("StatusReason", "")
-                if any(text in reason for text in _NO_CHANGES):
+                if _is_unchanged(described):
                     return False
-                raise Problem(f"CloudFormation cannot compare: {_nested_reason(cloudformation, described) or reason}")
+                found = said([it for it in _findings(terminal, made) if it.fails])
+                if found:
+                    raise Problem("\n".join(["CloudFormation refuses it before it changes anything:", *found]))
+                raise Problem(f"CloudFormation cannot compare: {_reason(made.cloudformation, made.arn)}")
         time.sleep(2)
 
 
-def _nested_reason(cloudformation: Client, described: dict[str, Any]) -> str:
-    """Why a nested change set has failed; the parent's own reason is only that it did."""
-    for change in (it["ResourceChange"] for it in described.get("Changes", [])):
-        if change.get("ChangeSetId"):
-            nested = cloudformation.describe_change_set(ChangeSetName=change["ChangeSetId"])
-            reason: str = nested.get("StatusReason", "")
-            if nested["Status"] == "FAILED" and not any(text in reason for text in _NO_CHANGES):
-                return f"{change['LogicalResourceId']}: {_nested_reason(cloudformation, nested) or reason}"
-    return ""
+def _is_unchanged(described: dict[str, Any]) -> bool:
+    return any(text in described.get("StatusReason", "") for text in _NO_CHANGES)
+
+
+def _findings(terminal: Terminal, made: ChangeSet) -> list[Finding]:
+    try:
+        return list(findings(made.cloudformation, made.arn))
+    except AWS_ERRORS as error:
+        terminal.line(f"what CloudFormation's own validation found was not read: {explain(error)}")
+        return []
+
+
+def _reason(cloudformation: Client, arn: str) -> str:
+    """Why a change set has failed; where a nested one did, the parent's own reason is only that it did."""
+    for name, within in nested(cloudformation, arn):
+        described = cloudformation.describe_change_set(ChangeSetName=within)
+        if described["Status"] == "FAILED" and not _is_unchanged(described):
+            return f"{name}: {_reason(cloudformation, within)}"
+    return str(cloudformation.describe_change_set(ChangeSetName=arn).get("StatusReason", "no reason is given"))

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from generator.operations.aws import Client
 from generator.operations.stacks import STACK
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import holds_data
 
-_SIGNS = {"add": "+", "import": "+", "modify": "~", "replace": "!", "maybe replace": "!", "remove": "-"}
+_SIGNS = {"add": "+", "import": "+", "sync": "=", "modify": "~", "replace": "!", "maybe replace": "!", "remove": "-"}
 _STYLES = {"add": "green", "import": "green", "replace": "bold red", "maybe replace": "bold red", "remove": "bold red"}
 
 
@@ -21,8 +21,8 @@ _STYLES = {"add": "green", "import": "green", "replace": "bold red", "maybe repl
 class Change:
     """What happens to one resource.
 
-    ``layer`` is the nested stack's logical ID, empty for the root; ``action`` one of add, import, modify, replace,
-    maybe replace, remove; ``causes`` the properties (those that replace it, where it is replaced), each with the
+    ``layer`` is the nested stack's logical ID, empty for the root; ``action`` one of add, import, sync (what is there stays
+    as it is, and is what the stack knows from then on), modify, replace, maybe replace, remove; ``causes`` the properties (those that replace it, where it is replaced), each with the
     parameter or resource that its new value comes from; ``retained``: what goes out of the stack stays in the account.
     """
 
@@ -42,12 +42,12 @@ class Change:
 def read(cloudformation: Client, change_set: str, layer: str = "") -> Iterator[Change]:
     """The changes of ``change_set`` (an ARN), each nested stack's behind its own."""
     pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
-    for change in (it["ResourceChange"] for page in pages for it in page["Changes"] if it["Type"] == "Resource"):
-        name = change["LogicalResourceId"]
+    for change in (it["ResourceChange"] for page in pages for it in page["Changes"] if "ResourceChange" in it):
+        name = change.get("LogicalResourceId", "")
         yield Change(
             layer=layer,
             name=name,
-            kind=change["ResourceType"],
+            kind=change.get("ResourceType", ""),
             action=_action(change),
             causes=tuple(_causes(change)),
             retained="Retain" in change.get("PolicyAction", ""),
@@ -57,11 +57,16 @@ def read(cloudformation: Client, change_set: str, layer: str = "") -> Iterator[C
 
 
 def _action(change: dict[str, Any]) -> str:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html"""
-    if change["Action"] == "Modify":
+    """None of what is read here is promised: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html"""
+    action = change.get("Action", "")
+    if change.get("ResourceDriftStatus") == "DELETED" and action != "Remove":
+        # It is gone, and is made anew.
+        return "replace"
+    if action == "Modify":
         return {"True": "replace", "Conditional": "maybe replace"}.get(change.get("Replacement", "False"), "modify")
     # Dynamic: CloudFormation cannot tell before it runs.
-    return {"Add": "add", "Import": "import", "Remove": "remove"}.get(change["Action"], "maybe replace")
+    known = {"Add": "add", "Import": "import", "Remove": "remove", "SyncWithActual": "sync"}
+    return known.get(action, "maybe replace")
 
 
 def _causes(change: dict[str, Any]) -> Iterator[str]:
@@ -70,14 +75,14 @@ def _causes(change: dict[str, Any]) -> Iterator[str]:
     seen: dict[str, None] = {}
     for detail in replacing or details:
         target, origin = detail["Target"], detail.get("CausingEntity")
-        name = target.get("Name") or target["Attribute"]
+        name = target.get("Name") or target.get("Attribute", "")
         seen[f"{name} ({origin})" if origin else name] = None
     yield from seen
 
 
 def is_data(change: Change, holders: set[str]) -> bool:
-    """Whether the resource holds data; ``holders`` are the nested stacks (logical IDs) that hold some."""
-    return change.name in (holders if change.kind == STACK else DATA_BEARING)
+    """Whether the resource may hold data; ``holders`` are the nested stacks (logical IDs) that hold some."""
+    return change.name in holders if change.kind == STACK else holds_data(change.name, change.kind)
 
 
 def shown(changes: list[Change]) -> list[Change]:

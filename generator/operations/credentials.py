@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 from generator.operations.aws import Account
@@ -40,14 +43,23 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
         username, password = str(values["username"]), str(values["password"])
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/operations.md says how to "
-            "give it a new value"
+            f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/runbooks/rotate-a-password.md "
+            "says how to give it a new value"
         ) from error
+    if not re.fullmatch("[ -~]+", username + password):
+        raise Problem(
+            f"the secret {given[_SECRETS[user]]} has characters that clients encode in different ways: give {user} a new "
+            "password of printable ASCII"
+        )
     return Credentials(given["PypiServerUrls"].split(",")[0].rstrip("/"), username, password)
 
 
 def write(text: str, path: Path) -> None:
-    """A new file that only its owner can read. Raises Problem where the path is taken or cannot be written."""
+    """A new file that only its owner can read.
+
+    Raises Problem where the path is taken or cannot be written, and where git would take the file into a commit.
+    """
+    _refuse_unignored(path)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
@@ -55,3 +67,20 @@ def write(text: str, path: Path) -> None:
         raise Problem(f"{path} exists: remove it first, or choose another name") from error
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}") from error
+
+
+def _refuse_unignored(path: Path) -> None:
+    """Raises Problem for a path in a repository of git that does not ignore it."""
+    git = ["git", "-C", str(path.parent)]
+    try:
+        # 0: ignored, 1: not, 128: no repository: https://git-scm.com/docs/git-check-ignore#_exit_status
+        if subprocess.run([*git, "check-ignore", "--quiet", "--", path.name], capture_output=True).returncode != 1:
+            return
+        where = [*git, "rev-parse", "--path-format=absolute", "--git-path", "info/exclude"]
+        exclude = subprocess.run(where, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return
+    raise Problem(
+        f"{path}: git would take this password into a commit: write it elsewhere, or let git pass over it by "
+        f"`echo {shlex.quote(path.name)} >> {shlex.quote(exclude)}`"
+    )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 from rich.table import Table
 from rich.text import Text
 
 from generator.operations import leftovers
 from generator.operations.aws import Account
 from generator.operations.exits import DONE, FAILED, Problem
-from generator.operations.stacks import STACK, Resource, get, resources
+from generator.operations.identity import Stack
+from generator.operations.stacks import STACK, Resource, get, parameters, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING, holds_data
 
 _FORCED = {"AccessLogs": "AccessLogForceDestroy", "BackupVault": "BackupsForceDestroy"}
 """Parameters under which a resource goes with the stack."""
@@ -64,33 +62,35 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
     return DONE
 
 
-def _consequences(account: Account, stack: dict[str, Any], has: list[Resource], staying: list[Resource]) -> Table:
+def _consequences(account: Account, stack: Stack, has: list[Resource], staying: list[Resource]) -> Table:
     """What it means to say Yes."""
-    going = Counter(it.layer or "Parent" for it in has if it.kind != STACK and it not in staying)
-    gone = [it.name for it in has if it.name in DATA_BEARING and it not in staying]
+    going = [it for it in has if it.kind != STACK and it not in staying and it.status != "DELETE_COMPLETE"]
+    layers = {it.layer: ", ".join(other.name for other in going if other.layer == it.layer) for it in going}
+    gone = [f"{it.name} ({it.kind})" for it in going if holds_data(it.name, it.kind)]
     grid = Table.grid(padding=(0, 2))
     for name, text in [
         ("account", stack["StackId"].split(":")[4]),
         ("region", account.region),
         ("stack", f"{stack['StackName']} ({stack['StackStatus']})"),
-        ("removes", ", ".join(f"{number} of {layer}" for layer, number in going.items()) or "an empty stack"),
-        *([("data", f"{', '.join(gone)}: deleted with the stack")] if gone else []),
+        *(("removes", f"{layer}: {names}" if layer else names) for layer, names in layers.items()),
+        *([] if going else [("removes", "an empty stack")]),
+        *([("data", f"{', '.join(gone)}: deleted with the stack, unless its template keeps it")] if gone else []),
         *(("stays", f"{it.name}  {it.physical_id}") for it in staying),
     ]:
         grid.add_row(Text(name, "bold"), Text(text))
     return grid
 
 
-def _staying(stack: dict[str, Any], has: list[Resource]) -> list[Resource]:
+def _staying(stack: Stack, has: list[Resource]) -> list[Resource]:
     """The data-bearing resources, which CloudFormation retains, but for those that the operator lets go."""
     if stack["StackStatus"] in ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"):
         return []
-    values = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
+    values = parameters(stack)
     forced = {name for name, parameter in _FORCED.items() if values.get(parameter) == "true"}
     return [it for it in has if it.name in DATA_BEARING and it.name not in forced]
 
 
-def _protections(account: Account, stack: dict[str, Any], has: list[Resource]) -> list[str]:
+def _protections(account: Account, stack: Stack, has: list[Resource]) -> list[str]:
     found = []
     if stack.get("EnableTerminationProtection"):
         found.append("the stack has termination protection")
@@ -106,7 +106,7 @@ def _protected_balancers(account: Account, has: list[Resource]) -> list[str]:
     return [arn for arn, given in attributes.items() if {"Key": _DELETION_PROTECTION, "Value": "true"} in given]
 
 
-def _unprotect(account: Account, stack: dict[str, Any], has: list[Resource]) -> None:
+def _unprotect(account: Account, stack: Stack, has: list[Resource]) -> None:
     if stack.get("EnableTerminationProtection"):
         account.client("cloudformation").update_termination_protection(
             StackName=stack["StackId"], EnableTerminationProtection=False

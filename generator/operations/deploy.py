@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +12,49 @@ from rich.table import Table
 from rich.text import Text
 
 from generator.operations import changes as change_sets
-from generator.operations import leftovers, next_steps
+from generator.operations import leftovers, next_steps, tags
 from generator.operations.aws import Account
 from generator.operations.bucket import own_bucket
 from generator.operations.change_set import ChangeSet, change_set
+from generator.operations.estimate import estimate, offers
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
-from generator.operations.guard import guard, refuse_capacity, refuse_loss
+from generator.operations.guard import guard, refuse_loss, refuse_move, refuse_outage
+from generator.operations.identity import Stack, is_of
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
 from generator.operations.network import refuse_network
-from generator.operations.parameters import arguments, check, check_kept, missing, read, refuse_unwritable, write
-from generator.operations.publish import PARENT, publish
+from generator.operations.parameters import (
+    arguments,
+    check,
+    check_kept,
+    missing,
+    read,
+    refuse_unwritable,
+    tidied,
+    write,
+)
+from generator.operations.publish import publish
 from generator.operations.questions import ask
 from generator.operations.retention import refuse_retention
-from generator.operations.stacks import find, get, resources
+from generator.operations.stacks import STACK, find, get, parameters, resources
 from generator.operations.terminal import Terminal
 from generator.operations.watch import last_event, operation, root_cause, succeeded, watch
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING, holds_data
+from generator.parts.descriptions import PARENT, SINGLE
 
 _NEVER_WORKED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 """States of a stack whose creation or deletion has failed: CloudFormation lets it only be deleted."""
-Stack = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Wish:
     """What the operator asked for.
 
-    ``allowed``: logical IDs of data-bearing resources that may go. ``as_json``: the changes of a dry run as JSON on
-    standard output. ``bucket`` ``None``: one of the account's own.
+    ``allowed``: logical IDs of resources with data that may go, and parameters that may say that the packages are
+    elsewhere. ``as_json``: the changes of a dry run as JSON on standard output. ``bucket`` ``None``: one of the account's
+    own. ``tags`` of the stack, beside those that it has. ``revert_drift``: undo what was done to resources without
+    CloudFormation.
     """
 
     stack_name: str
@@ -54,6 +67,8 @@ class Wish:
     yes: bool = False
     verbose: bool = False
     as_json: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    revert_drift: bool = False
 
 
 def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
@@ -63,50 +78,88 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
     Declined where the operator says No.
     """
     cloudformation = account.client("cloudformation")
-    stack = find(cloudformation, wish.stack_name)
+    stack = find(account, wish.stack_name)
     status = stack["StackStatus"] if stack else "new"
     if stack and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         terminal.line(f"{wish.stack_name} is {status}: watching, nothing new is deployed")
         return _watch(account, terminal, stack["StackId"])
     if stack:
+        refuse_single(account, stack)
         _refuse_broken(account, stack, terminal)
     is_new = status in ("new", "REVIEW_IN_PROGRESS")
-    kept = [] if stack is None or is_new else stack.get("Parameters", [])
-    previous = {it["ParameterKey"]: it["ParameterValue"] for it in kept}
+    if is_new and wish.revert_drift:
+        raise Problem(f"--revert-drift: {wish.stack_name} is not deployed yet, so nothing of it has drifted")
+    previous = parameters(stack)
     if not (wish.yes or wish.dry_run):
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
     declared = form(wish.templates / PARENT)
     given = _given(account, terminal, wish, declared, previous)
-    refuse_capacity(wish.stack_name, given, previous)
+    refuse_outage(wish.stack_name, declared, given, previous)
+    refuse_move(declared, given, previous, wish.allowed)
     refuse_retention(declared, given, previous)
     refuse_keys(account, terminal, given, previous)
     if is_new:
         refuse_network(account, terminal, given)
 
     bucket = wish.bucket or own_bucket(account, terminal, make=not wish.dry_run, yes=wish.yes)
-    with terminal.waiting("publishing the templates …"):
-        published = publish(account, wish.templates, bucket, wish.prefix)
+    published = publish(account, terminal, wish.templates, bucket, wish.prefix)
     url = published.publisher.url(published.parent)
     deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
-    values = arguments(declared, given, previous)
-    with change_set(cloudformation, terminal, stack, wish.stack_name, url, values) as made:
+    with change_set(
+        cloudformation, terminal, stack, _request(wish, stack, url, arguments(declared, given, previous))
+    ) as made:
         if wish.as_json:
             print(json.dumps(_plan(account, wish, status, url, made), indent=2))
+        for warning in made.warnings:
+            terminal.line(f"warning: {warning}", "yellow")
         if not made.changes:
             terminal.line(f"{wish.stack_name} is as the template says: nothing to do")
+            if not wish.dry_run:
+                _protect(account, terminal, made.stack_id)
+            next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
         terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
-        terminal.show(_consequences(account, wish, status, made))
+        costs = estimate({it.name: it.default for it in declared}, given) if is_new else ""
+        terminal.show(_consequences(account, wish, status, made, costs))
         refuse_loss(made.changes, deployed, wish.allowed)
         if wish.dry_run:
             terminal.line("nothing was changed")
             return DONE
         terminal.must_agree(f"Deploy {wish.stack_name}?", yes=wish.yes)
-        if wish.allowed:
+        if not is_new:
             guard(cloudformation, made.stack_id, wish.allowed)
         before = last_event(cloudformation, made.stack_id)
         made.execute()
     return _watch(account, terminal, made.stack_id, before)
+
+
+def refuse_single(account: Account, stack: Stack) -> None:
+    """Raises Problem for a stack of the single file, of which the nested edition would make all anew."""
+    if is_of(account.client("cloudformation"), stack, SINGLE):
+        words = ["--template-file", f"templates/{SINGLE}", "--s3-bucket", "BUCKET", "--capabilities", "CAPABILITY_IAM"]
+        command = shlex.join(["--stack-name", stack["StackName"], *words, *account.options])
+        raise Problem(
+            f"{stack['StackName']} is of {SINGLE}, and this deploys {PARENT}, which would make anew what it has. Update it in "
+            f"the console, in Service Catalog if it is from there, or by `aws cloudformation deploy {command}`"
+        )
+
+
+def _request(wish: Wish, stack: Stack | None, url: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+    """What CreateChangeSet is asked for."""
+    has = tags.merged(stack, wish.tags)
+    return {
+        "StackName": wish.stack_name,
+        "TemplateURL": url,
+        "Parameters": values,
+        **({"Tags": has} if has else {}),
+        **({"DeploymentMode": "REVERT_DRIFT"} if wish.revert_drift else {}),
+    }
+
+
+def _protect(account: Account, terminal: Terminal, stack_id: str) -> None:
+    """Whatever an interrupted deployment, or somebody else, has left of the stack policies."""
+    if mended := guard(account.client("cloudformation"), stack_id):
+        terminal.line(f"the stack policy of {', '.join(mended)} was missing or relaxed, and is set again")
 
 
 def _given(
@@ -117,6 +170,7 @@ def _given(
     ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept and is refused now.
     """
     given = read(wish.parameters) if wish.parameters.exists() or not terminal.live else {}
+    given = tidied(declared, given)
     check(declared, given)
     check_kept(declared, given, previous)
     lacking = missing(declared, given, previous)
@@ -125,17 +179,25 @@ def _given(
     if wish.yes or not terminal.live:
         raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
     refuse_unwritable(wish.parameters)
-    given |= ask(account, terminal, declared, lacking)
+    try:
+        capacities = {} if previous else offers()
+        for answered in ask(account, terminal, declared, lacking, given, capacities):
+            given = answered
+            write(wish.parameters, given)
+    except KeyboardInterrupt:
+        if wish.parameters.exists():
+            terminal.line(f"{wish.parameters} has the answers so far: the same command asks for the rest")
+        raise
     check(declared, given)
-    write(wish.parameters, given)
     terminal.line(f"{wish.parameters} has these values; what it does not name keeps its default")
     return given
 
 
-def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) -> Table:
-    """What it means to say Yes."""
-    lost = [it for it in made.changes if it.loses and it.name in DATA_BEARING]
-    added = [it.name for it in made.changes if it.action == "add" and it.name in DATA_BEARING]
+def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet, costs: str) -> Table:
+    """What it means to say Yes; ``costs`` is empty where it adds none."""
+    held = [it for it in made.changes if it.kind != STACK and holds_data(it.name, it.kind)]
+    lost = [it for it in held if it.loses]
+    added = [it.name for it in held if it.action == "add" and it.name in DATA_BEARING]
     data = ["what holds data is neither replaced nor removed"] if not lost else []
     data = [f"{', '.join(added)}: they outlive the stack"] if added else data
     data += [f"{it.name} ({it.action}){', the old one stays in the account' if it.retained else ''}" for it in lost]
@@ -147,7 +209,7 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) ->
         "stack": f"{wish.stack_name} ({status})",
         "changes": change_sets.count(made.changes),
         "data": "; ".join(data),
-        **({"costs": "billed from its creation on, README.md has what it costs"} if status == "new" else {}),
+        **({"costs": costs} if costs else {}),
     }.items():
         grid.add_row(Text(name, "bold"), Text(text))
     return grid
@@ -155,7 +217,7 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet) ->
 
 def _plan(account: Account, wish: Wish, status: str, url: str, made: ChangeSet) -> dict[str, Any]:
     """``deploy --dry-run --json``: see docs/commands.md."""
-    changes = [{**asdict(it), "data": it.name in DATA_BEARING} for it in change_sets.shown(made.changes)]
+    changes = [{**asdict(it), "data": holds_data(it.name, it.kind)} for it in change_sets.shown(made.changes)]
     return {
         "account": made.stack_id.split(":")[4],
         "region": account.region,
@@ -163,6 +225,7 @@ def _plan(account: Account, wish: Wish, status: str, url: str, made: ChangeSet) 
         "status": status,
         "template": url,
         "changes": changes,
+        "warnings": [str(it) for it in made.warnings],
     }
 
 

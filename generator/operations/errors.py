@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 __all__ = [
     "AWS_ERRORS",
+    "DENIED",
     "ClientError",
     "NotAWS",
     "code",
@@ -26,7 +27,7 @@ AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 _THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 _GATEWAY = ("502", "503", "504", "407")
 """A status instead of a code: whoever answered does not speak the service's protocol."""
 
@@ -118,7 +119,7 @@ def _explain_answer(error: Any) -> str:
             return f"AWS does not know these credentials ({name}): look at the profile, the region and the clock"
         case name if name in _THROTTLED:
             return f"AWS throttles {error.operation_name} even after ten attempts: wait a minute, then run this again"
-        case name if name in _DENIED:
+        case name if name in DENIED:
             return f"these credentials may not {error.operation_name}: {message or 'access denied'}"
         case name if name in _GATEWAY:
             return f"{error.operation_name} was answered by {name}{f' {message}' if message else ''}: {_NETWORK}"

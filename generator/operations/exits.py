@@ -10,6 +10,8 @@ REFUSED = 2
 """The command or AWS's configuration here was wrong, or it would have done harm: nothing was changed."""
 DECLINED = 3
 """The operator answered No: nothing was changed."""
+NO_PACKAGES = 4
+"""``import`` alone: complete, but for what is no package, which pip and uv would not install either."""
 INTERRUPTED = 130
 """Ctrl-C. What CloudFormation or AWS Backup had begun goes on."""
 

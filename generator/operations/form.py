@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ class Parameter:
             return f"must be a number from {self.minimum or 0:g}{most}"
         return "must not be empty" if self.default is None and not (value or self.pattern) else ""
 
+    def tidied(self, value: str) -> str:
+        """What was meant, where it is plain and ``value`` would be refused.
+
+        Blanks around a list's items go, and an address alone becomes the range of it.
+        """
+        items = [it.strip() for it in value.split(",")]
+        listed = ",".join(items)
+        if self.type.startswith(("List<", "AWS::")):
+            return listed
+        meant = (value, value.strip(), listed, ",".join(_range_of(it) for it in items))
+        return next((it for it in meant if not self.refusal(it)), value)
+
     def _within(self, value: str) -> bool:
         try:
             number = float(value)
@@ -52,6 +65,14 @@ class Parameter:
             return False
         least, most = self.minimum, self.maximum
         return (least is None or number >= least) and (most is None or number <= most)
+
+
+def _range_of(text: str) -> str:
+    """``text``, as a range where it is an address: ``192.0.2.1/32``."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        return text
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,9 +1,9 @@
-"""The server's credentials in the forms that clients read."""
+"""The server's credentials in the forms that clients read, whatever printable character of ASCII is in them."""
 
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,19 +54,32 @@ def _pdm(it: Credentials) -> str:
 
 
 def _env(it: Credentials) -> str:
-    return _exports(
-        PIP_INDEX_URL=it.index,
-        UV_DEFAULT_INDEX=it.index,
-        UV_INDEX_PRIVATE_USERNAME=it.username,
-        UV_INDEX_PRIVATE_PASSWORD=it.password,
-    )
+    # Not UV_DEFAULT_INDEX: it would take the place of PyPI in projects that need both.
+    return _exports(UV_INDEX_PRIVATE_USERNAME=it.username, UV_INDEX_PRIVATE_PASSWORD=it.password)
 
 
 def _netrc(it: Credentials) -> str:
-    return f"machine {urlsplit(it.url).hostname}\nlogin {it.username}\npassword {it.password}\n"
+    username, password = (_netrc_token(text) for text in (it.username, it.password))
+    return f"machine {urlsplit(it.url).hostname}\nlogin {username}\npassword {password}\n"
+
+
+def _netrc_token(text: str) -> str:
+    """Quoted only where it has to be: Python before 3.11 and curl before 7.84 take quotes for a part of it.
+
+    https://everything.curl.dev/usingcurl/netrc.html
+    """
+    if not re.search(r"""[\s"\\]""", text):
+        return text
+    escaped = re.sub(r"""(["\\])""", r"\\\1", text)
+    return f'"{escaped}"'
 
 
 def _pypirc(it: Credentials) -> str:
+    if it.password != it.password.strip():
+        raise Problem(
+            "a .pypirc loses the blank that this password begins or ends with: take --format twine, or give the "
+            "account a new password"
+        )
     return (
         "[distutils]\nindex-servers = private\n\n"
         f"[private]\nrepository = {it.url}/\nusername = {it.username}\npassword = {it.password}\n"
@@ -94,8 +107,16 @@ def _json(it: Credentials) -> str:
 
 
 def _exports(**values: str) -> str:
-    """Lines for a shell."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+    """Lines for sh, bash, zsh and fish."""
+    return "".join(f"export {name}={_quoted(value)}\n" for name, value in values.items())
+
+
+def _quoted(value: str) -> str:
+    """Not as by shlex: fish takes a backslash between single quotes for an escape, and a POSIX shell does not."""
+    if re.fullmatch(r"[\w@%+:,./-]+", value, re.ASCII):
+        return value
+    pieces = re.split(r"""(['\\])""", value)
+    return "".join(f"\\{it}" if it in ("'", "\\") else f"'{it}'" for it in pieces if it)
 
 
 class Format(StrEnum):

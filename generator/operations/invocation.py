@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shlex
+import shutil
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+NAME = "pypiserver-aws"
+_DISTRIBUTION = "cloudformation-aws-pypiserver"
+_CACHE_OF_UVX = ("archive-v0", "environments-v2")
+"""Folders of uv's cache in which ``uvx`` makes its environments, which are in nobody's PATH."""
 
 
 def called_as() -> str:
-    """Words for a shell in the same directory. `bin/pypiserver-aws` gives its own name."""
-    if given := os.environ.get("GENERATOR_PROGRAM"):
-        return given
-    python, here = Path(sys.executable), Path.cwd()
-    return shlex.join([str(python.relative_to(here) if python.is_relative_to(here) else python), "-m", "generator"])
+    """Words for a shell in the same directory."""
+    program = Path(sys.argv[0])
+    if program.name != NAME:
+        return shlex.join([_seen_from_here(Path(sys.executable)), "-m", "generator"])
+    if source := _source_for_uvx():
+        return shlex.join(["uvx", "--from", source, NAME])
+    found = shutil.which(NAME)
+    return NAME if found and Path(found).samefile(program) else shlex.join([_seen_from_here(program)])
+
+
+def _source_for_uvx() -> str:
+    """What ``uvx --from`` got, empty where it was not ``uvx`` that called.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    if not {*_CACHE_OF_UVX} & {*Path(sys.prefix).parts}:
+        return ""
+    try:
+        direct = distribution(_DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        direct = None
+    url = json.loads(direct)["url"] if direct else _DISTRIBUTION
+    if not url.startswith("file:"):
+        return url
+    path = _seen_from_here(Path(unquote(urlsplit(url).path)))
+    # A word alone would be the name of a package.
+    return path if path.startswith((".", "/")) else f"./{path}"
+
+
+def _seen_from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from generator.operations.aws import Account
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import form
-from generator.operations.publish import PARENT
 from generator.operations.terminal import Terminal
+from generator.parts.descriptions import PARENT
 
 _TOOLS = {
     "crane": (["crane", "copy", "{source}", "{target}"], ["crane", "digest", "{target}"]),
@@ -42,19 +42,20 @@ def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *
     Repositories that are missing are made, with tags that cannot be moved; what is there already is copied again only
     if its tag is not. Raises Problem where no program of ``_TOOLS`` is installed, and Declined.
     """
-    tool = next((name for name in _TOOLS if shutil.which(name)), None)
+    tool = next((name for name in _TOOLS if _is_installed(name)), None)
     if tool is None:
-        raise Problem(f"none of {', '.join(_TOOLS)} is installed, one of which has to copy the images")
+        raise Problem(f"none of {', '.join(_TOOLS)} with its buildx is installed, one of which has to copy the images")
     terminal.must_agree(f"Copy two images into the registry of {account.number} in {account.region}?", yes=yes)
     lines = []
     with _credentials(account) as environment:
-        for parameter, source in _sources(templates).items():
+        sources = _sources(templates)
+        for number, (parameter, source) in enumerate(sources.items(), 1):
             name, _, tag = source.rpartition("/")[2].partition(":")
             repository = _repository(account, f"{prefix}{name}")
             target = f"{repository}:{tag}"
             copy, digest = ([it.format(source=source, target=target) for it in words] for words in _TOOLS[tool])
             if not _has(account, f"{prefix}{name}", tag):
-                with terminal.waiting(f"copying {source} …"):
+                with terminal.waiting(f"copying {source} by {tool}, {number} of {len(sources)} …"):
                     if not _run(terminal, copy, environment):
                         return FAILED
             found = subprocess.run(digest, env=environment, stdout=subprocess.PIPE, text=True)
@@ -65,6 +66,13 @@ def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *
     for line in lines:
         terminal.verbatim(line)
     return DONE
+
+
+def _is_installed(tool: str) -> bool:
+    """Of docker, with the plugin that copies: without it docker prints its usage, and changes nothing."""
+    if not shutil.which(tool):
+        return False
+    return tool != "docker" or not subprocess.run([tool, "buildx", "version"], capture_output=True).returncode
 
 
 def _sources(templates: Path) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""What to do with a server that is deployed: its addresses, the credentials, a first upload and install."""
+"""What to do with a server that is deployed: its addresses, the credentials, a first upload and install, what is left."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from generator.operations.aws import Account
+from generator.operations.errors import AWS_ERRORS, explain
 from generator.operations.invocation import called_as
 from generator.operations.stacks import outputs
 from generator.operations.terminal import Terminal
@@ -42,3 +44,42 @@ def show(account: Account, terminal: Terminal, stack: dict[str, Any]) -> None:
         terminal.line(f"{purpose}:", "bold")
         for line in lines:
             terminal.verbatim(f"  {line}")
+    if left := list(_left(account, stack)):
+        terminal.line("not set up yet:", "bold")
+        for line in left:
+            terminal.line(f"  {line}")
+
+
+def _left(account: Account, stack: dict[str, Any]) -> Iterator[str]:
+    """A line for each thing that a deployment cannot do by itself. What may not be read is taken for done."""
+    given = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
+    for check in (_alarms, _jobs):
+        try:
+            yield from check(account, stack, given)
+        except AWS_ERRORS as error:
+            yield f"perhaps more: {explain(error)}"
+
+
+def _alarms(account: Account, stack: dict[str, Any], given: dict[str, str]) -> Iterator[str]:
+    topic = outputs(stack).get("CloudwatchAlarmSnsTopicArn", "")
+    found = account.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] if topic else []
+    # https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
+    waiting = [it["Endpoint"] for it in found if it["SubscriptionArn"] == "PendingConfirmation"]
+    if waiting:
+        yield f"alarms: {', '.join(waiting)} has to confirm a message of AWS Notifications"
+    if not found and not given.get("AlarmTopicArns"):
+        yield "alarms: nobody gets them; give AlarmEmails or AlarmTopicArns"
+
+
+def _jobs(account: Account, stack: dict[str, Any], given: dict[str, str]) -> Iterator[str]:
+    """By tokens, by readers of the secrets, or by a stack of templates/ci-access.yaml."""
+    if given.get("Tokens") == "true" or given.get("SecretReaders"):
+        return
+    secrets = {outputs(stack).get(name) for name in ("PypiUserSecretArn", "ReaderSecretArn")} - {None}
+    pages = account.client("cloudformation").get_paginator("describe_stacks").paginate()
+    for other in (it for page in pages for it in page["Stacks"]):
+        if secrets & {
+            it.get("ParameterValue") for it in other.get("Parameters", []) if it["ParameterKey"] == "SecretArn"
+        }:
+            return
+    yield "CI: jobs have no access of their own; docs/ci.md gives it without a stored password, docs/tokens.md by tokens"

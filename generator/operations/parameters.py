@@ -106,6 +106,12 @@ def missing(form: list[Parameter], given: dict[str, str], previous: Collection[s
     return [it for it in required if it.name not in known and INSTEAD.get(it.name) not in known]
 
 
+def tidied(form: list[Parameter], given: dict[str, str]) -> dict[str, str]:
+    """``given``, with each value as it was meant: see ``Parameter.tidied``."""
+    by_name = {it.name: it for it in form}
+    return {name: by_name[name].tidied(value) if name in by_name else value for name, value in given.items()}
+
+
 def check(form: list[Parameter], given: dict[str, str]) -> None:
     """Raises Problem with a line for each name that the form does not have and each value that it refuses."""
     by_name = {it.name: it for it in form}

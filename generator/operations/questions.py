@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
@@ -14,39 +14,57 @@ from generator.operations.terminal import Terminal
 _ELSEWHERE = "a zone in another account"
 
 
-def ask(account: Account, terminal: Terminal, form: list[Parameter], lacking: list[Parameter]) -> dict[str, str]:
-    """Values for ``lacking``, and for the optional ones that follow from an answer.
+def ask(
+    account: Account,
+    terminal: Terminal,
+    form: list[Parameter],
+    lacking: list[Parameter],
+    given: dict[str, str],
+    capacities: dict[str, dict[str, str]],
+) -> Iterator[dict[str, str]]:
+    """The values ``given`` with one answer more, after each: for ``lacking``, and what follows from an answer.
+
+    First one of ``capacities``, values by what is shown of them, as no update changes between them; empty: that is settled.
 
     Raises Problem where the account has nothing to choose from, and KeyboardInterrupt.
     """
     by_name = {it.name: it for it in form}
-    answers: dict[str, str] = {}
+    if capacities and "Capacity" not in given:
+        terminal.line(
+            "List prices of us-east-1 for two tasks or hosts; packages, backups and traffic come by use.", "dim"
+        )
+        given = given | terminal.choice("Capacity", capacities)
+        yield given
     for parameter in lacking:
-        match parameter.name:
-            case "VpcId":
-                answers["VpcId"] = _vpc(account, terminal)
-            case "LoadBalancerSubnets":
-                answers["LoadBalancerSubnets"] = _subnets(account, terminal, parameter, answers, least=2)
-            case "AsgSubnets":
-                answers["AsgSubnets"] = _subnets(account, terminal, parameter, answers, least=1)
-            case "HostedZoneName":
-                answers |= _zone(account, terminal, by_name)
-            case name if name in INSTEAD:
-                answers[name] = _text(terminal, parameter, may_be_empty=True)
-                if not answers[name]:
-                    answers[INSTEAD[name]] = _text(terminal, by_name[INSTEAD[name]])
-            case _:
-                answers[parameter.name] = _text(terminal, parameter)
-    return answers
+        given = given | _answer(account, terminal, by_name, parameter, given)
+        yield given
+
+
+def _answer(
+    account: Account, terminal: Terminal, form: dict[str, Parameter], parameter: Parameter, given: dict[str, str]
+) -> dict[str, str]:
+    match parameter.name:
+        case "VpcId":
+            return {"VpcId": _vpc(account, terminal)}
+        case "LoadBalancerSubnets":
+            return {parameter.name: _subnets(account, terminal, parameter, given, least=2)}
+        case "AsgSubnets":
+            return {parameter.name: _subnets(account, terminal, parameter, given, least=1)}
+        case "HostedZoneName":
+            return _zone(account, terminal, form)
+        case name if name in INSTEAD:
+            answer = _text(terminal, parameter, may_be_empty=True)
+            return {name: answer} if answer else {name: "", INSTEAD[name]: _text(terminal, form[INSTEAD[name]])}
+    return {parameter.name: _text(terminal, parameter)}
 
 
 def _text(terminal: Terminal, parameter: Parameter, *, may_be_empty: bool = False) -> str:
     terminal.line(parameter.description, "dim")
 
-    def check(answer: str) -> bool | str:
-        return parameter.refusal(answer.strip()) or (bool(answer.strip()) or may_be_empty or "must not be empty")
+    def check(answer: str) -> str:
+        return parameter.refusal(parameter.tidied(answer)) or ("" if answer or may_be_empty else "must not be empty")
 
-    return terminal.text(parameter.label, check)
+    return parameter.tidied(terminal.text(parameter.label, check))
 
 
 def _vpc(account: Account, terminal: Terminal) -> str:
@@ -56,14 +74,14 @@ def _vpc(account: Account, terminal: Terminal) -> str:
     return terminal.choice("VPC", {it.label: it.id for it in found})
 
 
-def _subnets(account: Account, terminal: Terminal, parameter: Parameter, answers: dict[str, str], *, least: int) -> str:
+def _subnets(account: Account, terminal: Terminal, parameter: Parameter, given: dict[str, str], *, least: int) -> str:
     """Ticked at first: for the load balancer public ones, for the hosts private ones in the same zones."""
-    vpc = answers.get("VpcId") or _vpc(account, terminal)
+    vpc = given.get("VpcId") or _vpc(account, terminal)
     found = subnets(account, vpc)
     if len({it.zone for it in found}) < least:
         raise Problem(f"{vpc} has subnets in fewer than {least} Availability Zones")
     for_balancer = parameter.name == "LoadBalancerSubnets"
-    balancer = answers.get("LoadBalancerSubnets", "").split(",")
+    balancer = given.get("LoadBalancerSubnets", "").split(",")
     zones_of_balancer = {it.zone for it in found if it.id in balancer}
     preferred = [it for it in found if it.public == for_balancer and (for_balancer or it.zone in zones_of_balancer)]
     first_of_zone = {it.zone: it.label for it in reversed(preferred)}
@@ -72,12 +90,12 @@ def _subnets(account: Account, terminal: Terminal, parameter: Parameter, answers
     return ",".join(it.id for it in chosen)
 
 
-def _check_zones(least: int) -> Callable[[list[Subnet]], bool | str]:
-    def check(chosen: list[Subnet]) -> bool | str:
+def _check_zones(least: int) -> Callable[[list[Subnet]], str]:
+    def check(chosen: list[Subnet]) -> str:
         different = {it.zone for it in chosen}
         if len(different) < len(chosen):
             return "one subnet in each Availability Zone"
-        return True if len(different) >= least else f"at least {least}, in different Availability Zones"
+        return "" if len(different) >= least else f"at least {least}, in different Availability Zones"
 
     return check
 

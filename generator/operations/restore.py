@@ -231,7 +231,7 @@ def _show_where(account: Account, terminal: Terminal, wish: Wish, recovery_point
     terminal.line(f"restored into {identity}", "bold")
     terminal.line(
         "Its files are in a directory aws-backup-restore_… at its root. AWS names that directory to nobody: "
-        'look, as docs/operations.md has it ("Restore"), then let the stack serve from it:'
+        "look, as docs/runbooks/restore.md has it, then let the stack serve from it:"
     )
     where = ("--directory", "DIRECTORY")
     terminal.verbatim(f"  {command(account, wish.stack_name, recovery_point, wish.vault, *where)}")

@@ -10,12 +10,13 @@ from typing import Any
 
 from generator.operations import parameters, restore
 from generator.operations.aws import Account, Client
-from generator.operations.deploy import Wish, deploy
+from generator.operations.deploy import Wish, deploy, refuse_single
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import DONE, Problem
 from generator.operations.stacks import get, outputs, resources
+from generator.operations.stacks import parameters as values_of
 from generator.operations.terminal import Terminal
-from generator.parts.data_bearing import VAULT_TAG
+from generator.parts.data_bearing import LOCATION, VAULT_TAG
 
 _RESTORED = "aws-backup-restore_[A-Za-z0-9._:-]+"
 _DIRECTORY = re.compile(rf"/?({_RESTORED})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._:-]+)*)/?")
@@ -43,7 +44,8 @@ def serve(account: Account, terminal: Terminal, wish: Wish, restored: restore.Wi
     if not matched:
         raise Problem(f"--directory {directory}: the directory that AWS Backup makes is named aws-backup-restore_…")
     stack = get(account, wish.stack_name)
-    previous = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
+    refuse_single(account, stack)
+    previous = values_of(stack)
     live = outputs(stack)["FileSystemId"]
     recovery_point = restored.recovery_point or ""
     new = _restored(account, recovery_point, live)
@@ -61,8 +63,7 @@ def serve(account: Account, terminal: Terminal, wish: Wish, restored: restore.Wi
     file = wish.parameters.with_name(f"{wish.parameters.stem}.restored.json")
     parameters.write(file, {**parameters.read(wish.parameters), **chosen})
     terminal.line(f"{file} has the parameters of {wish.parameters}, and {', '.join(chosen)} of what is restored")
-    leaving = frozenset(it.name for it in has if it.name == "FileSystem")
-    done = deploy(account, terminal, replace(wish, parameters=file, allowed=leaving))
+    done = deploy(account, terminal, replace(wish, parameters=file, allowed=frozenset({"FileSystem", *LOCATION})))
     if done == DONE and not wish.dry_run:
         _show_what_is_where(
             terminal, file, wish.parameters, new=new, path=path, old=live, old_path=previous["PackagesPath"]

@@ -1,14 +1,14 @@
-"""Stacks as they are deployed: the one that the operator named, and those nested in it."""
+"""Stacks as they are deployed: the one that the operator named, if it is of these templates, and those nested in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from generator.operations.aws import Account, Client
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
+from generator.operations.identity import SERVER, Stack, refuse_other
 
 STACK = "AWS::CloudFormation::Stack"
 
@@ -24,28 +24,40 @@ class Resource:
     status: str
 
 
-def find(cloudformation: Client, stack_name: str) -> dict[str, Any] | None:
-    """The stack's description, ``None`` where there is none."""
+def find(account: Account, stack_name: str, templates: Collection[str] = SERVER) -> Stack | None:
+    """What DescribeStacks says of the stack, ``None`` where there is none.
+
+    ``templates`` are those that it may be of, by default the server's two editions. Raises Problem where it is another's.
+    """
+    cloudformation = account.client("cloudformation")
     try:
         stacks = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
     except ClientError as error:
         if code(error) == "ValidationError" and "does not exist" in str(error):
             return None
         raise
-    found: dict[str, Any] = stacks[0]
+    found: Stack = stacks[0]
+    refuse_other(cloudformation, found, templates)
     return found
 
 
-def get(account: Account, stack_name: str) -> dict[str, Any]:
-    """The stack's description. Raises Problem where there is none."""
-    found = find(account.client("cloudformation"), stack_name)
+def get(account: Account, stack_name: str) -> Stack:
+    """What DescribeStacks says of the server's stack. Raises Problem where there is none, or it is another's."""
+    found = find(account, stack_name)
     if found is None:
         raise Problem(f"there is no stack {stack_name} in {account.region}: look at the name and the region")
     return found
 
 
-def outputs(stack: dict[str, Any]) -> dict[str, str]:
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+def outputs(stack: Stack) -> dict[str, str]:
+    return {it["OutputKey"]: it.get("OutputValue", "") for it in stack.get("Outputs", [])}
+
+
+def parameters(stack: Stack | None) -> dict[str, str]:
+    """The values that the stack has; none before its creation, of which a stack in review has the change set alone."""
+    if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return {}
+    return {it["ParameterKey"]: it.get("ParameterValue", "") for it in stack.get("Parameters", [])}
 
 
 def resources(cloudformation: Client, stack_id: str, layer: str = "") -> Iterator[Resource]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +77,16 @@ class Terminal:
         with self._console.status(Text(text)):
             yield
 
+    def steps(self, doing: str, items: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+        """Each of ``items`` by its name, while a live terminal shows what is done to which, and how many there are."""
+        if not self.live:
+            yield from items.items()
+            return
+        with self._console.status("") as status:
+            for number, (name, item) in enumerate(items.items(), 1):
+                status.update(Text(f"{doing} {name}, {number} of {len(items)} …"))
+                yield name, item
+
     def must_agree(self, question: str, *, yes: bool, instead: str = "add --yes") -> None:
         """Raises Declined where the operator says No, and Problem where nobody is there to be asked; ``yes``: agreed."""
         if yes:
@@ -92,11 +102,19 @@ class Terminal:
         if not self.live:
             raise Problem(f"nobody to ask, as this is not a terminal: {instead}")
 
-    def text(self, question: str, check: Callable[[str], bool | str], default: str = "") -> str:
-        """An answer for which ``check`` gives True; a text says what is wrong with any other."""
+    def text(self, question: str, check: Callable[[str], str]) -> str:
+        """An answer without blanks around it, for which ``check`` says nothing; what it says is shown, and asked again.
+
+        Not by questionary's own validation, whose one line is cut where the terminal is narrow.
+        """
         import questionary
 
-        return str(questionary.text(question, default=default, validate=check).unsafe_ask()).strip()
+        answer = ""
+        while True:
+            answer = str(questionary.text(question, default=answer).unsafe_ask()).strip()
+            if not (said := check(answer)):
+                return answer
+            self.line(said, "red")
 
     def choice(self, question: str, offers: dict[str, T]) -> T:
         """The value of the chosen offer, by what is shown of it. At least one."""
@@ -105,18 +123,18 @@ class Terminal:
         return offers[questionary.select(question, choices=list(offers)).unsafe_ask()]
 
     def choices(
-        self, question: str, offers: dict[str, T], chosen: Sequence[str], check: Callable[[list[T]], bool | str]
+        self, question: str, offers: dict[str, T], chosen: Sequence[str], check: Callable[[list[T]], str]
     ) -> list[T]:
-        """As ``choice``, any number for which ``check`` gives True; ``chosen`` are ticked at first."""
+        """As ``choice``, any number for which ``check`` says nothing; ``chosen`` are ticked at first."""
         import questionary
 
-        choices = [questionary.Choice(title, checked=title in chosen) for title in offers]
-
-        def checked(titles: list[str]) -> bool | str:
-            return check([offers[title] for title in titles])
-
-        answer = questionary.checkbox(question, choices=choices, validate=checked).unsafe_ask()
-        return [offers[title] for title in answer]
+        while True:
+            choices = [questionary.Choice(title, checked=title in chosen) for title in offers]
+            chosen = questionary.checkbox(question, choices=choices).unsafe_ask()
+            answer = [offers[title] for title in chosen]
+            if not (said := check(answer)):
+                return answer
+            self.line(said, "red")
 
 
 def terminal(*, as_json: bool = False) -> Terminal:

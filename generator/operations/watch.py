@@ -20,6 +20,7 @@ from generator.operations.terminal import Terminal
 POLL_SECONDS = 5
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE")
+_REFUSED = ("HOOK_COMPLETE_FAILED", "HOOK_FAILED")
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 """Reasons of what failed only because something else had."""
 
@@ -100,25 +101,30 @@ def _since_start(cloudformation: Client, stack_id: str, after: str) -> Iterator[
             if event["EventId"] == after:
                 return
             yield event
-            if event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] in _STARTS:
+            if event.get("PhysicalResourceId") == stack_id and event.get("ResourceStatus") in _STARTS:
                 return
 
 
 def _with_nested(cloudformation: Client, stack_id: str, raw: list[dict[str, Any]], path: str) -> Iterator[Event]:
+    """Of an event only its IDs, its stack and its time are promised; what has neither name nor status says nothing.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
+    """
     begin = raw[-1]["Timestamp"]
     nested: dict[str, str] = {}
     # Oldest first also among events of one moment.
     for event in reversed(raw):
-        own = event.get("PhysicalResourceId") == stack_id
-        name = event["LogicalResourceId"]
+        physical, kind = event.get("PhysicalResourceId", ""), event.get("ResourceType", "")
+        own, name = physical == stack_id, event.get("LogicalResourceId", "")
         where = path if own else f"{path}/{name}" if path else name
+        refused_by_hook = not own and event.get("HookStatus") in _REFUSED and event.get("HookFailureMode") != "WARN"
+        status = event["HookStatus"] if refused_by_hook else event.get("ResourceStatus", "")
+        reason = event.get("HookStatusReason" if refused_by_hook else "ResourceStatusReason", "")
         # A nested stack's own events repeat what its parent says of it.
-        if not (own and path):
-            reason = event.get("ResourceStatusReason", "")
-            physical = event.get("PhysicalResourceId", "")
-            yield Event(where, event["ResourceType"], event["ResourceStatus"], reason, event["Timestamp"], physical)
-        if event["ResourceType"] == STACK and not own and event.get("PhysicalResourceId"):
-            nested[event["PhysicalResourceId"]] = where
+        if status and (name or own) and not (own and path):
+            yield Event(where, kind, status, reason, event["Timestamp"], physical)
+        if kind == STACK and not own and physical:
+            nested[physical] = where
     for child_id, where in nested.items():
         pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=child_id)
         found = []

@@ -1,109 +1,71 @@
 """A package index, ours or another, as its clients use it: pages and files are read, files uploaded.
 
-Nothing that an index says is believed further than it has to be: answers are bounded, files are checked against the
-hashes of their page, and credentials go to the index's own origin alone, wherever links and redirects lead.
+Nothing that an index says is believed further than it has to be: answers are bounded, and files are checked against the
+hashes of their page.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from os import SEEK_END
-from threading import Event
-from typing import IO, Any, TypeVar
+from threading import Lock
+from typing import IO, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from packaging.utils import InvalidName, canonicalize_name
-from pypi_simple import (
-    ACCEPT_ANY,
-    DistributionPackage,
-    IndexPage,
-    ProjectPage,
-    UnsupportedRepoVersionError,
-)
-from requests.auth import HTTPBasicAuth
-from requests.exceptions import InvalidSchema, InvalidURL
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped] # it has no types
-from urllib3.exceptions import HTTPError as ConnectionBroken
 
-T = TypeVar("T")
+from generator.packages import pages
+from generator.packages.filenames import project_of
+from generator.packages.pages import File, Page
+from generator.packages.transport import (
+    Damaged,
+    Failed,
+    Stopped,
+    Transport,
+    Unreachable,
+    date,
+    origin,
+    reason,
+    without_query,
+)
 
 PAGE_BYTES = 64 << 20
 FILE_BYTES = 5 << 30
-CHUNK_BYTES = 1 << 20
-TIMEOUT_SECONDS = (15, 60)
-"""To connect, and between two pieces of an answer."""
+SIGNATURE_BYTES = 1 << 20
 ANSWER_SECONDS = (15, 300)
-"""As above for an upload, whose file the server checks before it answers."""
-TRIES = 5
-_PAUSE_SECONDS = 1.0
-"""Before the second try; twice as long before each other."""
-_LINE_CHARACTERS = 600
-_ACCOUNT = re.compile(r"//[^/\s]*@")
+"""To connect, and for an upload, whose file the server checks before it answers."""
 _REDIRECTS = 5
-_HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
-_JSON = "application/vnd.pypi.simple.v1+json"
+_PARTS = 10_000
+"""Of one page: those that say where the next part is."""
+_ROOTS = ("simple", "+simple")
+_BLAKE2B_256 = "blake2b_256"
+"""As PyPI names it."""
 
 
-def printable(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+class Arrived(NamedTuple):
+    """Of a file: its SHA-256, and when it was last modified, if the index says so."""
+
+    sha256: str
+    modified: datetime | None
 
 
-class Failed(Exception):
-    """What an index did not do, in one line, and the status that it answered, if any; others may do better."""
+class _Listing:
+    """What a root says: the ``addresses`` of projects' pages on ``home``, and ``files`` beside them, both by project."""
 
-    def __init__(self, text: str, status: int | None = None) -> None:
-        # An address can be as long as a page, and a link have somebody's credentials.
-        super().__init__(printable(" ".join(_ACCOUNT.sub("//", text)[:_LINE_CHARACTERS].split())))
-        self.status = status
-
-
-class Stopped(Exception):
-    """Nothing more is to be expected of this index: no access, no room, or the operator's Ctrl-C."""
-
-
-class _Transient(Exception):
-    """Worth another try: the connection, or an index that is overloaded or fails (429, 5xx)."""
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port (RFC 6454); all empty for what is no address."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    except ValueError:
-        return "", "", None
-
-
-class _Session(requests.Session):
-    """Gives ``credentials`` to the origin of ``url`` and to no other."""
-
-    def __init__(self, url: str, credentials: tuple[str, str] | None) -> None:
-        super().__init__()
-        self._origin = origin(url)
-        # requests encodes text as Latin-1, in which not every password can be written.
-        self._basic = credentials and HTTPBasicAuth(credentials[0].encode(), credentials[1].encode())
-        # Set, or requests would look into .netrc and the links of a page for others.
-        self.auth = self._authorise
-        # As they are stored: a .tar.gz that is sent as a compressed .tar would be another file.
-        self.headers["Accept-Encoding"] = "identity"
-
-    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._basic and origin(str(request.url)) == self._origin:
-            self._basic(request)
-        return request
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """After a redirect."""
-        prepared_request.headers.pop("Authorization", None)
-        self._authorise(prepared_request)
+    def __init__(self, root: Page, home: tuple[str, str, int | None]) -> None:
+        listed = {entry.name: entry.url for entry in root.projects if entry.url}
+        # A server that does not know how it is called from outside names another host.
+        self.addresses = {name: without_query(url) for name, url in listed.items() if origin(url) == home}
+        self.files: dict[str, list[File]] = {}
+        linked = set(listed.values())
+        for file in root.files:
+            if file.url not in linked:
+                self.files.setdefault(project_of(file.name.removesuffix(".asc").removesuffix(".metadata")), []).append(
+                    file
+                )
 
 
 class SimpleIndex:
@@ -114,63 +76,85 @@ class SimpleIndex:
 
     def __init__(self, url: str, credentials: tuple[str, str] | None, advice: str) -> None:
         self.url = url.rstrip("/") + "/"
+        self._transport = Transport(self.url, credentials, advice)
         self._advice = advice
-        self._session = _Session(self.url, credentials)
-        self._stop = Event()
+        self._listing: _Listing | None = None
+        self._looking = Lock()
 
     def stop(self) -> None:
         """What is under way raises Stopped, soon."""
-        self._stop.set()
+        self._transport.stop()
 
-    def projects(self) -> list[str]:
-        """Their names, normalised, of those that are names (PEP 508)."""
+    def locate(self) -> None:
+        """Take for ``url`` the index that lies below it, if it is not an index's itself, as ``https://HOST/`` is not."""
+        if urlsplit(self.url).path.rstrip("/").rpartition("/")[2] in _ROOTS:
+            return
+        for name in _ROOTS:
+            below = f"{self.url}{name}/"
+            try:
+                page = self._root(below)
+            except Unreachable:
+                raise
+            except Failed:
+                continue
+            if page and (page.projects or (page.declared and not page.files)):
+                self.url = below
+                return
 
-        def read() -> IndexPage | None:
-            found = self._page("")
-            if found is None:
-                return None
-            content, kind, _ = found
-            return IndexPage.from_json_data(json.loads(content)) if kind == _JSON else IndexPage.from_html(content)
-
-        page = self._parsed(self.url, read)
+    def root(self) -> Page:
+        """The page that lists the projects, or files, or both as a directory's listing may."""
+        try:
+            page = self._root(self.url)
+        except Failed as error:
+            if error.status == 403:
+                raise Stopped(f"{error}: {self._advice}") from error
+            raise
         if page is None:
-            raise Failed(f"{self.url} has no list of projects, or sends to another index for it: give their names")
-        names = set()
-        for name in page.projects:
-            with suppress(InvalidName):
-                names.add(canonicalize_name(name.strip(), validate=True))
-        return sorted(names)
+            raise Failed(f"{self.url} has no list of projects: is that its address? If it has none, name the projects")
+        self._listing = _Listing(page, self._transport.origin)
+        return page
 
-    def files(self, project: str) -> tuple[dict[str, DistributionPackage], list[str]] | None:
-        """Those of its page, by name, and what is wrong with those that cannot be read.
-
-        ``None`` where the index has no such project, or sends to another index for it.
-        """
-
-        def read() -> tuple[list[DistributionPackage], list[str]] | None:
-            found = self._page(f"{project}/")
-            if found is None:
+    def project(self, name: str) -> Page | None:
+        """The page of the project, or ``None`` where the index has no such project."""
+        canonical = f"{self.url}{name}/"
+        if self._listing is None:
+            found = self._page(canonical)
+            if found is not None:
+                return found
+            # A directory is found under its own spelling alone, and files beside each other under none.
+            with self._looking, suppress(Failed):
+                self._listing = self._listing or _Listing(self._root(self.url) or Page(), self._transport.origin)
+            if self._listing is None:
                 return None
-            content, kind, url = found
-            return (
-                _of_json(content, url) if kind == _JSON else (ProjectPage.from_html(project, content, url).packages, [])
-            )
+        files = self._listing.files.get(name, [])
+        linked = self._listing.addresses.get(name)
+        if linked is None and files:
+            return Page(files=files)
+        page = self._page(linked or canonical)
+        if page is None and linked not in (None, canonical):
+            page = self._page(canonical)
+        if page:
+            page.files += files
+        return page or (Page(files=files) if files else None)
 
-        read_files = self._parsed(f"{self.url}{project}/", read)
-        if read_files is None:
-            return None
-        packages, wrong = read_files
-        files: dict[str, DistributionPackage] = {}
-        for package in packages:
-            files.setdefault(package.filename.strip(), package)
-        return files, wrong
-
-    def download(self, package: DistributionPackage, file: IO[bytes]) -> tuple[str, datetime | None]:
-        """Write the package into ``file``; its SHA-256, and when it was last modified, if the index says so.
+    def download(self, file: File, into: IO[bytes], limit: int | None = None) -> Arrived:
+        """Write the file ``into`` a temporary one.
 
         Every hash of the page that this Python knows must be that of what arrived, and so must the size.
         """
-        return self._tried(lambda: self._download(package, file))
+        return self._transport.tried(lambda: self._download(file, into, limit or FILE_BYTES))
+
+    def measure(self, file: File) -> tuple[int | None, datetime | None]:
+        """Its size and when it was last modified, as far as the index says without sending it."""
+
+        def ask() -> tuple[int | None, datetime | None]:
+            with self._transport.answer("HEAD", file.url, allow_redirects=True) as answer:
+                length = answer.headers.get("Content-Length", "")
+                if answer.status_code != 200 or not length.isdecimal():
+                    return None, None
+                return int(length), date(answer.headers.get("Last-Modified"))
+
+        return self._transport.tried(ask)
 
     def upload(self, name: str, file: IO[bytes], sha256: str, uploaded: datetime | None, signature: IO[bytes]) -> None:
         """As clients do, by a form posted to the server's root; an empty ``signature`` is none.
@@ -189,165 +173,122 @@ class SimpleIndex:
             form = MultipartEncoder({**fields, "content": (name, file, "application/octet-stream")})
             self._post(form, {"Content-Type": form.content_type})
 
-        self._tried(send)
+        self._transport.tried(send)
 
     def change(self, form: Mapping[str, str]) -> None:
         """Post a form without files. Failed has a status if the server refuses it."""
-        self._tried(lambda: self._post(form, {}))
+        self._transport.tried(lambda: self._post(form, {}))
 
     def must_admit_uploads(self) -> None:
         """Ask with a form that stores nothing, so that no file is fetched in vain. Raises Stopped where it does not."""
         try:
-            self._post({":action": "file_upload"}, {})
+            self.change({":action": "file_upload"})
         except Failed as error:
             if error.status == 403:
                 raise Stopped(f"{self.url} answers {error}: {self._advice}") from error
-        except _Transient:
-            # The first upload finds out.
-            pass
 
     def _post(self, form: Any, headers: Mapping[str, str]) -> None:
         """Raises Failed with the server's reason and the status."""
         root = f"{self.url.removesuffix('/').removesuffix('/simple')}/"
         # A redirect would lose the form, or take it elsewhere.
-        with self._answer("POST", root, ANSWER_SECONDS, data=form, headers=headers, allow_redirects=False) as answer:
+        options = {"data": form, "headers": headers, "allow_redirects": False}
+        with self._transport.answer("POST", root, seconds=ANSWER_SECONDS, **options) as answer:
             if answer.status_code == 507:
-                raise Stopped(f"{root} answers {_reason(answer)}")
+                raise Stopped(f"{root} answers {reason(answer)}")
             if answer.status_code >= 300:
-                raise Failed(_reason(answer), answer.status_code)
+                raise Failed(reason(answer), answer.status_code)
 
-    def _page(self, path: str) -> tuple[bytes, str, str] | None:
-        """Content, media type and address of the page; ``None`` where there is none in this index."""
-        url = self.url + path
+    def _root(self, url: str) -> Page | None:
+        # GitLab's documents have no slash at its end.
+        return self._page(url) or self._page(url.removesuffix("/"))
+
+    def _page(self, url: str) -> Page | None:
+        """With all its parts; ``None`` where there is none."""
+        page, seen = self._part(url), {url}
+        following = page.following if page else None
+        while page and following and following not in seen and len(seen) < _PARTS:
+            if origin(following) != self._transport.origin:
+                raise Failed(f"the next part of {url} is elsewhere, at {without_query(following)}, which is not asked")
+            seen.add(following)
+            part = self._part(following)
+            if part is None:
+                raise Failed(f"the next part of {url} is missing: {without_query(following)}", 404)
+            page.add(part)
+            following = part.following
+        return page
+
+    def _part(self, url: str) -> Page | None:
+        return self._transport.tried(lambda: self._read(url))
+
+    def _read(self, url: str) -> Page | None:
+        asked = url
         for _ in range(_REDIRECTS):
-            options = {"headers": {"Accept": ACCEPT_ANY}, "allow_redirects": False}
-            with self._answer("GET", url, TIMEOUT_SECONDS, **options) as answer:
+            options: dict[str, Any] = {"headers": {"Accept": pages.ACCEPT}, "allow_redirects": False}
+            with self._transport.answer("GET", url, **options) as answer:
                 if answer.is_redirect:
                     url = urljoin(url, answer.headers["Location"])
                     # pypiserver sends to PyPI for what it does not have: names would be told there, and public
                     # packages become private ones.
-                    if origin(url) != origin(self.url):
-                        return None
+                    if origin(url) != self._transport.origin:
+                        raise Failed(
+                            f"{asked} sends to {without_query(url)}, which is not asked: if your packages are there, "
+                            "import from there",
+                            404,
+                        )
                     continue
-                if answer.status_code == 404:
+                if answer.status_code in (404, 410):
                     return None
                 if answer.status_code != 200:
-                    raise Failed(f"{url} answers {_reason(answer)}")
-                kind = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
-                if kind not in (_JSON, *_HTML):
+                    raise Failed(f"{url} answers {reason(answer)}", answer.status_code)
+                kind, _, options_of_kind = answer.headers.get("Content-Type", pages.HTML[0]).partition(";")
+                kind = kind.strip().lower()
+                if kind not in (pages.JSON, *pages.HTML):
                     raise Failed(f"{url} is no page of an index, but {kind}")
-                return b"".join(self._chunks(answer, PAGE_BYTES, decode=True)), kind, url
-        raise Failed(f"{self.url}{path} redirects more than {_REDIRECTS} times")
+                charset = options_of_kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
+                content = b"".join(self._transport.chunks(answer, PAGE_BYTES, decode=True))
+                return _read(content, kind, charset, url, answer.links.get("next", {}).get("url"))
+        raise Failed(f"{asked} redirects more than {_REDIRECTS} times")
 
-    def _parsed(self, url: str, read: Callable[[], T]) -> T:
-        try:
-            return self._tried(read)
-        except (ValueError, UnsupportedRepoVersionError, RecursionError) as error:
-            raise Failed(f"{url} is no page of an index: {error}") from error
-
-    def _download(self, package: DistributionPackage, file: IO[bytes]) -> tuple[str, datetime | None]:
-        file.seek(0)
-        file.truncate()
-        promised = {name: value.lower() for name, value in package.digests.items() if _is_known(name)}
-        digests = {name: hashlib.new(name) for name in {*promised, "sha256"}}
-        with self._answer("GET", package.url, TIMEOUT_SECONDS) as answer:
+    def _download(self, file: File, into: IO[bytes], limit: int) -> Arrived:
+        into.seek(0)
+        into.truncate()
+        digests = {name: make() for name in {*file.hashes, "sha256"} if (make := known_hash(name))}
+        with self._transport.answer("GET", file.url) as answer:
             if answer.status_code != 200:
-                raise Failed(f"{package.url} answers {_reason(answer)}")
-            for chunk in self._chunks(answer, min(FILE_BYTES, FILE_BYTES if package.size is None else package.size)):
-                file.write(chunk)
+                raise Failed(f"{without_query(file.url)} answers {reason(answer)}", answer.status_code)
+            for chunk in self._transport.chunks(answer, limit):
+                into.write(chunk)
+                if file.size is not None and into.tell() > file.size:
+                    raise Damaged(f"more arrives than the {file.size} bytes that its page promises")
                 for digest in digests.values():
                     digest.update(chunk)
-            modified = _date(answer.headers.get("Last-Modified"))
-        if package.size is not None and file.tell() != package.size:
-            raise Failed(f"{file.tell()} bytes arrived, and its page promises {package.size}")
-        for name, value in promised.items():
-            if digests[name].hexdigest() != value:
-                raise Failed(
-                    f"the {name} of what arrived is {digests[name].hexdigest()}, and its page promises {value}"
+            modified = date(answer.headers.get("Last-Modified"))
+        if file.size is not None and into.tell() != file.size:
+            raise Damaged(f"{into.tell()} bytes arrived, and its page promises {file.size}")
+        for name, digest in digests.items():
+            if name in file.hashes and digest.hexdigest() != file.hashes[name]:
+                raise Damaged(
+                    f"the {name} of what arrived is {digest.hexdigest()}, and its page promises {file.hashes[name]}"
                 )
-        return digests["sha256"].hexdigest(), modified
-
-    @contextmanager
-    def _answer(
-        self, method: str, url: str, seconds: tuple[float, float], **options: Any
-    ) -> Iterator[requests.Response]:
-        self._check()
-        try:
-            with self._session.request(method, url, stream=True, timeout=seconds, **options) as answer:
-                # An upload's 403 may be about its project alone.
-                denied = (401, 403) if method == "GET" else (401,)
-                if answer.status_code in denied and origin(str(answer.url)) == origin(self.url):
-                    raise Stopped(f"{url} answers {_reason(answer)}: {self._advice}")
-                if answer.status_code == 429 or (answer.status_code >= 500 and answer.status_code != 507):
-                    raise _Transient(f"{url} answers {_reason(answer)}")
-                yield answer
-        except (InvalidSchema, InvalidURL, requests.TooManyRedirects, UnicodeError) as error:
-            raise Failed(str(error)) from error
-        except (requests.RequestException, ConnectionBroken) as error:
-            raise _Transient(f"{url}: {error}") from error
-
-    def _chunks(self, answer: requests.Response, limit: int, *, decode: bool = False) -> Iterator[bytes]:
-        passed = 0
-        # What has arrived, as it arrives: a slow index must not hold up Ctrl-C.
-        while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=decode):
-            self._check()
-            passed += len(chunk)
-            if passed > limit:
-                raise Failed(f"{answer.url} is longer than {limit} bytes")
-            yield chunk
-
-    def _tried(self, call: Callable[[], T]) -> T:
-        """Again after what may pass, with pauses."""
-        for attempt in range(TRIES - 1):
-            try:
-                return call()
-            except _Transient:
-                if self._stop.wait(_PAUSE_SECONDS * 2**attempt):
-                    break
-        self._check()
-        try:
-            return call()
-        except _Transient as error:
-            raise Failed(str(error)) from error
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Stopped("interrupted")
+        return Arrived(digests["sha256"].hexdigest(), modified)
 
 
-def _of_json(content: bytes, url: str) -> tuple[list[DistributionPackage], list[str]]:
-    """The files of a page of PEP 691, and what is wrong with each other entry. Raises ValueError for no such page."""
-    document = json.loads(content)
-    entries = document.get("files") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError("it has no list of files")
-    page = ProjectPage.from_json_data(document | {"files": []}, url)
-    packages: list[DistributionPackage] = []
-    wrong: list[str] = []
-    for entry in entries:
-        try:
-            alone = {"meta": document["meta"], "name": page.project, "files": [entry]}
-            packages += ProjectPage.from_json_data(alone, url).packages
-        except ValueError as error:
-            wrong.append(str(error))
-    return packages, wrong
-
-
-def _is_known(digest: str) -> bool:
-    # The lengths of SHAKE's digests are the caller's choice.
-    return digest in hashlib.algorithms_available and not digest.startswith("shake")
-
-
-def _reason(answer: requests.Response) -> str:
-    """Our server's reason is in the status line."""
-    reason = answer.reason or ""
-    return printable(f"{answer.status_code} {reason}".strip())
-
-
-def _date(value: str | None) -> datetime | None:
-    """Of an HTTP header (RFC 9110, section 5.6.7)."""
+def _read(content: bytes, kind: str, charset: str | None, url: str, following: str | None) -> Page:
+    """Raises Failed for what is no page of an index."""
     try:
-        found = parsedate_to_datetime(value or "")
-    except (ValueError, OverflowError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        page = pages.read(content, kind, charset, url)
+    except ValueError as error:
+        raise Failed(f"{url} is no page of an index: {error}") from error
+    if following:
+        page.following = urljoin(url, following)
+    return page
+
+
+def known_hash(name: str) -> Callable[[], Any] | None:
+    """What makes a hash of this name, if this Python knows it."""
+    if name == _BLAKE2B_256:
+        return lambda: hashlib.blake2b(digest_size=32)
+    # The lengths of SHAKE's digests are the caller's choice.
+    if name in hashlib.algorithms_available and not name.startswith("shake"):
+        return lambda: hashlib.new(name, usedforsecurity=False)
+    return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from generator.operations.exits import DONE, FAILED, Problem
-from generator.packages.simple import Failed, SimpleIndex, Stopped
+from generator.packages.simple import SimpleIndex
+from generator.packages.transport import Failed, Stopped
 
 
 def change(index: SimpleIndex, project: str, version: str, reason: str | None) -> int:

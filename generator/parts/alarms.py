@@ -7,13 +7,14 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-clou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from troposphere import GetAtt, Join, Sub, cloudwatch
+from troposphere import GetAtt, Join, Split, Sub, cloudwatch
 
 from generator import conditions, settings
 from generator.language.slots import appended
 from generator.language.wiring import Expression, Setting, Stack, When, only_if
-from generator.parts import log_metrics, runbooks
+from generator.parts import log_metrics, names, runbooks
 from generator.parts.metrics import Computed, Dimensions, Metric
 from generator.parts.tags import tags
 
@@ -22,10 +23,14 @@ ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``periods`` periods on end; if ``condition`` holds.
+    """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``breaching`` of ``periods`` periods, all by default; if ``condition`` holds.
 
     ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do, for which
-    ``runbook`` is a heading of docs/operations.md. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+    ``runbook`` is one of ``runbooks``. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+
+    An expression that fills in for each of its metrics has a datapoint for the newest periods too, of which the metrics
+    are not there yet: such an alarm needs periods beyond ``breaching``, or it never goes off.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
     """
 
     title: str
@@ -35,6 +40,7 @@ class Alarm:
     comparison: str
     threshold: int | Setting
     periods: int = 2
+    breaching: int | None = None
     condition: When | None = None
     silence: str = "notBreaching"
 
@@ -52,7 +58,7 @@ def _successes(period: int, least: int) -> Computed:
     RequestCount has only requests for which there was a target. For the others the load balancer answers 503.
     """
     asked = "(FILL(requests,0)+FILL(refused,0))"
-    names = {
+    metrics = {
         "requests": "RequestCount",
         "refused": "HTTPCode_ELB_503_Count",
         "target": "HTTPCode_Target_5XX_Count",
@@ -62,7 +68,7 @@ def _successes(period: int, least: int) -> Computed:
         "success",
         "Success rate (%)",
         f"IF({asked}>={least},100*(1-(FILL(target,0)+FILL(elb,0))/IF({asked}>0,{asked},1)),100)",
-        {key: Metric("AWS/ApplicationELB", name, "Sum", period, _LOAD_BALANCER) for key, name in names.items()},
+        {key: Metric("AWS/ApplicationELB", name, "Sum", period, _LOAD_BALANCER) for key, name in metrics.items()},
     )
 
 
@@ -129,7 +135,8 @@ ALARMS = (
         metric=_successes(60, 10),
         comparison=BELOW,
         threshold=50,
-        periods=5,
+        periods=7,
+        breaching=5,
         condition=conditions.HAS_ALWAYS_TASKS,
     ),
     Alarm(
@@ -162,7 +169,8 @@ ALARMS = (
         threshold=settings.TASK_MIN_COUNT,
         periods=15,
         condition=conditions.HAS_ALWAYS_TASKS,
-        silence="breaching",
+        # A service whose tasks have only begun, or all ended, sends nothing: of the latter NoHealthyTargetsAlarm tells.
+        silence="missing",
     ),
     Alarm(
         title="TaskMemoryAlarm",
@@ -205,7 +213,7 @@ ALARMS = (
         title="CpuCreditAlarm",
         runbook=runbooks.CREDITS,
         description="A host has spent its CPU credits for two hours, and what it uses beyond is billed: choose a larger "
-        "AsgInstanceType, or one that is not of t3, t3a or t4g.",
+        "AsgInstanceType, or one that is not burstable.",
         # A new host has none yet.
         metric=Metric("AWS/EC2", "CPUCreditBalance", "Minimum", 300, _HOSTS),
         comparison=BELOW,
@@ -251,6 +259,8 @@ ALARMS = (
         metric=_successes(300, 1),
         comparison=BELOW,
         threshold=99,
+        periods=3,
+        breaching=2,
         condition=conditions.HAS_ALWAYS_TASKS,
     ),
     Alarm(
@@ -301,12 +311,14 @@ OUTAGE_DESCRIPTION = (
 )
 
 
-def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
+def alarms(stack: Stack, topic: Expression, values: Dimensions, *, silent: dict[str, Any]) -> Expression:
     """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas.
 
-    The outage is told to the operator's pager instead, if there is one.
+    Those that ring in silence have the resource attributes ``silent``: without tasks yet they would ring at once, so they come
+    after the service, which waits until its tasks are healthy. The outage is told to the operator's pager instead, if there is one.
     """
     actions = appended(stack, [topic], settings.ALARM_TOPIC_ARNS, conditions.HAS_ALARM_TOPICS)
+    others = stack.if_(conditions.HAS_ALARM_TOPICS, Split(",", stack.take(settings.ALARM_TOPIC_ARNS)))
     arns: list[object] = []
     for it in ALARMS:
         threshold = stack.take(it.threshold) if isinstance(it.threshold, Setting) else it.threshold
@@ -314,35 +326,39 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
             cloudwatch.Alarm(
                 it.title,
                 **only_if(stack.when(it.condition) if it.condition else None),
+                **(silent if it.silence == "breaching" else {}),
+                AlarmName=Join("-", [names.in_region(stack), it.title]),
                 AlarmDescription=runbooks.named(it.description, it.runbook),
                 ComparisonOperator=it.comparison,
                 Threshold=threshold,
                 TreatMissingData=it.silence,
                 AlarmActions=actions,
-                OKActions=actions,
+                OKActions=others,
                 Tags=tags(stack, "alarm"),
                 EvaluationPeriods=it.periods,
+                DatapointsToAlarm=it.breaching or it.periods,
                 **it.metric.properties(values),
             )
         )
         arn = GetAtt(alarm, "Arn")
         separated = Sub(",${Arn}", Arn=arn) if arns else arn
         arns.append(stack.if_(it.condition, separated, "") if it.condition else separated)
-    _outage(stack, actions)
+    _outage(stack, actions, others)
     return Join("", arns)
 
 
-def _outage(stack: Stack, actions: Expression) -> None:
+def _outage(stack: Stack, actions: Expression, others: Expression) -> None:
     """The one alarm to be woken by; not in the list of the others, which are its causes."""
-    pager = stack.if_(conditions.HAS_PAGER, [stack.take(settings.PAGER_TOPIC_ARN)], actions)
+    pager = [stack.take(settings.PAGER_TOPIC_ARN)]
     stack.add(
         cloudwatch.CompositeAlarm(
             "PackagesUnavailableAlarm",
             Condition=stack.when(conditions.HAS_ALWAYS_TASKS),
+            AlarmName=Join("-", [names.in_region(stack), "PackagesUnavailableAlarm"]),
             AlarmDescription=runbooks.named(OUTAGE_DESCRIPTION, runbooks.OUTAGE),
             AlarmRule=Join(" OR ", [Sub('ALARM("${Arn}")', Arn=GetAtt(title, "Arn")) for title in OUTAGE]),
-            AlarmActions=pager,
-            OKActions=pager,
+            AlarmActions=stack.if_(conditions.HAS_PAGER, pager, actions),
+            OKActions=stack.if_(conditions.HAS_PAGER, pager, others),
             Tags=tags(stack, "alarm"),
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from awacs import backup as backup_actions
+from awacs import iam as iam_actions
 from awacs.aws import Allow, Condition, Statement, StringEquals
 from troposphere import GetAtt, Join, Ref, Select, Split, Sub
 from troposphere.backup import (
@@ -112,19 +113,29 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
         Statement(
             Effect=Allow,
             Action=[
-                backup_actions.DescribeBackupVault,
                 backup_actions.ListTags,
                 backup_actions.ListRecoveryPointsByBackupVault,
                 backup_actions.DeleteBackupVault,
             ],
             Resource=[GetAtt(vault, "BackupVaultArn")],
         ),
+        # Whether there is the vault at all; it cannot be limited to one.
+        Statement(Effect=Allow, Action=[backup_actions.ListBackupVaults], Resource=["*"]),
         Statement(Effect=Allow, Action=[backup_actions.ListTags], Resource=[recovery_points]),
         Statement(
             Effect=Allow,
             Action=[backup_actions.DeleteRecoveryPoint],
             Resource=[recovery_points],
             Condition=Condition(StringEquals(f"aws:ResourceTag/{VAULT_TAG}", _vault_name())),
+        ),
+        # Else AWS Backup says that it deletes a recovery point, and lets it expire and stay:
+        # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
+        Statement(
+            Effect=Allow,
+            Action=[iam_actions.CreateServiceLinkedRole],
+            Resource=[
+                Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/backup.amazonaws.com/*"),
+            ],
         ),
     )
 

@@ -6,7 +6,6 @@ Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWa
 from __future__ import annotations
 
 import json
-from textwrap import indent
 from typing import Any
 
 from troposphere import Sub
@@ -123,15 +122,14 @@ def body(
     file_system: Expression,
     task_logs: Expression,
 ) -> Sub:
-    """The dashboard as JSON: a text and its graphs in each row."""
+    """The dashboard as JSON on one line: a text and its graphs in each row."""
     widgets: list[dict[str, Any]] = []
     for row, (text, graphs) in enumerate(_ROWS):
         widgets.append(_place(0, row, "text", {"markdown": text, "background": "transparent"}, width=4))
         for column, (title, metrics) in enumerate(graphs.items()):
             widgets.append(_graph(4 + 5 * column, row, title, metrics))
     widgets += _use(len(_ROWS))
-    burst_credits = json.dumps(_graph(19, len(_ROWS) - 1, *_BURST_CREDITS), indent=1)
-    listed = ",\n".join(indent(json.dumps(widget, indent=1), "  ") for widget in widgets)
+    burst_credits = _json(_graph(19, len(_ROWS) - 1, *_BURST_CREDITS))
     names: dict[str, Any] = {
         "Cluster": cluster,
         "Service": service,
@@ -139,9 +137,18 @@ def body(
         "TargetGroup": target_group,
         "FileSystem": file_system,
         "TaskLogs": task_logs,
-        "BurstCredits": stack.if_(conditions.IS_BURSTING, Sub(f",\n{burst_credits}", FileSystem=file_system), ""),
+        "BurstCredits": stack.if_(conditions.IS_BURSTING, Sub(f",{burst_credits}", FileSystem=file_system), ""),
     }
-    return Sub(f'{{\n "widgets": [\n{listed}${{BurstCredits}}\n ]\n}}', **names)
+    listed = ",".join(map(_json, widgets))
+    return Sub(f'{{"widgets":[{listed}${{BurstCredits}}]}}', **names)
+
+
+def _json(widget: dict[str, Any]) -> str:
+    """``widget`` without apostrophes, for which some versions of the AWS CLI break the text in the middle of an escape.
+
+    https://github.com/aws/aws-cli/issues/10156
+    """
+    return json.dumps(widget, separators=(",", ":")).replace("'", "\\u0027")
 
 
 def _use(row: int) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
-"""Which resources hold data, and the stack policy that guards them, and the server's capacity."""
+"""Which resources hold data, which parameters say where it is, and the stack policy that guards both."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 
 DATA_BEARING = (
@@ -15,25 +16,84 @@ DATA_BEARING = (
     "TaskLogs",
 )
 """Logical IDs of what holds data, in either edition."""
+_EXPENDABLE = re.compile(
+    "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner|Insights)Logs"
+)
+"""Logical IDs of what these templates have of types that may hold data, and nobody misses."""
+_STATELESS_SERVICES = (
+    "ApplicationAutoScaling",
+    "AutoScaling",
+    "CloudWatch",
+    "ECS",
+    "ElasticLoadBalancingV2",
+    "Events",
+    "IAM",
+    "Lambda",
+    "WAFv2",
+)
+_STATELESS_TYPES = (
+    "AWS::Backup::BackupPlan",
+    "AWS::Backup::BackupSelection",
+    "AWS::CertificateManager::Certificate",
+    "AWS::CloudFormation::CustomResource",
+    "AWS::EC2::LaunchTemplate",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EFS::AccessPoint",
+    "AWS::EFS::MountTarget",
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
+    "AWS::Route53::RecordSetGroup",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SecretsManager::ResourcePolicy",
+    "AWS::SecretsManager::RotationSchedule",
+)
+"""Types that hold no data: those of these templates. Whatever a stack has besides is taken to hold some."""
+LOCATION = ("ExistingFileSystemId", "PackagesPath")
+"""Parameters that say where the packages are. With another value the server serves another directory, a new one empty.
+
+EfsKmsKeyArn does so too, as it replaces the file system.
+"""
 VAULT_TAG = "backup-vault"
 """Tag that says in which vault a recovery point was made, by its name: the cleaner may delete no other's."""
 _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""
 
-
 CAPACITY = ("HostSecurityGroup", "TaskSecurityGroup")
 """Of these a stack has the one that goes with its Capacity. A change would remove it, in the first layer of all."""
+_SERVING = "TargetGroup"
+"""Where the tasks are. A replacement has none until the service gets it, long after names and load balancer lead there."""
+
+
+_FIXED = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": ["Update:Replace", "Update:Delete"],
+    "Resource": ["LogicalResourceId/AccessPoint"],
+}
+
+
+def holds_data(name: str, kind: str) -> bool:
+    """Whether the resource with this logical ID and type may hold data; nested stacks are not asked for."""
+    if name in DATA_BEARING:
+        return True
+    stateless = kind in _STATELESS_TYPES or kind.startswith(tuple(f"AWS::{it}::" for it in _STATELESS_SERVICES))
+    return not stateless and not _EXPENDABLE.fullmatch(name)
 
 
 def stack_policy(allowed: Collection[str] = ()) -> str:
     """Denies every update that would replace or delete what holds data, but for the logical IDs ``allowed``.
 
-    And every change between hosts and Fargate, which takes the server down: a target group of the other kind replaces
-    the one that has the tasks, long before the service has new ones.
+    And a replacement of the access point, by which the server would serve another directory, but for one of LOCATION or
+    the file system in ``allowed``. And what takes the server down: a target group that replaces the one that has the tasks,
+    and a change between hosts and Fargate, which does so.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """
     guarded = [f"LogicalResourceId/{title}" for title in (*_DATA_LAYERS, *DATA_BEARING) if title not in allowed]
+    moves = not {*LOCATION, "FileSystem"}.isdisjoint(allowed)
     policy = {
         "Statement": [
             {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"},
@@ -49,6 +109,13 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
                 "Action": ["Update:Delete"],
                 "Resource": [f"LogicalResourceId/{title}" for title in CAPACITY],
             },
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": ["Update:Replace"],
+                "Resource": [f"LogicalResourceId/{_SERVING}"],
+            },
+            *([] if moves else [_FIXED]),
         ]
     }
     return json.dumps(policy, indent=2) + "\n"

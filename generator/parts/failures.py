@@ -1,4 +1,4 @@
-"""Failures that leave no metric, sent to the topic as events: of a deployment, of tasks, of hosts, of a backup."""
+"""What is sent to the topic as events: failures of a deployment, of tasks, of hosts, of a backup; and alarms that ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from troposphere import Join, Sub, events
 
 from generator import conditions
 from generator.language.wiring import Expression, Stack
-from generator.parts import runbooks
+from generator.parts import names, runbooks
 from generator.parts.file_system import file_system_arn
 from generator.parts.tags import tags
 
@@ -47,9 +47,34 @@ def failures(
             Tags=tags(stack, "failed-deployment"),
         )
     )
+    _alarms(stack, topic)
     _tasks(stack, topic, cluster, service, service_arn)
     _hosts(stack, topic, auto_scaling_group)
     _backups(stack, topic, file_system_arn(file_system), vault)
+
+
+def _alarms(stack: Stack, topic: Expression) -> None:
+    """An alarm's own message for OK would also come when it is new, as it begins without a state.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+    """
+    stack.add(
+        events.Rule(
+            "EndedAlarm",
+            Description="What an alarm told of is over",
+            EventPattern={
+                "source": ["aws.cloudwatch"],
+                "detail-type": ["CloudWatch Alarm State Change"],
+                "detail": {
+                    "alarmName": [{"prefix": Join("-", [names.in_region(stack), ""])}],
+                    "previousState": {"value": ["ALARM"]},
+                    "state": {"value": ["OK"]},
+                },
+            },
+            Targets=_tell(topic, "OK again: <alarm>", alarm="$.detail.alarmName"),
+            Tags=tags(stack, "ended-alarm"),
+        )
+    )
 
 
 def _backups(stack: Stack, topic: Expression, file_system: Expression, vault: Expression) -> None:
@@ -209,7 +234,8 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
     )
 
 
-def _tell(topic: Expression, message: str, runbook: str, **paths: str) -> list[events.Target]:
+def _tell(topic: Expression, message: str, runbook: str = "", **paths: str) -> list[events.Target]:
     """Send ``message`` to ``topic``, in which ``<name>`` stands for what the event has at that JSON path, and of its runbook."""
-    transformer = events.InputTransformer(InputPathsMap=paths, InputTemplate=f'"{runbooks.named(message, runbook)}"')
+    text = runbooks.named(message, runbook) if runbook else message
+    transformer = events.InputTransformer(InputPathsMap=paths, InputTemplate=f'"{text}"')
     return [events.Target(Id="Topic", Arn=topic, InputTransformer=transformer)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from awacs import autoscaling as autoscaling_actions
 from awacs.aws import Allow, Statement
-from troposphere import AWSHelperFn, FindInMap, GetAtt, Join, Ref, Sub, autoscaling, ec2, ecs
+from troposphere import AWSHelperFn, FindInMap, GetAtt, Join, Ref, Select, Split, Sub, autoscaling, ec2, ecs
 
 from generator import conditions, settings, sizing
 from generator.language.wiring import Expression, Stack, after
 from generator.parts import fargate
 from generator.parts.cleaners import FORCE_DESTROY, cleaner
-from generator.parts.lists import SUBNETS
+from generator.parts.lists import SUBNETS, VOLUME_TAGS
 from generator.parts.tags import tag_map, tags
 from generator.parts.update_policy import instance_refresh
 
@@ -48,12 +48,26 @@ def launch_template(
                 ],
                 UserData=data,
                 TagSpecifications=[
-                    ec2.TagSpecifications(ResourceType=kind, Tags=host_tags) for kind in ("instance", "volume")
+                    ec2.TagSpecifications(ResourceType="instance", Tags=host_tags),
+                    ec2.TagSpecifications(ResourceType="volume", Tags=[*host_tags.tags, *_volume_tags(stack)]),
                 ],
             ),
             TagSpecifications=[ec2.TagSpecifications(ResourceType="launch-template", Tags=tags(stack, "hosts"))],
         )
     )
+
+
+def _volume_tags(stack: Stack) -> list[object]:
+    """The operator's: hosts get those of the stack by way of their group, which does not hand them on to volumes.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html
+    """
+    tags: list[object] = []
+    for slot in VOLUME_TAGS.of(stack):
+        # One "=" more, so that there are two parts also where the slot is empty.
+        parts = Split("=", Join("", [slot.value, "="]))
+        tags.append(slot.only({"Key": Select(0, parts), "Value": Select(1, parts)}))
+    return tags
 
 
 def instance_type(stack: Stack) -> Expression:

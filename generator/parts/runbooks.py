@@ -1,20 +1,21 @@
-"""The runbooks of docs/operations.md that alarms and messages name, by their headings."""
+"""The pages of docs/runbooks/ that alarms and messages name."""
 
 from __future__ import annotations
 
-OUTAGE = "Packages cannot be had"
-TASKS = "Tasks fail or are missing"
-SLOW = "Answers are slow"
-CREDITS = "Credits are exhausted"
-HOST = "A host is lost"
-LOGINS = "Many logins are refused"
-ROTATION = "A password could not be rotated"
-CERTIFICATE = "The certificate expires"
-DEPLOYMENT = "A deployment failed"
-BACKUP = "A backup failed"
-RESTORE = "A restore failed"
+FOLDER = "docs/runbooks"
+OUTAGE = "packages-cannot-be-had"
+TASKS = "tasks-fail"
+SLOW = "answers-are-slow"
+CREDITS = "credits-are-exhausted"
+HOST = "host-is-lost"
+LOGINS = "logins-are-refused"
+ROTATION = "rotation-failed"
+CERTIFICATE = "certificate-expires"
+DEPLOYMENT = "deployment-failed"
+BACKUP = "backup-failed"
+RESTORE = "restore-failed"
 
 
 def named(text: str, runbook: str) -> str:
     """``text``, and where to read on."""
-    return f"{text} Runbook: {runbook}."
+    return f"{text} Runbook: {FOLDER}/{runbook}.md"

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from troposphere import FindInMap, If, Join, Ref, Sub, ecs
 from troposphere.logs import LogGroup
+from troposphere.secretsmanager import Secret
 
 from generator import conditions, settings
+from generator.language.retention import DELETE
 from generator.language.wiring import Expression, Stack
-from generator.parts import container, container_program, fargate
+from generator.parts import container_program, fargate
 from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
 from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
+from server import contract
 
 _DRAIN_SECONDS = 10
 """How long a task goes on taking requests after SIGTERM. At the end of a Spot task, and by ``stop-task``, it comes before
 or while the target is deregistered, which takes a load balancer some seconds:
 https://github.com/aws/containers-roadmap/issues/2673, https://github.com/aws/containers-roadmap/issues/708."""
+_FILES = 65535
+"""Open files and connections: Fargate's default, and more than Docker's on some images of hosts.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html"""
 STOP_TIMEOUT = 120
 """Seconds; ECS's maximum, for transfers under way."""
 _VOLUME = "packages"
@@ -24,7 +30,10 @@ _VOLUME = "packages"
 def pypiserver(
     stack: Stack, log: LogGroup, *, publisher: Expression, reader: Expression, tokens: Expression
 ) -> ecs.ContainerDefinition:
-    """The server's container: not root, read-only, the accounts' credentials and tokens from the secrets of these ARNs."""
+    """The server's container: not root, read-only, the accounts' credentials and tokens from the secrets of these ARNs.
+
+    The secret with the rest of its program is added to ``stack``.
+    """
     memory = stack.take(settings.CONTAINER_MEMORY_LIMIT)
     return ecs.ContainerDefinition(
         Name=stack.take(settings.SERVICE_NAME),
@@ -33,7 +42,7 @@ def pypiserver(
         Memory=memory,
         MemoryReservation=stack.if_(conditions.IS_EC2, memory_reservation(stack)),
         Cpu=stack.if_(conditions.IS_EC2, fargate.cpu(stack, "Cpu"), fargate.cpu(stack, "FargateCpu")),
-        User=f"{container.USER_ID}:{container.USER_ID}",
+        User=f"{contract.USER_ID}:{contract.USER_ID}",
         # Fargate takes no such word.
         Privileged=stack.if_(conditions.IS_EC2, False),
         # ECS Exec writes its agent into the container.
@@ -47,20 +56,43 @@ def pypiserver(
         ),
         # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same:
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
-        PortMappings=[ecs.PortMapping(ContainerPort=container.PORT, Protocol="tcp")],
-        MountPoints=[ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=container.PACKAGES_DIRECTORY, ReadOnly=False)],
+        PortMappings=[ecs.PortMapping(ContainerPort=contract.PORT.default, Protocol="tcp")],
+        Ulimits=[ecs.Ulimit(Name="nofile", SoftLimit=_FILES, HardLimit=_FILES)],
+        MountPoints=[
+            ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=contract.PACKAGES_DIRECTORY.default, ReadOnly=False)
+        ],
         EntryPoint=container_program.entry_point(),
-        Command=container_program.command(),
+        Command=container_program.packed().command,
         Environment=[*_environment(stack), *_polled(stack, publisher, reader, tokens)],
         Secrets=[
-            *_secrets("PUBLISHER", publisher),
-            *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets("READER", reader)),
+            ecs.Secret(Name=container_program.VARIABLE, ValueFrom=Ref(_program(stack))),
+            *_secrets(contract.PUBLISHER, publisher),
+            *(stack.if_(conditions.HAS_READER, secret) for secret in _secrets(contract.READER, reader)),
         ],
         HealthCheck=ecs.HealthCheck(
             Command=["CMD", "python3", "-c", _HEALTH_CHECK], Interval=30, Timeout=10, Retries=10, StartPeriod=60
         ),
         StopTimeout=STOP_TIMEOUT,
         LogConfiguration=_awslogs(log, "pypiserver"),
+    )
+
+
+def _program(stack: Stack) -> Secret:
+    """What the command has no room for. No secret, but under the key that an operator may want every one to be under.
+
+    A new program is a new resource: it is there before the service changes, the old one until the service has changed or
+    gone back, and no task ever starts with the command of one and the rest of another.
+    """
+    program = container_program.packed()
+    return stack.add(
+        Secret(
+            program.secret,
+            **DELETE,
+            Description="The end of the server's program, which begins in the task definition; nothing confidential",
+            SecretString=program.rest,
+            KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
+            Tags=tags(stack, "program"),
+        )
     )
 
 
@@ -86,24 +118,23 @@ def _automatic(stack: Stack, column: str) -> FindInMap:
 
 
 def _environment(stack: Stack) -> list[ecs.Environment]:
-    """What server/settings.py reads, but for the secrets."""
+    """What the server reads, but for the secrets."""
     values = {
-        "DRAIN_SECONDS": str(_DRAIN_SECONDS),
-        "FALLBACK_URL": stack.take(settings.FALLBACK_URL),
-        "GUNICORN_WORKERS": stack.if_(
+        contract.DRAIN_SECONDS.name: str(_DRAIN_SECONDS),
+        contract.FALLBACK_URL.name: stack.take(settings.FALLBACK_URL),
+        contract.GUNICORN_WORKERS.name: stack.if_(
             conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")
         ),
-        "IMMUTABLE_PACKAGES": stack.take(settings.IMMUTABLE_PACKAGES),
-        "PACKAGE_BACKEND": stack.take(settings.PACKAGE_BACKEND),
-        "PACKAGES_DIRECTORY": container.PACKAGES_DIRECTORY,
-        "PORT": str(container.PORT),
-        "UPSTREAM_URL": stack.take(settings.UPSTREAM_URL),
-        "UPSTREAM_FILE_HOSTS": stack.take(settings.UPSTREAM_FILE_HOSTS),
-        "PRIVATE_NAMES": stack.take(settings.PRIVATE_NAMES),
-        "MIN_RELEASE_AGE_DAYS": stack.take(settings.MIN_RELEASE_AGE_DAYS),
-        "COOLDOWN_EXEMPT_NAMES": stack.take(settings.COOLDOWN_EXEMPT_NAMES),
-        "BLOCKED_FILES": stack.take(settings.BLOCKED_FILES),
-        "UPSTREAM_CACHE_GIB": stack.take(settings.UPSTREAM_CACHE_GIB),
+        contract.IMMUTABLE_PACKAGES.name: stack.take(settings.IMMUTABLE_PACKAGES),
+        contract.PACKAGES_DIRECTORY.name: contract.PACKAGES_DIRECTORY.default,
+        contract.PORT.name: str(contract.PORT.default),
+        contract.UPSTREAM_URL.name: stack.take(settings.UPSTREAM_URL),
+        contract.UPSTREAM_FILE_HOSTS.name: stack.take(settings.UPSTREAM_FILE_HOSTS),
+        contract.PRIVATE_NAMES.name: stack.take(settings.PRIVATE_NAMES),
+        contract.MIN_RELEASE_AGE_DAYS.name: stack.take(settings.MIN_RELEASE_AGE_DAYS),
+        contract.COOLDOWN_EXEMPT_NAMES.name: stack.take(settings.COOLDOWN_EXEMPT_NAMES),
+        contract.BLOCKED_FILES.name: stack.take(settings.BLOCKED_FILES),
+        contract.UPSTREAM_CACHE_GIB.name: stack.take(settings.UPSTREAM_CACHE_GIB),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
@@ -111,26 +142,24 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
 def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Expression) -> list[ecs.Environment]:
     """The secrets that the server reads again while it runs: the accounts' if they are rotated; and where it asks."""
     values = {
-        "PASSWORD_ROTATION_DAYS": stack.take(settings.PASSWORD_ROTATION_DAYS),
-        "PUBLISHER_SECRET": publisher,
-        "READER_SECRET": reader,
-        "TOKENS_SECRET": stack.if_(conditions.HAS_TOKENS, tokens, ""),
-        "SECRETS_ENDPOINT": Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+        contract.PASSWORD_ROTATION_DAYS.name: stack.take(settings.PASSWORD_ROTATION_DAYS),
+        contract.PUBLISHER.secret.name: publisher,
+        contract.READER.secret.name: reader,
+        contract.TOKENS_SECRET.name: stack.if_(conditions.HAS_TOKENS, tokens, ""),
+        contract.SECRETS_ENDPOINT.name: Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
 
 
-def _secrets(account: str, secret: Expression) -> list[ecs.Secret]:
-    """``ACCOUNT_USERNAME`` and ``ACCOUNT_PASSWORD`` from the JSON of ``secret``."""
+def _secrets(account: contract.Account, secret: Expression) -> list[ecs.Secret]:
+    """The account's user name and password, from the JSON of ``secret``."""
     return [
-        ecs.Secret(Name=f"{account}_{field.upper()}", ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=secret))
-        for field in ("username", "password")
+        ecs.Secret(Name=name, ValueFrom=Sub(f"${{Secret}}:{field}::", Secret=secret))
+        for name, field in ((account.username, "username"), (account.password, "password"))
     ]
 
 
-_HEALTH_CHECK = (
-    f"import urllib.request as r; r.urlopen('http://127.0.0.1:{container.PORT}{container.HEALTH_PATH}', timeout=8)"
-)
+_HEALTH_CHECK = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{contract.PORT.default}{contract.HEALTH_PATH}', timeout=8)"
 
 
 def on_packages(

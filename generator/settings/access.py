@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import KEY_OR_ALIAS_ARN, PRINCIPAL_ARN, SWITCH, items, optional
+from generator.settings.values import (
+    IPV6_CIDR,
+    KEY_OR_ALIAS_ARN,
+    PRINCIPAL_ARN,
+    SWITCH,
+    items,
+    of_server,
+    optional,
+    whole_number,
+)
+from server import contract
 
 MAX_IPV6_CIDRS = 5
 
 LOAD_BALANCER_SCHEME = Setting(
     name="LoadBalancerScheme",
     label="Load balancer scheme",
-    description="internal: reachable from the VPC and what is connected to it. A change makes a new load balancer, with another address.",
+    description="internal: reachable from the VPC and what is connected to it. A change in a running stack takes the server down: deploy and the stack policy refuse it, docs say what to do instead.",
     default="internet-facing",
     values=("internet-facing", "internal"),
 )
@@ -33,8 +43,8 @@ INGRESS_IPV6_CIDRS = Setting(
     label="IPv6 ranges that may connect",
     description=f"Up to {MAX_IPV6_CIDRS}, separated by commas; used by a dual-stack load balancer. Empty: none.",
     default="",
-    pattern=items("[0-9a-f:]+/[0-9]{1,3}", MAX_IPV6_CIDRS, least=0),
-    constraint=f"must be up to {MAX_IPV6_CIDRS} IPv6 CIDR blocks separated by commas, e.g. 2001:db8::/32, or empty",
+    pattern=items(IPV6_CIDR, MAX_IPV6_CIDRS, least=0, distinct=True),
+    constraint=f"must be up to {MAX_IPV6_CIDRS} different IPv6 CIDR blocks separated by commas without blanks, in short form, zeros after the prefix, e.g. 2001:db8::/32, or empty",
 )
 CERTIFICATE_ARN = Setting(
     name="CertificateArn",
@@ -70,10 +80,10 @@ WEB_ACL_ARN = Setting(
 SECRET_READERS = Setting(
     name="SecretReaders",
     label="Who may read the credentials",
-    description="Up to 10 ARNs of roles, users, or accounts (…:root) whose own policies then decide, separated by commas; of a role, not of its sessions.",
+    description="Up to 10 ARNs of roles, users, or accounts (ending in :root), whose own policies then decide, separated by commas. Of a role, not of its sessions.",
     default="",
     pattern=items(PRINCIPAL_ARN, 10, least=0),
-    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas, without wildcards, or empty",
+    constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas without blanks, without wildcards, or empty",
 )
 READER_ACCOUNT = Setting(
     name="ReaderAccount",
@@ -90,20 +100,18 @@ SECRET_KMS_KEY_ARN = Setting(
     pattern=optional(KEY_OR_ALIAS_ARN),
     constraint="must be the ARN of a KMS key or of an alias of one, or empty",
 )
-PASSWORD_ROTATION_DAYS = Setting(
+PASSWORD_ROTATION_DAYS = of_server(
+    contract.PASSWORD_ROTATION_DAYS,
     name="PasswordRotationDays",
     label="Days between new passwords",
     description="7 to 365: each account gets a new password so often, from the first interval on; tasks take it up without a restart. Clients have to read it from Secrets Manager. 0: never.",
-    default="0",
-    pattern="^(0|[7-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5])$",
-    constraint="must be 0, or a whole number from 7 to 365",
 )
 PASSWORD_GRACE_HOURS = Setting(
     name="PasswordGraceHours",
     label="Hours in which the old password is good",
     description="1 to 168, beside a new one that PasswordRotationDays brought.",
     default="72",
-    pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])$",
+    pattern=f"^({whole_number(1, 168)})$",
     constraint="must be a whole number from 1 to 168",
 )
 TOKENS = Setting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import one_of, optional
+from generator.settings.values import one_of, optional, whole_number
 from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY
 
 MAX_GROUP_MIN = 10
@@ -42,7 +42,7 @@ ASG_MIN_SIZE = Setting(
     label="Least number of hosts",
     description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
     default="0",
-    pattern="^([0-9]|10)$",
+    pattern=f"^({whole_number(0, MAX_GROUP_MIN)})$",
     constraint=f"must be a whole number from 0 to {MAX_GROUP_MIN}",
 )
 ASG_MAX_SIZE = Setting(
@@ -50,7 +50,7 @@ ASG_MAX_SIZE = Setting(
     label="Greatest number of hosts",
     description="0 to 100. 0: enough for the greatest number of tasks, and one to spare.",
     default="0",
-    pattern="^([0-9]|[1-9][0-9]|100)$",
+    pattern=f"^({whole_number(0, 100)})$",
     constraint="must be a whole number from 0 to 100",
 )
 AMI_ID = Setting(

@@ -7,7 +7,7 @@ from generator.language.wiring import Group, Setting
 CAPACITY = Setting(
     name="Capacity",
     label="Capacity",
-    description="ec2: hosts of yours. fargate: no hosts, group Hosts is without effect. fargate-spot: one task on fargate, the others for less, and ended at two minutes' notice. To change between ec2 and fargate make a second stack on the same file system, docs/operations.md says how: in a running stack it takes the server down, and deploy and the stack policy refuse it.",
+    description="ec2: hosts of yours. fargate: no hosts, group Hosts is without effect. fargate-spot: one task on fargate, the others for less, and ended at two minutes' notice. To change between ec2 and fargate make a second stack on the same file system, docs/runbooks/another-capacity.md says how: in a running stack it takes the server down, and deploy and the stack policy refuse it.",
     default="ec2",
     values=("ec2", "fargate", "fargate-spot"),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import IMAGE, SWITCH, one_of, optional
+from generator.settings.values import IMAGE, SWITCH, of_server, one_of, optional, whole_number
 from generator.sizing import CONTAINER_MEMORY, MAX_TASKS
+from server import contract
 
 MAX_TASK_MIN = 10
 
@@ -12,7 +13,7 @@ DOCKER_IMAGE_TAG = Setting(
     name="DockerImageTag",
     label="Tag of pypiserver/pypiserver",
     description="v2.4.2 or newer: the HTTP server of older images lets requests be smuggled.",
-    default="v2.4.2",
+    default=contract.IMAGE_TAG,
     pattern=r"^(?!v?([01]|2\.[0-3]|2\.4\.[01])([.-]|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
     constraint="must be an image tag, and not one older than v2.4.2",
 )
@@ -24,34 +25,25 @@ CONTAINER_IMAGE = Setting(
     pattern=optional(IMAGE),
     constraint="must be an image reference of at most 512 characters, or empty",
 )
-PACKAGE_BACKEND = Setting(
-    name="PackageBackend",
-    label="Package backend",
-    description="simple-dir: pypiserver's own, which reads the whole directory for each request.",
-    default="indexed",
-    values=("indexed", "simple-dir"),
-)
 IMMUTABLE_PACKAGES = Setting(
     name="ImmutablePackages",
     label="Immutable packages",
     description="true: a file that was uploaded can be neither overwritten nor removed, as on PyPI.",
-    default="true",
+    default=contract.IMMUTABLE_PACKAGES.default,
     values=SWITCH,
 )
-FALLBACK_URL = Setting(
+FALLBACK_URL = of_server(
+    contract.FALLBACK_URL,
     name="FallbackUrl",
     label="Index for unknown projects",
     description="Clients are redirected there; anybody could publish under the name of a private project. Empty: 404.",
-    default="",
-    pattern=optional(r'https?://[!"$->@-~]{1,247}'),
-    constraint="must be the URL of a simple index of at most 255 characters, e.g. https://pypi.org/simple, or empty",
 )
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",
     label="Least number of tasks",
     description=f"1 to {MAX_TASK_MIN}; 0 is off: no load starts a task then, and no alarm tells of their absence.",
     default="2",
-    pattern="^([0-9]|10)$",
+    pattern=f"^({whole_number(0, MAX_TASK_MIN)})$",
     constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
 )
 TASK_MAX_COUNT = Setting(
@@ -59,7 +51,7 @@ TASK_MAX_COUNT = Setting(
     label="Greatest number of tasks",
     description=f"1 to {MAX_TASKS}.",
     default="10",
-    pattern="^([1-9]|[1-4][0-9]|50)$",
+    pattern=f"^({whole_number(1, MAX_TASKS)})$",
     constraint=f"must be a whole number from 1 to {MAX_TASKS}",
 )
 CONTAINER_MEMORY_LIMIT = Setting(
@@ -82,7 +74,6 @@ CONTAINER = Group(
     (
         DOCKER_IMAGE_TAG,
         CONTAINER_IMAGE,
-        PACKAGE_BACKEND,
         IMMUTABLE_PACKAGES,
         FALLBACK_URL,
         TASK_MIN_COUNT,

@@ -106,6 +106,23 @@ CLOUDWATCH_AGENT_IMAGE = Setting(
     constraint="must be an image reference of at most 512 characters",
 )
 
+MAX_VOLUME_TAGS = 5
+_TAG = "[A-Za-z0-9 _.:/+@-]"
+VOLUME_TAGS = Setting(
+    name="VolumeTags",
+    label="Tags of the hosts' volumes",
+    description=f"Up to {MAX_VOLUME_TAGS} key=value, separated by commas. The stack's own tags do not reach the volumes.",
+    default="",
+    # No key twice, which EC2 refuses when a host starts.
+    pattern=r"^(?!(.*,)?([^=,]+)=[^,]*,(.*,)?\2=)"
+    + items(
+        rf"(?!([Aa][Ww][Ss]:|(Name|account|created_by|environment|service)=)){_TAG}{{1,128}}={_TAG}{{0,256}}",
+        MAX_VOLUME_TAGS,
+        least=0,
+    ).removeprefix("^"),
+    constraint=f"must be up to {MAX_VOLUME_TAGS} different key=value separated by commas, of letters, digits, blanks and _.:/+@-; no key begins with aws:, or is Name, account, created_by, environment or service",
+)
+
 HOSTS = Group(
     "Hosts",
     (
@@ -119,6 +136,7 @@ HOSTS = Group(
         EXTRA_INSTANCE_PROFILE_PERMISSIONS,
         EXTRA_MANAGED_POLICY_ARNS,
         EBS_KMS_KEY_ARN,
+        VOLUME_TAGS,
         CLOUDWATCH_AGENT_IMAGE,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import LABEL, OCTET, items, optional
+from generator.settings.values import IPV4_CIDR, LABEL, items, optional
 from generator.sizing import MAX_SUBNETS
 
 MAX_CIDRS = 10
@@ -46,8 +46,8 @@ INGRESS_CIDRS = Setting(
     name="IngressCidrs",
     label="IPv4 ranges that may connect",
     description=f"1 to {MAX_CIDRS}, separated by commas, e.g. those of your offices and VPCs. 0.0.0.0/0 lets everybody try passwords.",
-    pattern=items(rf"{OCTET}(\.{OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])", MAX_CIDRS),
-    constraint=f"must be 1 to {MAX_CIDRS} IPv4 CIDR blocks separated by commas, e.g. 10.0.0.0/8",
+    pattern=items(IPV4_CIDR, MAX_CIDRS, distinct=True),
+    constraint=f"must be 1 to {MAX_CIDRS} different IPv4 CIDR blocks separated by commas without blanks, zeros after the prefix, e.g. 10.0.0.0/8,192.0.2.1/32",
 )
 ALARM_EMAILS = Setting(
     name="AlarmEmails",
@@ -55,7 +55,7 @@ ALARM_EMAILS = Setting(
     description=f"Up to {MAX_EMAILS}, separated by commas. AWS asks each to confirm. Empty: give AlarmTopicArns.",
     default="",
     pattern=items(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+", MAX_EMAILS, least=0),
-    constraint=f"must be up to {MAX_EMAILS} e-mail addresses separated by commas, without spaces, or empty",
+    constraint=f"must be up to {MAX_EMAILS} e-mail addresses separated by commas without blanks, or empty",
 )
 
 REQUIRED = Group(

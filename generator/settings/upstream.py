@@ -2,66 +2,51 @@
 
 from __future__ import annotations
 
-from generator.language.wiring import Group, Setting
-from generator.settings.values import optional
+from generator.language.wiring import Group
+from generator.settings.values import of_server
+from server import contract
 
-_NAMES = r"[A-Za-z0-9*._,-]{1,%d}"
-
-UPSTREAM_URL = Setting(
+UPSTREAM_URL = of_server(
+    contract.UPSTREAM_URL,
     name="UpstreamUrl",
     label="Index for projects that are not here",
     description="e.g. https://pypi.org/simple, which tasks fetch from and keep: their subnets need a route there. Read docs/upstream.md before. Empty: none.",
-    default="",
-    pattern=optional(r"https?://[A-Za-z0-9.:/_~-]{1,120}"),
-    constraint="must be the URL of a simple index of at most 128 characters, without credentials, e.g. https://pypi.org/simple, or empty",
 )
-UPSTREAM_FILE_HOSTS = Setting(
+UPSTREAM_FILE_HOSTS = of_server(
+    contract.UPSTREAM_FILE_HOSTS,
     name="UpstreamFileHosts",
     label="Hosts of its files",
     description="Separated by commas; beside the host of UpstreamUrl, nothing is fetched from others.",
-    default="files.pythonhosted.org",
-    pattern=optional(r"[a-z0-9][a-z0-9.,-]{0,127}"),
-    constraint="must be names of hosts separated by commas, at most 128 characters, or empty",
 )
-PRIVATE_NAMES = Setting(
+PRIVATE_NAMES = of_server(
+    contract.PRIVATE_NAMES,
     name="PrivateNames",
     label="Names that are never asked for there",
     description="Beside those of all projects that have, or had, a file here. Separated by commas; * stands for any characters, e.g. acme-*.",
-    default="",
-    pattern=optional(_NAMES % 400),
-    constraint="must be names of projects separated by commas, at most 400 characters, or empty",
 )
-MIN_RELEASE_AGE_DAYS = Setting(
+MIN_RELEASE_AGE_DAYS = of_server(
+    contract.MIN_RELEASE_AGE_DAYS,
     name="MinReleaseAgeDays",
     label="Least age of its files (days)",
-    description="0 to 365: younger files are hidden, as if they did not exist yet. 0: none is.",
-    default="0",
-    pattern="^([0-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5])$",
-    constraint="must be a whole number from 0 to 365",
+    description=f"{contract.MIN_RELEASE_AGE_DAYS.least} to {contract.MIN_RELEASE_AGE_DAYS.most}: younger files are hidden, as if they did not exist yet. 0: none is.",
 )
-COOLDOWN_EXEMPT_NAMES = Setting(
+COOLDOWN_EXEMPT_NAMES = of_server(
+    contract.COOLDOWN_EXEMPT_NAMES,
     name="CooldownExemptNames",
     label="Names without a least age",
     description="Separated by commas, as PrivateNames.",
-    default="",
-    pattern=optional(_NAMES % 128),
-    constraint="must be names of projects separated by commas, at most 128 characters, or empty",
 )
-BLOCKED_FILES = Setting(
+BLOCKED_FILES = of_server(
+    contract.BLOCKED_FILES,
     name="BlockedFiles",
     label="Files of it that are not served",
     description="Separated by commas: names as in PrivateNames, name==version, sha256:digest. They are not served even if a task has them.",
-    default="",
-    pattern=optional(r"[A-Za-z0-9*._,:=!+-]{1,400}"),
-    constraint="must be names, name==version or sha256:digest separated by commas, at most 400 characters, or empty",
 )
-UPSTREAM_CACHE_GIB = Setting(
+UPSTREAM_CACHE_GIB = of_server(
+    contract.UPSTREAM_CACHE_GIB,
     name="UpstreamCacheGib",
     label="Space for its files (GiB)",
-    description="1 to 9999: what was used longest ago is removed, and what was not used for 90 days.",
-    default="50",
-    pattern="^[1-9][0-9]{0,3}$",
-    constraint="must be a whole number from 1 to 9999",
+    description=f"{contract.UPSTREAM_CACHE_GIB.least} to {contract.UPSTREAM_CACHE_GIB.most}: what was used longest ago is removed, and what was not used for 90 days.",
 )
 
 UPSTREAM = Group(

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from generator.language.wiring import Setting
+from server import contract
+
 SWITCH = ("true", "false")
-OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 """One of the four numbers of an IPv4 address."""
+IPV4_CIDR = (
+    rf"(0(\.0){{3}}/0|{OCTET}(\.0){{3}}/[1-8]|{OCTET}\.{OCTET}(\.0){{2}}/(9|1[0-6])"
+    rf"|({OCTET}\.){{3}}0/(1[7-9]|2[0-4])|{OCTET}(\.{OCTET}){{3}}/(2[5-9]|3[0-2]))"
+)
+"""Without the octets that the prefix leaves out: 10.1.2.3/8 is 10.0.0.0/8 to EC2, and 10.0.0.0/0 everybody.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+"""
+_HEXTET = "(0|[1-9a-f][0-9a-f]{0,3})"
+IPV6_CIDR = (
+    r"(::/0|(?!([^,:]*:){8}|[^,/]*:[1-9a-f][0-9a-f]{0,3}/([0-9]{1,2}|10[0-9]|11[0-2])(,|$))"
+    rf"({_HEXTET}(:{_HEXTET}){{7}}|({_HEXTET}(:{_HEXTET})*)?(?<!\b0)::((?!0[:/]){_HEXTET}(:{_HEXTET})*)?)"
+    "/([1-9][0-9]?|1[01][0-9]|12[0-8]))"
+)
+"""In the form of RFC 5952, as EC2 has it: ::/0, not 0::/0. Nothing in the last hextet that the prefix leaves out."""
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 """A label of a host name. Route 53 has zones with others, such as underscores, and neither certificates nor load balancers have.
 
@@ -46,15 +66,29 @@ CLOUD_INIT_LIST_FORM = (
 SHELL = rf"^(?![\s\S]*--{USER_DATA_BOUNDARY})[\t\n -~]{{0,{LONGEST}}}$"
 
 
+_DISTINCT = r"(?!(.*,)?([^,]+),(.*,)?\2(,|$))"
+
+
+def of_server(variable: contract.Text | contract.Number, name: str, label: str, description: str) -> Setting:
+    """The setting that the server gets as ``variable``, with its default and what it takes."""
+    return Setting(
+        name=name,
+        label=label,
+        description=description,
+        default=str(variable.default),
+        pattern=f"^({variable.pattern if isinstance(variable, contract.Text) else whole_number(variable.least, variable.most)})$",
+        constraint=f"must be {variable.form}",
+    )
+
+
 def one_of(*values: object) -> tuple[str, ...]:
     """``values`` as the text that a parameter is."""
     return tuple(str(value) for value in values)
 
 
-def items(item: str, most: int, *, least: int = 1) -> str:
-    """A pattern for ``least`` (0 or 1) to ``most`` comma-separated items, each of the pattern ``item``."""
-    several = f"{item}(,{item}){{0,{most - 1}}}"
-    return f"^{several}$" if least else f"^({several})?$"
+def items(item: str, most: int, *, least: int = 1, distinct: bool = False) -> str:
+    """A pattern for ``least`` to ``most`` items separated by commas, each of the pattern ``item``; no two alike if ``distinct``."""
+    return f"^{_DISTINCT if distinct else ''}({item}(,(?!$)|$)){{{least},{most}}}$"
 
 
 def host_names(most: int) -> str:
@@ -67,6 +101,32 @@ def host_names(most: int) -> str:
     twice = r"(?!(.*,)?(\*\.)?([^,]+),(.*,)?(\*\.)?\3(,|$))(?!(.*,)?[@*],(.*,)?[@*](,|$))"
     name = rf"(@|\*|(\*\.)?{LABEL}(\.{LABEL})*)"
     return rf"^(?!\*){twice}{name}(,{name}){{0,{most - 1}}}$"
+
+
+def whole_number(least: int, most: int) -> str:
+    """A pattern for the digits of a number within these bounds, without zeros before it."""
+    powers = [10**length for length in range(len(str(least)), len(str(most)) + 1)]
+    return "|".join(
+        pattern
+        for power in powers
+        for pattern in _between(str(max(least, power // 10 if power > 10 else 0)), str(min(most, power - 1)))
+    )
+
+
+def _between(low: str, high: str) -> Iterator[str]:
+    """Patterns that make up the numbers from ``low`` to ``high``, which have as many digits."""
+    first, last, rest = low[0], high[0], len(low) - 1
+    zeros, nines = "0" * rest, "9" * rest
+    if (low[1:], high[1:]) == (zeros, nines):
+        yield (first if first == last else f"[{first}-{last}]") + "[0-9]" * rest
+    elif first == last:
+        yield from (first + pattern for pattern in _between(low[1:], high[1:]))
+    elif low[1:] != zeros:
+        yield from _between(low, first + nines)
+        yield from _between(str(int(first) + 1) + zeros, high)
+    else:
+        yield from _between(low, str(int(last) - 1) + nines)
+        yield from _between(last + zeros, high)
 
 
 def optional(pattern: str) -> str:

@@ -50,7 +50,7 @@ def test_hosts_have_a_way_out_in_each_zone(editions: Editions, place: Place, nat
     assert endpoints.pop("S3Endpoint")["RouteTableIds"] == private
     if nat == "none":
         assert not set(private) & ways.keys()
-        assert endpoints.keys() == {title for title, _ in ENDPOINTS.values()}
+        assert endpoints.keys() == {title for title, _ in ENDPOINTS.values()} - {"Ec2MessagesEndpoint"}
     else:
         used = {ways[it]["NatGatewayId"] for it in private}
         assert used == {f"<{title}>" for title in gateways}
@@ -118,7 +118,8 @@ NEEDED: dict[str, set[str]] = {
     "action kms": set(),
     "policy service-role/AmazonEC2ContainerServiceforEC2Role": {"ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "logs"},
     "policy service-role/AmazonECSTaskExecutionRolePolicy": {"ecr.api", "ecr.dkr", "s3", "logs"},
-    "policy AmazonSSMManagedInstanceCore": {"ssm", "ssmmessages", "ec2messages"},
+    # Agents of 3.3.40 or newer: https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-setting-up-messageAPIs.html
+    "policy AmazonSSMManagedInstanceCore": {"ssm", "ssmmessages"},
     "log driver awslogs": {"logs"},
     "secrets": {"secretsmanager"},
     "image": {"ecr.api", "ecr.dkr", "s3"},
@@ -186,6 +187,19 @@ def test_every_endpoint_is_needed(editions: Editions, capacity: str) -> None:
     assert set().union(*(NEEDED[it] for it in found)) == _offered(editions, capacity)
     if capacity == "ec2":
         assert NEEDED.keys() == found, "an entry that nothing of the server answers to"
+
+
+def test_hosts_with_an_old_agent_can_have_its_endpoint(editions: Editions) -> None:
+    """Which newer regions do not have, so that it would fail there: for who asks, and has hosts that it is for."""
+    asked = {"Ec2Messages": "true"}
+    cases: list[tuple[dict[str, Any], bool]] = [
+        ({"NatGateways": "none"}, False),
+        ({"NatGateways": "none"} | asked, True),
+        ({"NatGateways": "none", "Capacity": "fargate"} | asked, False),
+        (asked, False),
+    ]
+    for given, expected in cases:
+        assert ("Ec2MessagesEndpoint" in made(editions, **given).resources) is expected, given
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
@@ -261,7 +275,7 @@ def test_it_is_made_and_its_outputs_name_what_was_made(
             assert {it["VpcId"] for it in subnets} == {vpc}
         ours = [{"Name": "vpc-id", "Values": [vpc]}]
         endpoints = ec2.describe_vpc_endpoints(Filters=ours)["VpcEndpoints"]
-        interfaces = len(ENDPOINTS) - (len(OF_HOSTS) if capacity == "fargate" else 0)
+        interfaces = len(ENDPOINTS) - (len(OF_HOSTS) if capacity == "fargate" else 1)
         assert len(endpoints) == (interfaces + 1 if nat == "none" else 1)
 
 

@@ -11,7 +11,7 @@ from deployments import Editions
 from resolve import PLACES, Data, Evaluation, Place
 
 from generator.addons.restore_testing import FILE_SYSTEM_ID, VAULT_NAME
-from generator.build.validate import REGIONS, REGIONS_OF
+from generator.build.validators import REGIONS, REGIONS_OF
 from generator.parts import backups
 
 GIVEN = {"FileSystemId": "fs-0123456789abcdef0", "BackupVaultName": "packages-0a1b2c3d"}
@@ -70,7 +70,7 @@ def test_it_is_validated_where_its_types_are(editions: Editions) -> None:
     assert all(lacking(region) for region in REGIONS if region not in regions)
 
 
-@pytest.mark.parametrize("page", ["operations.md"])
+@pytest.mark.parametrize("page", ["runbooks/backups.md"])
 def test_the_page_that_shows_it_names_both_outputs(page: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / page).read_text()
     (command,) = re.findall(

@@ -9,18 +9,14 @@ import json
 import re
 from typing import Any
 
-from deployments import DEFAULTS, Editions, everything
+from deployments import CATALOG, DEFAULTS, Editions, everything
 from resolve import PLACES, Data, Evaluation
 
 from generator.build.examples import PARAMETERS
+from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.parent import templates
 
-CATALOG = {
-    "Version": "1.0.0",
-    "TemplateUrl": "https://bucket.s3.eu-west-1.amazonaws.com/pypiserver-single.yaml",
-    "PrincipalArns": "arn:aws:iam::123456789012:role/developers",
-}
 DNS = {
     "HostedZoneName": "example.com",
     "HostedZoneId": "Z0123456789ABC",
@@ -46,6 +42,7 @@ def deployments() -> dict[str, Data]:
     found["fargate"] = editions.single({"Capacity": "fargate"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
+    found["deployer"] = Evaluation(deployer(built)["deployer.yaml"].to_dict(), {"RoleName": "ci"})
     for nat in ("each-zone", "none"):
         given = {"NatGateways": nat, "AvailabilityZones": "eu-west-1a,eu-west-1b,eu-west-1c", "FlowLogs": "true"}
         found[f"network-nat-{nat}"] = Evaluation(editions.templates["network.yaml"], given)

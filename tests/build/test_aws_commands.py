@@ -14,7 +14,7 @@ from shutil import copy
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Values whose form the AWS CLI checks.
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/1"
@@ -80,7 +80,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_commands_are_found() -> None:
-    assert {page for page, _ in shown()} >= {"README.md", "operations.md", "troubleshooting.md", "private-network.md"}
+    assert {page for page, _ in shown()} >= {"README.md", "host-is-lost.md", "troubleshooting.md", "private-network.md"}
 
 
 @pytest.mark.slow

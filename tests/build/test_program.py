@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,24 +21,34 @@ from hypothesis.strategies import binary
 from generator.commands import main
 from generator.parts import text85
 from generator.parts.bare_source import bare_source
-from generator.parts.container_program import command, entry_point
+from generator.parts.container_program import HOME, VARIABLE, entry_point, packed
 
-CONTAINER = Path(__file__).parents[2] / "server"
 TEMPLATES = Path(__file__).parents[2] / "templates"
+BOOT = HOME / "boot.py"
 SOURCES = {
-    f"server/{path.name}": bare_source(path.read_text()) for path in CONTAINER.glob("*.py") if path.name != "boot.py"
-} | {"boot.py": (CONTAINER / "boot.py").read_text()}
+    str(path.relative_to(HOME.parent)): bare_source(path.read_text()) for path in HOME.rglob("*.py") if path != BOOT
+} | {"boot.py": BOOT.read_text()}
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ServerProgram0a1b-AbCdEfGhIjKl-123456"
 
 
 def written_below(directory: Path) -> dict[str, str]:
     return {str(it.relative_to(directory)): it.read_text() for it in directory.rglob("*") if it.is_file()}
 
 
-def described(editions: Editions, _tmp_path: Path) -> str:
+def described(editions: Editions) -> str:
     """As ``aws ecs describe-task-definition`` prints it."""
     container = editions.single(DEFAULTS).resources["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]
-    one = {"name": "pypiserver", "command": container["Command"], "entryPoint": container["EntryPoint"]}
+    secrets = [{"name": it["Name"], "valueFrom": ARN} for it in container["Secrets"] if it["Name"] == VARIABLE]
+    assert secrets
+    one = {"command": container["Command"], "entryPoint": container["EntryPoint"], "secrets": secrets}
     return json.dumps({"taskDefinition": {"containerDefinitions": [{"name": "other"}, one]}}, indent="\t")
+
+
+def of_an_older_release(_editions: Editions, _tmp_path: Path) -> str:
+    """The whole program in the command, without its digest."""
+    whole = "\n".join([packed().command[0], packed().rest])
+    one = {"command": [whole], "entryPoint": entry_point()}
+    return json.dumps({"taskDefinition": {"containerDefinitions": [one]}})
 
 
 def packaged(_editions: Editions, tmp_path: Path) -> str:
@@ -53,7 +64,7 @@ FORMS: dict[str, Callable[[Editions, Path], str]] = {
     "compute.yaml": lambda _editions, _tmp_path: (TEMPLATES / "compute.yaml").read_text(),
     "pypiserver-single.yaml": lambda _editions, _tmp_path: (TEMPLATES / "pypiserver-single.yaml").read_text(),
     "json template": lambda editions, _tmp_path: json.dumps(editions.single_file),
-    "described": described,
+    "older": of_an_older_release,
     "packaged": packaged,
 }
 
@@ -72,8 +83,39 @@ def test_sources_are_written_and_printed(
     assert all(source in printed for source in SOURCES.values())
 
 
+@pytest.mark.parametrize("secret", [packed().rest, json.dumps({"ARN": ARN, "SecretString": packed().rest})])
+def test_of_a_registered_definition_with_its_secret(editions: Editions, tmp_path: Path, secret: str) -> None:
+    file, value, output = tmp_path / "given", tmp_path / "value", tmp_path / "sources"
+    file.write_text(described(editions))
+    value.write_text(secret)
+    assert main(["program", "--from", str(file), "--secret", str(value), "--output", str(output)]) == 0
+    assert written_below(output) == SOURCES
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        (None, "--secret FILE"),
+        (packed().rest[:-1], "without the SHA-256"),
+        ("", "without the SHA-256"),
+        ('"quoted"', "no text of base 85"),
+    ],
+)
+def test_without_its_secret_nothing_is_shown(
+    editions: Editions, tmp_path: Path, capsys: pytest.CaptureFixture[str], secret: str | None, reason: str
+) -> None:
+    file, value = tmp_path / "given", tmp_path / "value"
+    file.write_text(described(editions))
+    value.write_text(secret or "")
+    words = [] if secret is None else ["--secret", str(value)]
+    assert main(["program", "--from", str(file), *words]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert reason in shown.err
+
+
 def test_archive_tells_nothing_of_the_machine_that_wrote_it() -> None:
-    with tarfile.open(fileobj=io.BytesIO(text85.decode(command()[0]))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(text85.decode(packed().command[0] + packed().rest))) as archive:
         members = archive.getmembers()
     assert [it.name for it in members] == sorted(it.name for it in members)
     assert {(it.mtime, it.uid, it.gid, it.uname, it.gname, it.mode) for it in members} == {(0, 0, 0, "", "", 0o644)}
@@ -82,7 +124,30 @@ def test_archive_tells_nothing_of_the_machine_that_wrote_it() -> None:
 def test_committed_templates_carry_what_this_machine_packs() -> None:
     for name in ("compute.yaml", "pypiserver-single.yaml"):
         text = (TEMPLATES / name).read_text()
-        assert all(f" {line}\n" in text for line in command()[0].splitlines())
+        assert all(f" {line}\n" in text for part in (packed().command[0], packed().rest) for line in part.splitlines())
+
+
+def test_another_program_has_another_secret_and_no_value_changes_in_place(tmp_path: Path) -> None:
+    """A task of the old definition that starts during an update, or after one that failed, finds its own."""
+    programs = [packed()]
+    for number in range(3):
+        home = tmp_path / str(number)
+        shutil.copytree(HOME, home)
+        with (home / "__main__.py").open("a") as module:
+            module.write(f"NUMBER = {number}\n")
+        programs.append(packed(home))
+    assert len({it.secret for it in programs}) == len({it.rest for it in programs}) == 4
+    other_split = packed()._replace(rest=packed().rest.partition("\n")[2])
+    assert other_split.secret != packed().secret
+
+
+def test_whatever_lies_in_folders_travels_in_an_order_of_its_own(tmp_path: Path) -> None:
+    for name in ("b.py", "boot.py", "a/z.py", "a/__init__.py", "a-b.py", "a/b/c.py", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("# comment\n")
+    with tarfile.open(fileobj=io.BytesIO(text85.decode(packed(tmp_path).command[0]))) as archive:
+        names = archive.getnames()
+    assert names == [f"server/{name}" for name in ("a-b.py", "a/__init__.py", "a/b/c.py", "a/z.py", "b.py")]
 
 
 def task(archive: bytes) -> dict[str, Any]:

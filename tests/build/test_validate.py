@@ -1,4 +1,4 @@
-"""Nothing that changed stays unvalidated because it was clean before."""
+"""Nothing that changed stays unvalidated because it was clean before, and nothing with findings is taken for clean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.build.validate import validate
+from generator.build.validate import unvalidated, validate
 
 CHILD = """\
 Parameters:
@@ -32,21 +32,108 @@ Resources:
       TemplateURL: child.yaml
       Parameters: {Name: one}
 """
+SINGLE = """\
+Parameters:
+  IsSmall: {Type: String, AllowedValues: ["true", "false"]}
+Conditions:
+  IsSmall: !Equals [!Ref IsSmall, "true"]
+  IsLarge: !Not [!Condition IsSmall]
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: "*", Action: "sts:AssumeRole"}]}}
+  Topic:
+    Condition: IsLarge
+    Type: AWS::SNS::Topic
+    Properties: {KmsMasterKeyId: alias/aws/sns}
+  Function:
+    Condition: IsSmall
+    Type: AWS::Lambda::Function
+    Properties:
+      Code: {S3Bucket: bucket, S3Key: key}
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Runtime: python3.13
+"""
+ELSEWHERE = """\
+Resources:
+  Plan:
+    Type: AWS::Backup::RestoreTestingPlan
+    Properties:
+      RestoreTestingPlanName: plan
+      ScheduleExpression: cron(0 5 ? * * *)
+      RecoveryPointSelection: {Algorithm: LATEST_WITHIN_WINDOW, IncludeVaults: ["*"], RecoveryPointTypes: [SNAPSHOT]}
+"""
+VALIDATORS = {"cfn-lint", "cloudformation-validate"}
+
+
+class Project:
+    """A directory of templates, and what has been remembered of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.templates = root / "templates"
+        self.templates.mkdir()
+        self._remembered = root / "remembered"
+
+    def write(self, name: str, text: str) -> None:
+        (self.templates / name).write_text(text)
+
+    def findings(self) -> dict[str, list[str]]:
+        """Of each template that was seen."""
+        return {path.name: found for path, found in validate(unvalidated(self.templates, self._remembered))}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_change_of_what_was_clean_is_seen(tmp_path: Path) -> None:
-    templates, remembered = tmp_path / "templates", tmp_path / "remembered"
-    templates.mkdir()
-    child, parent = templates / "child.yaml", templates / "pypiserver.yaml"
-    child.write_text(CHILD)
-    parent.write_text(PARENT)
-    assert validate(templates, remembered) == []
-    assert validate(templates, remembered) == []
-    child.write_text(CHILD.replace("AWS::SNS::Topic", "AWS::SNS::Topik"))
-    assert any("Topik" in finding for finding in validate(templates, remembered))
-    # The parent is the same, and wrong now.
-    child.write_text(CHILD.replace("  Name: {Type: String}", "  Name: {Type: String}\n  Other: {Type: String}"))
-    assert any(finding.startswith(f"{parent}:") for finding in validate(templates, remembered))
-    child.write_text(CHILD)
-    assert validate(templates, remembered) == []
+def test_only_what_changed_is_seen(project: Project) -> None:
+    project.write("child.yaml", CHILD)
+    project.write("pypiserver.yaml", PARENT)
+    project.write("alone.yaml", CHILD)
+    assert project.findings() == {"child.yaml": [], "pypiserver.yaml": [], "alone.yaml": []}
+    assert project.findings() == {}
+    # The parent is the same, and wrong now: it does not give what the child has to have.
+    project.write(
+        "child.yaml", CHILD.replace("  Name: {Type: String}", "  Name: {Type: String}\n  Other: {Type: String}")
+    )
+    seen = project.findings()
+    assert seen.keys() == {"child.yaml", "pypiserver.yaml"}
+    assert any("Other" in finding for finding in seen["pypiserver.yaml"])
+    project.write("child.yaml", CHILD)
+    assert project.findings() == {}, "as it was when it was clean"
+
+
+def test_what_has_findings_has_them_again(project: Project) -> None:
+    project.write("child.yaml", CHILD.replace("AWS::SNS::Topic", "AWS::SNS::Topik"))
+    (found,) = project.findings().values()
+    assert any("Topik" in finding for finding in found)
+    assert project.findings() == {"child.yaml": found}
+
+
+def test_both_validators_speak(project: Project) -> None:
+    project.write("child.yaml", CHILD.replace("TopicName", "TopikName"))
+    (found,) = project.findings().values()
+    assert {word for finding in found for word in finding.split() if word in VALIDATORS} == VALIDATORS
+
+
+@pytest.mark.slow
+def test_the_single_file_shows_what_one_layer_gives_another(project: Project) -> None:
+    def findings(was: str, wrong: str) -> list[str]:
+        project.write("pypiserver-single.yaml", SINGLE.replace(was, wrong))
+        (found,) = project.findings().values()
+        return found
+
+    assert findings("", "") == []
+    assert findings("!GetAtt Role.Arn", "!Ref Topic"), "of another kind"
+    assert findings("!GetAtt Role.Arn", "!GetAtt Rolle.Arn"), "of nothing"
+    assert findings("S3Key: key", "S3Key: !If [IsLarge, one, two]"), "for a condition that cannot be"
+    assert findings("S3Key: key", "S3Key: !GetAtt Topic.TopicName"), "of what is there on another condition"
+
+
+def test_a_type_that_one_partition_lacks_is_found(project: Project) -> None:
+    project.write("backups.yaml", ELSEWHERE)
+    (found,) = project.findings().values()
+    assert any("cn-north-1" in finding and "RestoreTestingPlan" in finding for finding in found)

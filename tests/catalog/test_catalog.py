@@ -1,8 +1,7 @@
 """The Service Catalog template and ``catalog publish``.
 
 moto makes portfolio and product; it has no associations, constraints, TagOptions and versions. Their requests are
-checked by botocore's models alone: with what the template's properties become, and with a Stubber. Whether the launch
-role suffices for a launch, only AWS can tell.
+checked by botocore's models alone: with what the template's properties become, and with a Stubber.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import warnings
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,221 +21,24 @@ import yaml
 from botocore.stub import Stubber  # type: ignore[import-untyped] # nor has botocore
 from botocore.validate import validate_parameters  # type: ignore[import-untyped] # see above
 from calls import REGION, Json, Made, call, client
-from cfnlint.data import AdditionalSpecs
-from cfnlint.helpers import load_resource
 from emulator import ACCOUNT, BUCKET, emulator, environment
-from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto_bridge import Loader
 
-from generator.catalog.launch_role import SERVICES, actions
-from generator.catalog.template import catalog
 from generator.operations.aws import Account
 from generator.operations.catalog_version import publish_version
 from generator.operations.exits import Problem
 from generator.operations.terminal import terminal
-from generator.parent import single
-
-with warnings.catch_warnings():
-    # It leaves its own files open.
-    warnings.simplefilter("ignore", ResourceWarning)
-    import parliament  # type: ignore[import-untyped] # no types either
+from generator.parts.descriptions import DESCRIPTIONS, SERVICE_CATALOG
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 DOCUMENT = (ROOT / "docs" / "service-catalog.md").read_text()
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/pypi-catalog-RoleBoundary-1"
-ROLES = f"arn:aws:iam::{ACCOUNT}:role/developers,arn:aws:iam::{ACCOUNT}:role/operators"
-
-
-@pytest.fixture(scope="module")
-def template() -> Json:
-    product = single().templates()["pypiserver-single.yaml"]
-    built: Json = catalog(product)["service-catalog.yaml"].to_dict()
-    return built
-
-
-def resolved(value: Any) -> Any:
-    """Policies as they are in an account: ``Fn::Sub`` of pseudo parameters."""
-    if isinstance(value, dict):
-        if value.keys() == {"Fn::Sub"}:
-            names = {"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
-            return re.sub(r"\$\{([\w:]+)\}", lambda match: names[match[1]], value["Fn::Sub"])
-        if value == {"Ref": "RoleBoundary"}:
-            return BOUNDARY
-        return {key: resolved(item) for key, item in value.items()}
-    return [resolved(item) for item in value] if isinstance(value, list) else value
-
-
-@pytest.fixture(scope="module")
-def policies(template: Json) -> dict[str, Json]:
-    """Every policy of the launch role by name."""
-    managed = {
-        title: it["Properties"]["PolicyDocument"]
-        for title, it in template["Resources"].items()
-        if it["Type"] == "AWS::IAM::ManagedPolicy" and title != "RoleBoundary"
-    }
-    (inline,) = template["Resources"]["LaunchRole"]["Properties"]["Policies"]
-    everything: dict[str, Json] = resolved({**managed, inline["PolicyName"]: inline["PolicyDocument"]})
-    return everything
-
-
-def statements(policies: dict[str, Json]) -> Iterator[Json]:
-    for policy in policies.values():
-        yield from policy["Statement"]
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/developers"
 
 
 def test_committed_template_is_the_generated_one(template: Json) -> None:
     loaded = yaml.load((TEMPLATES / "service-catalog.yaml").read_text(), Loader)
     assert loaded["Resources"].keys() == template["Resources"].keys(), "run make templates"
-
-
-def test_managed_policies_fit(policies: dict[str, Json]) -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-    assert len(policies) == len(SERVICES) + 1
-    for name, policy in policies.items():
-        assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, name
-
-
-def test_role_has_every_action_and_no_other_of_a_service(policies: dict[str, Json]) -> None:
-    granted = {action for it in statements(policies) for action in it["Action"]}
-    needed = actions(single().templates()["pypiserver-single.yaml"])
-    assert granted - needed == {action for it in policies["stacks"]["Statement"] for action in it["Action"]} - needed
-    assert needed <= granted, f"the launch role lacks {sorted(needed - granted)}: see SERVICES of launch_role.py"
-
-
-def test_parliament_finds_nothing(policies: dict[str, Json]) -> None:
-    """Its list of actions is older than cfn-lint's, which knows those that it does not."""
-    known = load_resource(AdditionalSpecs, "Policies.json")
-    findings = [
-        (finding.issue, finding.detail)
-        for policy in policies.values()
-        for finding in parliament.analyze_policy_string(json.dumps(policy)).findings
-    ]
-    unknown = [str(detail).rpartition(" ")[2] for issue, detail in findings if issue == "UNKNOWN_ACTION"]
-    for action in unknown:
-        service, _, name = action.partition(":")
-        assert name.lower() in known[service]["Actions"], action
-    assert [finding for finding in findings if finding[0] not in ("UNKNOWN_ACTION", "RESOURCE_STAR")] == []
-
-
-def test_nothing_of_iam_acts_on_everything(policies: dict[str, Json]) -> None:
-    for statement in statements(policies):
-        if any(action.startswith("iam:") for action in statement["Action"]):
-            assert all(
-                re.search(r":(role|instance-profile)/(SC-|aws-service-role/)", it) for it in statement["Resource"]
-            )
-
-
-def test_no_full_access_and_no_wildcard_but_describing(template: Json, policies: dict[str, Json]) -> None:
-    assert "FullAccess" not in json.dumps(template)
-    stars = {action for it in statements(policies) for action in it["Action"] if "*" in action}
-    assert all(action.endswith(":Describe*") for action in stars)
-
-
-def test_roles_go_to_the_templates_services_only(policies: dict[str, Json]) -> None:
-    (passing,) = [it for it in statements(policies) if "iam:PassRole" in it["Action"]]
-    assert passing["Condition"]["StringEquals"]["iam:PassedToService"] == [
-        "backup.amazonaws.com",
-        "ec2.amazonaws.com",
-        "ec2.amazonaws.com.cn",
-        "ecs-tasks.amazonaws.com",
-        "lambda.amazonaws.com",
-    ]
-
-
-def test_who_launches_cannot_widen_the_hosts_permissions(template: Json, policies: dict[str, Json]) -> None:
-    text, values = template["Resources"]["TemplateConstraint"]["Properties"]["Rules"]["Fn::Sub"]
-    assert values == {"Boundary": {"Ref": "RoleBoundary"}}
-    asserted = [it["Assert"]["Fn::Equals"] for it in json.loads(text)["HostPermissions"]["Assertions"]]
-    assert {it["Ref"]: value for it, value in asserted} == {
-        "PermissionsBoundaryArn": "${Boundary}",
-        **dict.fromkeys(
-            [
-                "AmiId",
-                "CloudinitExtraCommands",
-                "ExistingFileSystemId",
-                "ExtraFiles",
-                "ExtraInstanceProfilePermissions",
-                "ExtraManagedPolicyArns",
-                "Users",
-            ],
-            "",
-        ),
-    }
-    assert {it["Ref"] for it, _ in asserted} <= single().templates()["pypiserver-single.yaml"].parameters.keys()
-    (attaching,) = [it for it in statements(policies) if "iam:AttachRolePolicy" in it["Action"]]
-    assert all(
-        ":iam::aws:policy/" in arn and "*" not in arn for arn in attaching["Condition"]["ArnLike"]["iam:PolicyARN"]
-    )
-
-
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/SC-{ACCOUNT}-pp-1-HostRole-2"
-
-
-def may(policies: dict[str, Json], action: str, resource: str, context: dict[str, str]) -> bool:
-    """Whether IAM would allow it: equality and ArnLike over the ``context``, of which a missing key matches none."""
-
-    def holds(condition: Json) -> bool:
-        assert condition.keys() <= {"StringEquals", "ArnEquals", "ArnLike", "Null"}
-        return all(
-            any(fnmatchcase(context.get(key, ""), it) for it in ([wanted] if isinstance(wanted, str) else wanted))
-            for keys in condition.values()
-            for key, wanted in keys.items()
-        )
-
-    return any(
-        any(fnmatchcase(action, it) for it in statement["Action"])
-        and any(fnmatchcase(resource, it) for it in statement["Resource"])
-        and holds(statement.get("Condition", {}))
-        for statement in statements(policies)
-    )
-
-
-@pytest.mark.parametrize("action", ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"])
-def test_roles_get_permissions_within_the_boundary_alone(policies: dict[str, Json], action: str) -> None:
-    attached = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}
-    within = {**attached, "iam:PermissionsBoundary": BOUNDARY}
-    assert may(policies, f"iam:{action}", ROLE, within)
-    assert not may(policies, f"iam:{action}", ROLE, attached), "without a boundary"
-    assert not may(policies, f"iam:{action}", ROLE, {**within, "iam:PermissionsBoundary": f"{BOUNDARY}0"})
-    assert not may(policies, f"iam:{action}", f"arn:aws:iam::{ACCOUNT}:role/admin", within)
-    assert not may(policies, "iam:DeleteRolePermissionsBoundary", ROLE, within)
-    if action == "AttachRolePolicy":
-        administrator = {**within, "iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
-        assert not may(policies, "iam:AttachRolePolicy", ROLE, administrator)
-
-
-def _asked(policies: Any) -> set[str]:
-    found = [it["Action"] for policy in policies for it in policy["Statement"]]
-    return {action for it in found for action in ([it] if isinstance(it, str) else it)}
-
-
-def test_the_boundary_leaves_the_roles_what_they_need_and_nothing_of_iam(template: Json) -> None:
-    product = single().templates()["pypiserver-single.yaml"].to_dict()["Resources"].values()
-    inline = [
-        (policy["Fn::If"][1] if "Fn::If" in policy else policy)["PolicyDocument"]
-        for it in product
-        if it["Type"] == "AWS::IAM::Role"
-        for policy in it["Properties"].get("Policies", [])
-    ]
-    inline += [it["Properties"]["PolicyDocument"] for it in product if it["Type"] == "AWS::IAM::RolePolicy"]
-    known = json.loads(aws_managed_policies_data)
-    managed = set(re.findall(r"iam::aws:policy/(?:service-role/)?(\w+)", json.dumps(list(product))))
-    assert managed
-    aws = {name: _asked([known[name]["Document"]]) for name in managed}
-    # AWS Backup's are for everything that it backs up; here it is EFS.
-    needed = {
-        action
-        for name, actions in aws.items()
-        for action in actions
-        if "Backup" not in name or action.split(":")[0] in ("backup", "elasticfilesystem", "kms", "tag")
-    }
-    allowed = template["Resources"]["RoleBoundary"]["Properties"]["PolicyDocument"]["Statement"][0]["Action"]
-    inline_actions = _asked(policy for policy in inline if isinstance(policy, dict) and "Statement" in policy)
-    assert inline_actions
-    for action in needed | inline_actions:
-        assert any(fnmatchcase(action, it) for it in allowed), action
-    assert not {it.split(":")[0] for it in allowed} & {"*", "iam", "sts", "organizations", "cloudformation", "lambda"}
 
 
 def validated(operation: str, names: Callable[[Json], Json]) -> Any:
@@ -321,7 +121,13 @@ def test_document_word_for_word(server: str, tmp_path: Path) -> None:
     # A person says Yes to the bucket.
     printed = shell(f"{publish} --yes")
     url = re.findall(r"^single file  (\S+)$", printed, re.MULTILINE)[0]
-    shell(deploy.replace("=URL", f"={url}").replace("ROLE_ARN", ROLES))
+    shell(
+        deploy.replace("=URL", f"={url}")
+        .replace("ROLE_ARN", ROLE)
+        .replace("VPC ", "vpc-1 ")
+        .replace("SUBNETS", "subnet-1,subnet-2")
+        .replace("=ZONE", "=Z1")
+    )
 
     (stack,) = client("cloudformation").describe_stacks(StackName="pypi-catalog")["Stacks"]
     outputs = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
@@ -329,8 +135,8 @@ def test_document_word_for_word(server: str, tmp_path: Path) -> None:
     assert product["ProductViewSummary"]["Name"] == "Private PyPI"
     resources = client("cloudformation").list_stack_resources(StackName="pypi-catalog")["StackResourceSummaries"]
     kinds = [it["ResourceType"] for it in resources]
-    assert kinds.count("AWS::ServiceCatalog::PortfolioPrincipalAssociation") == 2
-    assert "AWS::ServiceCatalog::TagOption" not in kinds, "CostCenters is empty unless given"
+    assert kinds.count("AWS::ServiceCatalog::PortfolioPrincipalAssociation") == 1
+    assert "AWS::ServiceCatalog::TagOption" not in kinds, "there is no cost center unless given"
 
 
 class Stubbed(Account):
@@ -349,9 +155,8 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S
             monkeypatch.setenv(name, value)
         product = {"Product": {"Value": "prod-1"}, "ProductId": {"Value": "prod-1"}}
         logs = {"Logs": {"Type": "AWS::Logs::LogGroup"}}
-        client("cloudformation").create_stack(
-            StackName="pypi-catalog", TemplateBody=json.dumps({"Resources": logs, "Outputs": product})
-        )
+        template = {"Description": DESCRIPTIONS[SERVICE_CATALOG], "Resources": logs, "Outputs": product}
+        client("cloudformation").create_stack(StackName="pypi-catalog", TemplateBody=json.dumps(template))
         service = boto3.client("servicecatalog", region_name=REGION)
         with Stubber(service) as stub:
             yield Stubbed(service), stub

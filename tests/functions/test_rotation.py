@@ -77,40 +77,66 @@ def test_the_steps_are_known_as_either_page_spells_them(
     assert manager.value(arn, "AWSPENDING")["previous"] == "old"
 
 
-@pytest.mark.parametrize("failing", range(len(STEPS)))
-@pytest.mark.parametrize(
-    "call", ["get_secret_value", "put_secret_value", "describe_secret", "update_secret_version_stage"]
-)
-def test_whatever_fails_the_old_password_stays_current_and_a_retry_of_all_steps_completes_it(
-    index: ModuleType, manager: SecretsManager, arn: str, failing: int, call: str, monkeypatch: pytest.MonkeyPatch
+CALLS = [
+    *[(0, "get_secret_value", 1), (0, "get_secret_value", 2), (0, "put_secret_value", 1)],
+    (1, "get_secret_value", 1),
+    *((2, "get_secret_value", nth) for nth in range(1, 5)),
+    *[(3, "describe_secret", 1), (3, "get_secret_value", 1), (3, "get_secret_value", 2)],
+    *[(3, "update_secret_version_stage", 1), (3, "update_secret_version_stage", 2)],
+]
+"""Every call that a rotation makes: the step, and which of the step's calls of that name."""
+
+
+@pytest.mark.parametrize(("failing", "call", "nth"), CALLS)
+def test_whatever_fails_the_old_password_is_good_and_a_retry_of_all_steps_completes_it(
+    index: ModuleType, manager: SecretsManager, arn: str, failing: int, call: str, nth: int
 ) -> None:
+    """With every error that the model has for the call, a throttle, a denial, and no answer at all, one after the other."""
     token, new = str(uuid.uuid4()), ""
     run(index, arn, token, *STEPS[:failing])
-    broken = SimpleNamespace(client=lambda name: Failing(manager.client, call))
-    with monkeypatch.context() as patch:
-        patch.setattr(index, "boto3", broken)
-        with contextlib.suppress(ConnectionError):
-            run(index, arn, token, STEPS[failing])
-        # The last step puts nothing, and has succeeded then.
-        if (failing, call) != (3, "put_secret_value"):
-            assert manager.value(arn) == OLD
     if failing:
         new = manager.client.get_secret_value(SecretId=arn, VersionId=token)["SecretString"]
+    failed = []
+    for error in errors(manager.client, call):
+        broken = Failing(manager.client, call, nth, error)
+        index.boto3 = SimpleNamespace(client=lambda _name, broken=broken: broken)  # type: ignore[attr-defined] # the handler's import
+        with contextlib.suppress(type(error)):
+            run(index, arn, token, STEPS[failing])
+        failed.append(broken.failed)
+        current = manager.value(arn)
+        assert "old" in (current["password"], current.get("previous")), error
+    assert any(failed), "the step makes no such call"
+    index.boto3 = SimpleNamespace(client=lambda _name: manager.client)  # type: ignore[attr-defined] # see above
     run(index, arn, token, *STEPS)
     assert manager.value(arn)["previous"] == "old"
     assert not new or manager.value(arn) == json.loads(new), "a retry makes no other password"
     assert manager.labels(arn)[token] == ["AWSCURRENT"]
 
 
-class Failing:
-    """Secrets Manager, of which one call fails."""
+def errors(client: Any, call: str) -> list[Exception]:
+    operation = client.meta.service_model.operation_model("".join(word.title() for word in call.split("_")))
+    codes = [*(shape.name for shape in operation.error_shapes), "ThrottlingException", "AccessDeniedException"]
+    return [
+        ConnectionError(),
+        *(client.exceptions.from_code(code)({"Error": {"Code": code, "Message": ""}}, call) for code in codes),
+    ]
 
-    def __init__(self, client: Any, call: str) -> None:
-        self._client, self._call = client, call
+
+class Failing:
+    """Secrets Manager, of which the ``nth`` request by the name ``call`` ends in ``error``."""
+
+    def __init__(self, client: Any, call: str, nth: int, error: Exception) -> None:
+        self._client, self._call, self._left, self._error = client, call, nth, error
+
+    @property
+    def failed(self) -> bool:
+        return self._left <= 0
 
     def __getattr__(self, name: str) -> Any:
         if name == self._call:
-            raise ConnectionError("a call that does not get through")
+            self._left -= 1
+            if self._left == 0:
+                raise self._error
         return getattr(self._client, name)
 
 

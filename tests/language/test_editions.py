@@ -72,10 +72,12 @@ def test_defaults_meet_their_own_constraints(editions: Editions) -> None:
     assert not broken, f"the defaults of {sorted(broken)} are refused by their own patterns or bounds"
 
 
-def _stacks(editions: Editions) -> Iterator[tuple[str, Data, Data]]:
+def _stacks(editions: Editions) -> list[tuple[str, Data, Data]]:
     """Name, parent's properties and template of every nested stack."""
-    for title, resource in editions.parent["Resources"].items():
-        yield title, resource["Properties"], editions.children[resource["Properties"]["TemplateURL"]]
+    return [
+        (title, resource["Properties"], editions.children[resource["Properties"]["TemplateURL"]])
+        for title, resource in editions.parent["Resources"].items()
+    ]
 
 
 def test_the_parent_is_nothing_but_nested_stacks(editions: Editions) -> None:
@@ -86,6 +88,7 @@ def test_the_parent_is_nothing_but_nested_stacks(editions: Editions) -> None:
 
 def test_the_parent_passes_what_each_child_declares_in_its_kind(editions: Editions) -> None:
     operators = editions.parent["Parameters"]
+    assert len(_stacks(editions)) == 5
     for title, properties, child in _stacks(editions):
         assert properties["Parameters"].keys() == child["Parameters"].keys(), title
         for name, value in properties["Parameters"].items():
@@ -132,6 +135,7 @@ def _uses(node: Any, functions: set[str]) -> Iterator[Any]:
 
 def test_what_a_nested_change_set_does_not_know_yet_is_only_passed_on(editions: Editions) -> None:
     """Placeholder text stands there for another stack's outputs; a Condition, Split or Select of it would fail."""
+    assert any(_wired(properties) for _, properties, _ in _stacks(editions))
     for title, properties, child in _stacks(editions):
         wired = _wired(properties)
         assert not wired & _refs(child.get("Conditions", {})), title

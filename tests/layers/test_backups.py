@@ -26,7 +26,7 @@ def test_one_plan_backs_packages_up(editions: Editions, values: Values) -> None:
     assert len(of_type(editions.nested(values).resources, "AWS::Backup::BackupPlan")) == 1
     for rule in rules(editions, values).values():
         assert rule["TargetBackupVault"] == "<BackupVault>"
-        # In which AWS Backup makes one of two that are due; docs/operations.md says so. One that waits for longer expires.
+        # In which AWS Backup makes one of two that are due; docs/runbooks/backups.md says so. One that waits for longer expires.
         assert rule["StartWindowMinutes"] == 8 * 60
         assert rule["CompletionWindowMinutes"] > rule["StartWindowMinutes"]
 

@@ -223,6 +223,41 @@ def test_hosts(editions: Editions, what: str, is_told: bool) -> None:
     assert not messages(editions, event("other"))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [
+        ("ALARM", "OK", True),
+        ("INSUFFICIENT_DATA", "OK", False),  # a new one
+        ("OK", "ALARM", False),  # which it tells itself
+        ("ALARM", "INSUFFICIENT_DATA", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"])
+def test_alarms_that_ended(editions: Editions, kind: str, before: str, after: str, is_told: bool) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
+
+    def event(name: str) -> Data:
+        return {
+            "detail-type": "CloudWatch Alarm State Change",
+            "source": "aws.cloudwatch",
+            "resources": [f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}"],
+            "detail": {
+                "alarmName": name,
+                "configuration": {"description": "Goes into alarm when server CPU utilization is too high!"},
+                "previousState": {"value": before, "reason": "Threshold Crossed", "timestamp": "2019-10-02T17:04:40Z"},
+                "state": {"value": after, "reason": "Threshold Crossed", "timestamp": "2019-10-02T17:08:40Z"},
+            },
+        }
+
+    (name, *_) = (it["AlarmName"] for it in of_type(editions.nested().resources, kind).values())
+    found = messages(editions, event(name))
+    assert len(found) == is_told
+    assert all(name in message for message in found)
+    # Of another stack with the same ServiceName, and of one whose name only begins alike.
+    assert not messages(editions, event(name.replace("0a1b2c3d", "9f8e7d6c")))
+    assert not messages(editions, event(name.replace("pypiserver-", "pypiserver-dev-")))
+
+
 def _states(shape: str) -> list[str]:
     model = boto3.client("backup", region_name="eu-west-1").meta.service_model
     states: list[str] = model.shape_for(shape).enum

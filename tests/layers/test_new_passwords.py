@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from deployments import Editions, of_type
 
-POLL_SECONDS = 60
-"""As often a task asks, by default: server/settings.py."""
+from server.contract import POLL_SECONDS
+
 ROTATING = {"PasswordRotationDays": "30", "PasswordGraceHours": "24"}
 
 
@@ -41,8 +41,8 @@ def test_the_function_waits_until_every_task_has_asked_and_has_time_to_wait(edit
     resources = editions.nested(ROTATING).resources
     function = resources["RotationFunction"]["Properties"]
     (task,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
-    assert "POLL_SECONDS" not in {it["Name"] for it in task["Environment"]}
+    assert POLL_SECONDS.name not in {it["Name"] for it in task["Environment"]}
     given = {name: float(value) for name, value in function["Environment"]["Variables"].items()}
     assert given["GRACE_HOURS"] == 24
-    assert given["WAIT_SECONDS"] >= 2 * POLL_SECONDS, "a task that has just asked asks again after this"
+    assert given["WAIT_SECONDS"] >= 2 * POLL_SECONDS.default, "a task that has just asked asks again after this"
     assert function["Timeout"] >= given["WAIT_SECONDS"] + 60, "no step waits twice"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import pytest
 from deployments import Editions
-from resolve import Data
+from updates import waits
+
+from generator.parts.container_program import packed
 
 AFTER = [
     # Logical ID, and what has to be there before it (and is deleted after it).
@@ -27,7 +26,9 @@ AFTER = [
     ("LogAgentService", "CapacityProviderAssociation"),
     ("Service", "ForwardRule"),  # ECS refuses a target group that no load balancer has
     ("Service", "ExecutionRole"),
+    ("TaskDefinition", packed().secret),  # or its tasks would not start; and they stop before it goes
     ("AutoScalingGroup", "HostRole"),
+    *((user, "InsightsLogs") for user in ("AutoScalingGroup", "Service")),  # ECS would make it, as soon as it measures
     *((user, f"MountTarget{n}") for user in ("TaskDefinition", "Service") for n in range(1, 7)),
     ("ScalableTarget", "Service"),
     ("PublisherRotation", "RotationPermission"),  # Secrets Manager calls the function when a schedule is made
@@ -35,42 +36,9 @@ AFTER = [
 ]
 
 
-def _names(node: Any) -> set[str]:
-    """Everything that ``node`` refers to, in whatever branch: CloudFormation waits for all of it."""
-    if isinstance(node, list):
-        return set().union(*map(_names, node))
-    if not isinstance(node, dict):
-        return set()
-    found = set().union(*map(_names, node.values()))
-    match node:
-        case {"Ref": str(name)}:
-            found.add(name)
-        case {"Fn::GetAtt": [title, _]}:
-            found.add(title)
-        case {"Fn::Sub": text}:
-            found |= set(re.findall(r"\$\{([^!}.]+)", text if isinstance(text, str) else text[0]))
-    return found
-
-
-def _waits(template: Data) -> dict[str, set[str]]:
-    """By logical ID, every resource of ``template`` that is created before it."""
-    resources = template["Resources"]
-    direct = {}
-    for title, resource in resources.items():
-        depends = resource.get("DependsOn", [])
-        named = {depends} if isinstance(depends, str) else set(depends)
-        direct[title] = (named | _names(resource.get("Properties", {}))) & resources.keys()
-    closed = {title: set(names) for title, names in direct.items()}
-    while True:
-        wider = {title: names.union(*(closed[name] for name in names)) for title, names in closed.items()}
-        if wider == closed:
-            return closed
-        closed = wider
-
-
 @pytest.mark.parametrize(("user", "used"), AFTER)
 def test_order_in_one_stack(editions: Editions, user: str, used: str) -> None:
-    assert used in _waits(editions.single_file)[user]
+    assert used in waits(editions.single_file)[user]
 
 
 @pytest.mark.parametrize(("user", "used"), AFTER)
@@ -83,18 +51,18 @@ def test_order_over_nested_stacks(editions: Editions, user: str, used: str) -> N
     }
     home = homes[user]
     if homes[used] == home:
-        assert used in _waits(editions.children[f"{home.lower()}.yaml"])[user]
+        assert used in waits(editions.children[f"{home.lower()}.yaml"])[user]
     else:
-        assert homes[used] in _waits(editions.parent)[home]
+        assert homes[used] in waits(editions.parent)[home]
 
 
 def test_nothing_waits_for_itself(editions: Editions) -> None:
     for template in editions.templates.values():
-        assert not [title for title, names in _waits(template).items() if title in names]
+        assert not [title for title, names in waits(template).items() if title in names]
 
 
 def test_storage_and_edge_start_together(editions: Editions) -> None:
     """Both take minutes, and neither needs the other."""
-    waits = _waits(editions.parent)
-    assert "Edge" not in waits["Storage"]
-    assert "Storage" not in waits["Edge"]
+    after = waits(editions.parent)
+    assert "Edge" not in after["Storage"]
+    assert "Storage" not in after["Edge"]

@@ -9,15 +9,10 @@ import re
 from typing import Any
 
 import pytest
-from deployments import DEFAULTS, Editions, everything, of_type
-from resolve import Data, Values
+from deployments import Editions, everything, of_type
+from resolve import Data
 
-CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
-
-
-@pytest.fixture(params=CASES)
-def resources(editions: Editions, request: pytest.FixtureRequest) -> Data:
-    return editions.nested(CASES[request.param]).resources
+from generator.parts.container_program import packed
 
 
 def _properties(resources: Data, title: str) -> Data:
@@ -37,10 +32,11 @@ def _ingress(resources: Data) -> list[tuple[str, Data]]:
 
 
 def test_only_the_load_balancer_admits_addresses_and_only_on_its_ports(resources: Data) -> None:
-    for group, rule in _ingress(resources):
-        addressed = {"CidrIp", "CidrIpv6"} & rule.keys()
-        if not addressed:
-            continue
+    addresses = {"CidrIp", "CidrIpv6"}
+    open_to_addresses = [(group, rule) for group, rule in _ingress(resources) if addresses & rule.keys()]
+    assert open_to_addresses
+    for group, rule in open_to_addresses:
+        addressed = addresses & rule.keys()
         assert group == "LoadBalancerSecurityGroup"
         ports = (rule["IpProtocol"], rule["FromPort"], rule["ToPort"])
         # ICMP: fragmentation needed (type 3 code 4) and packet too big (type 2), which path MTU discovery needs.
@@ -55,6 +51,7 @@ def test_hosts_take_traffic_from_the_load_balancer_only_on_dynamic_ports(resourc
 
 
 def test_no_port_for_a_remote_shell_is_open(resources: Data) -> None:
+    assert _ingress(resources)
     for group, rule in _ingress(resources):
         assert rule["IpProtocol"] != "-1", group
         if rule["IpProtocol"] == "tcp":
@@ -183,9 +180,11 @@ def test_passwords_are_nowhere_but_in_their_secrets(editions: Editions, reader: 
     ).keys() - secrets.keys() == {"TokensSecret"}
     (container,) = _properties(resources, "TaskDefinition")["ContainerDefinitions"]
     assert [it["ValueFrom"] for it in container["Secrets"]] == [
-        f"<{title}>:{field}::" for title in accounts for field in ("username", "password")
+        f"<{packed().secret}>",
+        *(f"<{title}>:{field}::" for title in accounts for field in ("username", "password")),
     ]
-    for title, secret in secrets.items():
+    for title in ("PublisherSecret", "ReaderSecret"):
+        secret = secrets[title]
         assert "SecretString" not in secret
         assert secret["GenerateSecretString"]["PasswordLength"] >= 32
         assert json.loads(secret["GenerateSecretString"]["SecretStringTemplate"]).keys() == {"username"}

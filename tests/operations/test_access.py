@@ -20,7 +20,7 @@ from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access import rotate as rotation
 from generator.commands import main
-from server.tokens import tokens_of
+from server.accounts.tokens import tokens_of
 
 pytestmark = pytest.mark.usefixtures("here")
 HANDLER = Path(__file__).parents[2] / "functions" / "rotation.py"

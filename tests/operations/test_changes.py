@@ -15,11 +15,13 @@ from typing import Any
 
 import emulator
 import pytest
+from botocore.session import Session  # type: ignore[import-untyped] # botocore has no types
 from calls import client
 from emulator import BUCKET, STACK, NestedChangeSet, backend, environment, network
 from moto.cloudformation.utils import generate_changeset_id
 
 from generator.operations.changes import Change as Read
+from generator.operations.changes import read
 from generator.operations.exits import Problem
 from generator.operations.guard import refuse_loss
 from generator.parts.data_bearing import DATA_BEARING
@@ -138,6 +140,55 @@ def test_what_holds_no_data_may_go(deploy: Deploy) -> None:
     ]
     done = deploy(changes)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class Told:
+    """CloudFormation's answer to DescribeChangeSet."""
+
+    def __init__(self, changes: list[Change]) -> None:
+        self._changes = changes
+
+    def get_paginator(self, operation: str) -> Told:
+        assert operation == "describe_change_set"
+        return self
+
+    def paginate(self, *, ChangeSetName: str) -> list[Any]:
+        assert ChangeSetName
+        return [{"Changes": self._changes}]
+
+
+MEMBERS: list[str] = [*Session().get_service_model("cloudformation").shape_for("ResourceChange").members]
+
+
+@pytest.mark.parametrize("without", MEMBERS)
+def test_members_of_changes_that_are_not_promised(without: str) -> None:
+    """None is. A removal of which less is known is refused all the same, as long as it is known to be one."""
+    change = {
+        "Action": "Remove",
+        "LogicalResourceId": "FileSystem",
+        "ResourceType": "AWS::EFS::FileSystem",
+        "Scope": [],
+        "Details": [{}, {"Target": {}}],
+    }
+    told = {"ResourceChange": {name: value for name, value in change.items() if name != without}}
+
+    (found,) = read(Told([{}, told]), "arn")
+    with pytest.raises(Problem, match="refused"):
+        refuse_loss([found], [], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ({"Action": "SyncWithActual"}, "sync"),
+        # With --revert-drift what is gone is made anew, and empty.
+        ({"Action": "Add", "ResourceDriftStatus": "DELETED"}, "replace"),
+        ({"Action": "Modify", "Replacement": "False", "ResourceDriftStatus": "DELETED"}, "replace"),
+        ({"Action": "Modify", "Replacement": "False", "ResourceDriftStatus": "MODIFIED"}, "modify"),
+    ],
+)
+def test_drift_that_is_reverted(change: Change, action: str) -> None:
+    assert [it.action for it in read(Told([{"ResourceChange": change}]), "arn")] == [action]
 
 
 def test_what_may_go_is_what_was_named() -> None:

@@ -73,14 +73,12 @@ def test_credentials_that_need_quoting(deployed: Parameters, capsys: pytest.Capt
     before = secret()
     odd = {"username": "publisher", "password": "a/b'c@d %\"$x"}
     client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(odd))
-    lines = printed(capsys, "--format", "twine") + printed(capsys, "--format", "env", "--account", "publisher")
-    shell = ["sh", "-c", f'{lines}\nprintf \'%s\\n%s\' "$TWINE_PASSWORD" "$PIP_INDEX_URL"']
-    password, index = subprocess.run(shell, env={}, capture_output=True, text=True, check=True).stdout.split("\n")
+    index = RawConfigParser()
+    index.read_string(printed(capsys, "--account", "publisher"))
     client("secretsmanager").put_secret_value(
         SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(before)
     )
-    assert password == odd["password"]
-    assert index == "https://publisher:a%2Fb%27c%40d%20%25%22%24x@pypiserver.example.com/simple/"
+    assert index["global"]["index-url"] == "https://publisher:a%2Fb%27c%40d%20%25%22%24x@pypiserver.example.com/simple/"
 
 
 def test_secret_of_another_form_is_named(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,10 +86,33 @@ def test_secret_of_another_form_is_named(deployed: Parameters, capsys: pytest.Ca
     for text in ("hunter2", '{"user": "publisher"}', "[]"):
         client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=text)
         assert main(["credentials", "--account", "publisher"]) == 2
-        assert "is not JSON with username and password: docs/operations.md" in capsys.readouterr().err
+        assert "is not JSON with username and password: docs/runbooks/rotate-a-password.md" in capsys.readouterr().err
+    odd = json.dumps({"username": "publisher", "password": "schlüssel"})
+    client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=odd)
+    assert main(["credentials", "--account", "publisher"]) == 2
+    assert "give publisher a new password of printable ASCII" in capsys.readouterr().err
     client("secretsmanager").put_secret_value(
         SecretId=physical_ids()["PublisherSecret"], SecretString=json.dumps(before)
     )
+
+
+def test_a_file_is_not_written_where_git_would_take_it(
+    deployed: Parameters, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git = ["git", "-C", str(here)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (here / "below").mkdir()
+    for path in ("pip.conf", "below/it's mine"):
+        assert main(["credentials", "--output", path]) == 2
+        refused = capsys.readouterr().err
+        assert "git would take this password into a commit" in refused
+        assert not (here / path).exists()
+        advice = refused.partition("git pass over it by `")[2].partition("`")[0]
+        subprocess.run(["sh", "-c", advice], check=True)
+        assert main(["credentials", "--output", path]) == 0
+    listed = subprocess.run([*git, "status", "--short"], check=True, capture_output=True, text=True).stdout
+    assert "pip.conf" not in listed
+    assert "mine" not in listed
 
 
 def test_credentials_file_is_its_owners_alone(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from shutil import copytree
 
@@ -16,9 +17,12 @@ from generator.commands import main
 from generator.operations.aws import Account
 from generator.operations.deploy import Wish, deploy
 from generator.operations.exits import Problem
+from generator.operations.form import form
+from generator.operations.guard import refuse_move
 from generator.operations.terminal import terminal
 from generator.parent import single
 from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.descriptions import PARENT
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -54,17 +58,27 @@ def test_a_change_between_hosts_and_fargate_is_refused(
     before = physical_ids()
     give_again(deployed, Capacity=capacity)
     assert main([*DEPLOY]) == 2
-    assert f"refused: Capacity={capacity} in pypi, which runs on ec2" in capsys.readouterr().err
+    assert f"refused: Capacity={capacity} in pypi, which has ec2, takes the server down" in capsys.readouterr().err
     assert physical_ids() == before
     policy = client("cloudformation").get_stack_policy(StackName=before["Security"])["StackPolicyBody"]
     denied = [it for it in json.loads(policy)["Statement"] if it["Effect"] == "Deny"]
     (removal,) = [it for it in denied if "LogicalResourceId/HostSecurityGroup" in it["Resource"]]
-    assert removal["Action"] == ["Update:Delete"], "a change of VpcId replaces it, which works"
+    assert removal["Action"] == ["Update:Delete"]
     assert "HostSecurityGroup" in before
 
 
+def test_a_change_of_the_scheme_is_refused(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    before = physical_ids()
+    give_again(deployed, LoadBalancerScheme="internal")
+    assert main([*DEPLOY]) == 2
+    error = capsys.readouterr().err
+    assert "refused: LoadBalancerScheme=internal in pypi, which has internet-facing, takes the server down" in error
+    assert "docs/runbooks/another-capacity.md" in error
+    assert physical_ids() == before
+
+
 def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Parameters, here: Path) -> None:
-    """The way of docs/operations.md, up to the moved names."""
+    """The way of docs/runbooks/another-capacity.md, up to the moved names."""
     given = outputs()
     second = {"Capacity": "fargate", "ExistingFileSystemId": given["FileSystemId"], "CreateMountTargets": "false"}
     new = ("--stack-name", "pypi-next")
@@ -80,6 +94,71 @@ def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Paramete
     assert main([*DEPLOY, *new]) == 2, "and the way back is refused like the way there"
     assert main(["delete", *new, "--yes"]) == 0
     assert client("efs").describe_file_systems(FileSystemId=given["FileSystemId"])["FileSystems"]
+
+
+def test_what_these_templates_do_not_have_is_taken_to_hold_data(
+    deployed: Parameters, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has added a table to the templates, and deploys those of the next release over it."""
+    copytree(TEMPLATES, here / "templates")
+    parent = here / "templates" / "pypiserver.yaml"
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    }
+    parent.write_text(parent.read_text().replace("\nResources:\n", f"\nResources:\n  Downloads: {json.dumps(table)}\n"))
+    give_again(deployed)
+    assert deploy_from(here / "templates") == 0
+    assert main([*DEPLOY]) == 2
+    assert "Downloads (remove). If you mean it: --allow-data-loss Downloads" in capsys.readouterr().err
+    assert client("dynamodb").list_tables()["TableNames"]
+    assert main([*DEPLOY, "--allow-data-loss", "Downloads"]) == 0
+    assert not client("dynamodb").list_tables()["TableNames"]
+
+
+def test_another_directory_is_refused_unless_asked_for_by_name(
+    deployed: Parameters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = physical_ids()
+    give_again(deployed, PackagesPath="/elsewhere")
+    for options in ([], ["--allow-data-loss", "FileSystem"]):
+        assert main([*DEPLOY, *options]) == 2
+        said = capsys.readouterr().err
+        assert "would serve from /elsewhere instead of /packages" in said
+        assert "--allow-data-loss PackagesPath" in said
+    assert physical_ids() == before
+
+    assert main([*DEPLOY, "--allow-data-loss", "PackagesPath"]) == 0
+    after = physical_ids()
+    assert (after["FileSystem"], after["AccessPoint"] != before["AccessPoint"]) == (before["FileSystem"], True)
+    give_again(deployed)
+    assert main([*DEPLOY, "--allow-data-loss", "PackagesPath"]) == 0, "and back"
+
+
+@pytest.mark.parametrize(
+    ("previous", "given", "refused"),
+    [
+        ({"ExistingFileSystemId": "fs-1"}, {"ExistingFileSystemId": ""}, True),
+        ({"ExistingFileSystemId": "fs-1"}, {"ExistingFileSystemId": "fs-2"}, True),
+        ({"ExistingFileSystemId": "fs-1"}, {}, False),
+        ({"ExistingFileSystemId": "fs-1"}, {"ExistingFileSystemId": "fs-1", "PackagesPath": "/packages"}, False),
+        # FileSystem leaves the stack, which is refused by that name.
+        ({"ExistingFileSystemId": ""}, {"ExistingFileSystemId": "fs-1"}, False),
+        # A stack of a template without the parameter has its default.
+        ({"VpcId": "vpc-1"}, {"PackagesPath": "/elsewhere"}, True),
+        ({}, {"ExistingFileSystemId": "fs-1", "PackagesPath": "/elsewhere"}, False),
+    ],
+)
+def test_where_the_packages_are(previous: dict[str, str], given: dict[str, str], refused: bool) -> None:
+    declared = form(TEMPLATES / PARENT)
+    names = {name for name, value in given.items() if previous.get(name, "/packages") != value}
+    with pytest.raises(Problem) if refused else nullcontext():
+        refuse_move(declared, given, previous, [])
+    refuse_move(declared, given, previous, names)
 
 
 def test_replacement_of_data_is_refused(deployed: Parameters, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 from calls import client
 from emulator import emulator, environment
+from program import installed
 from pseudo_terminal import DOWN, ENTER, session
 
 from generator import settings
@@ -25,7 +26,6 @@ from .test_questions import company_network
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-hour.md"
 HOST = "pypiserver.company.example"
-GENERATOR = ".venv/bin/python -m generator"
 WIDTHS = (80, 160)
 # What is waited for, and what is typed then.
 ANSWERS = [
@@ -52,11 +52,8 @@ def steps(columns: int, directory: Path) -> Iterator[tuple[str, str]]:
     """Each command, and what the screen shows at its end."""
     with emulator() as url, patch.dict(os.environ, environment(url, directory)):
         company_network()
-        python = directory / ".venv" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\nGENERATOR_PROGRAM="{GENERATOR}" PYTHONPATH={ROOT} exec {sys.executable} "$@"\n')
-        python.chmod(0o755)
         subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
+        installed(directory / "venv" / "bin")
         path = f"{directory / 'venv' / 'bin'}:{Path(sys.executable).parent}:{os.defpath}"
         env = {**environment(url, directory), "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
@@ -68,9 +65,9 @@ def steps(columns: int, directory: Path) -> Iterator[tuple[str, str]]:
                 assert terminal.end() == 0, terminal.text
                 return command, terminal.text
 
-        yield shown(f"{GENERATOR} deploy", ANSWERS)
-        yield shown(f"{GENERATOR} credentials --output pip.conf")
-        yield shown(f"{GENERATOR} credentials --format pypirc --output .pypirc")
+        yield shown("pypiserver-aws deploy", ANSWERS)
+        yield shown("pypiserver-aws credentials --output pip.conf")
+        yield shown("pypiserver-aws credentials --format pypirc --output .pypirc")
         name, content = wheel("acme", "1.0")
         (directory / "dist").mkdir()
         (directory / "dist" / name).write_bytes(content)

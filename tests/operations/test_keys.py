@@ -9,11 +9,12 @@ from calls import REGION, client
 from emulator import ACCOUNT
 from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
-from generator.commands import TEMPLATES, main
+from generator.commands import main
+from generator.commands.options import TEMPLATES
 from generator.operations.exits import Problem
 from generator.operations.form import form
-from generator.operations.publish import PARENT
 from generator.operations.retention import refuse_retention
+from generator.parts.descriptions import PARENT
 
 pytestmark = pytest.mark.usefixtures("here")
 

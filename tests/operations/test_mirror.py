@@ -18,10 +18,12 @@ from generator.commands import main
 
 DIGEST = "sha256:" + "0a" * 32
 FAKE = f"""#!/bin/sh
+test "$REFUSED" = "$*" && exit 1
+test "$*" = "buildx version" && exit
 echo "$(basename "$0") $*" >> "$CALLS"
 cat "$DOCKER_CONFIG/config.json" > "$CALLS.config"
 cmp -s "$DOCKER_CONFIG/config.json" "$REGISTRY_AUTH_FILE" || exit 9
-case "$*" in *"$REFUSED"*) exit 1;; esac
+case "$*" in *"$REFUSED"*) echo "Usage: $0"; exit 1;; esac
 case "$*" in *igest*) echo {DIGEST};; esac
 """
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
@@ -90,11 +92,20 @@ def test_a_copy_that_fails_is_told_and_names_no_parameter(
     assert "ContainerImage=" not in out
 
 
+@pytest.mark.parametrize("docker", [False, True], ids=["nothing", "docker without buildx"])
 def test_without_a_program_nothing_is_made(
-    programs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    programs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], docker: bool
 ) -> None:
-    monkeypatch.setenv("PATH", str(programs))
+    if docker:
+        install(programs, "docker")
+        monkeypatch.setenv("REFUSED", "buildx version")
+    monkeypatch.setenv("PATH", f"{programs}:/nowhere")
+    capsys.readouterr()
     assert main(["mirror", "--prefix", "nothing/", "--yes"]) == 2
-    assert "crane, skopeo, docker" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "error: none of crane, skopeo, docker with its buildx is installed, one of which has to copy the images\n"
+    )
     names = [it["repositoryName"] for it in client("ecr").describe_repositories()["repositories"]]
     assert not [it for it in names if it.startswith("nothing/")]

@@ -10,7 +10,10 @@ from emulator import BUCKET
 from stacks import DEPLOY, Parameters, give_again
 
 from generator.commands import main
-from generator.operations.parameters import read
+from generator.commands.options import TEMPLATES
+from generator.operations.form import form
+from generator.operations.parameters import read, tidied
+from generator.parts.descriptions import PARENT
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -41,6 +44,21 @@ def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> No
     Path("parameters.json").write_text('["VpcId=vpc-1"]')
     assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
     assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "meant"),
+    [
+        ("IngressCidrs", " 10.0.0.0/8 , 192.0.2.1 ", "10.0.0.0/8,192.0.2.1/32"),
+        ("IngressIpv6Cidrs", "2001:db8::1", "2001:db8::1/128"),
+        ("AlarmEmails", "a@example.com, b@example.com", "a@example.com,b@example.com"),
+        ("VpcId", " vpc-1 ", "vpc-1"),
+        ("CloudinitExtraCommands", "echo a , b", "echo a , b"),
+        ("IngressCidrs", "10.0.0.256", "10.0.0.256"),
+    ],
+)
+def test_what_is_plainly_meant_is_taken(name: str, given: str, meant: str) -> None:
+    assert tidied(form(TEMPLATES / PARENT), {name: given}) == {name: meant}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from emulator import ACCOUNT, BUCKET, emulator, environment, network
 from pseudo_terminal import DOWN, ENTER, session
 
 from generator.commands import main
+from generator.commands.options import TEMPLATES
+from generator.operations.form import form
+from generator.parts.descriptions import PARENT
 
 ROOT = Path(__file__).parents[2]
 GENERATOR = [sys.executable, "-m", "generator"]
@@ -55,10 +59,47 @@ def company_network() -> dict[str, str]:
     return {**made, "zone": zone["HostedZone"]["Id"].removeprefix("/hostedzone/")}
 
 
+def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> None:
+    has = company_network()
+    with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
+        terminal.expect("about $")
+        terminal.type(DOWN + DOWN + ENTER)
+        terminal.expect(f"company  {has['vpc']}")
+        terminal.type(DOWN + ENTER)
+        terminal.expect("Subnets of the load balancer")
+        terminal.type(ENTER)
+        terminal.expect("Subnets of the hosts")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert "parameters.json has the answers so far" in terminal.text
+    kept = json.loads((tmp_path / "parameters.json").read_text())
+    assert kept[:2] == ["Capacity=ec2", f"VpcId={has['vpc']}"]
+    with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
+        terminal.expect("Subnets of the hosts")
+        assert "? VPC" not in terminal.text
+        assert "about $" not in terminal.text
+        assert "of the load balancer" not in terminal.text
+        # Those in the zones of the load balancer's subnets, which were answered before.
+        assert f"● private-a  {has['private-a']}" in terminal.text
+
+
+def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path: Path) -> None:
+    values = {name: value for name, value in network().items() if name != "IngressCidrs"} | {"Capacity": "ec2"}
+    Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
+    with session([*GENERATOR, "deploy"], 40, env, tmp_path) as terminal:
+        terminal.expect("IPv4 ranges")
+        terminal.type("10.0.0.0/8;10.0.0.1" + ENTER)
+        terminal.expect("192.0.2.1/32")
+        said = next(it.constraint for it in form(TEMPLATES / PARENT) if it.name == "IngressCidrs")
+        assert said in " ".join(terminal.text.split())
+
+
 @pytest.mark.parametrize("columns", [80, pytest.param(160, marks=pytest.mark.slow)])
 def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: dict[str, str], tmp_path: Path) -> None:
     has = company_network()
     with session([*GENERATOR, "deploy", "--stack-name", "first"], columns, env, tmp_path) as terminal:
+        terminal.expect("Fargate, ARM64: no hosts to patch, about $")
+        terminal.type(ENTER)
         terminal.expect("VPC")
         terminal.expect(f"company  {has['vpc']}")
         # The second: an account comes with one of its own.
@@ -71,15 +112,17 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         terminal.expect("company.example")
         terminal.type(ENTER)
         terminal.expect("IPv4 ranges that may connect")
-        terminal.type("203.0.113.0/24" + ENTER)
+        terminal.type("203.0.113.0/24, 198.51.100.7 " + ENTER)
         terminal.expect("E-mail addresses for alarms")
         terminal.type("nobody" + ENTER)
-        terminal.expect("must be up to 10 e-mail addresses" if columns == 160 else "e-mail addresses")
+        terminal.expect("must be up to 10 e-mail addresses")
+        # The answer is there to be mended.
         terminal.type("@company.example" + ENTER)
         terminal.expect("parameters.json has these values")
         terminal.expect(f"Make the bucket {OWN_BUCKET}")
         terminal.type("y")
         terminal.expect("Deploy first? (y/N)")
+        assert re.search(r"costs +about \$\d\d a month", terminal.text)
         terminal.type("y")
         assert terminal.end() == 0, terminal.text
         assert "https://pypiserver.company.example/" in terminal.text
@@ -87,11 +130,15 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         # Where a line is broken depends on where this repository is.
         assert "-mgeneratorcredentials--stack-namefirst" in "".join(terminal.text.split())
         assert "PIP_CONFIG_FILE=pip.conf pip install PROJECT" in whole
+        assert "not set up yet:\n" in terminal.text
+        assert "CI: jobs have no access of their own" in terminal.text
     given = dict(pair.split("=", 1) for pair in json.loads((tmp_path / "parameters.json").read_text()))
+    assert (given["Capacity"], given["CpuArchitecture"]) == ("fargate", "ARM64")
     assert given["VpcId"] == has["vpc"]
     assert given["LoadBalancerSubnets"] == f"{has['public-a']},{has['public-b']}"
     assert given["AsgSubnets"] == f"{has['private-a']},{has['private-b']}"
     assert given["HostedZoneName"] == "company.example"
+    assert given["IngressCidrs"] == "203.0.113.0/24,198.51.100.7/32"
     assert given["AlarmEmails"] == "nobody@company.example"
     blocked = client("s3").get_public_access_block(Bucket=OWN_BUCKET)["PublicAccessBlockConfiguration"]
     assert set(blocked.values()) == {True}
@@ -99,7 +146,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
 
 def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path) -> None:
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
-    values = {name: value for name, value in network().items() if name != "AlarmEmails"}
+    values = {name: value for name, value in network().items() if name != "AlarmEmails"} | {"Capacity": "ec2"}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     with session([*GENERATOR, "deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
         terminal.expect("E-mail addresses for alarms")

@@ -220,10 +220,8 @@ def test_nothing_is_served_before_it_is_restored(account: Restores, capsys: pyte
 
 def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
     """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    sections = "".join(
-        page.partition(f"\n{heading}\n")[2].partition("\n##")[0] for heading in ("## Restore", "### A restore failed")
-    )
+    pages = Path(__file__).parents[2] / "docs" / "runbooks"
+    sections = "".join((pages / name).read_text() for name in ("restore.md", "restore-failed.md"))
     commands = [line.strip() for line in sections.splitlines() if line.strip().startswith("aws ")]
     assert len(commands) == 4
     account.add_job(account.add_point(vault(), live()), Status="FAILED", StatusMessage="no room")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from botocore.session import Session  # type: ignore[import-untyped] # botocore has no types
 from rich.console import RenderableType
 
 from generator.operations.advice import advice
 from generator.operations.changes import Change, count, is_data, table
 from generator.operations.stacks import STACK
 from generator.operations.terminal import Terminal
-from generator.operations.watch import Event, plain, root_cause, succeeded, tree
+from generator.operations.watch import Event, operation, plain, root_cause, succeeded, tree
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,6 +66,63 @@ def test_an_operation_succeeds_by_its_last_event() -> None:
     assert not succeeded(FAILURE)
     assert not succeeded([*FAILURE, event(90, "", "ROLLBACK_COMPLETE", STACK)])
     assert succeeded([*FAILURE[:6], event(90, "", "CREATE_COMPLETE", STACK)])
+
+
+class Told:
+    """CloudFormation's answers to DescribeStackEvents, by stack; the newest event first."""
+
+    def __init__(self, **events: list[dict[str, Any]]) -> None:
+        self._events = events
+
+    def get_paginator(self, operation: str) -> Told:
+        assert operation == "describe_stack_events"
+        return self
+
+    def paginate(self, *, StackName: str) -> list[dict[str, Any]]:
+        return [{"StackEvents": self._events[StackName][::-1]}]
+
+
+def told(seconds: int, **members: str) -> dict[str, Any]:
+    at = BEGIN + timedelta(seconds=seconds)
+    return {"StackId": "root", "StackName": "pypi", "EventId": str(seconds), "Timestamp": at, **members}
+
+
+OWN = {"PhysicalResourceId": "root", "LogicalResourceId": "pypi", "ResourceType": STACK}
+REFUSED = {
+    "LogicalResourceId": "Topic",
+    "PhysicalResourceId": "arn:topic",
+    "ResourceType": "AWS::SNS::Topic",
+    "ResourceStatus": "CREATE_IN_PROGRESS",
+    "ResourceStatusReason": "Hook failed",
+    "HookType": "Ours::Encryption::Hook",
+    "HookStatus": "HOOK_COMPLETE_FAILED",
+    "HookStatusReason": "the topic has no key",
+    "HookFailureMode": "FAIL",
+}
+
+
+def refused(*without: str) -> list[Event]:
+    """A creation that a Hook refuses, told without some members of the event."""
+    middle = told(5, **{name: value for name, value in REFUSED.items() if name not in without})
+    failed = told(6, LogicalResourceId="Topic", ResourceStatus="CREATE_FAILED", ResourceStatusReason="a Hook failed")
+    ends = told(0, **OWN, ResourceStatus="CREATE_IN_PROGRESS"), told(9, **OWN, ResourceStatus="ROLLBACK_COMPLETE")
+    return operation(Told(root=[ends[0], middle, failed, ends[1]]), "root")
+
+
+@pytest.mark.parametrize("without", [*([name] for name in REFUSED), [*REFUSED]])
+def test_members_of_events_that_are_not_promised(without: list[str]) -> None:
+    """Only EventId, StackId, StackName and Timestamp are."""
+    promised = set(Session().get_service_model("cloudformation").shape_for("StackEvent").required_members)
+    assert promised == {"EventId", "StackId", "StackName", "Timestamp"}
+    events = refused(*without)
+    assert not succeeded(events)
+    assert root_cause(events)[0].startswith("root cause: Topic")
+    assert drawn(tree(events, BEGIN))
+    assert [plain(event, BEGIN) for event in events]
+
+
+def test_a_hook_says_why() -> None:
+    assert root_cause(refused())[1] == "  the topic has no key"
 
 
 def test_tree_shows_what_is_under_way() -> None:

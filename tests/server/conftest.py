@@ -1,4 +1,4 @@
-"""Tasks started through the very bootstrap command of the task definition, on loopback."""
+"""Tasks on loopback."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from .tasks import Task
+from .faults import Fault
+from .tasks import PROGRAM, Task
 
 # The pinned pypiserver on the oldest engine that is supported, and the newest of everything.
 IMAGES = {
@@ -89,8 +90,8 @@ def shared(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ta
 def _starter(python: Path, tmp_path: Path) -> Iterator[StartTask]:
     tasks: list[Task] = []
 
-    def start(directory: Path, wrapper: str = "", **environment: str) -> Task:
-        task = Task(python, directory, tmp_path / f"task{len(tasks)}", environment, wrapper)
+    def start(directory: Path, wrapper: str = "", command: Sequence[str] = PROGRAM, **environment: str) -> Task:
+        task = Task(python, directory, tmp_path / f"task{len(tasks)}", environment, wrapper, command)
         tasks.append(task)
         task.wait_until_ready()
         return task
@@ -98,3 +99,13 @@ def _starter(python: Path, tmp_path: Path) -> Iterator[StartTask]:
     yield start
     for task in tasks:
         task.kill()
+
+
+@pytest.fixture
+def fault(start_newest: StartTask, directory: Path, tmp_path: Path) -> Fault:
+    return Fault(start_newest, directory, tmp_path)
+
+
+@pytest.fixture
+def mutable(start_newest: StartTask, directory: Path, tmp_path: Path) -> Fault:
+    return Fault(start_newest, directory, tmp_path, IMMUTABLE_PACKAGES="false")

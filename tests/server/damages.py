@@ -28,20 +28,18 @@ UPLOAD = textwrap.dedent("""
             return call(*arguments, **options)
         return count
 
-    from pypiserver.config import Config
-    from server.backend import IndexedBackend
-    from server.staging import Staged
+    from server.store.packages import Packages
+    from server.store.staging import Staged
 
-    config = Config.default_with_overrides(roots=[Path(sys.argv[2])], backend_arg="simple-dir", overwrite=False)
-    backend = IndexedBackend(config)
+    packages = Packages(Path(sys.argv[2]))
     for name in ("mkdir", "open", "close", "fsync", "link", "unlink", "pwrite", "replace"):
         setattr(os, name, counted(getattr(os, name)))
     staged = Staged(Path(sys.argv[2]), sys.argv[3])
     staged.write(sys.stdin.buffer.read())
     staged.flush()
-    backend.publish(staged, replace=False)
+    packages.publish(staged, replace=False)
     staged.settle()
-    backend.details.learn(staged.name, staged.file, staged.sha256)
+    packages.details.learn(staged.name, staged.file, staged.sha256)
     staged.discard()
     os.write(1, b"answered")
 """)

@@ -17,16 +17,17 @@ import time
 import warnings
 import zipfile
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from generator.parts.container_program import command, entry_point
-
+ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "server")
 PUBLISHER = ("publisher", "a-long-random-password")
 READER = ("reader", "another-long-password")
+ASKED_TIMES = 20
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
 
@@ -51,9 +52,15 @@ def environment_of(directory: Path, port: int, **overrides: str) -> dict[str, st
 
 class Task:
     def __init__(
-        self, python: Path, directory: Path, home: Path, overrides: Mapping[str, str], wrapper: str = ""
+        self,
+        python: Path,
+        directory: Path,
+        home: Path,
+        overrides: Mapping[str, str],
+        wrapper: str = "",
+        command: Sequence[str] = PROGRAM,
     ) -> None:
-        """`wrapper` is a command that runs the task's."""
+        """`wrapper` is a command that runs the task's; `command` is what Python gets."""
         home.mkdir()
         self.directory = directory
         self.temporary = home / "tmp"
@@ -66,7 +73,8 @@ class Task:
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*wrapper.split(), *entry_point(str(python)), *command()],
+                [*wrapper.split(), python, *command],
+                cwd=ROOT,
                 env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -165,9 +173,50 @@ class Task:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
+def wait_for(condition: object) -> bool:
+    """Whether the condition came true before patience ran out."""
+    assert callable(condition)
+    deadline = time.monotonic() + 15
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(met)
+
+
+def becomes(wanted: object, ask: Callable[[], object]) -> None:
+    """Within what a busy machine may need for a few polls; in every process, and any of them may answer."""
+    deadline = time.monotonic() + 30
+    while any((found := ask()) != wanted for _ in range(ASKED_TIMES)):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 def visible(directory: Path) -> list[str]:
     """The names in a package directory that every version of the server and pypiserver see."""
     return sorted(name for name in os.listdir(directory) if name != ".index")
+
+
+STOCK = """
+import sys
+from pathlib import Path
+from pypiserver.backend import SimpleFileBackend
+from pypiserver.config import Config
+
+config = Config.default_with_overrides(roots=[Path(sys.argv[1])], backend_arg="simple-dir")
+print(*(package.relfn for package in SimpleFileBackend(config).get_all_packages()))
+"""
+
+
+def stock_packages(python: Path, directory: Path) -> list[str]:
+    """The files of a package directory that pypiserver's own backend lists."""
+    return subprocess.check_output([python, "-c", STOCK, directory], text=True).split()
 
 
 def staged(directory: Path) -> list[Path]:
@@ -195,13 +244,20 @@ def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") ->
     """An installable wheel's filename and content."""
     info = f"{project}-{version}.dist-info"
     text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nRequires-Python: >=3.8\n{metadata}"
-    members = {
-        f"{project}.py": b"VERSION = %r\n" % version.encode() + b"#" + extra,
-        f"{info}/METADATA": text.encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": "".join(f"{project}.py,,\n{info}/{x},,\n" for x in ("METADATA", "WHEEL", "RECORD")).encode(),
-    }
-    return f"{project}-{version}-py3-none-any.whl", zipped(members.items())
+    members = [
+        (f"{project}.py", b"VERSION = %r\n" % version.encode() + b"#" + extra),
+        (f"{info}/METADATA", text.encode()),
+        *beside(info, f"{project}.py,,\n{info}/METADATA,,\n"),
+    ]
+    return f"{project}-{version}-py3-none-any.whl", zipped(members)
+
+
+def beside(info: str, record: str = "") -> list[tuple[str, bytes]]:
+    """What a wheel needs beside its METADATA, in the directory `info`."""
+    return [
+        (f"{info}/WHEEL", b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+        (f"{info}/RECORD", f"{record}{info}/WHEEL,,\n{info}/RECORD,,\n".encode()),
+    ]
 
 
 def sdist(project: str, version: str, extra: bytes = b"", metadata: str = "") -> tuple[str, bytes]:

@@ -10,8 +10,8 @@ import pytest
 from chromium import Chromium, chromium
 
 from .conftest import StartTask
+from .hostile import hostile
 from .tasks import READER, Task, sdist, wheel
-from .test_pages import hostile
 
 pytestmark = pytest.mark.slow
 SIZES = [(1000, 800), (360, 740)]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from .clients import pip_install, run, twine, uv_publish
 from .conftest import StartTask, python_with
 from .tasks import PUBLISHER, READER, Task
-from .test_clients import pip_install, run, twine, uv_publish
 
 pytestmark = pytest.mark.slow
 

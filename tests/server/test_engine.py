@@ -6,19 +6,16 @@ import os
 import re
 import select
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, basic, status_of, wheel
-from .test_requests import MULTIPART, ask, head
-from .test_uploads import wait_for
+from .connections import AMBIGUOUS, MULTIPART, SMUGGLED, WRONG, ask, cut_off, everything, head
+from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
 
 NAME, CONTENT = wheel("demo", "1.0")
-WRONG = (PUBLISHER[0], "wrong")
 
 
 @pytest.fixture(scope="module")
@@ -32,65 +29,6 @@ def task(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Task
     running.wait_until_ready()
     yield running
     running.kill()
-
-
-def everything(connection: socket.socket) -> bytes:
-    """What arrives until the server closes."""
-    received = b""
-    try:
-        while data := connection.recv(1 << 16):
-            received += data
-    except ConnectionResetError:
-        pass
-    return received
-
-
-SMUGGLED = b"GET /simple/ HTTP/1.1\r\nHost: index\r\nAuthorization: %s\r\n\r\n" % basic(READER).encode()
-# The fields of a request that is followed by another, and the status of the one answer.
-AMBIGUOUS = {
-    b"Content-Length: 0\r\nContent-Length: %d" % len(SMUGGLED): 400,
-    b"Content-Length: %d\r\nContent-Length: %d" % (len(SMUGGLED), len(SMUGGLED)): 400,
-    b"Content-Length: %d, %d" % (len(SMUGGLED), len(SMUGGLED)): 400,
-    b"Content-Length: +%d" % len(SMUGGLED): 400,
-    b"Content-Length: -1": 400,
-    b"Content-Length: 0x10": 400,
-    b"Content-Length: 1_0": 400,
-    b"Content-Length: 1e1": 400,
-    b"Content-Length: \xb2": 400,
-    b"Content-Length: 99999999999999999999": 400,
-    b"Content-Length:": 400,
-    b"Content_Length: %d" % len(SMUGGLED): 400,
-    b"Content-Length : 5": 400,
-    b"Content-Length\t: 5": 400,
-    b"Content-Length: 5\r\nTransfer-Encoding: chunked": 400,
-    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked": 400,
-    b"Transfer-Encoding: identity": 501,
-    b"Transfer-Encoding: gzip, chunked": 501,
-    b"Transfer-Encoding: chunked, identity": 501,
-    b"Transfer-Encoding: xchunked": 501,
-    b"Transfer-Encoding: \x0bchunked": 400,
-    b'Transfer-Encoding: "chunked"': 501,
-    b"Transfer-Encoding:": 501,
-    b"Transfer_Encoding: chunked": 400,
-    b" Transfer-Encoding: chunked": 400,
-    b"X: y\r\n Transfer-Encoding: chunked": 400,
-    b"X: y\nTransfer-Encoding: chunked": 400,
-    b"X: y\rTransfer-Encoding: chunked": 400,
-    b"X: y\x00z": 400,
-    b"X\x00: y": 400,
-    b"X": 400,
-    b": y": 400,
-    b"\xc3\xa9: y": 400,
-    b"Host: other": 400,
-    b"Script_Name: /x": 400,
-    b"SCRIPT_NAME: /x": 400,
-    b"Script-Name: /x": 400,
-    b"Path_Info: /x": 400,
-    b"Authorization: a\r\nAuthorization: b": 400,
-    b"Expect: 200-maybe": 417,
-    b"X: " + b"y" * 20_000: 431,
-    b"\r\n".join(b"X-%d: y" % n for n in range(200)): 431,
-}
 
 
 @pytest.mark.parametrize("method", [b"GET /health", b"POST /"])
@@ -252,17 +190,6 @@ def test_who_waits_for_a_continue_gets_it_or_the_refusal(task: Task) -> None:
     assert status_of(connection) == 100
     connection.sendall(body)
     assert status_of(connection) == 200
-
-
-def cut_off(connection: socket.socket, piece: bytes, times: int, pause: float = 0.0) -> bool:
-    """Whether the server closes before all is sent."""
-    try:
-        for _ in range(times):
-            connection.sendall(piece)
-            time.sleep(pause)
-    except OSError:
-        return True
-    return False
 
 
 def test_a_refused_upload_reads_its_answer_and_is_not_drained(task: Task) -> None:

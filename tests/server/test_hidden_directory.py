@@ -10,25 +10,15 @@ import subprocess
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from .conftest import StartTask
 from .damages import OF_ANNOUNCEMENTS, files_of, lie_ahead, replace_by_files, upload_killed
-from .tasks import Task, sdist, sha256, staged, status_of, visible, wheel
+from .tasks import sdist, sha256, staged, stock_packages, visible, wheel
 
 NAME, CONTENT = wheel("killed", "1.0")
-STOCK = textwrap.dedent("""
-    import sys
-    from pathlib import Path
-    from pypiserver.backend import SimpleFileBackend
-    from pypiserver.config import Config
-
-    config = Config.default_with_overrides(roots=[Path(sys.argv[1])], backend_arg="simple-dir")
-    print(*(package.relfn for package in SimpleFileBackend(config).get_all_packages()))
-""")
 
 
 @pytest.mark.slow
@@ -59,7 +49,7 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
 BESIDE = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from server.changes import Announcer
+    from server.store.changes import Announcer
 
     root = Path(sys.argv[1])
     with Announcer(str(root)).announced("ours-1.0.tar.gz") as announcement:
@@ -242,35 +232,7 @@ def test_stock_pypiserver_passes_over_the_hidden_directory(
     deadline = time.monotonic() + 15
     while not staged(directory) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert subprocess.check_output([newest_image, "-c", STOCK, directory], text=True).split() == [NAME]
-
-
-def test_pypiservers_backend_spools_into_the_hidden_directory(start_newest: StartTask, directory: Path) -> None:
-    """Only a package's own name comes into the package directory, and nothing into /tmp, which is small."""
-    task = start_newest(directory, PACKAGE_BACKEND="simple-dir")
-    name, content = sdist("spooled", "1.0", os.urandom(1_000_000))
-    connection, tail = task.begin_upload(name, len(content))
-    connection.sendall(content[:-1])
-    deadline = time.monotonic() + 15
-    while not (spooled := open_below(task, directory)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert spooled == {directory / ".index" / "staging"}
-    assert visible(directory) == []
-    connection.sendall(content[-1:] + tail)
-    assert status_of(connection) == 200
-    assert visible(directory) == [name]
-    assert staged(directory) == []
-
-
-def open_below(task: Task, directory: Path) -> set[Path]:
-    """The directories below which a task's processes have files open."""
-    found = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            path = descriptor.readlink()
-            if os.getpgid(int(descriptor.parts[2])) == task.process.pid and path.is_relative_to(directory):
-                found.add(path.parent)
-    return found
+    assert stock_packages(newest_image, directory) == [NAME]
 
 
 @pytest.fixture(autouse=True)

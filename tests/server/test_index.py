@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, Task, basic, sdist, sha256, status_of, wheel
@@ -49,6 +51,81 @@ def test_a_projects_document_follows_pep_691_700_and_714(start: StartTask, direc
     for attribute in ("data-core-metadata", "data-dist-info-metadata"):
         assert f'{attribute}="sha256={sha256(metadata.content)}"' in html
     assert 'data-requires-python="&gt;=3.8"' in html
+
+
+def test_no_link_has_a_plus_which_some_clients_read_as_a_blank(start_newest: StartTask, directory: Path) -> None:
+    name, content = wheel("local", "1.0+abc.1")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory)
+    address = f"/packages/{name.replace('+', '%2B')}"
+    assert [file["url"] for file in task.project("local")["files"]] == [address]
+    ((found,),) = task.get("/local/json").json()["releases"].values()
+    assert found["url"] == task.url + address
+    for page in ("/simple/local/", "/packages/", "/project/local/"):
+        links = re.findall(r'href="(/packages/[^"#]*)', task.get(page).text)
+        assert links == [address], page
+    for spelling in (address, f"/packages/{name}"):
+        assert task.get(spelling).content == content
+        assert task.get(f"{spelling}.metadata").status_code == 200
+
+
+def test_clients_keep_what_cannot_change_and_ask_again_for_the_rest(start_newest: StartTask, directory: Path) -> None:
+    """A year for files and metadata, unless they may be replaced, or may still be written by who copied them there."""
+    year, asking = "private, max-age=31536000, immutable", "private, no-cache"
+    old, new, signature = (wheel("demo", version)[0] for version in ("1.0", "2.0", "1.0"))
+    for name in (old, new):
+        (directory / name).write_bytes(wheel("demo", name.split("-")[1])[1])
+    (directory / f"{signature}.asc").write_bytes(b"signature")
+    os.utime(directory / old, (1_700_000_000,) * 2)
+    os.utime(directory / f"{signature}.asc", (1_700_000_000,) * 2)
+    for immutable in ("true", "false"):
+        task = start_newest(directory, IMMUTABLE_PACKAGES=immutable)
+        kept = year if immutable == "true" else asking
+        for path, caching in {
+            f"/packages/{old}": kept,
+            f"/packages/{old}.metadata": kept,
+            f"/packages/{new}": asking,
+            f"/packages/{new}.metadata": asking,
+            f"/packages/{signature}.asc": asking,
+            "/simple/": asking,
+            "/simple/demo/": asking,
+            "/packages/": asking,
+            "/demo/json": asking,
+            "/project/demo/": asking,
+            "/": asking,
+        }.items():
+            response = task.get(path)
+            assert (response.status_code, response.headers["Cache-Control"]) == (200, caching), path
+            if etag := response.headers.get("ETag"):
+                for method in (requests.get, requests.head):
+                    same = method(task.url + path, auth=PUBLISHER, headers={"If-None-Match": etag}, timeout=60)
+                    headers = (same.headers["ETag"], same.headers["Cache-Control"])
+                    assert (same.status_code, same.content, headers) == (304, b"", (etag, caching)), path
+        part = task.get(f"/packages/{old}", headers={"Range": "bytes=1-2"})
+        assert (part.status_code, part.headers["Cache-Control"]) == (206, kept)
+        for path, account, status in (
+            ("/simple/absent/", PUBLISHER, 404),
+            (f"/packages/{old}x", PUBLISHER, 404),
+            ("/packages/demo-9-py3-none-any.whl.metadata", PUBLISHER, 404),
+            (f"/packages/{old}", None, 401),
+        ):
+            refused = task.get(path, account)
+            assert (refused.status_code, refused.headers["Cache-Control"]) == (status, "no-store")
+
+
+def test_metadata_that_a_client_has_is_not_read_again(start_newest: StartTask, directory: Path) -> None:
+    name, content = wheel("demo", "1.0")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    path = f"/packages/{name}.metadata"
+    etag = task.get(path).headers["ETag"]
+    assert etag != task.get(f"/packages/{name}").headers["ETag"]
+    assert task.get(path, headers={"If-None-Match": "*"}).status_code == 304
+    assert task.upload(*wheel("demo", "1.0", metadata="Summary: another\n")).status_code == 200
+    changed = task.get(path, headers={"If-None-Match": etag})
+    assert (changed.status_code, b"another" in changed.content) == (200, True)
+    (directory / "no-1.0-py3-none-any.whl").write_bytes(b"no archive")
+    assert task.get("/packages/no-1.0-py3-none-any.whl.metadata", headers={"If-None-Match": "*"}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -128,15 +205,6 @@ def test_ranges(populated: Task, range_: str, status: int, expected: bytes | Non
     assert response.status_code == status
     assert expected is None or response.content == expected
     response = populated.get("/packages/ranges-1.0.tar.gz", headers={"Range": "bytes=1-2", "If-Range": '"old"'})
-    assert (response.status_code, response.content) == (200, b"contmnew")
-
-
-def test_pypiservers_backend_sends_no_part_of_another_file(start: StartTask, directory: Path) -> None:
-    (directory / "ranges-1.0.tar.gz").write_bytes(b"contmnew")
-    task = start(directory, PACKAGE_BACKEND="simple-dir")
-    headers = {"Range": "bytes=1-2"}
-    assert task.get("/packages/ranges-1.0.tar.gz", headers=headers).content == b"on"
-    response = task.get("/packages/ranges-1.0.tar.gz", headers={**headers, "If-Range": '"old"'})
     assert (response.status_code, response.content) == (200, b"contmnew")
 
 

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
+from .faults import Fault
+from .hostile import DISGUISES, MARKUP, hostile
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, sha256, wheel
-from .test_faults import Fault, fault
-
-__all__ = ["fault"]  # a fixture
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PIP = {"Accept": f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"}
@@ -228,17 +227,6 @@ def test_names_lead_to_their_project(task: Task) -> None:
     assert task.get("/project/absent/").status_code == 404
 
 
-def test_simple_dir_has_no_pages(start: StartTask, directory: Path) -> None:
-    (directory / wheel("demo", "1.0")[0]).write_bytes(wheel("demo", "1.0")[1])
-    task = start(directory, PACKAGE_BACKEND="simple-dir")
-    for account in (None, READER):
-        for path in ("/", "/?q=demo"):
-            assert WELCOME in task.get(path, account, headers=BROWSER).text
-    assert task.get("/project/demo/", None).status_code == 401
-    response = task.get("/project/Demo/", READER)
-    assert (response.status_code, response.headers["Location"]) == (303, "/simple/demo/")
-
-
 def test_a_description_that_cannot_be_read_takes_nothing_else_away(fault: Fault) -> None:
     task = fault.task
     assert task.upload(*wheel("demo", "1.0", metadata="Summary: What it is\n")).status_code == 200
@@ -279,27 +267,8 @@ def test_descriptions_of_every_age_are_text(start_newest: StartTask, directory: 
     }
 
 
-MARKUP = "</title></pre><script>alert(1)</script><img src=x onerror=alert(2)>\"'><style>*{display:none}</style>"
-# Override, isolate, escape, NUL, zero-width space, and a tag character.
-DISGUISES = "\u202egnp.exe\u2066\x1b[31m\x00\u200b\U000e0041"
-
-
 ELEMENTS = {"html", "head", "meta", "title", "style", "body", "header", "a", "form", "input", "button", "main", "h1"}
 ELEMENTS |= {"h2", "p", "pre", "ul", "li", "details", "summary", "b", "small", "br", "bdi", "code"}
-
-
-def hostile(directory: Path) -> None:
-    """A package that is as bad as its metadata can be, and files whose names are."""
-    text = f"{MARKUP}{DISGUISES} \u05e9\u05dc\u05d5\u05dd " + "A" * 2000 + "\n" + f"{MARKUP}\n" * 40_000
-    headers = f"Summary: {MARKUP}{DISGUISES}\nRequires-Python: >=3{MARKUP}\u202e\nDescription-Content-Type: text/html\n"
-    name, content = wheel("evil", "1.0", metadata=f"{headers}\n{text}")
-    (directory / name).write_bytes(content)
-    name, content = sdist("evil", "0.1", metadata=f"{headers}\n{text}")
-    (directory / name).write_bytes(content)
-    for odd in ("evil-2.0+<img src=x onerror=alert(3)>.tar.gz", "<img src=x onerror=alert(4)>-1.0.tar.gz"):
-        (directory / odd).write_bytes(b"x")
-    (directory / "$(reboot);`id`-1.0.tar.gz").write_bytes(b"x")
-    (directory / ("w" * 200 + "-1.0.tar.gz")).write_bytes(b"x")
 
 
 def test_a_hostile_package_is_text(start: StartTask, directory: Path) -> None:

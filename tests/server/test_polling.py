@@ -21,15 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secrets_manager import REGION, SecretsManager, function, secrets_manager
 
-from server.access import Access
-from server.secrets_manager import signed
-from server.settings import Account
+from server.accounts.access import Access
+from server.accounts.account import Account
+from server.accounts.secrets_manager import signed
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, free_port
+from .tasks import PUBLISHER, READER, Task, becomes, free_port
 
 NAMES = count()
-ASKED_TIMES = 20
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +44,6 @@ def account(manager: SecretsManager, user: tuple[str, str] = PUBLISHER, **more: 
 
 def status(task: Task, password: str, user: str = PUBLISHER[0]) -> int:
     return task.get("/simple/", (user, password)).status_code
-
-
-def becomes(wanted: object, ask: Callable[[], object]) -> None:
-    """Within what a busy machine may need for a few polls; in every process, and any of them may answer."""
-    deadline = time.monotonic() + 30
-    while any((found := ask()) != wanted for _ in range(ASKED_TIMES)):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
 
 
 def in_hours(hours: float) -> str:

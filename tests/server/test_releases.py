@@ -15,20 +15,16 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from server.distributions.listed import normalized_version, order_of, package_at, project_of
+from server.distributions.names import normalized
+from server.distributions.releases import SDIST_SUFFIXES, BadName, released, same_file, same_version
+
 from .conftest import StartTask
-from .tasks import Task, tarball, visible, wheel, zipped
+from .tasks import Task, beside, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from server.releases import (
-        SDIST_SUFFIXES,
-        BadName,
-        order_of,
-        released,
-        same_file,
-        same_version,
-        version_of,
-    )
+    from pypiserver.pkg_helpers import guess_pkgname_and_version
 
 PROJECTS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._]{0,8}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.from_regex(
@@ -36,6 +32,36 @@ VERSIONS = st.from_regex(
     fullmatch=True,
 )
 FORMS = st.sampled_from(("-py3-none-any.whl", "-1a-cp312-cp312-linux_x86_64.whl", *SDIST_SUFFIXES))
+
+
+PIECES = ["demo", "-", "-", ".", "1", "1.0", "2rc1", "+x", "_", "py3", "-py2.7-", "none", "any", "cp39", "linux", "-1-"]
+PIECES += [
+    "win32",
+    ".win32-py2.7.",
+    "a",
+    "s",
+    "c",
+    "A",
+    "\u00e9",
+    ".whl",
+    ".zip",
+    ".tar.gz",
+    ".TAR.GZ",
+    ".asc",
+    ".egg",
+    ".tgz",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=10).map("".join))
+def test_files_are_listed_as_pypiserver_lists_them(name: str) -> None:
+    """But for versions, which it neither normalises nor parts from a wheel's build tag."""
+    guess = guess_pkgname_and_version(name)
+    assert project_of(name) == (guess and normalized(guess[0]))
+    if guess:
+        version = guess[1].partition("-")[0] if re.search(r"\.whl([.asc]*\.asc)?$", name) else guess[1]
+        assert package_at(name) == (name, guess[0], normalized_version(version))
 
 
 def spellings(version: str) -> tuple[str, ...]:
@@ -69,6 +95,30 @@ def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, ver
     assert not same_file(file, f"{spelling}-{version.partition('+')[0]}+other{form}")
 
 
+UNINSTALLABLE = [
+    *("a.-1.0", "a_-1.0", "a-.-1.0", "_a-1.0", "a+b-1.0", "a!-1.0", "a b-1.0", "-1.0", "a-", "a-1.x"),
+    # Of these lower() or a regular expression makes letters of ASCII, and int() digits.
+    *("\u212aa-1.0", "a\u212a-1.0", "a-1.0po\u017ft1", "a-\u0661.0", "a\u0131-1.0", "\uff41-1.0", "a-1.0\u200b"),
+]
+
+
+@pytest.mark.parametrize("stem", UNINSTALLABLE)
+@pytest.mark.parametrize("form", ["-py3-none-any.whl", "-1-py3-none-any.whl", *SDIST_SUFFIXES])
+def test_a_name_that_nobody_can_install_is_none(stem: str, form: str) -> None:
+    if stem in ("a-.-1.0", "a-1.x") and form[:2] == "-1":
+        return
+    with pytest.raises(BadName):
+        released(stem + form)
+
+
+@pytest.mark.parametrize(
+    "tags", ["py3-none-", "-none-any", "py3..py2-none-any", "py3.-none-any", "py3-!-any", "py3-none-\u00e9"]
+)
+def test_tags_are_words(tags: str) -> None:
+    with pytest.raises(BadName):
+        released(f"demo-1.0-{tags}.whl")
+
+
 @given(PROJECTS, VERSIONS)
 def test_a_release_has_one_source_distribution_however_packed(project: str, version: str) -> None:
     assert len({released(f"{project}-{version}{suffix}") for suffix in SDIST_SUFFIXES}) == 1
@@ -93,8 +143,8 @@ def test_all_versions_have_one_order(texts: list[str]) -> None:
 
 @given(st.text())
 def test_a_version_is_normalised_once(text: str) -> None:
-    once = version_of("", text)
-    assert version_of("", once) == once
+    once = normalized_version(text)
+    assert normalized_version(once) == once
 
 
 RELEASES = itertools.count()
@@ -126,7 +176,8 @@ def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
     if suffix == ".tar.gz":
         content = tarball([(f"{home}/PKG-INFO", text)])
     else:
-        content = zipped([(f"{home}.dist-info/METADATA", text)])
+        info = f"{home}.dist-info"
+        content = zipped([(f"{info}/METADATA", text), *beside(info)])
     answer = shared.upload(f"{home}{suffix}", content, dict(zip(("name", "version"), said["form"], strict=True)))
     assert answer.status_code == (200 if odd == "nobody" else 400), answer.text
     assert (shared.directory / f"{home}{suffix}").exists() == (odd == "nobody")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import resource
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, status_of, wheel
-from .test_engine import CONTENT, NAME, WRONG, cut_off
-from .test_requests import MULTIPART, head
-from .test_uploads import wait_for
+from .connections import MULTIPART, WRONG, cut_off, everything, head
+from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
+
+NAME, CONTENT = wheel("demo", "1.0")
 
 
 def allow_connections(count: int) -> None:
@@ -31,7 +33,6 @@ def stall(task: Task, count: int) -> None:
         b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
         head("POST / HTTP/1.1", None, *upload) + b"--B",
         head("POST / HTTP/1.1", WRONG, *upload) + b"--B",
-        head("POST /RPC2 HTTP/1.1", WRONG, *upload),
         head("GET /simple/ HTTP/1.1", WRONG),
         head("POST / HTTP/1.1", None, f"Content-Type: {MULTIPART}", "Transfer-Encoding: chunked") + b"5\r\n",
     ]
@@ -69,15 +70,6 @@ def test_slow_downloads_of_one_account_stop_nobody(start: StartTask, directory: 
     assert task.upload(*wheel("new", "1.0")).status_code == 200
 
 
-def test_stalled_searches_of_a_reader_stop_only_searches(start: StartTask, directory: Path) -> None:
-    (directory / NAME).write_bytes(CONTENT)
-    task = start(directory)
-    for _ in range(200):
-        task.connect().sendall(head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000") + b"<")
-    use(task)
-    assert task.upload(*wheel("new", "1.0")).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("count", "wrapper"), [(300, "prlimit --nofile=200:200"), pytest.param(4300, "", marks=pytest.mark.slow)]
 )
@@ -95,6 +87,73 @@ def test_more_connections_than_are_kept_close_the_oldest(
     connections[-1].sendall(head("GET /health HTTP/1.1"))
     assert status_of(connections[-1]) == 200
     assert "Too many open files" not in task.errors.read_text()
+
+
+def ask_and_never_read(task: Task) -> socket.socket:
+    """A stranger's connection, full of answers: each is as long as the name that was asked for."""
+    request = head(f"GET /{'a' * 7000} HTTP/1.1")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", task.port))
+    connection.settimeout(0.3)
+    with suppress(TimeoutError):
+        while True:
+            connection.sendall(request)
+    return connection
+
+
+def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start_newest(directory, "prlimit --nofile=60:60")
+    strangers = [ask_and_never_read(task) for _ in range(28)]
+    honest = [task.connect() for _ in range(15)]
+    use(task)
+    for connection in honest[-5:]:
+        connection.sendall(head("GET /health HTTP/1.1"))
+        assert status_of(connection) == 200
+    for connection in strangers:
+        connection.close()
+
+
+def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start_newest(directory, STALL_TIMEOUT="2")
+    waiting = [ask_and_never_read(task)]
+    upload = f"Content-Type: {MULTIPART}", "Content-Length: 100000000"
+    for request in (
+        b"",
+        b"GET / HTTP",
+        head("GET /health HTTP/1.1") + b"GET",
+        head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER),
+        head("POST / HTTP/1.1", None, *upload),
+        head("POST / HTTP/1.1", WRONG, *upload) + bytes(10),
+        head("POST / HTTP/1.1", PUBLISHER, *upload) + b"--B",
+        head("GET /simple/ HTTP/1.1", READER, "Transfer-Encoding: nonsense"),
+    ):
+        waiting.append(connection := task.connect())
+        connection.sendall(request)
+    use(task)
+    task.terminate()
+    assert task.process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_slow_readers_are_served_and_silent_ones_are_not(start_newest: StartTask, directory: Path) -> None:
+    size = 9_000_000
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(size))
+    task = start_newest(directory, STALL_TIMEOUT="4")
+    with socket.socket() as slow, socket.socket() as silent:
+        for connection in (slow, silent):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", task.port))
+            connection.sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER, "Connection: close"))
+        received = 0
+        for _ in range(20):
+            received += len(slow.recv(6_000))
+            time.sleep(0.7)
+        assert received + len(everything(slow)) > size
+        assert len(everything(silent)) < size
 
 
 def _closed(connection: socket.socket) -> bool:
@@ -117,11 +176,11 @@ def test_stalled_uploads_of_the_publisher_stop_no_reader(start: StartTask, direc
 def test_slow_clients_are_cut_off_whatever_they_trickle(start: StartTask, directory: Path) -> None:
     task = start(directory, STALL_TIMEOUT="2")
     upload = head("POST / HTTP/1.1", PUBLISHER, f"Content-Type: {MULTIPART}", "Content-Length: 1000000")
-    for request in (b"GET / HTTP/1.1\r\nX: ", upload, head("POST /RPC2 HTTP/1.1", READER, "Content-Length: 1000")):
+    for request in (b"GET / HTTP/1.1\r\nX: ", upload):
         connection = task.connect()
         connection.sendall(request)
         assert cut_off(connection, b"-", 200, pause=0.1)
-    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408, 408])
+    assert wait_for(lambda: sorted(line["status"] for line in task.access_log()) == [408, 408])
 
 
 def test_idle_connections_do_not_hold_a_stopping_task(start: StartTask, directory: Path) -> None:

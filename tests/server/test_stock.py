@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from generator.parts.container_program import VARIABLE, entry_point, packed
+
 from .conftest import StartTask
 from .tasks import PUBLISHER, free_port, sdist, wheel
 
@@ -40,6 +42,7 @@ DIFFERENCES: dict[str, tuple[str, int, int]] = {
     "removal of nothing": ("IMMUTABLE_PACKAGES=true", 404, 403),
     "documentation upload": ("the stock server checks and discards it", 200, 400),
     "metadata": ("PEP 658", 404, 200),
+    "search": ("PyPI and pip dropped it", 200, 405),
     "welcome with credentials": ("a page to find projects", 200, 200),
 }
 
@@ -216,12 +219,15 @@ def stock(image: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def links(html: str) -> list[tuple[str, str]]:
-    return re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', html)
+    """Ours escapes the `+` of local versions, which some clients read as a blank."""
+    return re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', html.replace("%2B", "+"))
 
 
 def test_status_headers_and_links_are_those_of_the_stock_server(start: StartTask, stock: str, directory: Path) -> None:
     populate(directory)
-    ours = start(directory)
+    # As it is delivered: this is the widest test of a client's view.
+    _, *boot = entry_point()
+    ours = start(directory, command=[*boot, *packed().command], **{VARIABLE: packed().rest})
     found = {}
     for name, (method, path, options) in REQUESTS.items():
         options = {"auth": PUBLISHER, "allow_redirects": False, "timeout": 30} | options
@@ -245,7 +251,7 @@ def test_status_headers_and_links_are_those_of_the_stock_server(start: StartTask
                 theirs.sort()
                 ours_.sort()
             assert ours_ == theirs, name
-        elif name not in ("welcome", "json", "search"):
+        elif name not in ("welcome", "json"):
             assert actual.content == expected.content, name
         elif name != "welcome":
             assert actual.text.replace(ours.url, stock) == expected.text, name

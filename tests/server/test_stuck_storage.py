@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
+from .connections import head
 from .mounts import missing, mounts
 from .tasks import READER, sha256, status_of, wheel
-from .test_requests import head
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 NAME, CONTENT = wheel("demo", "1.0", bytes(1000))

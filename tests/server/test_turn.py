@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from server import turn
+from server.wire import turn
 
 
 @pytest.mark.parametrize(

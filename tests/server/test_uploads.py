@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged, status_of, visible, wheel, zipped
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, staged, status_of, visible, wait_for, wheel, zipped
 
 
 def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directory: Path) -> None:
@@ -46,6 +46,8 @@ def test_an_upload_is_listed_and_served_as_it_was_sent(start: StartTask, directo
         "demo.txt",
         "demo 1.0.tar.gz",
         "d\u00e9mo-1.0.tar.gz",
+        "a.-1.0-py3-none-any.whl",
+        "\u212aa-1.0-py3-none-any.whl",
         "../demo-1.0.tar.gz",
         "a/demo-1.0.tar.gz",
         ".upload-1.0.tar.gz",
@@ -283,15 +285,6 @@ def resident(task: Task) -> int:
     ).stdout.split()
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
     return sum(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def wait_for(condition: object) -> bool:
-    """Whether the condition came true before patience ran out."""
-    assert callable(condition)
-    deadline = time.monotonic() + 15
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(met)
 
 
 @pytest.fixture

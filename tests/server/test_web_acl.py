@@ -16,10 +16,9 @@ from deployments import Editions
 from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place
 
+from .clients import pip_install, twine, uv_publish
 from .conftest import StartTask
-from .tasks import JSON_TYPE, PUBLISHER, Task, sdist, wheel
-from .test_clients import pip_install, twine, uv_publish
-from .test_uploads import wait_for
+from .tasks import JSON_TYPE, PUBLISHER, Task, sdist, wait_for, wheel
 
 URI_BYTES = 1024
 

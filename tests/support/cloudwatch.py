@@ -26,6 +26,8 @@ Metrics: TypeAlias = Mapping[str, Sequence[Samples]]
 """By metric, its samples in each period, oldest first."""
 Value: TypeAlias = float | None
 """A datapoint, or none."""
+BEYOND = 2
+"""Periods beyond an alarm's own in which datapoints are looked for."""
 _STATISTICS: dict[str, Callable[[Samples], float]] = {
     "Average": fmean,
     "Maximum": max,
@@ -147,23 +149,62 @@ def _evaluate(node: ast.expr, metric: Callable[[str], Value], periods: Mapping[s
 
 
 def state(alarm: Data, given: Metrics) -> str:
-    """``OK``, ``ALARM`` or ``INSUFFICIENT_DATA`` after the last EvaluationPeriods datapoints.
+    """``OK``, ``ALARM`` or ``INSUFFICIENT_DATA`` after the newest periods of ``given``.
 
-    CloudWatch looks further back where some are missing, which delays a change of state and does not prevent it:
+    CloudWatch takes the newest datapoints of a few periods more than EvaluationPeriods, so that late ones do not count as
+    missing; what is still missing is treated as the alarm says. How many more it does not say; in its examples it is two.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
     periods = int(alarm["EvaluationPeriods"])
-    watched = series(alarm, given)[-periods:]
-    assert len(watched) == periods, f"give the samples of {periods} periods, () where there are none"
+    watched = series(alarm, {name: samples[-(periods + BEYOND) :] for name, samples in given.items()})
+    assert len(watched) >= periods, f"give the samples of {periods} periods, () where there are none"
     compare, threshold = _COMPARISONS[alarm["ComparisonOperator"]], float(alarm["Threshold"])
     needed = int(alarm.get("DatapointsToAlarm", periods))
     missing = alarm.get("TreatMissingData", "missing")
-    if missing == "missing":
-        watched = [it for it in watched if it is not None]
-        if not watched:
-            return "INSUFFICIENT_DATA"
-        needed = min(needed, len(watched))
-    elif missing == "ignore":
+    if missing == "ignore":
         raise NotImplementedError("TreatMissingData ignore, which keeps the state of before, is not known here")
-    breaching = [missing == "breaching" if it is None else compare(it, threshold) for it in watched]
+    breaching = [compare(it, threshold) for it in watched if it is not None][-periods:]
+    if missing == "missing":
+        if not breaching:
+            return "INSUFFICIENT_DATA"
+        needed = min(needed, len(breaching))
+    else:
+        breaching += [missing == "breaching"] * (periods - len(breaching))
     return "ALARM" if sum(breaching) >= needed else "OK"
+
+
+_LOAD_BALANCER = ("LoadBalancer", "AvailabilityZone LoadBalancer")
+_TARGETS = ("LoadBalancer TargetGroup", "AvailabilityZone LoadBalancer TargetGroup")
+_SERVICES = ("ClusterName", "ClusterName ServiceName")
+_INSTANCES = ("AutoScalingGroupName", "ImageId", "InstanceId", "InstanceType")
+
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+    "AWS/ApplicationELB HealthyHostCount": _TARGETS,
+    "AWS/ApplicationELB UnHealthyHostCount": _TARGETS,
+    "AWS/ApplicationELB HTTPCode_ELB_5XX_Count": _LOAD_BALANCER,
+    "AWS/ApplicationELB HTTPCode_ELB_503_Count": _LOAD_BALANCER,
+    "AWS/ApplicationELB HTTPCode_Target_5XX_Count": _LOAD_BALANCER + _TARGETS,
+    "AWS/ApplicationELB RequestCount": _LOAD_BALANCER + _TARGETS,
+    "AWS/ApplicationELB TargetResponseTime": _LOAD_BALANCER + _TARGETS,
+    # https://docs.aws.amazon.com/efs/latest/ug/efs-metrics.html
+    "AWS/EFS BurstCreditBalance": ("FileSystemId",),
+    "AWS/EFS MeteredIOBytes": ("FileSystemId",),
+    "AWS/EFS PercentIOLimit": ("FileSystemId",),
+    "AWS/EFS PermittedThroughput": ("FileSystemId",),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
+    "AWS/ECS CPUUtilization": _SERVICES,
+    "AWS/ECS MemoryUtilization": _SERVICES,
+    # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-metrics.html
+    "AWS/AutoScaling GroupInServiceInstances": ("AutoScalingGroupName",),
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/viewing_metrics_with_cloudwatch.html
+    "AWS/EC2 CPUCreditBalance": _INSTANCES,
+    "AWS/EC2 CPUUtilization": _INSTANCES,
+    # https://docs.aws.amazon.com/aws-backup/latest/devguide/cloudwatch.html
+    "AWS/Backup NumberOfBackupJobsCompleted": ("BackupVaultName", "ResourceType", "BackupVaultName ResourceType"),
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    "AWS/Lambda Errors": ("FunctionName", "FunctionName Resource", "ExecutedVersion FunctionName Resource"),
+    # https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
+    "AWS/CertificateManager DaysToExpiry": ("CertificateArn",),
+}
+"""By metric, the sets of dimensions, in alphabetical order, that its service sends it with: no other has data."""

@@ -21,6 +21,16 @@ REQUIRED = {
 }
 """The least that can be deployed with automatic certificate and records."""
 
+CATALOG = {
+    "Version": "1.0.0",
+    "TemplateUrl": f"https://bucket.s3.eu-west-1.amazonaws.com/pypiserver/{'0' * 32}/pypiserver-single.yaml",
+    "PrincipalArn1": "arn:aws:iam::123456789012:role/developers",
+    "VpcIds": REQUIRED["VpcId"],
+    "SubnetIds": f"{REQUIRED['LoadBalancerSubnets']},{REQUIRED['AsgSubnets']}",
+    "HostedZoneIds": REQUIRED["HostedZoneId"],
+}
+"""Parameters of service-catalog.yaml whose administrator lets ``REQUIRED`` be launched."""
+
 
 def items(form: str, count: int) -> str:
     """``count`` list items, numbered from 1 in the place of ``{}``, joined by commas."""
@@ -51,7 +61,6 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "Tokens": "true",
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
-        "PackageBackend": "simple-dir",
         "ImmutablePackages": "false",
         "FallbackUrl": "https://pypi.org/simple",
         "UpstreamUrl": "https://mirror.example.com/simple",
@@ -78,6 +87,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "OnDemandBaseCapacity": "2",
         "OnDemandPercentageAboveBaseCapacity": "50",
         "EbsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/4e-5f",
+        "VolumeTags": "cost-center=12 34,team=",
         "EnableContainerInsights": "false",
         "AmiId": "ami-0123456789abcdef0",
         "LatestX86AmiId": "/example/x86",
@@ -129,10 +139,17 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "EfsProvisionedThroughputInMibps",
         "ExistingFileSystemId",
         "FallbackUrl",
-        "PackageBackend",
     }
     switches = dict.fromkeys(
-        ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
+        (
+            "CaaRecords",
+            "CreateMountTargets",
+            "EnableCloudwatchDashboard",
+            "EnableContainerInsights",
+            "EnableEfsBackup",
+            "ReaderAccount",
+        ),
+        "true",
     )
     given = {name: value for name, value in extras(partition).items() if name not in without}
     return {
@@ -142,6 +159,10 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "AsgSubnets": items("subnet-0b00000000000000{}", MAX_SUBNETS),
         "LoadBalancerSubnets": items("subnet-0a00000000000000{}", MAX_SUBNETS),
     }
+
+
+CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
+"""The least and the fullest deployment."""
 
 
 class Editions(NamedTuple):

@@ -5,6 +5,9 @@ Beside what ``moto_bridge`` adds, which see,
 * change sets include nested stacks: properties are compared before and after, and one replaces its resource where
   the type's schema in cfn-lint says so;
 * ``UsePreviousValue`` keeps the name of an SSM parameter;
+* what ``early`` of ``change_sets`` has makes a change set fail, or warns, and DescribeEvents tells it;
+* a stack's tags are the change set's, and another tag is a change of every nested stack;
+* a stack in review has no description, its change set has the template;
 * every resource has its events; what fails stops the operation. A creation is rolled back: a nested stack that was
   complete is deleted, so that what it retains stays; of a stack that was not, only ``Retain`` does. A failed update
   ends as its rollback would, though nothing is rolled back.
@@ -25,6 +28,7 @@ from typing import Any
 
 import pytest
 from calls import REGION, Json, Made, client
+from change_sets import EARLY, describe_events, early, list_change_sets, with_templates
 from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
@@ -122,8 +126,11 @@ def with_events(create: Any, verb: str) -> Any:
     return recorded
 
 
-def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
-    """The changes that ``template`` makes to ``stack``; those of nested stacks are change sets of their own."""
+def planned(stack: Any, template: Json, parameters: Json, tags: dict[str, str] | None = None) -> list[Json]:
+    """The changes that ``template`` makes to ``stack``; those of nested stacks are change sets of their own.
+
+    ``tags``: those that it is going to have, where they are others than now.
+    """
     old, old_sources = stack.resource_map, stack.resource_map._resource_json_map
     new = Preview(stack.stack_id, stack.name, parameters, {}, REGION, ACCOUNT, template, {})
     new.load()
@@ -136,14 +143,17 @@ def planned(stack: Any, template: Json, parameters: Json) -> list[Json]:
             continue
         kind = sources[name]["Type"]
         if name not in existing:
-            nested = _nested(None, new._properties(name)) if kind == STACK else {}
+            nested = _nested(stack.name, name, None, new._properties(name)) if kind == STACK else {}
             changes.append({"Action": "Add", "LogicalResourceId": name, "ResourceType": kind, **nested})
             continue
         before, after = old._properties(name), new._properties(name)
         changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
         if changed or kind == STACK:
-            nested = _nested(old._parsed_resources[name], after) if kind == STACK else {}
-            changes.append(_modified(name, sources[name], changed, parameters, stack.parameters) | nested)
+            nested = _nested(stack.name, name, old._parsed_resources[name], after) if kind == STACK else {}
+            change = _modified(name, sources[name], changed, parameters, stack.parameters) | nested
+            if tags and kind == STACK:
+                change["Details"].append({"Target": {"Attribute": "Tags", "RequiresRecreation": "Never"}})
+            changes.append(change)
     gone = [name for name in existing if name not in sources or not new._is_wanted(name)]
     changes += [
         {
@@ -186,9 +196,11 @@ class NestedChangeSet:
     changes: list[Json]
     status: str = "CREATE_COMPLETE"
     status_reason: str | None = None
+    layer: str = ""
+    stack_name: str = "nested"
 
 
-def _nested(made: Made | None, properties: Json) -> Json:
+def _nested(parent: str, name: str, made: Made | None, properties: Json) -> Json:
     template = models.Stack.parse_template(get_stack_from_s3_url(properties["TemplateURL"], ACCOUNT, "aws"))
     parameters = {key: str(value) for key, value in properties["Parameters"].items()}
     if made is None:
@@ -197,13 +209,39 @@ def _nested(made: Made | None, properties: Json) -> Json:
         child = backend().stacks[made.physical_resource_id]
     changes = planned(child, template, parameters)
     change_set = NestedChangeSet(changes) if changes else NestedChangeSet([], "FAILED", NO_CHANGES)
+    change_set.layer, change_set.stack_name = name, f"{parent}-{name}-1A2B3C"
+    if early.fails(name):
+        change_set.changes, change_set.status, change_set.status_reason = [], "FAILED", EARLY
     identity = generate_changeset_id("nested", REGION, ACCOUNT)
     backend().change_sets[identity] = change_set
     return {"ChangeSetId": identity}
 
 
+def _planned(change_set: Any) -> list[Json]:
+    stack, tags = change_set.stack, change_set.tags
+    return planned(stack, change_set.template_dict, change_set.parameters, tags if tags != stack.tags else None)
+
+
 def _differs(changes: list[Json]) -> bool:
-    return any(backend().change_sets[it["ChangeSetId"]].changes if "ChangeSetId" in it else True for it in changes)
+    return any(_is_difference(it) for it in changes)
+
+
+def _is_difference(change: Json) -> bool:
+    """A nested stack's own properties may differ by nothing but what is known after it is applied."""
+    if "ChangeSetId" not in change:
+        return True
+    own = any(detail["Target"]["Attribute"] == "Tags" for detail in change.get("Details", []))
+    return own or bool(backend().change_sets[change["ChangeSetId"]].changes)
+
+
+def _failed(changes: list[Json]) -> str | None:
+    """Why a change set with these changes cannot be made."""
+    if early.fails(""):
+        return EARLY
+    for it in changes:
+        if "ChangeSetId" in it and backend().change_sets[it["ChangeSetId"]].status_reason == EARLY:
+            return f"Nested change set {it['ChangeSetId']} was not successfully created: Currently in FAILED."
+    return None if _differs(changes) else NO_CHANGES
 
 
 def _described(self: Any) -> ActionResult:
@@ -214,6 +252,7 @@ def _described(self: Any) -> ActionResult:
             "Status": change_set.status,
             "StatusReason": change_set.status_reason,
             "Changes": change_set.changes,
+            "StackName": change_set.stack_name,
         }
     )
 
@@ -225,9 +264,10 @@ def _created(create: Any) -> Any:
             del self.stacks[stack.stack_id]
         change_set_id, stack_id = create(self, stack_name, **options)
         change_set = self.change_sets[change_set_id]
-        different = _differs(change_set.changes)
-        change_set.status = "CREATE_COMPLETE" if different else "FAILED"
-        change_set.status_reason = None if different else NO_CHANGES
+        change_set.status_reason = _failed(change_set.changes)
+        change_set.status = "FAILED" if change_set.status_reason else "CREATE_COMPLETE"
+        if change_set.status_reason not in (None, NO_CHANGES):
+            change_set.changes = []
         return change_set_id, stack_id
 
     return creating
@@ -237,6 +277,22 @@ def _protected(self: Any) -> ActionResult:
     stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
     stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
     return ActionResult({"StackId": stack.stack_id})
+
+
+def _parent(stack: Any) -> str | None:
+    """The stack that it is nested in, by its name."""
+    return next(
+        (
+            it.stack_id
+            for it in backend().stacks.values()
+            if stack.name.startswith(f"{it.name}-") and stack.stack_id in physical(it)
+        ),
+        None,
+    )
+
+
+def physical(stack: Any) -> list[str]:
+    return [it.physical_resource_id for it in stack.resource_map.made()]
 
 
 def _given(stack: Any) -> Json:
@@ -251,6 +307,7 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
     stack._add_stack_event(f"{verb}_IN_PROGRESS", resource_status_reason="User Initiated")
     stack.template = change_set.template
     stack._parse_template()
+    stack.description = stack.template_description
     try:
         stack.resource_map.update(stack.template_dict, change_set.parameters)
     except Exception:
@@ -263,6 +320,7 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
         return
     stack.output_map = stack._create_output_map()
     stack.parameters = change_set.parameters
+    stack.tags = change_set.tags or stack.tags
     stack.status = f"{verb}_COMPLETE"
     stack._add_stack_event(stack.status)
 
@@ -284,8 +342,13 @@ def emulator() -> Iterator[str]:
         for verb, function in (("CREATE", "parse_and_create_resource"), ("UPDATE", "parse_and_update_resource")):
             patch.setattr(parsing, function, with_events(getattr(parsing, function), verb))
         patch.setattr(models, "ResourceMap", Recorded)
-        patch.setattr(models.ChangeSet, "diff", lambda it: planned(it.stack, it.template_dict, it.parameters))
+        patch.setattr(models.ChangeSet, "diff", _planned)
         patch.setattr(responses.CloudFormationResponse, "describe_change_set", _described)
+        patch.setattr(responses.CloudFormationResponse, "describe_events", describe_events, raising=False)
+        patch.setattr(responses.CloudFormationResponse, "list_change_sets", list_change_sets)
+        get_template = responses.CloudFormationResponse.get_template
+        patch.setattr(responses.CloudFormationResponse, "get_template", with_templates(get_template))
+        patch.setattr(models.Stack, "parent_id", property(_parent), raising=False)
         # Kept, though not enforced.
         patch.setattr(responses.CloudFormationResponse, "update_termination_protection", _protected, raising=False)
         create = models.CloudFormationBackend.create_change_set
@@ -307,6 +370,7 @@ def emulator() -> Iterator[str]:
             yield f"http://localhost:{server.get_host_and_port()[1]}"
         finally:
             server.stop()
+            early.found.clear()
             # One made while the environment named this server.
             client.cache_clear()
 

@@ -79,6 +79,7 @@ def _bucket_policy(_name: str, p: Json) -> Made:
 
 
 def _alarm(name: str, p: Json) -> Made:
+    name = p.pop("AlarmName", name)
     call("cloudwatch", "put_metric_alarm", AlarmName=name, **p)
     (alarm,) = call("cloudwatch", "describe_alarms", AlarmNames=[name])["MetricAlarms"]
     return Made(name, lambda: call("cloudwatch", "delete_alarms", AlarmNames=[name]), {"Arn": alarm["AlarmArn"]})
@@ -86,6 +87,7 @@ def _alarm(name: str, p: Json) -> Made:
 
 def _composite_alarm(name: str, p: Json) -> Made:
     """moto has none: that it would be asked for rightly is checked by botocore's model."""
+    name = p.pop("AlarmName", name)
     shape = client("cloudwatch").meta.service_model.operation_model("PutCompositeAlarm").input_shape
     validate_parameters({"AlarmName": name, **p}, shape)
     return Made(name, lambda: None)

@@ -63,26 +63,36 @@ def test_statistics(statistic: str, expected: float) -> None:
     assert series(alarm(statistic=statistic), given([(1, 2, 3, 4)])) == [expected]
 
 
-GOOD, BAD, MISSING = (0,), (9,), ()
+SAMPLES: dict[str, Samples] = {"0": (0,), "X": (9,), "-": ()}
+TREATMENTS = ("missing", "breaching", "notBreaching")
 
 
 @pytest.mark.parametrize(
-    ("samples", "states"),
+    ("row", "needed", "states"),
     [
-        # By treatment of what is missing: missing, breaching, notBreaching.
-        ([BAD, BAD, BAD], ["ALARM", "ALARM", "ALARM"]),
-        ([MISSING, MISSING, MISSING], ["INSUFFICIENT_DATA", "ALARM", "OK"]),
-        ([MISSING, BAD, MISSING], ["ALARM", "ALARM", "OK"]),
-        ([MISSING, MISSING, GOOD], ["OK", "OK", "OK"]),
-        ([GOOD, BAD, BAD], ["OK", "OK", "OK"]),
+        # The tables of the documentation, but for the column of "ignore".
+        ("0 - X - X", 3, ["OK", "OK", "OK"]),
+        ("- - - - 0", 3, ["OK", "OK", "OK"]),
+        ("- - - - -", 3, ["INSUFFICIENT_DATA", "ALARM", "OK"]),
+        ("0 X X - X", 3, ["ALARM", "ALARM", "ALARM"]),
+        ("- - X - -", 3, ["ALARM", "ALARM", "OK"]),
+        ("0 - X - X", 2, ["ALARM", "ALARM", "ALARM"]),
+        ("0 0 X 0 X", 2, ["ALARM", "ALARM", "ALARM"]),
+        ("0 - X - -", 2, ["OK", "ALARM", "OK"]),
+        ("- - - - 0", 2, ["OK", "ALARM", "OK"]),
+        # And late ones.
+        ("X X X - -", 3, ["ALARM", "ALARM", "ALARM"]),
+        ("X X 0 - -", 3, ["OK", "OK", "OK"]),
     ],
 )
-def test_missing_data(samples: list[Samples], states: list[str]) -> None:
+def test_missing_data(row: str, needed: int, states: list[str]) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html"""
-    treatments = ("missing", "breaching", "notBreaching")
-    assert [state(alarm(missing=it), given(samples)) for it in treatments] == states
+    samples = [SAMPLES[it] for it in row.split()]
+    assert [state(alarm(missing=it, needed=needed), given(samples)) for it in TREATMENTS] == states
 
 
-def test_some_of_the_periods() -> None:
-    assert state(alarm(needed=2), given([BAD, GOOD, BAD])) == "ALARM"
-    assert state(alarm(needed=2), given([BAD, GOOD, GOOD])) == "OK"
+def test_what_is_filled_in_is_not_missing() -> None:
+    """The newest periods count as what FILL says, and an alarm on all of its periods never goes off."""
+    samples = [SAMPLES[it] for it in ["X", "X", "X", "-", "-"]]
+    assert state(alarm("FILL(m,0)", missing="missing"), given(samples)) == "OK"
+    assert state(alarm("m+0", missing="missing"), given(samples)) == "ALARM"

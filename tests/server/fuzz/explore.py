@@ -25,7 +25,7 @@ class Property(NamedTuple):
 
 PROPERTIES = {
     "raw": Property(wire.sent(), raw.check, 100),
-    "gunicorn and bottle": Property(wire.sent(), readings.check_gunicorn, 300),
+    "gunicorn": Property(wire.sent(), readings.check_gunicorn, 300),
     "nginx": Property(wire.sent(), readings.check_nginx, 50),
     "forms": Property(forms.uploads(), forms.check, 60),
     "archives": Property(forms.archives(), forms.check, 30),
@@ -35,7 +35,7 @@ PROPERTIES = {
     "private names": Property(private.requests(), private.check, 100, lambda world: [world.upstream]),
     # A publisher may remove what is there.
     "other settings": Property(
-        wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable, world.simple]
+        wire.sent(("stranger", "reader", "token")), raw.check, 60, lambda world: [world.mutable]
     ),
     "slow clients": Property(slow.clients(), slow.check, 10, lambda world: world.all),
 }

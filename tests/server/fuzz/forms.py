@@ -164,7 +164,7 @@ def _acknowledged(world: World, upload: Upload, new: dict[str, str]) -> None:
         raise Finding(f"{upload.file.name} was stored with other content")
     read = bottles_file(upload.content_type, upload.body)
     if read is not None and upload.file.name in new and sha256(read[1]) != new[upload.file.name]:
-        raise Finding(f"{upload.file.name} is read otherwise by pypiserver: {read}")
+        raise Finding(f"{upload.file.name} is read otherwise by bottle: {read}")
     for server in world.servers:
         project = server.task.project(upload.file.project)
         server.logged()

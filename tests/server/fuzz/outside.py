@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from html.parser import HTMLParser
 from typing import Any
 
 from hypothesis import strategies as st
 
-from server.outbound import Outbound
+from server.proxy.remote import BadPage, listing_of, read_page
+from server.wire.outbound import Outbound
 
 from .target import Finding, Server, World
 from .wire import DRAW
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from server.listings import remote_listing
-    from server.remote import BadPage, read_page
 
 PAGE, FILES = "https://pypi.test/simple/outer/", "files.test"
 OUTBOUND = Outbound("https://pypi.test/simple", [FILES])
@@ -79,7 +74,7 @@ def check(world: World, server: Server, content: bytes) -> None:
         files = read_page(content, "outer", PAGE, OUTBOUND.split)
     except BadPage:
         return
-    listing = remote_listing("outer", [(f".upstream/outer/{name}", file) for name, file in files.items()])
+    listing = listing_of("outer", list(files.values()))
     elements = _Elements(listing.html.content.decode()).found
     links = [attributes for tag, attributes in elements if tag == "a"]
     hosts = re.compile(rf"https://({FILES}|pypi\.test)(:443)?/")

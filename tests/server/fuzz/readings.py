@@ -1,4 +1,4 @@
-"""One request, several readers: what ours takes for a request, gunicorn's, bottle and nginx take for the same one."""
+"""One request, several readers: what ours takes for a request, gunicorn's and nginx take for the same one; forms: bottle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import subprocess
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +16,9 @@ from urllib.parse import unquote_to_bytes
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from server.body import Body, MalformedBody
-from server.http import Refusal
-from server.reading import HEAD_LIMIT_BYTES, read_request
+from server.wire.body import Body, MalformedBody
+from server.wire.messages import Refusal
+from server.wire.request import HEAD_LIMIT_BYTES, read_request
 
 from ..tasks import READER, basic, free_port
 from .target import Finding, Server, World, answers, eventually
@@ -27,9 +26,7 @@ from .wire import Sent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
-    from pypiserver import app_from_config
     from pypiserver.bottle_wrapper import BaseRequest
-    from pypiserver.config import Config as PypiserverConfig
 
 
 class Reading(NamedTuple):
@@ -101,33 +98,10 @@ def check_gunicorn(world: World, server: Server, sent: Sent) -> None:
         path = unquote_to_bytes(other.path.encode("latin-1")).decode("latin-1")
         if (mine.method, mine.body) != (other.method, other.body) or mine.path != "/" + path.lstrip("/"):
             raise Finding(f"read as {mine}, and by gunicorn as {other}\nsent: {sent.raw!r}")
-        _check_route(mine)
-
-
-@cache
-def _bottle() -> Any:
-    return app_from_config(
-        PypiserverConfig.default_with_overrides(roots=[Path("/nonexistent")], backend_arg="simple-dir")
-    )
-
-
-def _check_route(reading: Reading) -> None:
-    """Raises Finding if pypiserver would change the package directory for a request that is no upload to us."""
-    if reading.method not in ("GET", "HEAD", "POST"):
-        # Refused before pypiserver is asked, whose framework would take "Post" for POST.
-        return
-    environ = {"REQUEST_METHOD": reading.method, "PATH_INFO": reading.path}
-    try:
-        route, _ = _bottle().router.match(environ)
-    except Exception:  # no route
-        return
-    reads = route.method in ("GET", "HEAD") or route.rule == "/RPC2"
-    if not reads and (reading.method, reading.path) != ("POST", "/"):
-        raise Finding(f"{reading} is {route} to pypiserver")
 
 
 def bottles_file(content_type: str, body: bytes) -> tuple[str, bytes] | None:
-    """The file in the form as pypiserver itself would find it; None if it finds none."""
+    """The file in the form as bottle, another reader, finds it; None if it finds none."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
         "CONTENT_TYPE": content_type,

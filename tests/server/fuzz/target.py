@@ -195,8 +195,7 @@ class World:
     """
     A package directory with files that nobody may change, and its servers: the oldest engine, and the newest.
 
-    `mutable` and `simple` serve it with other settings: files may be replaced and removed, by two worker processes; and
-    pypiserver's own backend. `upstream` has packages of its own, and `outside` behind it.
+    With `mutable`, files may be replaced and removed, by two worker processes. `upstream` has packages of its own, and `outside` behind it.
     `secrets` are what no stranger may be told, and `beyond`, no token of demo. Requests may name demo and inner, and never the hidden project.
     """
 
@@ -229,11 +228,10 @@ class World:
         self._tokens = manager.environment(TOKENS_SECRET=arn) | {"POLL_SECONDS": "3600"}
         self.servers = [self._start(image) for image in IMAGES]
         self.mutable = self._start("newest", IMMUTABLE_PACKAGES="false", GUNICORN_WORKERS="2")
-        self.simple = self._start("newest", PACKAGE_BACKEND="simple-dir")
         self.outside = playing.Index(playing.certificate_below(home))
         self.closing.callback(self.outside.stop)
         self.upstream = self._start("newest", directory=self._behind(), **self._upstream())
-        self.all = [*self.servers, self.mutable, self.simple, self.upstream]
+        self.all = [*self.servers, self.mutable, self.upstream]
         self.seen = self.snapshot()
 
     def _behind(self) -> Path:
@@ -252,7 +250,7 @@ class World:
     def _start(self, image: str, directory: Path | None = None, **settings: str) -> Server:
         # glibc keeps memory apart for each of 128 threads; musl, the image's C library, does not.
         settings |= {"MALLOC_ARENA_MAX": "2", **self._tokens}
-        home = self.home / f"{image}{len(settings)}{settings.get('PACKAGE_BACKEND', '')}"
+        home = self.home / f"{image}{len(settings)}"
         task = Task(python_with(image, IMAGES[image]), directory or self.directory, home, settings)
         self.closing.callback(task.kill)
         task.wait_until_ready()

@@ -17,7 +17,7 @@ from .wire import TOKEN, Sent
 
 # gunicorn's and bottle's readers import what is deprecated, and leave files open.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-ROUNDS = {"raw": 4, "gunicorn and bottle": 3, "nginx": 4, "forms": 4, "archives": 2, "directories": 2}
+ROUNDS = {"raw": 4, "gunicorn": 3, "nginx": 4, "forms": 4, "archives": 2, "directories": 2}
 ROUNDS |= {"other settings": 3, "slow clients": 2, "pages from outside": 3, "yanks": 2, "private names": 3}
 
 

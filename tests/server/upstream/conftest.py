@@ -10,7 +10,7 @@ import pytest
 
 from ..conftest import StartTask
 from ..tasks import Task
-from .playing import Index, World, certificate_below, environment, library_below
+from .playing import CONTENT, NAME, Index, World, certificate_below, environment, library_below
 
 StartUpstream = Callable[..., Task]
 
@@ -49,3 +49,8 @@ def start_upstream(
         return start_newest(directory, **{**environment(world, certificate[0], library), **settings})
 
     return start
+
+
+@pytest.fixture
+def outer(pypi: Index) -> str:
+    return pypi.add("outer", NAME, CONTENT)

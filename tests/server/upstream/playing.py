@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..tasks import JSON_TYPE, sha256
+from ..tasks import JSON_TYPE, Task, sha256, wheel
 
+NAME, CONTENT = wheel("outer", "1.0")
 DAY = 86400
 INDEX, FILES = "pypi.test", "files.test"
 ADDRESS = "93.184.216.34"
@@ -162,3 +163,7 @@ def environment(world: World, certificate: Path, library: Path) -> dict[str, str
         "LD_PRELOAD": str(library),
         "OUTSIDE": str(world.path),
     }
+
+
+def file_url(task: Task, project: str, name: str) -> str:
+    return next(str(it["url"]) for it in task.project(project)["files"] if it["filename"] == name)

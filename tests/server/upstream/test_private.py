@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from ..tasks import wheel
 from .conftest import StartUpstream
-from .playing import Index, send
-from .test_upstream import file_url
+from .playing import Index, file_url, send
 
 Change = Callable[[str], str]
 

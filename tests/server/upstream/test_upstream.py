@@ -9,21 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ..tasks import JSON_TYPE, READER, Task, sha256, wheel
-from ..test_clients import pip_install, run
+from ..clients import pip_install, run
+from ..tasks import JSON_TYPE, READER, sha256, wheel
 from .conftest import StartUpstream
-from .playing import Index, World, send
-
-NAME, CONTENT = wheel("outer", "1.0")
-
-
-def file_url(task: Task, project: str, name: str) -> str:
-    return next(str(it["url"]) for it in task.project(project)["files"] if it["filename"] == name)
-
-
-@pytest.fixture
-def outer(pypi: Index) -> str:
-    return pypi.add("outer", NAME, CONTENT)
+from .playing import CONTENT, NAME, Index, World, file_url, send
 
 
 def test_a_project_of_the_index_is_installed_and_asked_for_once(

@@ -1,0 +1,88 @@
+"""The commands for the packages of a server that runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of
+
+app = typer.Typer()
+
+Project = Annotated[str, typer.Argument(help="Its name, in any spelling.")]
+Version = Annotated[str, typer.Argument(help="Of the release.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="A server instead of the stack's; its account is in TWINE_USERNAME and TWINE_PASSWORD."
+    ),
+]
+
+
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="URL", help="Its simple index.")],
+    projects: Annotated[list[str] | None, typer.Argument(help="Default: all that it lists.")] = None,
+    to: To = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after showing the plan.")] = False,
+    yes: Yes = False,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Bring the packages of another index here, as many as are not here yet, with their upload times.
+
+    Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
+
+    Example: `pypiserver-aws import https://old.example.com/simple/ --dry-run`
+    """
+    from generator.operations.terminal import terminal
+    from generator.packages.importing import run
+    from generator.packages.places import ours, theirs
+
+    there = theirs(source)
+    here = ours(lambda: account_of(profile, region, endpoint_url), stack_name, to)
+    return run(terminal(), there, here, projects or [], dry_run=dry_run, yes=yes)
+
+
+@app.command()
+def yank(
+    project: Project,
+    version: Version,
+    reason: Annotated[str, typer.Option(help="What installers show; at most 1,024 bytes.")] = "",
+    to: To = None,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Withdraw a release: installers pass over it, unless they ask for that very version. Nothing is removed.
+
+    Example: `pypiserver-aws yank acme-core 1.2 --reason "loses data"`
+    """
+    from generator.packages.places import ours
+    from generator.packages.yank import change
+
+    return change(ours(lambda: account_of(profile, region, endpoint_url), stack_name, to), project, version, reason)
+
+
+@app.command()
+def unyank(
+    project: Project,
+    version: Version,
+    to: To = None,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Take a yank back.
+
+    Example: `pypiserver-aws unyank acme-core 1.2`
+    """
+    from generator.packages.places import ours
+    from generator.packages.yank import change
+
+    return change(ours(lambda: account_of(profile, region, endpoint_url), stack_name, to), project, version, None)

@@ -1,0 +1,1 @@
+"""``pypiserver-aws local``: the product on this machine, until Ctrl-C."""

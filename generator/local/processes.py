@@ -1,0 +1,69 @@
+"""Processes of this machine, and the ports that they listen on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from generator.operations.exits import Problem
+
+
+@contextmanager
+def running(program: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> Iterator[None]:
+    """A process that is asked to stop, and waited for, at the end. Raises FileNotFoundError."""
+    process = subprocess.Popen(
+        program,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            # An idle connection would hold gunicorn for its whole grace period.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def refuse_taken(port: int) -> None:
+    """Raises Problem where this process cannot listen on ``port``: whoever does would be taken for the server."""
+    with socket.socket() as listener:
+        # Connections of an earlier run that linger do not take it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Problem(f"port {port}: {error.strerror}: give another --port") from error
+
+
+def wait_for_listener(port: int, log: Path) -> None:
+    """Raises SystemExit with the log if nothing listens within 20 seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"Nothing listens on port {port}:\n{log.read_text()}")

@@ -1,0 +1,95 @@
+"""The tasks, with a proxy before them where there is one, and what to type in another terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from generator.local.processes import free_port, refuse_taken, running, wait_for_listener
+from generator.local.proxy import certificate_in, proxy
+from generator.local.state import passwords, state
+from generator.operations.exits import DONE
+from generator.parts.container_program import VARIABLE, entry_point, packed
+
+USAGE = """
+{url}/  serving {directory}
+
+publisher  {publisher}
+reader     {reader}
+
+{requests}twine upload --repository-url {url}/ -u publisher -p {publisher} dist/*
+{ssl}uv publish --publish-url {url}/ -u publisher -p {publisher} dist/*
+{requests}pip install --index-url {reader_url}/simple/ PROJECT
+{ssl}uv pip install --index-url {reader_url}/simple/ PROJECT
+
+Ctrl-C stops everything; the passwords stay. Access log: {logs}
+"""
+PLAIN = "One task without TLS, as {missing} is not installed; with nginx and openssl there are two, behind TLS."
+
+
+def run(directory: Path, port: int, python: str, environment: Mapping[str, str]) -> int:
+    """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or else one without.
+
+    ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE. Raises Problem
+    where the port is taken.
+    """
+    # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    missing = [name for name, found in (("nginx", nginx), ("openssl", shutil.which("openssl"))) if not found]
+    refuse_taken(port)
+    directory.mkdir(parents=True, exist_ok=True)
+    kept = passwords()
+    accounts = {f"{name.upper()}_USERNAME": name for name in kept}
+    accounts |= {f"{name.upper()}_PASSWORD": password for name, password in kept.items()}
+    settings = {**environment, **accounts, "PACKAGES_DIRECTORY": str(directory)}
+    print("starting …", file=sys.stderr, flush=True)
+    with ExitStack() as stack:
+        home = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="pypiserver-local-", ignore_cleanup_errors=True))
+        )
+        certificate: Path | None = None
+        if nginx and not missing:
+            ports = [free_port(), free_port()]
+            logs = [start(stack, home, python, settings, port) for port in ports]
+            certificate, key = certificate_in(state())
+            proxy(stack, home, nginx, port, ports, certificate, key)
+        else:
+            print(PLAIN.format(missing=" and ".join(missing)))
+            logs = [start(stack, home, python, settings, port)]
+        print(usage(port, directory, kept, certificate, logs), flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    return DONE
+
+
+def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str], port: int) -> Path:
+    """A task on ``port``, until ``stack`` ends; its access log."""
+    log = home / f"task-{port}.log"
+    inherited = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(home)}
+    # As in the task definition, by ``python`` instead of the image's.
+    command, rest = packed()
+    environment = {**inherited, **settings, "PORT": str(port), VARIABLE: rest}
+    program = [*entry_point(python), *command]
+    stack.enter_context(running(program, environment, stack.enter_context(log.open("wb"))))
+    wait_for_listener(port, log)
+    return log
+
+
+def usage(port: int, directory: Path, kept: Mapping[str, str], certificate: Path | None, logs: Sequence[Path]) -> str:
+    """What to type in another terminal. ``kept``: the passwords; ``certificate`` ``None``: without TLS."""
+    scheme = "https" if certificate else "http"
+    return USAGE.format(
+        url=f"{scheme}://localhost:{port}",
+        reader_url=f"{scheme}://reader:{kept['reader']}@localhost:{port}",
+        directory=directory,
+        **kept,
+        requests=f"REQUESTS_CA_BUNDLE={certificate} " if certificate else "",
+        ssl=f"SSL_CERT_FILE={certificate} " if certificate else "",
+        logs=", ".join(str(log) for log in logs),
+    )

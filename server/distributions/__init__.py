@@ -1,0 +1,1 @@
+"""Wheels, source distributions, their names and metadata."""

@@ -1,0 +1,107 @@
+"""A distribution's core metadata, as far as an index needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from email.message import Message
+from email.parser import BytesHeaderParser, HeaderParser
+from typing import IO, NamedTuple
+
+from server.distributions.archives import core_metadata
+from server.distributions.tarballs import Unfit
+
+# Each takes the parser a moment and some hundred bytes. Old metadata has whole descriptions among its headers.
+HEADER_LINES_LIMIT = 50_000
+REQUIRES_PYTHON_LIMIT = 1_000
+# Of a description, what people get to see.
+DESCRIPTION_CHARACTERS = 50_000
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
+_LINE_END = re.compile(r"\r\n?")
+_CONTINUATION = re.compile(r"\r?\n {7}[ |]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+
+
+class CoreMetadata(NamedTuple):
+    """Fields as they were written, None where they are missing; of several of one name, the first, or a list of all."""
+
+    name: str | None
+    version: str | None
+    requires_python: str | None
+    requires_dist: list[str]
+
+
+class About(NamedTuple):
+    """For people: plain text whatever form it claims to have, empty where it is missing."""
+
+    summary: str
+    description: str
+    # Whether the description is longer than this.
+    cut: bool
+
+
+class Description(NamedTuple):
+    """`metadata_sha256` is that of a wheel's METADATA (PEP 658), lower-case hexadecimal; both are None without one."""
+
+    metadata_sha256: str | None
+    requires_python: str | None
+
+
+def describe(name: str, file: IO[bytes]) -> Description:
+    """
+    Describe the open, seekable `file`, which is called `name`: a wheel, a source distribution, or anything.
+
+    Depends on nothing but the name and the content, so that it may be kept as long as both stay.
+    Raises OSError if, and only if, the storage fails.
+    """
+    return describe_metadata(name, core_metadata(name, file))
+
+
+def describe_metadata(name: str, content: bytes | None) -> Description:
+    """As `describe`, of a file whose core metadata is `content`, as archives.core_metadata gives it."""
+    if content is None:
+        return Description(None, None)
+    digest = hashlib.sha256(content).hexdigest() if name.endswith(".whl") else None
+    try:
+        return Description(digest, parse(content).requires_python)
+    except Unfit:
+        return Description(digest, None)
+
+
+def parse(content: bytes) -> CoreMetadata:
+    """Raises Unfit if the headers are more than a distribution has."""
+    message = BytesHeaderParser().parsebytes(_parts(content)[0])
+    return CoreMetadata(
+        _field(message, "Name"),
+        _field(message, "Version"),
+        _field(message, "Requires-Python"),
+        [_CONTROLS.sub(" ", str(value)).strip() for value in message.get_all("Requires-Dist", [])],
+    )
+
+
+def about(content: bytes) -> About:
+    """Raises Unfit as `parse` does."""
+    headers, body = _parts(content)
+    message = HeaderParser().parsestr(headers.decode("utf-8", "replace"))
+    # Until version 2.1 of core metadata the description was a header, its lines marked as its continuation.
+    text = body.decode("utf-8", "replace") or _CONTINUATION.sub("\n", message.get("Description", ""))
+    text = _LINE_END.sub("\n", text).strip("\n")
+    if text == "UNKNOWN":
+        text = ""
+    summary = _field(message, "Summary") or ""
+    return About(summary, text[:DESCRIPTION_CHARACTERS], len(text) > DESCRIPTION_CHARACTERS)
+
+
+def _parts(content: bytes) -> tuple[bytes, bytes]:
+    """The headers, and what follows them; raises Unfit."""
+    headers, *rest = _BLANK_LINE.split(content.lstrip(b"\r\n"), maxsplit=1)
+    if headers.count(b"\n") + headers.count(b"\r") > HEADER_LINES_LIMIT:
+        raise Unfit("its core metadata has too many lines")
+    return headers, b"".join(rest)
+
+
+def _field(message: Message, name: str) -> str | None:
+    value = message.get(name)
+    # Folded lines are one, and nothing that a listing could not carry in one line remains.
+    return None if value is None else _CONTROLS.sub(" ", str(value)).strip()[:REQUIRES_PYTHON_LIMIT] or None

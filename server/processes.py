@@ -1,0 +1,91 @@
+"""The program: the engine in processes that gunicorn supervises, until SIGTERM."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+import time
+from threading import Thread
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.base import Worker
+
+from server.accounts.polling import Polling
+from server.application import Application
+from server.settings import Settings, SettingsError
+from server.views.records import write_access
+from server.wire.engine import Engine
+
+
+class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """Runs the engine where gunicorn would run one of its own, under gunicorn's supervision."""
+
+    def run(self) -> None:
+        settings: Settings = self.app.settings
+        engine = Engine(self.wsgi, write_access, threads=settings.threads, stall_seconds=float(settings.stall_timeout))
+        engine.start([listener.sock for listener in self.sockets])
+        while self.alive and self.ppid == os.getppid():
+            self._tend(engine, 0.5)
+        # SIGTERM can come before the load balancer has stopped sending requests.
+        told = time.monotonic()
+        while time.monotonic() < told + settings.drain_seconds:
+            self._tend(engine, 0.5)
+        engine.stop()
+        while not engine.idle and time.monotonic() < told + self.cfg.graceful_timeout:
+            self._tend(engine, 0.05)
+
+    def _tend(self, engine: Engine, seconds: float) -> None:
+        self.notify()
+        engine.sweep()
+        time.sleep(seconds)
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, settings: Settings, polling: Polling | None) -> None:
+        self.settings = settings
+        self.polling = polling
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self.settings
+        options = {
+            "bind": f"0.0.0.0:{settings.port}",
+            "workers": settings.workers,
+            "worker_class": f"{EngineWorker.__module__}.{EngineWorker.__name__}",
+            # Shorter than the longest StopTimeout of ECS (120 s).
+            "graceful_timeout": 100,
+            # Longer than any request of a healthy process keeps the heartbeat waiting.
+            "timeout": 120,
+            # A heartbeat on a disk can stall, and with it the worker's life.
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),
+            "backlog": 2048,
+            # Newer releases open a socket for remote control.
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Application:
+        application = Application(self.settings)
+        if self.polling:
+            self.polling.bring(application.access)
+            Thread(target=self.polling.follow, args=(application.access,), daemon=True).start()
+        return application
+
+
+def main() -> None:
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        sys.exit(f"pypiserver: {error}")
+    polling = None
+    if settings.polled:
+        polling = Polling(settings.polled, settings.accounts)
+        # Before anybody is served: a password may be about to become the current one.
+        polling.refresh()
+    # What the collector does not visit stays in memory that the worker processes share.
+    gc.freeze()
+    Server(settings, polling).run()

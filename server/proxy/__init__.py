@@ -1,0 +1,1 @@
+"""An upstream index, for projects that are not here."""

@@ -1,0 +1,171 @@
+"""Upstream files on the disk, each called as its SHA-256: fetched once, checked, and removed when nobody asks for them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from server.distributions.digests import is_sha256
+from server.proxy.sides import UPSTREAM
+from server.store.entries import READ_FLAGS, make_hidden, open_file
+from server.store.staging import STALE_SECONDS, Staged
+from server.store.stamps import open_directory
+from server.wire.outbound import Outbound, Unreachable
+
+log = logging.getLogger("gunicorn.error")
+
+FILES = "files"
+# Whoever fetches a file has one of its name here, and touches it.
+FETCHING = "fetching"
+PAGES = "pages"
+TOUCH_SECONDS = 5.0
+# A fetch that has not touched it for so long is over.
+SILENT_SECONDS = 60.0
+POLL_SECONDS = 0.2
+# Beside this, a file must arrive at this pace.
+LEAST_SECONDS = 60.0
+LEAST_BYTES_PER_SECOND = 1 << 19
+# The last use of a file is its mtime, kept to within a day: no request writes.
+USE_SECONDS = 86400.0
+UNUSED_SECONDS = 90 * 86400.0
+
+
+class Files:
+    """`limit_bytes` bounds what stays after `evict`. Methods raise OSError if the storage fails."""
+
+    def __init__(self, root: Path, outbound: Outbound, limit_bytes: int) -> None:
+        self._root = root
+        self._outbound = outbound
+        self._limit_bytes = limit_bytes
+
+    def open(self, sha256: str) -> IO[bytes] | None:
+        path = f"{UPSTREAM}/{FILES}/{sha256}"
+        try:
+            file = open_file(str(self._root), path)
+        except FileNotFoundError:
+            return None
+        if abs(time.time() - os.fstat(file.fileno()).st_mtime) > USE_SECONDS:
+            with suppress(FileNotFoundError):
+                os.utime(self._root / path)
+        return file
+
+    def fetch(self, sha256: str, url: str, size: int | None, limit: int, check: Callable[[], None]) -> None:
+        """
+        Have the file here, which is of `size` bytes if that is known, and at most of `limit`.
+
+        One task fetches, of all that are asked to, after a `check`, which may raise. Raises Unreachable.
+        """
+        lock = f"{make_hidden(str(self._root), FETCHING, UPSTREAM)}/{sha256}"
+        while not self._is_here(sha256):
+            try:
+                os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+            except FileExistsError:
+                _await(lock)
+                continue
+            try:
+                check()
+                self._download(sha256, url, size, limit, lock)
+            finally:
+                with suppress(OSError):
+                    os.unlink(lock)
+
+    def _is_here(self, sha256: str) -> bool:
+        file = self.open(sha256)
+        if file is not None:
+            file.close()
+        return file is not None
+
+    def _download(self, sha256: str, url: str, size: int | None, limit: int, lock: str) -> None:
+        make_hidden(str(self._root), FILES, UPSTREAM)
+        staged = Staged(self._root, f"{UPSTREAM}/{FILES}/{sha256}")
+        expected = limit if size is None else size
+        touched = began = time.monotonic()
+        try:
+            seconds = LEAST_SECONDS + expected / LEAST_BYTES_PER_SECOND
+            with self._outbound.get(url, {}, seconds) as reply:
+                if reply.status != 200:
+                    raise Unreachable(f"{reply.url} answers with status {reply.status}")
+                for chunk in reply.chunks(expected):
+                    staged.write(chunk)
+                    if time.monotonic() - touched > TOUCH_SECONDS:
+                        touched = time.monotonic()
+                        with suppress(FileNotFoundError):
+                            os.utime(lock)
+            if staged.sha256 != sha256 or staged.size != (staged.size if size is None else size):
+                raise Unreachable(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
+            staged.flush()
+            # What is there is the same, or something that cannot be served.
+            staged.publish(replace=True)
+        finally:
+            staged.discard()
+        log.info("Fetched %s: %d bytes in %.1f s.", url, staged.size, time.monotonic() - began)
+
+    def evict(self) -> None:
+        """
+        Remove what was not used for long, then the files used longest ago, until the others are within the limit.
+
+        A transfer of a file that another task removes is broken off, and is repeated by its client.
+        """
+        self._remove(FILES, UNUSED_SECONDS, self._limit_bytes)
+        self._remove(FETCHING, STALE_SECONDS, math.inf)
+        self._remove(PAGES, UNUSED_SECONDS, math.inf)
+
+    def _remove(self, name: str, seconds: float, limit_bytes: float) -> None:
+        """Only from this directory, and only what is called as this program calls it, which no package is."""
+        try:
+            directory = open_directory(f"{self._root}/{UPSTREAM}/{name}")
+        except FileNotFoundError:
+            return
+        try:
+            # The file server's clock was at least at the directory's last change.
+            now = max(time.time(), os.fstat(directory).st_ctime)
+            files: list[tuple[float, int, str]] = []
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if is_sha256(entry.name):
+                            status = entry.stat(follow_symlinks=False)
+                            files.append((status.st_mtime, status.st_size, entry.name))
+            left = sum(size for _, size, _ in files)
+            for used, size, file in sorted(files):
+                if left <= limit_bytes and now - used <= seconds:
+                    break
+                left -= size
+                with suppress(OSError):
+                    os.unlink(file, dir_fd=directory)
+        finally:
+            os.close(directory)
+
+
+def _await(lock: str) -> None:
+    """Until whoever fetches is done, or seems to be dead: then the lock is removed. Raises OSError."""
+    seen, since = _touched(lock), time.monotonic()
+    while seen is not None:
+        time.sleep(POLL_SECONDS)
+        now = _touched(lock)
+        if now != seen:
+            # Another time, or another fetch.
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > SILENT_SECONDS:
+            with suppress(FileNotFoundError):
+                os.unlink(lock)
+            return
+
+
+def _touched(lock: str) -> tuple[int, int] | None:
+    """Of the lock as the file server has it, which opening asks; None if it is gone."""
+    try:
+        descriptor = os.open(lock, READ_FLAGS)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        return status.st_ino, status.st_mtime_ns
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,146 @@
+"""Which side a project is on: private, or taken from upstream. No project is on both, and none changes by itself."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import threading
+from contextlib import suppress
+
+from server.distributions.listed import project_of
+from server.distributions.names import Patterns, is_name
+from server.distributions.releases import BadName, released
+from server.store.entries import make_hidden
+from server.store.index import Index
+from server.store.stamps import open_directory
+from server.wire.messages import Refusal
+
+log = logging.getLogger("gunicorn.error")
+
+# This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is.
+UPSTREAM = ".upstream"
+SIDES = "sides"
+PRIVATE = "private"
+OUTSIDE = "upstream"
+NAMES_REMEMBERED = 100_000
+
+
+class Sides:
+    """
+    A project is private if its name is one of the operator's private names, if it has a file here, or had one; a file
+    that cannot be served is one, too.
+
+    The last is kept in a directory of links, each called as the project, to a word: to make a link is one question to
+    the file server, which answers one of several tasks that it was first. Methods raise OSError.
+    """
+
+    def __init__(self, index: Index, private_names: Patterns) -> None:
+        self._index = index
+        self._private_names = private_names
+        self._directory = f"{index.root}/{UPSTREAM}/{SIDES}"
+        self._lock = threading.Lock()
+        self._taken_in: set[str] = set()
+        self._private: set[str] = set()
+        self._recorded: set[str] = set()
+        self._outside: set[str] = set()
+
+    def is_private(self, name: str) -> bool:
+        """
+        Whether `name`, which is normalised, is not to be looked for upstream.
+
+        Raises Refusal (503) if that cannot be told now.
+        """
+        self._index.refresh()
+        if not self._index.ready:
+            raise Refusal(503, "The package directory is being read for the first time.", ("Retry-After", "5"))
+        self._index.require_complete()
+        if not self._taken_in:
+            self.take_in()
+        known = self._private, self._index.passed_over, self._private_names
+        if any(name in names for names in known) or self._index.paths(name):
+            return True
+        return name not in self._outside and self._read(name) == PRIVATE
+
+    def claim_outside(self, name: str) -> bool:
+        """Whether the project, which upstream has, is taken from there from now on, at every task."""
+        if self._record(name, OUTSIDE) == PRIVATE:
+            return False
+        if len(self._outside) > NAMES_REMEMBERED:
+            self._outside.clear()
+        self._outside.add(name)
+        return True
+
+    def claim_private(self, name: str) -> None:
+        """Before a file of it is published. Raises Refusal (403) if the project is taken from upstream."""
+        if not is_name(name) or name in self._recorded:
+            return
+        if self._record(name, PRIVATE) != PRIVATE:
+            if name not in self._private_names and not self._index.paths(name):
+                raise Refusal(
+                    403,
+                    f"Nothing was stored: {name} is taken from upstream. "
+                    "To have it here instead, add it to PrivateNames, which hides upstream's files.",
+                )
+            self._make_private(name)
+        self._private.add(name)
+        self._recorded.add(name)
+
+    def take_in(self) -> None:
+        """Learn the projects that have files here, by each reading of a file's name."""
+        with self._lock:
+            paths = set(self._index.all_paths())
+            for path in paths - self._taken_in:
+                name = path.rpartition("/")[2].removesuffix(".asc")
+                self._private.add(project_of(name) or "")
+                # It is listed as a file of pkg if it is called pkg-3d-1.0.tar.gz.
+                with suppress(BadName):
+                    self._private.add(released(name).project)
+            self._private |= self._index.passed_over
+            self._taken_in = paths | {""}
+
+    def keep(self) -> None:
+        """Write down what `take_in` learned, so that it holds when the files are gone."""
+        for name in self._private - self._recorded:
+            if is_name(name) and self._record(name, PRIVATE) != PRIVATE:
+                self._make_private(name)
+            self._recorded.add(name)
+
+    def _make_private(self, name: str) -> None:
+        """Whatever the project was: its files are here, or the operator says so."""
+        log.warning("%s was taken from upstream, and is private now.", name)
+        temporary = f"{self._directory}/.{secrets.token_hex(16)}"
+        os.symlink(PRIVATE, temporary)
+        os.replace(temporary, f"{self._directory}/{name}")
+        self._outside.discard(name)
+
+    def _record(self, name: str, side: str) -> str:
+        """The side that the project is on: `side`, unless there was another before."""
+        try:
+            os.symlink(side, f"{self._directory}/{name}")
+        except FileExistsError:
+            return self._read(name) or PRIVATE
+        except FileNotFoundError:
+            make_hidden(str(self._index.root), SIDES, UPSTREAM)
+            return self._record(name, side)
+        return side
+
+    def _read(self, name: str) -> str | None:
+        """The recorded side; None if there is none."""
+        try:
+            # On NFS a name may be believed absent for a minute, until its directory is opened.
+            directory = open_directory(self._directory)
+        except FileNotFoundError:
+            return None
+        try:
+            return OUTSIDE if os.readlink(name, dir_fd=directory) == OUTSIDE else PRIVATE
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            # Something else than a link, as a restore may leave: the side on which nothing is asked.
+            if error.errno == errno.EINVAL:
+                return PRIVATE
+            raise
+        finally:
+            os.close(directory)

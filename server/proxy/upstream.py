@@ -1,0 +1,259 @@
+"""Projects that are not here: pages and files of an upstream index, as far as the policy shows them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+from server.distributions.names import Patterns, is_name
+from server.proxy.cached import Files
+from server.proxy.policy import Policy
+from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, RemoteFile, listing_of, read_page
+from server.proxy.sides import Sides
+from server.store.index import Index
+from server.views.downloads import send
+from server.views.listings import Listing, send_listing
+from server.wire.calls import Calls
+from server.wire.messages import Environ, Later, Refusal, Response
+from server.wire.outbound import Outbound, Unreachable
+
+log = logging.getLogger("gunicorn.error")
+
+# A page is asked for again after this; that there is none, and after a failure, sooner.
+CURRENT_SECONDS = 300.0
+ABSENT_SECONDS = 60.0
+RETRY_SECONDS = 30.0
+# While the upstream fails, what it sent is believed for so long.
+STALE_SECONDS = 7 * 86400.0
+PAGE_SECONDS = 30.0
+# A client is asked to come again before it, or a load balancer, loses patience.
+PATIENCE_SECONDS = 10.0
+# What upstream did not give is not asked for again for so long.
+FAILED_SECONDS = 10.0
+PAGE_THREADS = 8
+FILE_THREADS = 8
+METADATA_BYTES = 4 << 20
+# Bounds memory: of pages as they were sent, which take about three times as much.
+PAGES_BYTES = 16 << 20
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+KEEP_SECONDS = 10.0
+EVICT_SECONDS = 3600.0
+
+
+class Known:
+    """One project's page; `files` is None if upstream has no such project. Times are monotonic."""
+
+    def __init__(self, files: dict[str, RemoteFile] | None, content: bytes) -> None:
+        self.files = files
+        self.digest = hashlib.sha256(content).digest()
+        self.size = len(content) + 1000
+        self.current_until = self.believed_until = -math.inf
+        self.listing: Listing | None = None
+        # Seconds since 1970: the policy shows other files from then on.
+        self.changes_at = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamSettings:
+    """Of the index that has what is not here."""
+
+    url: str
+    outbound: Outbound
+    private_names: Patterns
+    policy: Policy
+    cache_bytes: int
+
+
+class Upstream:
+    """Methods raise Refusal, and OSError if the package directory fails."""
+
+    def __init__(self, settings: UpstreamSettings, index: Index) -> None:
+        self._url = settings.url.rstrip("/")
+        self._policy: Policy = settings.policy
+        self._outbound: Outbound = settings.outbound
+        self._index = index
+        self.sides = Sides(index, settings.private_names)
+        self._files = Files(index.root, self._outbound, settings.cache_bytes)
+        self._pages = KeptPages(index.root)
+        self._known: dict[str, Known] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._parsing = threading.Lock()
+        self._page_calls = Calls(PAGE_THREADS, FAILED_SECONDS)
+        self._file_calls = Calls(FILE_THREADS, FAILED_SECONDS)
+        threading.Thread(target=self._keep_up, daemon=True).start()
+
+    def project(self, name: str, environ: Environ) -> Response | Later:
+        """Of a project that has no file here."""
+        return self._with_page(name, partial(self._listed, name, environ))
+
+    def file(self, path: str, environ: Environ) -> Response | Later:
+        """`path` is the project and the file's name."""
+        project, _, name = path.partition("/")
+        return self._with_page(project, partial(self._file, project, name, environ))
+
+    def _with_page(self, project: str, answer: Callable[[Known], Response | Later]) -> Response | Later:
+        """What `answer` makes of the page, once it is known."""
+        self._require_outside(project)
+        known = self._known.get(project)
+        if known is not None and time.monotonic() < known.current_until:
+            return answer(known)
+        ready = self._page_calls.wait(project, partial(self._refresh, project), PATIENCE_SECONDS)
+
+        def finish() -> Response | Later:
+            # A file of the project may have been uploaded meanwhile.
+            self._require_outside(project)
+            known = self._known.get(project)
+            if known is None or time.monotonic() > known.believed_until:
+                raise _unavailable(project, ready)
+            return answer(known)
+
+        return Later(ready, finish)
+
+    def _require_outside(self, project: str) -> None:
+        if not is_name(project) or self.sides.is_private(project):
+            raise _absent(project)
+
+    def _listed(self, name: str, environ: Environ, known: Known) -> Response:
+        if known.files is None:
+            raise _absent(name)
+        now = time.time()
+        if known.listing is None or now >= known.changes_at:
+            times = {file: self._policy.shown_from(file.candidate) for file in known.files.values()}
+            known.changes_at = min((at for at in times.values() if at > now), default=math.inf)
+            shown = sorted(
+                (file for file, at in times.items() if at <= now), key=lambda file: (file.candidate.version, file.name)
+            )
+            known.listing = listing_of(name, shown)
+        return send_listing(known.listing, environ)
+
+    def _file(self, project: str, name: str, environ: Environ, known: Known) -> Response | Later:
+        wheel = name.removesuffix(".metadata")
+        file = (known.files or {}).get(wheel)
+        if file is None:
+            raise _absent(name)
+        if self._policy.shown_from(file.candidate) > time.time():
+            raise Refusal(403, f"{wheel} is younger than MinReleaseAgeDays, or one of BlockedFiles.")
+        size: int | None
+        sha256, url, size, limit = file.candidate.sha256, file.url, file.size, FILE_BYTES
+        if wheel != name:
+            if file.metadata_sha256 is None:
+                raise _absent(name)
+            sha256, url, size, limit = file.metadata_sha256, f"{file.url}.metadata", None, METADATA_BYTES
+        # Not the file's: it is touched when it is used, and may be fetched again.
+        etag = f'"{sha256}"'
+        opened = self._files.open(sha256)
+        if opened is not None:
+            return send(opened, name, environ, etag)
+        check = partial(self._require_outside, project)
+        fetch = partial(self._files.fetch, sha256, url, size, limit, check)
+        ready = self._file_calls.wait(sha256, fetch, PATIENCE_SECONDS)
+
+        def finish() -> Response:
+            check()
+            fetched = self._files.open(sha256)
+            if fetched is None:
+                raise _unavailable(name, ready)
+            return send(fetched, name, environ, etag)
+
+        return Later(ready, finish)
+
+    def _refresh(self, project: str) -> None:
+        """Know the page as it is now, or still believe what is known. Raises Unreachable."""
+        # It may have waited for a thread for long.
+        self._require_outside(project)
+        url = f"{self._url}/{project}/"
+        kept, age = self._pages.load(project) or (None, math.inf)
+        if kept is None or kept.url != url:
+            kept, age = None, math.inf
+        current, known = CURRENT_SECONDS - age, None
+        if current <= 0:
+            try:
+                answered = self._ask(url, kept)
+                known = self._read(project, answered)
+                self._pages.keep(project, kept, answered)
+                kept, age = answered, 0.0
+                current = CURRENT_SECONDS if answered else ABSENT_SECONDS
+            except Unreachable as error:
+                if kept is None or age > STALE_SECONDS:
+                    raise
+                log.warning("The page of %s is %d minutes old: %s.", project, age / 60, error)
+                current = RETRY_SECONDS
+        known = known or self._read(project, kept)
+        # What was uploaded since this began is private.
+        if kept is None or self.sides.claim_outside(project):
+            now = time.monotonic()
+            known.current_until = now + current
+            known.believed_until = now + (STALE_SECONDS - age if kept else current)
+            self._remember(project, known)
+
+    def _ask(self, url: str, kept: Answered | None) -> Answered | None:
+        """`kept` if that is still so, None if there is no such project. Raises Unreachable."""
+        headers = {"Accept": JSON_TYPE}
+        if kept and kept.etag:
+            headers["If-None-Match"] = kept.etag
+        with self._outbound.get(url, headers, PAGE_SECONDS) as reply:
+            if reply.status == 304 and kept is not None:
+                return kept
+            if reply.status in (404, 410):
+                return None
+            content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            if reply.status != 200 or content_type != JSON_TYPE:
+                raise Unreachable(f"{url} answers with status {reply.status} and {content_type!a}")
+            etag = reply.headers.get("ETag", "")
+            # It is sent back in a header.
+            etag = etag if etag.isascii() and etag.isprintable() else ""
+            return Answered(url, reply.url, etag, b"".join(reply.chunks(PAGE_BYTES)))
+
+    def _read(self, project: str, answered: Answered | None) -> Known:
+        """Raises Unreachable."""
+        if answered is None:
+            return Known(None, b"")
+        known = self._known.get(project)
+        # The same page from elsewhere links to other files.
+        content = answered.base.encode() + answered.content
+        if known is not None and known.digest == hashlib.sha256(content).digest():
+            return known
+        try:
+            # One at a time: it takes many times the memory of the page.
+            with self._parsing:
+                return Known(read_page(answered.content, project, answered.base, self._outbound.split), content)
+        except BadPage as error:
+            raise Unreachable(f"{answered.base}: {error}") from error
+
+    def _remember(self, project: str, known: Known) -> None:
+        with self._lock:
+            previous = self._known.pop(project, None)
+            self._known[project] = known
+            self._bytes += known.size - (previous.size if previous else 0)
+            while self._bytes > PAGES_BYTES and len(self._known) > 1:
+                self._bytes -= self._known.pop(next(iter(self._known))).size
+
+    def _keep_up(self) -> None:
+        evicted = -math.inf
+        while True:
+            time.sleep(KEEP_SECONDS)
+            try:
+                if self._index.ready:
+                    self.sides.take_in()
+                    self.sides.keep()
+                if time.monotonic() - evicted > EVICT_SECONDS:
+                    evicted = time.monotonic()
+                    self._files.evict()
+            except Exception:
+                log.exception("What is kept of upstream could not be tended.")
+
+
+def _absent(name: str) -> Refusal:
+    return Refusal(404, f"Not Found ({name} does not exist)")
+
+
+def _unavailable(name: str, ready: Future[None]) -> Refusal:
+    return Refusal(503, f"{name} cannot be had from upstream now: {ready.exception()}.", ("Retry-After", "5"))

@@ -1,0 +1,1 @@
+"""What an account that may upload posts: uploads, yanks, removals."""

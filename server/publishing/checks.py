@@ -1,0 +1,92 @@
+"""Whether what was posted is a distribution, and whether form, file name and metadata agree on which."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+from packaging.utils import canonicalize_name
+
+from server.distributions.archives import read_metadata
+from server.distributions.metadata import parse
+from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
+from server.distributions.tarballs import Unfit
+from server.distributions.times import EARLIEST, read_time
+from server.distributions.wheels import check_requirements, check_wheel
+from server.store.staging import Staged
+from server.wire.messages import Refusal
+
+NAME_LIMIT_BYTES = 255
+# pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
+
+
+def check_name(name: str) -> str:
+    """The project of the file, or the signature, of this name. Raises Refusal if it could not be stored, listed or installed."""
+    try:
+        if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
+            raise BadName(f"it is longer than {NAME_LIMIT_BYTES} bytes")
+        if not _NAME.fullmatch(name):
+            raise BadName("it must begin with a letter or digit and contain only letters, digits and _ . ! + -")
+        distribution = name.removesuffix(".asc")
+        file = released(distribution)
+        if otherwise := filed_otherwise(distribution, file):
+            raise BadName(
+                f"it would be listed as {otherwise}; build it with a newer tool, "
+                f"which calls it {file.project.replace('-', '_')}-{file.version}"
+            )
+    except BadName as error:
+        raise Refusal(400, f"Bad filename: {name[:NAME_LIMIT_BYTES]!r}: {error}.") from error
+    return file.project
+
+
+def check_digests(fields: Mapping[str, str], content: Staged) -> None:
+    """Raises Refusal if a digest in the form is not that of the bytes that arrived."""
+    for field, digest in content.digests.items():
+        announced = fields.get(field, "").strip().lower()
+        if announced and announced != digest.hexdigest():
+            raise Refusal(
+                400,
+                f"Nothing was stored: the {field} of what arrived is {digest.hexdigest()}, not {announced}. "
+                "Upload the file again.",
+            )
+
+
+def uploaded_at(fields: Mapping[str, str]) -> float | None:
+    """When the file was uploaded to the index that it comes from, in seconds since 1970. Raises Refusal."""
+    text = fields.get("upload_time")
+    if text is None:
+        return None
+    seconds = read_time(text)
+    if seconds is None or not EARLIEST <= seconds <= time.time():
+        raise Refusal(400, "Nothing was stored: upload_time is no time from 2003 until now, like 2024-05-31T12:00:00Z.")
+    return seconds
+
+
+def check_content(content: Staged, file: Released) -> None:
+    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
+    content.metadata = read_metadata(content.name, content.file)
+    metadata = parse(content.metadata)
+    if not metadata.name or not metadata.version:
+        raise Unfit("its core metadata lacks a Name or a Version")
+    check_agreement("its core metadata", metadata.name, metadata.version, file)
+    if content.name.endswith(".whl"):
+        # What pip does not install. Of source distributions it has the metadata made anew.
+        try:
+            begins_empty = content.metadata.decode()[0] in "\r\n"
+        except UnicodeDecodeError as error:
+            raise Unfit("its core metadata is not UTF-8") from error
+        if begins_empty:
+            raise Unfit("its core metadata begins with an empty line")
+        check_requirements(metadata.requires_python, metadata.requires_dist)
+        check_wheel(content.file)
+
+
+def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
+    """Raises Unfit if `source` names another project or version than the file's name; what is missing agrees."""
+    # KELVIN SIGN becomes a k in lower case.
+    if name and not (name.isascii() and canonicalize_name(name) == file.project):
+        raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")
+    if version and not (version.isascii() and same_version(version, file)):
+        raise Unfit(f"{source} names the version {version!r}, and the file name {str(file.version)!r}")

@@ -1,0 +1,170 @@
+"""How a checked upload becomes public: a distribution and its signature, both or neither."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import time
+
+from server.distributions.releases import Released, same_file
+from server.store.packages import Packages
+from server.store.staging import Staged, Uncertain, settle
+from server.wire.messages import Refusal
+
+log = logging.getLogger("gunicorn.error")
+
+# Of which each waits for up to twice as long as the one before, the first for up to 0.1 s.
+ATTEMPTS = 6
+
+
+class _Rival(Exception):
+    """The same file became visible under another spelling at the same time."""
+
+
+class Publication:
+    """
+    Every method raises Refusal, whose text is true of what is stored then.
+
+    A refusal comes before anything is visible, a success after all is. What fails in between is taken back; where
+    that fails too, the refusal says what is public.
+    The same upload again succeeds, whatever became of the first.
+    """
+
+    def __init__(self, packages: Packages, *, immutable: bool, taken_status: int) -> None:
+        """`taken_status` answers an upload of a file that exists."""
+        self._packages = packages
+        self._root = packages.index.root
+        self._immutable = immutable
+        self._taken_status = taken_status
+
+    def stored(self, content: Staged, released: Released, *, published: bool = False) -> str | None:
+        """
+        The path at which this very file is stored, if it is; once it is `published`, others than its own.
+
+        Raises Refusal if another file is stored under its name, or any under another spelling of it; OSError.
+        """
+        index = self._packages.index
+        index.refresh()
+        found = None
+        for path in index.paths(released.project):
+            name = path.rpartition("/")[2]
+            if not same_file(released, name):
+                continue
+            if name != content.name:
+                raise self._taken(content.name, f"as {path}")
+            if self._immutable and not (published and path == content.name):
+                self._compare(path, content)
+                found = path
+        return found
+
+    def publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
+        """What `stored` refuses is refused here as well: another task may have published it since."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._publish(content, signature, released)
+            except _Rival:
+                # If what was there is taken back as well, one of them has to come first.
+                time.sleep(secrets.randbelow(100 << attempt) / 1000)
+                self.stored(content, released)
+        raise Refusal(503, "Nothing was stored: the same file is being uploaded under another spelling. Upload again.")
+
+    def _publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
+        """Raises _Rival as well, after which nothing of this is stored."""
+        files = [staged for staged in (signature, content) if staged is not None]
+        try:
+            path = self.stored(content, released)
+            if path is not None and "/" in path:
+                if signature:
+                    raise self._taken(content.name, f"as {path}, without the signature")
+                files = []
+            for staged in files:
+                staged.flush()
+        except OSError as error:
+            raise storage_refusal(error) from error
+        made: list[Staged] = []
+        try:
+            for staged in files:
+                # A signature whose file is not stored was left by an upload that was cut short, so it may be replaced.
+                if self._make_visible(staged, replace=not self._immutable or (path is None and staged is signature)):
+                    made.append(staged)
+            # Two tasks may publish two spellings of one file at once, and each looks before the other's is there.
+            # Both look again after publishing, so at least one sees the other's and takes its own back.
+            try:
+                self.stored(content, released, published=True)
+            except Refusal as error:
+                raise _Rival from error
+        except (_Rival, Refusal, OSError) as error:
+            self._take_back(made, error)
+            raise storage_refusal(error) if isinstance(error, OSError) else error from error
+        try:
+            for staged in made:
+                staged.settle()
+            if content not in made:
+                settle(self._root, path or content.name)
+        except OSError as error:
+            raise _unsettled(content.name, error) from error
+        for staged in made:
+            with contextlib.suppress(OSError):
+                self._packages.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
+
+    def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
+        """False if the very content is stored under the name already. Raises Refusal and OSError."""
+        try:
+            self._packages.publish(staged, replace=replace)
+        except (FileExistsError, IsADirectoryError):
+            self._compare(staged.name, staged)
+            return False
+        except Uncertain as error:
+            raise _unsettled(staged.name, error) from error
+        return True
+
+    def _take_back(self, made: list[Staged], cause: Exception) -> None:
+        """Raises Refusal, which says what is public, if it cannot be taken back."""
+        # Without immutability a file may have replaced another, which is gone: removing it would lose both.
+        try:
+            if not self._immutable and any(staged.replaced for staged in made):
+                raise OSError(errno.EIO, str(cause))
+            for staged in reversed(made):
+                staged.withdraw()
+        except OSError as error:
+            names = " and ".join(staged.name for staged in made)
+            log.error("Stored in part: %s: %s", names, error)
+            raise Refusal(
+                503, f"Stored in part: {names} is public, and the package directory fails. Upload again."
+            ) from cause
+
+    def _compare(self, path: str, staged: Staged) -> None:
+        try:
+            sha256 = self._packages.details.get(path).sha256
+        except FileNotFoundError:
+            if os.path.lexists(self._root / path):
+                raise self._taken(staged.name, "as something that is no file, and is not served") from None
+            raise
+        if sha256 != staged.sha256:
+            raise self._taken(staged.name, "with other content")
+
+    def _taken(self, name: str, how: str) -> Refusal:
+        return Refusal(
+            self._taken_status,
+            f"File already exists: {name} is stored {how}. Released files are immutable: upload under a new version.",
+        )
+
+
+def storage_refusal(error: OSError) -> Refusal:
+    """For a failure before anything became visible."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal(507, "Nothing was stored: the package directory is full.")
+    return Refusal(503, f"Nothing was stored: the package directory fails: {error.strerror}. Upload again.")
+
+
+def _unsettled(name: str, error: OSError) -> Refusal:
+    """For a failure after `name` became visible, when a crash of the file server could still undo it."""
+    log.error("%s may be stored: %s", name, error)
+    return Refusal(
+        503,
+        f"{name} may be public, but it is not certain to stay: the package directory fails: {error.strerror}. "
+        "Upload the same file again.",
+    )

@@ -1,0 +1,149 @@
+"""What counts as a package file in a directory that may hold anything, and how one is opened."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Container
+from contextlib import suppress
+from typing import IO, NamedTuple
+
+from server.distributions.listed import project_of
+
+log = logging.getLogger("gunicorn.error")
+
+# This program's own files, in the package directory. A dot-name: pypiserver and former versions pass over it.
+HIDDEN = ".index"
+# In it: uploads under way.
+STAGING = "staging"
+# Where former versions wrote uploads aside: in the package directory itself.
+FORMER_PREFIX = ".upload-"
+
+# To read a file, whatever lies under its name: a pipe without a writer would hold its reader for ever.
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What opening reports when there is no such file, or something else than a file: ENXIO is a socket's.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
+_REPORTS = 1000
+
+_reported: set[tuple[str, str]] = set()
+
+
+class Contents(NamedTuple):
+    """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
+
+    known: set[str]
+    added: dict[str, str]
+    children: set[str]
+    leftovers: set[str]
+    passed_over: set[str]
+
+
+def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
+    """The path of a hidden directory, which is there if the package directory is. Raises OSError."""
+    path = f"{root}/{parent}"
+    for directory in (path, f"{path}/{name}"):
+        # FileExistsError must not get out: callers take it to mean that a package's name is taken.
+        with suppress(FileExistsError):
+            os.mkdir(directory)
+    return f"{path}/{name}"
+
+
+def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:
+    """
+    The entries of the open directory at `path`; names in `known` are not looked at again.
+
+    Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
+    cannot be read to its end.
+    """
+    reading = Contents(set(), {}, set(), set(), set())
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            name = entry.name
+            if name in known:
+                reading.known.add(name)
+            elif not name.startswith("."):
+                _classify(entry, root, path, reading)
+            elif name.startswith(FORMER_PREFIX) and not path:
+                reading.leftovers.add(name)
+    return reading
+
+
+def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) -> None:
+    """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
+    name = entry.name
+    # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
+    if not name.isprintable() or "\\" in name:
+        report(path + name, "no address can name it")
+        return
+    project = project_of(name)
+    try:
+        if entry.is_file(follow_symlinks=False):
+            if project:
+                reading.added[name] = project
+        elif entry.is_dir(follow_symlinks=False):
+            reading.children.add(name)
+        elif not entry.is_symlink():
+            report(path + name, "it is neither a file nor a directory")
+        else:
+            # A link counts if a download could open it: opening tells, by the same checks.
+            open_file(root, path + name).close()
+            if project:
+                reading.added[name] = project
+    except FileNotFoundError:
+        report(path + name, "it is a link that leads to no file of the package directory")
+    except PermissionError as error:
+        if project:
+            # As a file that may not be read: whoever opens it is told.
+            reading.added[name] = project
+        else:
+            report(path + name, str(error.strerror))
+    if project and name not in reading.added:
+        reading.passed_over.add(project)
+
+
+def open_file(root: str, path: str) -> IO[bytes]:
+    """
+    The regular file at `path`, relative to `root`, unbuffered.
+
+    Raises FileNotFoundError for anything else, links out of `root` among it; OSError if it cannot be read.
+    """
+    try:
+        try:
+            descriptor = os.open(f"{root}/{path}", READ_FLAGS)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            descriptor = os.open(_inner_target(root, path), READ_FLAGS)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _inner_target(root: str, path: str) -> str:
+    """What a link within `root` stands for. Raises FileNotFoundError if it leads out of `root`, and OSError."""
+    link, inside = f"{root}/{path}", os.path.realpath(root) + "/"
+    try:
+        # Strict, as what cannot be asked for would pass for no link.
+        target = os.path.realpath(link, strict=True)
+    except PermissionError:
+        # Unless it leads out as far as it may be followed.
+        target = os.path.realpath(link)
+        if target.startswith(inside):
+            raise
+    if not target.startswith(inside):
+        raise FileNotFoundError(errno.ENOENT, "a link that leads out", path)
+    return target
+
+
+def report(path: str, reason: str) -> None:
+    """Log that the entry at `path` is passed over, once per process for each reason."""
+    if (path, reason) not in _reported and len(_reported) < _REPORTS:
+        _reported.add((path, reason))
+        log.warning("Passed over in the package directory: %s: %s.", ascii(path), reason)

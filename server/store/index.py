@@ -1,0 +1,276 @@
+"""The package files on disk, by path and by project, as of now."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from server.distributions.listed import project_of
+from server.store.changes import PENDING_SECONDS, WAIT_SECONDS, Changes
+from server.store.entries import Contents, open_file, read, report
+from server.store.projects import Projects
+from server.store.stamps import COARSE_TICK_SECONDS, Stamp, Watch, open_directory
+from server.wire.messages import Refusal
+
+# How often an upload under way is asked about.
+POLL_SECONDS = 0.005
+# A change beside an upload, by another program, is found by a reading this long after the upload, or later:
+# readings take at most this share of the time.
+VERIFY_SECONDS = 10.0
+VERIFY_SHARE = 0.05
+
+
+class _Directory:
+    """What was last read of one directory."""
+
+    def __init__(self) -> None:
+        self.watch = Watch()
+        self.reading_began = float("-inf")
+        self.packages: dict[str, None] = {}
+        self.children: set[str] = set()
+
+
+class Index(Projects):
+    """
+    `refresh` raises OSError if the package directory cannot be read. A sub-directory that cannot be read
+    is in `unreadable`; what was known of it stays known, and nobody can tell what else there is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+        self._prefix = f"{root}/"
+        self.unreadable: dict[str, str] = {}
+        self.leftovers: set[str] = set()
+        # Projects that there are, or were, files of which cannot be served.
+        self.passed_over: set[str] = set()
+        # Whether all has been read, so that a request costs what it always will.
+        self.ready = False
+        # Whether the last look at the directory failed.
+        self.failed = False
+        self._directories: dict[str, _Directory] = {"": _Directory()}
+        self._changes = Changes(str(root))
+        self._settled = False
+        self._looked = float("-inf")
+        self._lock = threading.Lock()
+        # Packages taken in from announcements: when the last was, and which a reading may not have seen yet.
+        self._explained_at = float("-inf")
+        self._announced: dict[str, float] = {}
+        self._verified = self._verify_after = float("-inf")
+
+    def all_paths(self) -> list[str]:
+        return [path + name for path, directory in list(self._directories.items()) for name in list(directory.packages)]
+
+    def __contains__(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        directory = self._directories.get(path.removesuffix(name))
+        return directory is not None and name in directory.packages
+
+    def has_name(self, name: str) -> bool:
+        """Whether a package file of this name lies in any directory."""
+        return any(name in directory.packages for directory in list(self._directories.values()))
+
+    def refresh(self) -> None:
+        """Take in every change that was complete when this was called, on whichever host it was made."""
+        arrived = time.monotonic()
+        if self._settled and self._unchanged():
+            return
+        with self._lock:
+            # One look serves all the requests that arrived before it began.
+            if self._looked <= arrived:
+                self.failed = True
+                self._look()
+                self.failed = False
+
+    def require_complete(self) -> None:
+        """Before something is said not to exist. Raises Refusal if it may lie in what cannot be read."""
+        if self.unreadable:
+            raise Refusal(503, "A part of the package directory cannot be read.", ("Retry-After", "5"))
+
+    def verify(self) -> None:
+        """
+        Find what other programs changed in the moment in which a package was linked, if it is time to.
+
+        Meant for a thread of its own: it reads the whole directory, and requests do not wait for it.
+        """
+        began = time.monotonic()
+        if began < self._verify_after or self._explained_at <= self._verified:
+            return
+        directory = self._directories[""]
+        descriptor = self._open("")
+        try:
+            reading = read(descriptor, str(self.root), "", directory.packages)
+        finally:
+            os.close(descriptor)
+        with self._lock:
+            # A reading that began later, by a request meanwhile, has the newer names.
+            if directory.reading_began <= began:
+                self._take("", directory, reading, began)
+                # This reading is of the top directory only. The next request reads sub-directories it has found.
+                self._settled = False
+        now = time.monotonic()
+        self._verified = began - COARSE_TICK_SECONDS
+        self._verify_after = now + max(VERIFY_SECONDS, (now - began) / VERIFY_SHARE)
+
+    def _unchanged(self) -> bool:
+        """Whether every directory has the stamp that it was last read under, or still fails as it did."""
+        for path, directory in list(self._directories.items()):
+            try:
+                descriptor = self._open(path)
+            except OSError as error:
+                if str(error.strerror) != self.unreadable.get(path):
+                    return False
+                continue
+            try:
+                if path in self.unreadable or Stamp.of(descriptor) != directory.watch.stamp:
+                    return False
+            finally:
+                os.close(descriptor)
+        return True
+
+    def _open(self, path: str) -> int:
+        return open_directory(self._prefix + path[:-1])
+
+    def _look(self) -> None:
+        """Read each directory whose stamp has changed, from the top. Raises OSError if the top cannot be read."""
+        began = time.monotonic()
+        self._settled = False
+        settled = True
+        pending = [""]
+        while pending:
+            path = pending.pop()
+            directory = self._directories.setdefault(path, _Directory())
+            try:
+                descriptor = self._open(path)
+            except OSError as error:
+                if not path:
+                    raise
+                if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    # The directory was removed after its parent had been read. The parent has another stamp now, so
+                    # the next request has to look again.
+                    settled = False
+                else:
+                    self._pass_over(path, error)
+                    pending.extend(f"{path}{child}/" for child in directory.children)
+                continue
+            try:
+                settled = self._look_at(path, directory, descriptor, began) and settled
+            except OSError as error:
+                if not path:
+                    raise
+                self._pass_over(path, error)
+            finally:
+                os.close(descriptor)
+            pending.extend(f"{path}{child}/" for child in directory.children)
+        self._looked = began
+        stamp = self._directories[""].watch.stamp
+        assert stamp is not None
+        # Another upload within the same clock tick leaves the stamp as it is: the stamp proves nothing until the tick
+        # is over, nor while an announced upload is under way.
+        quiet = began - self._explained_at >= stamp.tick_seconds and not self._changes.under_way(PENDING_SECONDS)
+        self._settled = settled and quiet
+        self.ready = self.ready or settled
+
+    def _look_at(self, path: str, directory: _Directory, descriptor: int, began: float) -> bool:
+        """Whether what is now known of the directory can be trusted until its stamp changes."""
+        stamp = Stamp.of(descriptor)
+        if not path and self._explained(directory, stamp):
+            return True
+        if path and directory.watch.settled(stamp) and path not in self.unreadable:
+            return True
+        changed = stamp != directory.watch.stamp
+        directory.watch.saw(stamp, began)
+        reading_began = time.monotonic()
+        reading = read(descriptor, str(self.root), path, directory.packages)
+        self._take(path, directory, reading, reading_began)
+        directory.watch.was_read(began)
+        self.unreadable.pop(path, None)
+        if not path:
+            self._changes.trust(stamp)
+        if changed:
+            # A name that stayed may stand for another file now: files are replaced under their names.
+            self.touch_all()
+        return directory.watch.trusted
+
+    def _explained(self, directory: _Directory, stamp: Stamp) -> bool:
+        """Take in what was announced; whether that is all that happened to the package directory."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        known = directory.watch.stamp
+        while True:
+            names = self._changes.read()
+            if known is None or not directory.watch.trusted or self._changes.doubted:
+                return False
+            # `read` gives each name once. If taking one in fails, only a reading of the directory can find it.
+            self._changes.doubted = True
+            if not all(self._announce(directory, name, certain) for name, certain in names.items()):
+                return False
+            self._changes.doubted = False
+            if self._changes.explain(known, stamp):
+                break
+            if not self._changes.under_way(WAIT_SECONDS) or time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        if stamp != known:
+            directory.watch.advance(stamp)
+            self._changes.trust(stamp)
+            self._explained_at = time.monotonic()
+        return True
+
+    def _announce(self, directory: _Directory, name: str, certain: bool) -> bool:
+        """False if what was announced contradicts the directory."""
+        project = project_of(name)
+        assert project is not None, name
+        if name in directory.packages:
+            self.touch(project)
+            return True
+        try:
+            open_file(str(self.root), name).close()
+        except FileNotFoundError:
+            return not certain
+        self._announced[name] = time.monotonic()
+        directory.packages[name] = None
+        self.add(name, project)
+        return True
+
+    def _take(self, path: str, directory: _Directory, reading: Contents, began: float) -> None:
+        """Make the index what `reading`, which began at `began`, has found in the directory at `path`."""
+        self.passed_over |= reading.passed_over
+        for name, project in reading.added.items():
+            if name not in directory.packages:
+                directory.packages[name] = None
+                self.add(path + name, project)
+        if not path:
+            # The reading tells of everything announced before it began; of what came later it may not.
+            self._announced = {name: at for name, at in self._announced.items() if at > began}
+            self.leftovers = reading.leftovers
+        if len(directory.packages) > len(reading.known) + len(reading.added):
+            for name in directory.packages.keys() - reading.known - reading.added.keys():
+                if path or name not in self._announced:
+                    del directory.packages[name]
+                    self._drop(path, name)
+        for name in directory.children - reading.children:
+            self._forget(f"{path}{name}/")
+        directory.children = reading.children
+        directory.reading_began = began
+
+    def _drop(self, path: str, name: str) -> None:
+        project = project_of(name)
+        assert project is not None, name
+        self.remove(path + name, project)
+
+    def _forget(self, path: str) -> None:
+        """Drop a directory and all below it."""
+        self.unreadable.pop(path, None)
+        directory = self._directories.pop(path, None)
+        if directory is not None:
+            for name in directory.packages:
+                self._drop(path, name)
+            for name in directory.children:
+                self._forget(f"{path}{name}/")
+
+    def _pass_over(self, path: str, error: OSError) -> None:
+        """Remember that the directory at `path` cannot be read, and why; its packages stay listed."""
+        self.unreadable[path] = str(error.strerror)
+        report(path, str(error.strerror))

@@ -1,0 +1,48 @@
+"""The packages: what there is of them, and every change of it that all tasks are to learn of."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from server.distributions.listed import Package
+from server.distributions.names import normalized
+from server.store.changes import Announcer
+from server.store.details import ASKING_THREADS, DetailsCache
+from server.store.index import Index
+from server.store.staging import Staged
+from server.store.yanks import Yanks
+
+
+class Packages:
+    """Every method raises OSError if a directory cannot be read."""
+
+    def __init__(self, root: Path) -> None:
+        self.index = Index(root)
+        self.asking = ThreadPoolExecutor(ASKING_THREADS)
+        self.details = DetailsCache(root, self.asking)
+        self.yanks = Yanks(str(root))
+        self._announcer = Announcer(str(root))
+
+    def publish(self, staged: Staged, *, replace: bool) -> None:
+        """Make a flushed upload visible to every task; as Staged.publish, after which `Staged.settle` is to be called."""
+        with self._announcer.announced(staged.name) as announcement:
+            staged.publish(replace=replace)
+            with suppress(OSError):
+                announcement.done()
+
+    def yank(self, package: Package, reason: str | None) -> None:
+        """As Yanks.change, of the release that `package` belongs to, for every task at once."""
+        with self._announcer.announced(package.path.rpartition("/")[2]) as announcement:
+            self.yanks.change(normalized(package.name), package.version, reason)
+            # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
+            # contradicts the announcement, and lets them read that too.
+            os.utime(self.index.root)
+            with suppress(OSError):
+                announcement.done()
+
+    def remove(self, path: str) -> None:
+        """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
+        os.remove(self.index.root / path)

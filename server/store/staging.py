@@ -1,0 +1,156 @@
+"""Files written aside and published whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from server.store.entries import HIDDEN, STAGING, make_hidden
+from server.store.stamps import open_directory
+
+BUFFER_BYTES = 1 << 20
+# A live upload is written to at least every STALL_TIMEOUT seconds.
+STALE_SECONDS = 6 * 3600
+
+
+_DIGESTS: dict[str, Callable[[], Any]] = {
+    "sha256_digest": hashlib.sha256,
+    "blake2_256_digest": lambda: hashlib.blake2b(digest_size=32),
+    "md5_digest": lambda: hashlib.md5(usedforsecurity=False),
+}
+
+
+class Uncertain(OSError):
+    """A file may have become visible, or not."""
+
+
+class Staged:
+    """
+    A hidden file that is to become `name`; its `digests` go by the names of the upload form's fields.
+
+    It lies below the package directory because a link cannot leave its file system, and not in it because
+    every change there is one that all tasks must learn of.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self.size = 0
+        # Whether `publish` may have put it into the place of another file.
+        self.replaced = False
+        # What archives.read_metadata found in it, so that a long archive is inflated once.
+        self.metadata: bytes | None = None
+        # When it was uploaded, in seconds since 1970, if that was not now: the mtime of what is published.
+        self.uploaded: float | None = None
+        self.digests = {field: create() for field, create in _DIGESTS.items()}
+        self._directory = directory
+        self._removed = False
+        self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
+        try:
+            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
+        except FileNotFoundError:
+            make_hidden(str(directory), STAGING)
+            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # as above
+
+    def write(self, chunk: bytes) -> None:
+        """Raises OSError."""
+        self.size += len(chunk)
+        self.file.write(chunk)
+        for digest in self.digests.values():
+            digest.update(chunk)
+
+    @property
+    def sha256(self) -> str:
+        return str(self.digests["sha256_digest"].hexdigest())
+
+    def flush(self) -> None:
+        """Bring the content to stable storage. Raises OSError."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def publish(self, *, replace: bool) -> None:
+        """
+        Make the flushed content visible under its name.
+
+        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
+        name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
+        """
+        target = self._directory / self.name
+        try:
+            # Not before: what lies here and has an old mtime was left by a killed task.
+            if self.uploaded is not None:
+                os.utime(self._path, (self.uploaded, self.uploaded))
+            try:
+                os.link(self._path, target)
+            except FileExistsError:
+                if not replace:
+                    raise
+                self.replaced = True
+                os.replace(self._path, target)
+        except OSError as error:
+            # A file server may do what is asked of it and report that it failed, as when its answer is lost.
+            if not self._is_at(target, error):
+                raise
+
+    def _is_at(self, target: Path, error: OSError) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), os.lstat(target))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            raise Uncertain(error.errno, error.strerror) from error
+
+    def withdraw(self) -> None:
+        """Undo `publish`. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._directory / self.name)
+
+    def settle(self) -> None:
+        """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
+        self._remove()
+        descriptor = open_directory(f"{self._directory}/")
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Close the file, and remove it unless it was published."""
+        # What could not be written to a full disk cannot be flushed either.
+        with contextlib.suppress(OSError):
+            self.file.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        """Once, as that takes a network's time: what stays is swept."""
+        if not self._removed:
+            self._removed = True
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+
+
+def settle(root: Path, path: str) -> None:
+    """Bring a file that is visible, and its name, to stable storage, whoever published it. Raises OSError."""
+    file = root / path
+    for settled in (file, file.parent):
+        descriptor = os.open(settled, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(directory: Path, names: Iterable[str] | None = None) -> None:
+    """Remove files that killed tasks left in a directory, of these names or all. Raises OSError if it cannot be read."""
+    # The times are the file server's, whose clock was at least at the directory's last change.
+    now = os.stat(directory).st_ctime
+    for name in os.listdir(directory) if names is None else names:
+        path = directory / name
+        # What is gone, or no file.
+        with contextlib.suppress(OSError):
+            if now - os.lstat(path).st_mtime > STALE_SECONDS:
+                os.unlink(path)

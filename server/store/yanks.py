@@ -1,0 +1,76 @@
+"""Releases that are withdrawn (PEP 592): passed over by installers, unless they are asked for by their very version."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import suppress
+
+from packaging.utils import canonicalize_version
+
+from server.store.entries import make_hidden
+from server.store.stamps import open_directory
+
+# This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
+YANKED = ".yanked"
+# A link cannot be to nothing, and a reason can be empty.
+_PREFIX = b"yanked: "
+
+
+class Yanks:
+    """
+    A directory for each project, in it a link for each withdrawn release, called as the version without zeros at its
+    end, to the reason.
+
+    A release, not a file: what is uploaded to it later, or comes back, is withdrawn as well. Methods raise OSError.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def of(self, project: str) -> dict[str, str]:
+        """What `reason_of` looks in."""
+        try:
+            # On NFS a name may be believed absent for a minute, until its directory is opened.
+            os.close(open_directory(f"{self._root}/{YANKED}"))
+            directory = open_directory(f"{self._root}/{YANKED}/{project}")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        try:
+            return {version: _read(version, directory) for version in os.listdir(directory)}
+        finally:
+            os.close(directory)
+
+    def change(self, project: str, version: str, reason: str | None) -> None:
+        """Withdraw the release, or with None take that back."""
+        path = make_hidden(self._root, project, YANKED)
+        version = canonicalize_version(version)
+        if reason is None:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{path}/{version}")
+        else:
+            temporary = f"{path}/.{secrets.token_hex(16)}"
+            os.symlink(_PREFIX + reason.encode(), temporary)
+            os.replace(temporary, f"{path}/{version}")
+        directory = open_directory(path)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def reason_of(yanks: dict[str, str], version: str) -> str | None:
+    """Why the release is withdrawn, which may be empty; None if it is not."""
+    return yanks.get(canonicalize_version(version)) if yanks else None
+
+
+def _read(version: str, directory: int) -> str:
+    try:
+        target = os.readlink(os.fsencode(version), dir_fd=directory)
+    except OSError as error:
+        # Something else than a link, which another program made, withdraws as well. A link may be gone meanwhile.
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+        return ""
+    return target.removeprefix(_PREFIX).decode("utf-8", "replace")

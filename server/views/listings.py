@@ -1,0 +1,366 @@
+"""The simple index as HTML (PEP 503) and JSON (PEP 691, PEP 700), rendered once per content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from datetime import datetime
+from functools import lru_cache, partial
+from html import escape
+from math import inf
+from typing import NamedTuple
+from urllib.parse import quote
+
+from server.distributions.listed import order_of, package_at
+from server.distributions.times import moment
+from server.store.details import Unread
+from server.store.kept import Details
+from server.store.packages import Packages
+from server.store.yanks import reason_of
+from server.wire.calls import Calls
+from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
+
+# Bounds memory: the oldest listings are rendered anew when asked for again.
+LISTINGS_BYTES = 32 << 20
+# Larger ones are compressed.
+LARGE_BYTES = 16 << 10
+GZIP_LEVEL = 6
+# More files than these, or more bytes that nobody has read yet, take long.
+FEW_FILES = 200
+FEW_BYTES = 16 << 20
+RENDERING_THREADS = 2
+HASHING_THREADS = 2
+# Less than the load balancer waits (60 s).
+PATIENCE_SECONDS = 50.0
+# A file rewritten in place leaves its directory as it was: listings check their files this often.
+RECHECK_SECONDS = 1.0
+# Of the time, at most: thousands of files take seconds to ask for.
+RECHECK_SHARE = 0.05
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+HTML_TYPE = "application/vnd.pypi.simple.v1+html"
+LEGACY_TYPE = "text/html; charset=UTF-8"
+# A wildcard stands for what a person with a browser wants of the types it covers.
+_RANGES = {
+    "text/html": LEGACY_TYPE,
+    JSON_TYPE: JSON_TYPE,
+    "application/vnd.pypi.simple.latest+json": JSON_TYPE,
+    HTML_TYPE: HTML_TYPE,
+    "application/vnd.pypi.simple.latest+html": HTML_TYPE,
+    "text/*": LEGACY_TYPE,
+    "application/*": JSON_TYPE,
+    "*/*": LEGACY_TYPE,
+}
+# RFC 9110, section 12.4.2.
+_QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
+
+
+class Body:
+    """One form of a listing; a large one is compressed once, when a client first accepts that."""
+
+    def __init__(self, text: str) -> None:
+        self.content = text.encode()
+        self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+        self.gzip_etag = f'{self.etag[:-1]}-gzip"'
+        self.is_large = len(self.content) >= LARGE_BYTES
+        self._gzipped = b""
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """The most that it takes of memory, in bytes."""
+        return len(self.content) * (2 if self.is_large else 1)
+
+    @property
+    def gzipped(self) -> bytes:
+        with self._lock:
+            if not self._gzipped:
+                self._gzipped = gzip.compress(self.content, GZIP_LEVEL, mtime=0)
+        return self._gzipped
+
+
+class Listing(NamedTuple):
+    """
+    Of one generation of the index; the project's files are looked at again at `recheck_at`.
+
+    It was begun at `began`, and is current to whoever asked before. Both times are the monotonic clock's.
+    """
+
+    generation: object
+    began: float
+    recheck_at: float
+    details: list[tuple[str, Details]]
+    # The same, in the order of versions.
+    files: list[tuple[str, Details]]
+    html: Body
+    json: Body
+    yanks: dict[str, str] = {}
+
+    @property
+    def size(self) -> int:
+        return self.html.size + self.json.size
+
+
+class Listings:
+    """
+    Every method raises OSError if a directory or file cannot be read, and Awaited.
+
+    What takes long is made once for all who wait for it, on few threads: nobody's crowd makes others wait.
+    """
+
+    def __init__(self, packages: Packages) -> None:
+        self._packages = packages
+        self._index = packages.index
+        self._listings: dict[str, Listing] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._rendering = Calls(RENDERING_THREADS)
+        self._hashing = Calls(HASHING_THREADS)
+        # Projects with files that nobody has read yet.
+        self._unread: set[str] = set()
+
+    def project(self, name: str, environ: Environ) -> Response | None:
+        """`name` is normalised (PEP 503); None if there is no such project."""
+        listing = self.current(name, environ)
+        return listing and send_listing(listing, environ)
+
+    def current(self, name: str, environ: Environ) -> Listing | None:
+        """As `project`, for who answers with another form of it."""
+        listing = self._listings.get(name)
+        if listing is None or listing.began < environ["server.arrived"]:
+            listing = self._refreshed(name, listing)
+        if listing is None or not listing.details:
+            self._index.require_complete()
+            return None
+        return listing
+
+    def root(self, environ: Environ) -> Response:
+        listing = self._listings.get("")
+        if listing is None or listing.began < environ["server.arrived"]:
+            self._index.refresh()
+            listing = self._listings.get("")
+            if listing is None or listing.generation != self._index.projects_generation:
+                raise Awaited(self._rendering.wait("", self._render_root, PATIENCE_SECONDS))
+        return send_listing(listing, environ)
+
+    def _refreshed(self, name: str, listing: Listing | None) -> Listing | None:
+        """What is asked for of the storage now, unless that takes long."""
+        is_first = listing is None and self._index.paths(name)
+        # Read while the directory is looked at: each takes a network's time.
+        loading = self._packages.details.load(name) if is_first else None
+        began = time.monotonic()
+        self._index.refresh()
+        generation = self._index.generation(name)
+        if listing is not None and listing.generation == generation and began <= listing.recheck_at:
+            return listing
+        if name not in self._unread and len(self._index.paths(name)) > FEW_FILES:
+            raise Awaited(self._rendering.wait(name, partial(self._renew, name, FEW_BYTES), PATIENCE_SECONDS))
+        if name not in self._unread:
+            try:
+                return self._check(name, generation, listing, loading, began, FEW_BYTES)
+            except Unread:
+                self._unread.add(name)
+        raise Awaited(self._hashing.wait(name, partial(self._renew, name, inf), PATIENCE_SECONDS))
+
+    def _renew(self, name: str, most_bytes: float) -> None:
+        loading = self._packages.details.load(name)
+        began = time.monotonic()
+        self._index.refresh()
+        try:
+            self._check(name, self._index.generation(name), self._listings.get(name), loading, began, most_bytes)
+            self._unread.discard(name)
+        except Unread:
+            self._unread.add(name)
+
+    def _render_root(self) -> None:
+        began = time.monotonic()
+        self._index.refresh()
+        generation = self._index.projects_generation
+        names = sorted(self._index.projects())
+        links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
+        html, document = Body(page("Simple Index", links)), _json({"projects": [{"name": name} for name in names]})
+        self._keep("", Listing(generation, began, inf, [], [], html, document))
+
+    def _check(
+        self,
+        name: str,
+        generation: object,
+        listing: Listing | None,
+        loading: Future[dict[str, Details]] | None,
+        began: float,
+        most_bytes: float,
+    ) -> Listing | None:
+        """Raises Unread."""
+        # Asked for while the files are: each takes a network's time.
+        asked = self._packages.asking.submit(self._packages.yanks.of, name)
+        paths = sorted(self._index.paths(name))
+        if not paths:
+            return None
+        details = self._packages.details.of_project(name, paths, loading, most_bytes=most_bytes)
+        yanks = asked.result()
+        if listing is None or listing.details != details or listing.yanks != yanks:
+            listing = _render(name, details, yanks)
+        now = time.monotonic()
+        recheck_at = now + max(RECHECK_SECONDS, (now - began) / RECHECK_SHARE)
+        listing = listing._replace(generation=generation, began=began, recheck_at=recheck_at)
+        self._keep(name, listing)
+        return listing
+
+    def _keep(self, key: str, listing: Listing) -> None:
+        with self._lock:
+            previous = self._listings.pop(key, None)
+            self._listings[key] = listing
+            self._bytes += listing.size - (previous.size if previous else 0)
+            while self._bytes > LISTINGS_BYTES and len(self._listings) > 1:
+                self._bytes -= self._listings.pop(next(iter(self._listings))).size
+
+
+class Listed(NamedTuple):
+    """A file as a listing has it, by its path below /packages/; `yanked` is the reason, None unless it is."""
+
+    path: str
+    version: str
+    details: Details
+    yanked: str | None
+    # Whether anybody says when it was uploaded.
+    dated: bool = True
+
+
+def _render(name: str, details: list[tuple[str, Details]], yanks: dict[str, str]) -> Listing:
+    files = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
+    listed = []
+    for path, known in files:
+        version = package_at(path).version
+        listed.append(Listed(path, version, known, reason_of(yanks, version)))
+    return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed), yanks)
+
+
+def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
+    """A project's page in HTML and in JSON. `files` are in the order of versions."""
+    # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
+    distributions = [file for file in files if not file.path.endswith(".asc")]
+    document: dict[str, object] = {
+        "name": name,
+        "versions": list(dict.fromkeys(file.version for file in distributions)),
+        "files": list(map(_file, distributions)),
+    }
+    return Body(page(f"Links for {name}", map(_link, files))), _json(document)
+
+
+def send_listing(listing: Listing, environ: Environ) -> Response:
+    content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
+    return respond(listing.json if content_type == JSON_TYPE else listing.html, content_type, environ)
+
+
+def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
+    """With `others` among the headers, of a body that depends on Accept."""
+    compressed = body.is_large and _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+    etag = body.gzip_etag if compressed else body.etag
+    if has_etag(environ, etag):
+        return Response(304, (*_validators(etag, body.is_large), *others), [])
+    content = body.gzipped if compressed else body.content
+    headers = _headers(content_type, len(content), compressed, etag, body.is_large)
+    return Response(200, headers + others, [content])
+
+
+@lru_cache(maxsize=256)
+def _headers(content_type: str, size: int, compressed: bool, etag: str, is_large: bool) -> tuple[tuple[str, str], ...]:
+    encoding = [("Content-Encoding", "gzip")] if compressed else []
+    return (
+        ("Content-Type", content_type),
+        ("Content-Length", str(size)),
+        *encoding,
+        *_validators(etag, is_large),
+    )
+
+
+def _validators(etag: str, is_large: bool) -> list[tuple[str, str]]:
+    vary = "Accept, Accept-Encoding" if is_large else "Accept"
+    return [("ETag", etag), ("Vary", vary), REVALIDATED]
+
+
+@lru_cache(maxsize=256)
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """RFC 9110, section 12.5.3."""
+    qualities: dict[str, bool] = {}
+    for coding in accept_encoding.lower().split(","):
+        name, *parameters = (part.strip() for part in coding.split(";"))
+        found = [_QUALITY.fullmatch(parameter) for parameter in parameters]
+        qualities[name] = all(it and float(it[1]) > 0 for it in found)
+    return qualities.get("gzip", qualities.get("*", False))
+
+
+@lru_cache(maxsize=256)
+def _negotiate(accept: str) -> str:
+    """The type of highest quality, the first of equals; HTML if none is acceptable, for clients older than PEP 691."""
+    best, best_quality = LEGACY_TYPE, 0.0
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip() for part in media_range.split(";"))
+        qualities = [_QUALITY.fullmatch(parameter) for parameter in parameters if parameter[:2].lower() == "q="]
+        quality = min((float(found[1]) if found else 0.0 for found in qualities), default=1.0)
+        content_type = _RANGES.get(name.lower())
+        if content_type and quality > best_quality:
+            best, best_quality = content_type, quality
+    return best
+
+
+def url_of(path: str) -> str:
+    # `+` as well: some clients read it as a blank.
+    return f"/packages/{quote(path, safe='/!~')}"
+
+
+def _link(file: Listed) -> str:
+    path, _, details, yanked, _ = file
+    attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
+    if details.requires_python:
+        attributes += f' data-requires-python="{escape(details.requires_python)}"'
+    if details.metadata_sha256:
+        # PEP 714: the second name is for clients that know only the first form of PEP 658; never in JSON, see `_file`.
+        digest = f"sha256={details.metadata_sha256}"
+        attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    name = escape(path.rpartition("/")[2])
+    return f'        <a href="{escape(url_of(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
+
+
+def uploaded(details: Details) -> datetime:
+    return moment(details.identity.mtime_ns)
+
+
+def _file(listed: Listed) -> dict[str, object]:
+    path, _, details, yanked, dated = listed
+    file: dict[str, object] = {
+        "filename": path.rpartition("/")[2],
+        "url": url_of(path),
+        "hashes": {"sha256": details.sha256},
+        "size": details.identity.size,
+    }
+    if dated:
+        file["upload-time"] = uploaded(details).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if yanked is not None:
+        file["yanked"] = yanked or True
+    if details.requires_python:
+        file["requires-python"] = details.requires_python
+    if details.metadata_sha256:
+        # Without the older name: pip 22.3 to 23.1.2 crashes on a dictionary there (PEP 714).
+        file["core-metadata"] = {"sha256": details.metadata_sha256}
+    return file
+
+
+def page(title: str, links: Iterable[str]) -> str:
+    """Of the simple index (PEP 503). `links` are lines of HTML."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
+        '        <meta name="pypi:repository-version" content="1.1">\n'
+        f"        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
+        f"{''.join(links)}    </body>\n</html>\n"
+    )
+
+
+def _json(document: dict[str, object]) -> Body:
+    return Body(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))

@@ -1,0 +1,93 @@
+"""The two kinds of lines in the log: one for each request, and one for each change of the packages that was made or refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+
+from server.contract import HEALTH_PATH
+from server.wire.connection import Answer
+from server.wire.messages import Environ
+
+# Of a text in a line, in characters as they are written. A line stays shorter than PIPE_BUF (4,096 bytes), so that those
+# of several threads and processes never mix in a pipe.
+FIELD_LIMIT = 256
+TEXT_LIMIT = 1024
+_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
+
+
+def write_access(answer: Answer) -> None:
+    """One JSON object a line on stdout; neither headers with credentials nor query strings."""
+    environ = answer.environ
+    path: str = environ.get("PATH_INFO", "")
+    if path == HEALTH_PATH and answer.status == 200:
+        return
+    login = "accepted" if "REMOTE_USER" in environ else None
+    # A client without credentials is told by the same 401 that they are needed.
+    if answer.status == 401 and "HTTP_AUTHORIZATION" in environ:
+        login = "refused"
+    _write(
+        environ,
+        f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, "path": {_path(path)}, '
+        f'"status": {answer.status}, "bytes": {max(0, answer.sent - answer.head_bytes)}, '
+        f'"seconds": {time.monotonic() - answer.began:.6f}, "agent": {_json(environ.get("HTTP_USER_AGENT") or None)}',
+    )
+
+
+def write_change(
+    environ: Environ, change: str, file: str | None, sha256: str | None, size: int | None, reason: str | None = None
+) -> None:
+    """
+    `change` is upload, removal, refusal, yank or unyank, whose `file` is project==version.
+
+    Of a refusal `file`, of `size` bytes, is known once it has arrived whole.
+    """
+    _write(
+        environ,
+        f'"change": "{change}", "file": {_json(file)}, "sha256": {_json(sha256)}, '
+        f'"size": {"null" if size is None else size}, "reason": {_json(reason, TEXT_LIMIT)}',
+    )
+
+
+def _write(environ: Environ, fields: str) -> None:
+    now = time.time()
+    line = (
+        f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", '
+        f'"client": {_client(environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"])}, '
+        f'"user": {_json(environ.get("REMOTE_USER"))}, {fields}, '
+        f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID") or None)}}}\n'
+    )
+    os.write(1, line.encode())
+
+
+@lru_cache(maxsize=256)
+def _client(addresses: str) -> str:
+    # The load balancer appends what it saw; what precedes that is the client's word, and must not push it out.
+    return _json(_ESCAPED.sub("?", addresses)[-FIELD_LIMIT:])
+
+
+@lru_cache(maxsize=256)
+def _path(path: str) -> str:
+    return _json(path.encode("latin-1").decode() or None, TEXT_LIMIT)
+
+
+def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
+    """`text` as JSON, of which at most `limit` characters stand between the quotes."""
+    return "null" if text is None else _quoted(text[:limit], limit)
+
+
+# Nearly all that is written comes again and again.
+@lru_cache(maxsize=256)
+def _quoted(text: str, limit: int) -> str:
+    written = encode_basestring_ascii(text)
+    # A character takes up to twelve: two surrogates.
+    return written if len(written) <= limit + 2 else encode_basestring_ascii(text[: limit // 12])
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,258 @@
+"""Sources that lie, break off, send elsewhere or say no: nothing wrong is stored, and the rest is imported."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.packages import simple, transport
+
+from ..server.tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
+from .conftest import Import
+from .sources import Scripted, answer
+
+GOOD, GOOD_CONTENT = wheel("acme", "1.0")
+NAME, CONTENT = wheel("acme", "2.0")
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.01)
+
+
+def _truncated(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, CONTENT[:-5], Content_Length=str(len(CONTENT)))
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "another hash": {"hashes": {"sha256": hashlib.sha256(b"").hexdigest()}},
+    "a hash of another kind": {"hashes": {"md5": hashlib.md5(b"").hexdigest()}},
+    "a hash that is none": {"hashes": {"sha256": "latest"}},
+    "another size": {"size": len(CONTENT) + 1},
+    "longer than its size": {"size": len(CONTENT) - 1},
+    "a data URL": {"url": f"data:application/zip;base64,{base64.b64encode(CONTENT).decode()}"},
+    "a file URL": {"url": "file:///etc/hostname"},
+    "no address": {"url": "http://:1:2/"},
+    "a port that is none": {"url": "http://127.0.0.1:99999999/x"},
+    "no address at all": {"url": "http://["},
+    "an account in its address": {"url": "http://user:pw@127.0.0.1:1/x"},
+    "nothing there": {"url": "/gone"},
+    "another version within": {"filename": wheel("acme", "3.0")[0]},
+    "no entry's address": {"url": None},
+    "a size below zero": {"size": -1, "hashes": {"sha256": "0"}},
+}
+NO_PACKAGES: dict[str, str] = {
+    "a name with a separator": f"../{NAME}",
+    "a name with a line end": f"acme-2.0\r\nX: y{NAME}",
+    "another project's name": wheel("other", "2.0")[0],
+    "an egg": "acme-2.0-py3.9.egg",
+    "an installer": "acme-2.0.win32.exe",
+    "no version": "acme-latest.tar.gz",
+    "a signature without its file": "acme-2.0.tar.gz.asc",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_is_not_as_its_page_says_is_not_stored(
+    lie: str, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT, **LIES[lie]), scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 1
+    assert visible(directory) == [GOOD]
+    printed = capsys.readouterr().out
+    assert "1 imported, 0 were here, " in printed
+    assert "user:pw" not in printed
+    assert max(map(len, printed.splitlines())) < 1200
+
+
+@pytest.mark.parametrize("name", NO_PACKAGES.values(), ids=NO_PACKAGES)
+def test_what_pip_would_not_install_is_counted_and_leaves_the_import_complete(
+    name: str, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT, filename=name), scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 4
+    assert visible(directory) == [GOOD]
+    assert "complete: 1 imported, 0 were here, 1 no package" in capsys.readouterr().out
+    assert bring(scripted.url) == 4
+    assert "0 to import, 1 are here, 1 no package" in capsys.readouterr().out
+
+
+def test_a_page_brings_files_of_its_own_project_alone(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A good file of another, which nobody asked for."""
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT), scripted.file(*wheel("other", "1.0")))
+    assert bring(scripted.url, "acme") == 4
+    assert visible(directory) == [GOOD]
+    assert "it is a file of other" in capsys.readouterr().out
+
+
+def test_what_a_source_says_moves_no_cursor(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of files and projects, and the reason of an answer; nor does a name lead to another path there."""
+    scripted.page(
+        "acme", scripted.file("acme\x1b[2J-1.0.egg", b""), scripted.file(GOOD, GOOD_CONTENT, url="/gone\x1b[2J")
+    )
+    names = ["acme", "x\x1b[2J", "../../admin", "", "a b"]
+    root = {"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}
+    scripted.answers["/simple/"] = lambda handler: answer(handler, 200, json.dumps(root).encode(), JSON_TYPE)
+    assert bring(scripted.url) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert [path for path, _ in scripted.asked][:2] == ["/simple/", "/simple/acme/"]
+    assert not any("admin" in path for path, _ in scripted.asked)
+    for name in ("../admin", "x\x1b[2J", "a b"):
+        assert bring(scripted.url, name) == 2
+        assert "give names of projects" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html><title>Sign in</title><a href='/login'>Sign in</a></html>",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"<a " * 500_000,
+    ],
+    ids=["a sign-in page", "cut off", "no text", "nested", "made to be slow"],
+)
+@pytest.mark.parametrize("kind", ["text/html", "application/vnd.pypi.simple.v1+json", "text/plain"])
+def test_a_page_that_is_none_stops_no_other_project(
+    content: bytes, kind: str, scripted: Scripted, bring: Import, directory: Path
+) -> None:
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    scripted.page("broken")
+    scripted.answers["/simple/broken/"] = lambda handler: answer(handler, 200, content, kind)
+    bring(scripted.url)
+    assert visible(directory) == [GOOD]
+
+
+def test_broken_connections_and_failing_servers_are_asked_again(
+    scripted: Scripted, bring: Import, directory: Path
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT))
+    good = scripted.answers[f"/files/{NAME}"]
+    script = [_truncated, lambda handler: answer(handler, 503), lambda handler: handler.connection.close(), good]
+    scripted.answers[f"/files/{NAME}"] = lambda handler: script.pop(0)(handler)
+    assert bring(scripted.url) == 0
+    assert (directory / NAME).read_bytes() == CONTENT
+
+
+def test_what_stays_broken_is_told_and_comes_with_the_next_run(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT), scripted.file(GOOD, GOOD_CONTENT))
+    scripted.answers[f"/files/{NAME}"], good = _truncated, scripted.answers[f"/files/{NAME}"]
+    assert bring(scripted.url) == 1
+    assert "incomplete: 1 imported, 0 were here, 1 failed" in capsys.readouterr().out
+    scripted.answers[f"/files/{NAME}"] = good
+    scripted.asked.clear()
+    assert bring(scripted.url) == 0
+    assert visible(directory) == [GOOD, NAME]
+    assert "1 imported, 1 were here" in capsys.readouterr().out
+    assert f"/files/{GOOD}" not in dict(scripted.asked)
+
+
+def test_credentials_are_for_the_source_alone(
+    scripted: Scripted, elsewhere: Scripted, bring: Import, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a host of files, nor one that a redirect names, nor one with the same name and another port has them."""
+    monkeypatch.setenv("IMPORT_USERNAME", "somebody")
+    monkeypatch.setenv("IMPORT_PASSWORD", "pässwörd→")
+    moved, moved_content = sdist("acme", "3.0")
+    elsewhere.file(NAME, CONTENT)
+    elsewhere.file(moved, moved_content)
+    scripted.page(
+        "acme",
+        scripted.file(GOOD, GOOD_CONTENT),
+        scripted.file(NAME, CONTENT, url=f"{elsewhere.root.replace('//', '//user:word@')}/files/{NAME}"),
+        scripted.file(moved, moved_content),
+    )
+    scripted.answers[f"/files/{moved}"] = lambda handler: answer(
+        handler, 302, Location=f"{elsewhere.root}/files/{moved}"
+    )
+    assert bring(scripted.url) == 0
+    assert visible(directory) == sorted([GOOD, NAME, moved])
+    assert {authorization for _, authorization in scripted.asked} == {basic(("somebody", "pässwörd→"))}
+    assert [authorization for _, authorization in elsewhere.asked] == [None, None]
+
+
+def test_netrc_is_read_for_the_source_alone(
+    scripted: Scripted, elsewhere: Scripted, bring: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password word\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    elsewhere.file(NAME, CONTENT)
+    scripted.page("acme", scripted.file(NAME, CONTENT, url=f"{elsewhere.root}/files/{NAME}"))
+    assert bring(scripted.url) == 0
+    assert {authorization for _, authorization in scripted.asked} == {basic(("somebody", "word"))}
+    assert elsewhere.asked == [(f"/files/{NAME}", None)]
+
+
+def test_another_index_that_the_source_sends_to_is_not_asked(
+    scripted: Scripted, elsewhere: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pypiserver sends to PyPI for what it does not have: private names would be told there, and public files taken."""
+    elsewhere.page("acme", elsewhere.file(NAME, CONTENT))
+    scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 303, Location=f"{elsewhere.url}acme/")
+    assert bring(scripted.url, "acme") == 1
+    assert (elsewhere.asked, visible(directory)) == ([], [])
+    assert "acme: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_source_that_wants_credentials_says_which_to_give(
+    status: int, scripted: Scripted, bring: Import, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.answers["/simple/"] = lambda handler: answer(handler, status)
+    assert bring(scripted.url) == 2
+    assert "IMPORT_USERNAME" in capsys.readouterr().err
+    assert len(scripted.asked) == 1
+
+
+def test_files_without_hashes_are_counted_and_compared_by_content(
+    scripted: Scripted, bring: Import, directory: Path, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT, hashes={}), scripted.file(NAME, CONTENT, hashes={}))
+    assert target.upload(NAME, wheel("acme", "2.0", extra=b"other")[1]).status_code == 200
+    assert bring(scripted.url) == 1
+    printed = capsys.readouterr().out
+    assert "2 files have no hash there" in printed
+    assert "incomplete: 1 imported, 0 were here, 1 refused" in printed
+    assert (directory / GOOD).read_bytes() == GOOD_CONTENT
+    assert bring(scripted.url) == 1
+    assert "0 imported, 1 were here, 1 refused" in capsys.readouterr().out
+
+
+def test_what_never_ends_is_cut_off(
+    scripted: Scripted, bring: Import, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page, and a file whose size its page does not say, that never end."""
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html")
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(os.urandom(1 << 16))
+        except OSError:
+            pass
+
+    monkeypatch.setattr(simple, "PAGE_BYTES", 1 << 20)
+    monkeypatch.setattr(simple, "FILE_BYTES", 1 << 20)
+    scripted.page("acme", scripted.file(NAME, CONTENT, size=None))
+    scripted.answers[f"/files/{NAME}"] = endless
+    scripted.page("endless")
+    scripted.answers["/simple/endless/"] = endless
+    assert bring(scripted.url) == 1
+    assert capsys.readouterr().out.count(f"is longer than {1 << 20} bytes") == 2

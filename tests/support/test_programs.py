@@ -1,0 +1,34 @@
+"""What is missing on a machine is said before a long run begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import programs
+import pytest
+
+
+@pytest.mark.parametrize(("target", "code"), [("test", 0), ("test-slow", 0), ("fuzz", 1), ("bench", 1)])
+def test_the_line_names_the_packages(tmp_path: Path, target: str, code: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, programs.__file__, target],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(f"make {target} ")
+    assert "gcc" in line.partition("apt-get install ")[2].split()
+    assert ran.returncode == code
+
+
+def test_a_machine_that_has_them_is_told_nothing(tmp_path: Path) -> None:
+    for program in programs.NEEDED["fuzz"].values():
+        (tmp_path / program).touch(0o755)
+    ran = subprocess.run(
+        [sys.executable, programs.__file__, "fuzz"], env={"PATH": str(tmp_path)}, capture_output=True, check=True
+    )
+    assert ran.stderr == b""

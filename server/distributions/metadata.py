@@ -36,11 +36,12 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 class CoreMetadata(NamedTuple):
-    """Fields as they were written, None where they are missing; of several of one name, the first."""
+    """Fields as they were written, None where they are missing; of several of one name, the first, or a list of all."""
 
     name: str | None
     version: str | None
     requires_python: str | None
+    requires_dist: list[str]
 
 
 class About(NamedTuple):
@@ -83,7 +84,12 @@ def describe_metadata(name: str, content: bytes | None) -> Description:
 def parse(content: bytes) -> CoreMetadata:
     """Raises Unfit if the headers are more than a distribution has."""
     message = BytesHeaderParser().parsebytes(_parts(content)[0])
-    return CoreMetadata(_field(message, "Name"), _field(message, "Version"), _field(message, "Requires-Python"))
+    return CoreMetadata(
+        _field(message, "Name"),
+        _field(message, "Version"),
+        _field(message, "Requires-Python"),
+        [_CONTROLS.sub(" ", str(value)).strip() for value in message.get_all("Requires-Dist", [])],
+    )
 
 
 def about(content: bytes) -> About:

@@ -13,6 +13,7 @@ from server.distributions.metadata import parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
 from server.distributions.times import EARLIEST, read_time
+from server.distributions.wheels import check_requirements, check_wheel
 from server.store.staging import Staged
 from server.wire.messages import Refusal
 
@@ -63,7 +64,7 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
 
 
 def check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
+    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
     content.metadata = read_metadata(content.name, content.file)
     metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
@@ -77,6 +78,8 @@ def check_content(content: Staged, file: Released) -> None:
             raise Unfit("its core metadata is not UTF-8") from error
         if begins_empty:
             raise Unfit("its core metadata begins with an empty line")
+        check_requirements(metadata.requires_python, metadata.requires_dist)
+        check_wheel(content.file)
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:

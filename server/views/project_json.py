@@ -17,10 +17,12 @@ from server.store.entries import open_file
 from server.store.index import Index
 from server.store.kept import Details
 from server.store.yanks import reason_of
-from server.views.listings import Body, Listings, respond, uploaded, url_of
+from server.views.listings import Body, Listing, Listings, respond, uploaded, url_of
 from server.views.releases import Files, described_by, latest_of, releases_of
 from server.wire.messages import Environ, Response, origin_of
 
+# Bounds memory: of projects with thousands of files a few megabytes each.
+RENDERED = 8
 # pypiserver lists these too, by the Python that they are for.
 _BUILT_FOR = re.compile(r"-py(\d\.\d+)")
 
@@ -29,21 +31,37 @@ class ProjectJson:
     def __init__(self, index: Index, listings: Listings) -> None:
         self._index = index
         self._listings = listings
+        # By project, version and origin, with the form of the listing that it was rendered beside.
+        self._rendered: dict[tuple[str, str | None, str], tuple[Body, Body]] = {}
 
     def respond(self, name: str, version: str | None, environ: Environ) -> Response | None:
         """
         Of one release, or without `version` of all; None if there is none. `name` is normalised (PEP 503).
 
-        Raises OSError.
+        Raises OSError and Awaited.
         """
-        listing = self._listings.current(name)
+        listing = self._listings.current(name, environ)
         if listing is None:
             return None
+        origin = origin_of(environ)
+        key = name, version, origin
+        rendered_of, body = self._rendered.get(key, (None, None))
+        if body is None or rendered_of is not listing.json:
+            body = self._render(name, version, origin, listing)
+            if body is None:
+                return None
+            self._rendered[key] = listing.json, body
+            for oldest in list(self._rendered)[:-RENDERED]:
+                self._rendered.pop(oldest, None)
+        # A file's name can be a link that runs it.
+        return respond(body, "application/json", environ, ("Content-Security-Policy", "default-src 'none'"))
+
+    def _render(self, name: str, version: str | None, origin: str, listing: Listing) -> Body | None:
+        """Raises OSError."""
         releases = releases_of(listing)
         chosen = latest_of(releases, listing.yanks) if version is None else normalized_version(version)
         if chosen not in releases:
             return None
-        origin = origin_of(environ)
         reasons = {it: reason_of(listing.yanks, it) for it in releases}
         signed = {path for path, _ in listing.files}
 
@@ -65,9 +83,7 @@ class ProjectJson:
         }
         if version is None:
             document["releases"] = {it: files(it) for it in releases}
-        # A file's name can be a link that runs it.
-        policy = ("Content-Security-Policy", "default-src 'none'")
-        return respond(Body(json.dumps(document)), "application/json", environ, policy)
+        return Body(json.dumps(document))
 
     def _info(self, files: Files) -> dict[str, Any]:
         """Raises OSError."""

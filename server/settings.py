@@ -55,7 +55,7 @@ class Settings:
             stall_timeout=number(environment, contract.STALL_TIMEOUT),
             drain_seconds=number(environment, contract.DRAIN_SECONDS),
             immutable=_text(environment, contract.IMMUTABLE_PACKAGES) == "true",
-            release_open_days=_number(environment, contract.RELEASE_OPEN_DAYS),
+            release_open_days=number(environment, contract.RELEASE_OPEN_DAYS),
             fallback_url=_text(environment, contract.FALLBACK_URL),
             upstream=_upstream(environment),
             polled=_polled(environment, accounts),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.proxy.calls import CALLS_LIMIT, Calls
+from server.wire.calls import CALLS_LIMIT, Calls, TakesLong
 
 from ..fuzz.directories import ODD
 from ..tasks import JSON_TYPE, sha256, wheel
@@ -137,7 +137,7 @@ def test_so_many_calls_wait_and_no_more() -> None:
     """A client can ask for any number of names, each of which is a call to an index that may not answer."""
     calls, proceed = Calls(1), threading.Event()
     waiters = [calls.wait(number, proceed.wait, 60) for number in range(CALLS_LIMIT + 1)]  # type: ignore[arg-type]  # bool
-    assert isinstance(waiters[-1].exception(0), TimeoutError)
+    assert isinstance(waiters[-1].exception(0), TakesLong)
     again = calls.wait(0, proceed.wait, 60)  # type: ignore[arg-type]  # as above
     proceed.set()
     assert [waiter.exception(60) for waiter in [*waiters[:-1], again]] == [None] * (CALLS_LIMIT + 1)

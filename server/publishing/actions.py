@@ -37,7 +37,7 @@ class Actions:
     def answer(self, form: Form, environ: Environ, account: Grant) -> Response:
         """Receive the form and do what it asks for. `account` may upload. Raises Refusal, and OSError."""
         with form:
-            form.receive(environ)
+            form.receive(environ, account)
             action = form.fields.get(":action")
             if action == "file_upload":
                 self._upload(form, environ, account)
@@ -73,8 +73,6 @@ class Actions:
         if content.uploaded is not None:
             account.require_account()
         file = released(content.name)
-        # Before anything is told of what is stored.
-        account.require({file.project})
         # As PyPI does, whose answer twine understands; other clients expect a conflict.
         taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
         publication = Publication(self._packages, immutable=self._immutable, taken_status=taken_status)

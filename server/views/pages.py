@@ -123,7 +123,7 @@ class Pages:
 
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
-        listing = self._listings.current(name)
+        listing = self._listings.current(name, environ)
         if listing is None:
             return None
         newest = (file for file in reversed(listing.files) if not file[0].endswith(".asc"))

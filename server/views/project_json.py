@@ -11,7 +11,7 @@ from server.wire.messages import REVALIDATED, Environ, Response, origin_of, whol
 
 def project_json(listings: Listings, name: str, environ: Environ) -> Response | None:
     """`name` is normalised (PEP 503); None if there is no such project. Raises OSError."""
-    listing = listings.current(name)
+    listing = listings.current(name, environ)
     if listing is None:
         return None
     origin = origin_of(environ)

@@ -72,6 +72,7 @@ class Application:
         self._actions = Actions(
             packages,
             immutable=self._immutable,
+            open_days=settings.release_open_days,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)

@@ -22,16 +22,18 @@ from server.publishing.forms import Form
 from server.settings import Settings
 from server.store.packages import Packages
 from server.store.upkeep import keep_up
-from server.views.all_files import all_files
+from server.views.all_files import AllFiles
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
 from server.views.pages import WELCOME, Pages, asked_by_people
-from server.views.project_json import project_json
+from server.views.project_json import ProjectJson
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
+from server.wire.calls import TakesLong
 from server.wire.messages import (
     REVALIDATED,
+    Awaited,
     Environ,
     Later,
     Refusal,
@@ -63,11 +65,14 @@ class Application:
         self._packages = packages
         self._index = packages.index
         self._listings = Listings(packages)
+        self._json = ProjectJson(packages.index, self._listings)
+        self._all_files = AllFiles(packages)
         self._pages = Pages(packages, self._listings)
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
             immutable=self._immutable,
+            open_days=settings.release_open_days,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
@@ -79,11 +84,13 @@ class Application:
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
         """What a Work's `call`, or then a Later's `finish`, gives."""
-        return self._guard(call, environ)
+        return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
             return call()
+        except TakesLong:
+            return plain(503, "This is read for the first time, and takes long.\n", ("Retry-After", "5"))
         except Refusal as refusal:
             return refusal.response
         except StalledBody as error:
@@ -168,14 +175,14 @@ class Application:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
             case ["packages", ""]:
-                return Work("storage", lambda: all_files(self._packages))
+                return Work("storage", lambda: self._all_files.respond(environ))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
-                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
+                return Work("storage", lambda: _found(self._json.respond(name, None, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
@@ -213,6 +220,20 @@ class Application:
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return _found(response, path)
+
+
+def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:
+    """Raises what the call does, and in the end how that failed which it awaits."""
+    try:
+        return call()
+    except Awaited as awaited:
+        ready = awaited.ready
+
+        def again() -> Response | Later:
+            ready.result()
+            return call()
+
+        return Later(ready, again)
 
 
 def _found(response: Response | None, name: str) -> Response:

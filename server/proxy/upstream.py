@@ -14,13 +14,13 @@ from functools import partial
 
 from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
-from server.proxy.calls import Calls
 from server.proxy.policy import Policy
 from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, RemoteFile, listing_of, read_page
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
+from server.wire.calls import Calls
 from server.wire.messages import Environ, Later, Refusal, Response
 from server.wire.outbound import Outbound, Unreachable
 
@@ -35,6 +35,8 @@ STALE_SECONDS = 7 * 86400.0
 PAGE_SECONDS = 30.0
 # A client is asked to come again before it, or a load balancer, loses patience.
 PATIENCE_SECONDS = 10.0
+# What upstream did not give is not asked for again for so long.
+FAILED_SECONDS = 10.0
 PAGE_THREADS = 8
 FILE_THREADS = 8
 METADATA_BYTES = 4 << 20
@@ -84,8 +86,8 @@ class Upstream:
         self._bytes = 0
         self._lock = threading.Lock()
         self._parsing = threading.Lock()
-        self._page_calls = Calls(PAGE_THREADS)
-        self._file_calls = Calls(FILE_THREADS)
+        self._page_calls = Calls(PAGE_THREADS, FAILED_SECONDS)
+        self._file_calls = Calls(FILE_THREADS, FAILED_SECONDS)
         threading.Thread(target=self._keep_up, daemon=True).start()
 
     def project(self, name: str, environ: Environ) -> Response | Later:

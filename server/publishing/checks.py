@@ -22,8 +22,8 @@ NAME_LIMIT_BYTES = 255
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
 
 
-def check_name(name: str) -> None:
-    """Raises Refusal for a name that could not be stored, listed or installed."""
+def check_name(name: str) -> str:
+    """The project of the file, or the signature, of this name. Raises Refusal if it could not be stored, listed or installed."""
     try:
         if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
             raise BadName(f"it is longer than {NAME_LIMIT_BYTES} bytes")
@@ -38,6 +38,7 @@ def check_name(name: str) -> None:
             )
     except BadName as error:
         raise Refusal(400, f"Bad filename: {name[:NAME_LIMIT_BYTES]!r}: {error}.") from error
+    return file.project
 
 
 def check_digests(fields: Mapping[str, str], content: Staged) -> None:

@@ -273,6 +273,7 @@ class Engine:
         body = Body(connection.socket, connection.received, request, self._stall_seconds)
         environ = request.environ
         environ["wsgi.input"] = body
+        environ["server.arrived"] = began
         environ["wsgi.file_wrapper"] = FileBody
         asked = self._handler.admit(environ)
         exchange = Exchange(request, body, began, isinstance(asked, Work))

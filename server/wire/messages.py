@@ -38,6 +38,14 @@ class Later(NamedTuple):
     finish: Callable[[], Response | Later]
 
 
+class Awaited(Exception):
+    """Raised by a handler whose answer somebody else's work makes: it is called again once `ready` is done."""
+
+    def __init__(self, ready: Future[None]) -> None:
+        super().__init__()
+        self.ready = ready
+
+
 class Work(NamedTuple):
     """What answers a request once a thread may spend time on it; `kind` is one of the engine's.
 

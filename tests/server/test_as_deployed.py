@@ -15,7 +15,7 @@ from deployments import Editions
 from packaging.version import Version
 from secrets_manager import SecretsManager, secrets_manager
 
-from server.proxy.policy import DAY_SECONDS, Candidate
+from server.proxy.policy import Candidate
 from server.settings import Settings
 
 from .conftest import StartTask
@@ -123,4 +123,4 @@ def test_each_parameter_means_to_the_server_what_the_form_says(editions: Edition
     names = ("ours", "exempt", "blocked", "other")
     assert [name for name in names if name in upstream.private_names] == ["ours"]
     shown = [upstream.policy.shown_from(Candidate(name, Version("1.0"), "0" * 64, 0.0)) for name in names[1:]]
-    assert shown == [-math.inf, math.inf, 7 * DAY_SECONDS]
+    assert shown == [-math.inf, math.inf, 7 * 86400.0]

@@ -19,8 +19,7 @@ from server.proxy.policy import Candidate
 from server.settings import Settings
 
 from .conftest import StartTask
-from .tasks import becomes, wheel
-from .test_tokens import entry, with_token
+from .tasks import becomes, sha256, wheel
 
 NOT_OURS = ("PACKAGES_DIRECTORY", "PORT", "SECRETS_ENDPOINT")
 """What a test's task has of its own."""
@@ -87,8 +86,15 @@ def test_each_account_does_what_it_may_and_takes_up_its_new_password(
     assert task.upload(*wheel("demo", "1.1"), account=reader).status_code == 403
     deployed.put("PublisherSecret", {"username": publisher[0], "password": "second-of-publisher"})
     deployed.put("ReaderSecret", {"username": reader[0], "password": "second-of-reader"})
-    deployed.put("TokensSecret", [entry(projects=["demo"])])
-    accounts = [(publisher[0], "second-of-publisher"), (reader[0], "second-of-reader"), with_token(), publisher, reader]
+    token = {"name": "ci", "sha256": sha256(b"a-token"), "may": "read", "projects": ["demo"], "expires": None}
+    deployed.put("TokensSecret", [token])
+    accounts = [
+        (publisher[0], "second-of-publisher"),
+        (reader[0], "second-of-reader"),
+        ("__token__", "a-token"),
+        publisher,
+        reader,
+    ]
     becomes([200, 200, 200, 401, 401], lambda: [task.get("/simple/demo/", it).status_code for it in accounts])
     assert task.upload(*wheel("demo", "1.2"), account=(publisher[0], "second-of-publisher")).status_code == 200
 

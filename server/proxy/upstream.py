@@ -14,13 +14,13 @@ from functools import partial
 
 from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
-from server.proxy.calls import Calls
 from server.proxy.policy import Policy
 from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, RemoteFile, listing_of, read_page
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
+from server.wire.calls import Calls
 from server.wire.messages import Environ, Later, Refusal, Response
 from server.wire.outbound import Outbound, Unreachable
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.proxy.calls import CALLS_LIMIT, Calls
+from server.wire.calls import CALLS_LIMIT, Calls
 
 from ..conftest import StartTask
 from ..fuzz.directories import ODD

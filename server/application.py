@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -23,15 +24,19 @@ from server.settings import Settings
 from server.store.packages import Packages
 from server.store.spent import Spent
 from server.store.upkeep import keep_up
-from server.views.all_files import all_files
+from server.views.all_files import AllFiles
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
 from server.views.pages import WELCOME, Pages, asked_by_people
-from server.views.project_json import project_json
+from server.views.project_json import ProjectJson
 from server.views.records import write_change
+from server.views.root import Root
 from server.wire.body import MalformedBody, StalledBody
+from server.wire.calls import TakesLong
 from server.wire.messages import (
+    REVALIDATED,
+    Awaited,
     Environ,
     Later,
     Refusal,
@@ -57,16 +62,21 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
+        self._immutable = settings.immutable
         self._fallback_url = settings.fallback_url.rstrip("/")
         packages = Packages(settings.packages_directory)
         self._packages = packages
         self._index = packages.index
         self._listings = Listings(packages)
+        self._root = Root(packages)
+        self._json = ProjectJson(packages.index, self._listings)
+        self._all_files = AllFiles(packages)
         self._pages = Pages(packages, self._listings)
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
-            immutable=settings.immutable,
+            immutable=self._immutable,
+            open_days=settings.release_open_days,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._spent = Spent(str(packages.index.root))
@@ -81,11 +91,13 @@ class Application:
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
         """What a Work's `call`, or then a Later's `finish`, gives."""
-        return self._guard(call, environ)
+        return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
             return call()
+        except TakesLong:
+            return plain(503, "This is read for the first time, and takes long.\n", ("Retry-After", "5"))
         except Refusal as refusal:
             return refusal.response
         except StalledBody as error:
@@ -93,6 +105,9 @@ class Application:
         except MalformedBody as error:
             return plain(400, f"Nothing was done: {error}.\n")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the task's limit (nofile) is too low for so many clients")
+                return plain(503, "The server has too many files open.\n", ("Retry-After", "5"))
             log.error("The package directory cannot be read: %s", error)
             return plain(503, "The package directory cannot be read.\n", ("Retry-After", "5"))
         except Exception:
@@ -132,7 +147,8 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            answer = self._unspent(account, Work("upload", lambda: self._actions.answer(form, environ, account)))
+            work = Work("upload", lambda: self._actions.answer(form, environ, account), account.name)
+            answer = self._unspent(account, work)
             return answer._replace(call=lambda: recorded(answer.call))
 
         return recorded(admit)
@@ -157,7 +173,7 @@ class Application:
 
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
-            return whole(200, "text/html; charset=UTF-8", WELCOME)
+            return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         account = self._account(environ)
         account.require(())
         return self._unspent(account, Work("storage", lambda: self._pages.search(environ)))
@@ -185,21 +201,23 @@ class Application:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
             case ["simple", ""]:
-                return Work("storage", lambda: self._listings.root(environ))
+                return Work("storage", lambda: self._root.respond(environ))
             case ["simple", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
             case ["packages", ""]:
-                return Work("storage", lambda: all_files(self._packages))
+                return Work("storage", lambda: self._all_files.respond(environ))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
-            case [name, "json"]:
+            case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:
-                    return redirect(301, f"/{quote(normalized)}/json", query)
-                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
+                    segments[segments.index(name)] = normalized
+                    return redirect(301, f"/{quote('/'.join(segments))}", query)
+                release = segments[2] if len(segments) == 4 else None
+                return Work("storage", lambda: _found(self._json.respond(name, release, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
@@ -218,7 +236,9 @@ class Application:
                 else:
                     # The metadata of a wheel, unless it is a file of its own.
                     yield from filter(None, (project_of(name), project_of(name.removesuffix(".metadata"))))
-            case [name, "json"] | ["project", name] | ["project", name, ""] if name:
+            case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"] if name:
+                yield _normalized(name)
+            case ["project", name] | ["project", name, ""] if name:
                 yield _normalized(name)
 
     def _project(self, name: str, environ: Environ) -> Response | Later:
@@ -233,10 +253,24 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        response = download(self._index, path, environ)
+        response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")])
+            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return _found(response, path)
+
+
+def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:
+    """Raises what the call does, and in the end how that failed which it awaits."""
+    try:
+        return call()
+    except Awaited as awaited:
+        ready = awaited.ready
+
+        def again() -> Response | Later:
+            ready.result()
+            return call()
+
+        return Later(ready, again)
 
 
 def _found(response: Response | None, name: str) -> Response:

@@ -37,6 +37,7 @@ class Settings:
     stall_timeout: int
     drain_seconds: int
     immutable: bool
+    release_open_days: int
     fallback_url: str
     upstream: UpstreamSettings | None
     polled: Polled | None
@@ -49,12 +50,13 @@ class Settings:
         return cls(
             accounts=accounts,
             packages_directory=Path(_text(environment, contract.PACKAGES_DIRECTORY)),
-            port=_number(environment, contract.PORT),
-            workers=_number(environment, contract.GUNICORN_WORKERS),
-            threads=_number(environment, contract.THREADS),
-            stall_timeout=_number(environment, contract.STALL_TIMEOUT),
-            drain_seconds=_number(environment, contract.DRAIN_SECONDS),
+            port=number(environment, contract.PORT),
+            workers=number(environment, contract.GUNICORN_WORKERS),
+            threads=number(environment, contract.THREADS),
+            stall_timeout=number(environment, contract.STALL_TIMEOUT),
+            drain_seconds=number(environment, contract.DRAIN_SECONDS),
             immutable=_text(environment, contract.IMMUTABLE_PACKAGES) == "true",
+            release_open_days=number(environment, contract.RELEASE_OPEN_DAYS),
             fallback_url=_text(environment, contract.FALLBACK_URL),
             upstream=_upstream(environment),
             polled=_polled(environment, accounts),
@@ -71,7 +73,8 @@ def _text(environment: Environment, it: contract.Text) -> str:
     return value
 
 
-def _number(environment: Environment, it: contract.Number) -> int:
+def number(environment: Environment, it: contract.Number) -> int:
+    """What the environment says of ``it``, or its default. Raises SettingsError."""
     text = environment.get(it.name) or str(it.default)
     if not text.isascii() or not text.isdigit() or not it.least <= int(text) <= it.most:
         raise SettingsError(f"{it.name} must be {it.form}, not {text!r}.")
@@ -95,7 +98,7 @@ def _upstream(environment: Environment) -> UpstreamSettings | None:
     if _text(environment, contract.FALLBACK_URL):
         raise SettingsError("UPSTREAM_URL and FALLBACK_URL cannot both be set.")
     hosts = [host for host in _text(environment, contract.UPSTREAM_FILE_HOSTS).split(",") if host]
-    least_age_days = _number(environment, contract.MIN_RELEASE_AGE_DAYS)
+    least_age_days = number(environment, contract.MIN_RELEASE_AGE_DAYS)
     exempt = read(contract.COOLDOWN_EXEMPT_NAMES, Patterns)
     return UpstreamSettings(
         url=url,
@@ -104,7 +107,7 @@ def _upstream(environment: Environment) -> UpstreamSettings | None:
         policy=read(
             contract.BLOCKED_FILES, lambda text: Policy(least_age_days=least_age_days, exempt=exempt, blocked=text)
         ),
-        cache_bytes=_number(environment, contract.UPSTREAM_CACHE_GIB) << 30,
+        cache_bytes=number(environment, contract.UPSTREAM_CACHE_GIB) << 30,
     )
 
 
@@ -115,7 +118,7 @@ def _polled(environment: Environment, accounts: tuple[Account, ...]) -> Polled |
         roles = {account.role for account in accounts}
         secrets |= {it.role: it.secret for it in (contract.PUBLISHER, contract.READER) if it.role in roles}
     arns = {role: arn for role, it in secrets.items() if (arn := _text(environment, it))}
-    seconds = _number(environment, contract.POLL_SECONDS)
+    seconds = number(environment, contract.POLL_SECONDS)
     if not arns:
         return None
     endpoint = _text(environment, contract.SECRETS_ENDPOINT)

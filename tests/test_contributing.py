@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import pytest
+import typer
+from troposphere import Ref, Tags, ec2, sns
 
-from generator.operations.exits import DONE, REFUSED
-from tests.test_imports import PACKAGES, wrong_imports
+from generator.commands import main, stack
+from generator.commands.options import Region
+from generator.language.editions import Edition, Form, Nested, Single
+from generator.language.wiring import Group, Kind, Setting, Stack, Wire, layer
+from generator.operations.exits import DONE, REFUSED, Problem
+from generator.settings.values import of_server
+from server import contract, settings
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-
-_BUILD = """
-import json
-from generator.parent import templates
-print(json.dumps({name: template.to_dict() for name, template in templates().items()}))
-"""
 
 
 def test_every_path_exists() -> None:
@@ -38,111 +37,99 @@ def test_every_entry_of_the_generator_is_in_the_tree() -> None:
     assert not missing, f"give {missing} a line in CONTRIBUTING.md's table"
 
 
-def _follow(directory: Path, steps: list[tuple[str, str, str]]) -> None:
-    """Make a copy of the generator in ``directory``, after ``new`` has replaced ``old`` once in each ``path``."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for path, old, new in steps:
-        file = directory / "generator" / path
-        text = file.read_text()
-        assert text.count(old) == 1, f"this test looks for {old!r} in {path}: choose another place for the recipe"
-        file.write_text(text.replace(old, new))
+SIZE = Setting(name="DiskSize", label="Size (GiB)", description="Of the disk.", default="30", type="Number")
 
 
-def _templates(directory: Path, steps: list[tuple[str, str, str]]) -> Any:
-    """What such a copy builds, by file name."""
-    _follow(directory, steps)
-    built = subprocess.run([sys.executable, "-c", _BUILD], cwd=directory, check=True, capture_output=True, text=True)
-    return json.loads(built.stdout)
+class DiskId(Kind): ...
 
 
-_OPERATION = """
-from generator.operations.aws import Account
-from generator.operations.exits import Problem
+@dataclass(frozen=True, kw_only=True)
+class Disks:
+    disk: Wire[DiskId]
 
 
-def region(account: Account, *, upper: bool) -> str:
-    if account.region.startswith("cn-"):
-        raise Problem("not for China: give another --region")
-    return account.region.upper() if upper else account.region
-"""
-_COMMAND = '''@app.command()
-def region(
-    upper: Annotated[bool, typer.Option("--upper", help="In capitals.")] = False,
-    profile: Profile = None,
-    region: Region = None,
-    endpoint_url: Endpoint = None,
-) -> int:
-    """Print the region that the commands work in."""
-    from generator.operations import region as operation
-
-    print(operation.region(account_of(profile, region, endpoint_url), upper=upper))
-    return DONE
+@layer
+def disks(stack: Stack) -> Disks:
+    disk = stack.add(ec2.Volume("Disk", AvailabilityZone="eu-west-1a", Size=stack.take(SIZE)))
+    return Disks(disk=stack.offer("DiskId", Ref(disk), "The disk."))
 
 
-@app.command()
-def delete('''
+@dataclass(frozen=True, kw_only=True)
+class Watch: ...
 
 
-def test_a_new_parameter_reaches_a_resource(tmp_path: Path) -> None:
-    setting = 'VOLUME = Setting(name="VolumeSize", label="Volume (GiB)", description="Of a host.", default="30")\n'
-    templates = _templates(
-        tmp_path,
-        [
-            ("settings/hosts.py", "HOSTS = Group(", f"{setting}HOSTS = Group("),
-            ("settings/hosts.py", "        ASG_INSTANCE_TYPE,", "        ASG_INSTANCE_TYPE, VOLUME,"),
-            ("parts/hosts.py", "ec2.EBSBlockDevice(", "ec2.EBSBlockDevice(VolumeSize=stack.take(settings.VOLUME), "),
-        ],
-    )
-    parent, compute = templates["pypiserver.yaml"], templates["compute.yaml"]
-    assert parent["Parameters"]["VolumeSize"]["Default"] == "30"
-    assert parent["Resources"]["Compute"]["Properties"]["Parameters"]["VolumeSize"] == {"Ref": "VolumeSize"}
-    data = compute["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
-    assert data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == {"Ref": "VolumeSize"}
+@layer
+def watch(stack: Stack, *, disk: Wire[DiskId]) -> Watch:
+    stack.add(sns.Topic("Topic", DisplayName=stack.take(disk)))
+    return Watch()
 
 
-def test_a_parameter_in_no_group_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as failed:
-        _templates(tmp_path, [("settings/backup.py", "        BACKUP_SCHEDULE,\n", "")])
-    assert "put the setting into its module's Group" in failed.value.stderr
+def product(edition: Edition) -> Edition:
+    """A generator as small as can be, of one setting, one wire and two layers."""
+    from_disks = disks(edition.stack("Disks", "A disk."))
+    watch(edition.stack("Watch", "Who watches it."), disk=from_disks.disk)
+    return edition
 
 
-def test_a_new_output_reaches_another_layer(tmp_path: Path) -> None:
-    templates = _templates(
-        tmp_path,
-        [
-            ("layers/storage.py", "class Storage:\n", "class Storage:\n    place: Wire[kinds.Arn]\n"),
-            (
-                "layers/storage.py",
-                "return Storage(\n",
-                'return Storage(\n        place=stack.offer("Place", arn, "A."),\n',
-            ),
-            ("parent.py", "certificate=from_edge", "place=from_storage.place, certificate=from_edge"),
-            ("layers/monitoring.py", "    certificate: Wire", "    place: Wire[kinds.Arn],\n    certificate: Wire"),
-            (
-                "layers/monitoring.py",
-                "    dimensions = {\n",
-                '    dimensions = {\n        "Place": stack.take(place),\n',
-            ),
-        ],
-    )
-    passed = templates["pypiserver.yaml"]["Resources"]["Monitoring"]["Properties"]["Parameters"]
-    assert passed["Place"] == {"Fn::GetAtt": ["Storage", "Outputs.Place"]}
-    assert templates["monitoring.yaml"]["Parameters"]["Place"] == {"Type": "String"}
-    assert "Place" in templates["storage.yaml"]["Outputs"]
+def form(*of_the_group: Setting) -> Form:
+    return Form(groups=(Group("Disks", of_the_group),))
 
 
-def test_a_new_command_runs_refuses_and_is_in_the_help(tmp_path: Path) -> None:
-    _follow(tmp_path, [("commands/stack.py", "@app.command()\ndef delete(", _COMMAND)])
-    (tmp_path / "generator" / "operations" / "region.py").write_text(_OPERATION)
+def test_a_new_parameter_reaches_a_resource_and_a_new_output_another_layer() -> None:
+    edition = product(Nested("A product.", form(SIZE), lambda _, noun: Tags(Name=noun)))
+    parent, disks, watch = (it.to_dict() for it in edition.templates().values())
+    assert parent["Parameters"]["DiskSize"]["Default"] == "30"
+    assert parent["Resources"]["Disks"]["Properties"]["Parameters"] == {"DiskSize": {"Ref": "DiskSize"}}
+    assert disks["Parameters"] == {"DiskSize": {"Type": "String"}}
+    assert disks["Resources"]["Disk"]["Properties"]["Size"] == {"Ref": "DiskSize"}
+    assert disks["Outputs"]["DiskId"]["Value"] == {"Ref": "Disk"}
+    passed = parent["Resources"]["Watch"]["Properties"]["Parameters"]
+    assert passed == {"DiskId": {"Fn::GetAtt": ["Disks", "Outputs.DiskId"]}}
+    assert watch["Parameters"] == {"DiskId": {"Type": "String"}}
+    (single,) = (it.to_dict() for it in product(Single("single.yaml", "A product.", form(SIZE))).templates().values())
+    assert single["Resources"]["Topic"]["Properties"]["DisplayName"] == {"Ref": "Disk"}
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "generator", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
-    done = run("region", "--upper", "--region", "eu-north-1")
-    assert (done.returncode, done.stdout) == (DONE, "EU-NORTH-1\n"), done.stderr
-    refused = run("region", "--region", "cn-north-1")
-    assert (refused.returncode, refused.stderr) == (REFUSED, "error: not for China: give another --region\n")
-    assert "Print the region that the commands work in." in run("--help").stdout
-    assert wrong_imports(tmp_path) == []
+def test_a_parameter_in_no_group_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"DiskSize.*: put the setting into its module's Group"):
+        product(Single("single.yaml", "A product.", form())).templates()
+
+
+def test_a_variable_of_the_server_is_a_setting_with_its_bounds() -> None:
+    variable = contract.Number("LINES", 3, 0, 9)
+    setting = of_server(variable, name="Lines", label="Lines", description="Of a page.")
+    assert setting.default == "3"
+    assert setting.pattern
+    assert [it for it in ("0", "9", "10", "-1", "x", "") if re.fullmatch(setting.pattern, it)] == ["0", "9"]
+    assert settings.number({"LINES": "9"}, variable) == 9
+    assert settings.number({}, variable) == 3
+    with pytest.raises(settings.SettingsError, match="LINES must be a whole number from 0 to 9, not '10'"):
+        settings.number({"LINES": "10"}, variable)
+
+
+@pytest.fixture
+def place() -> Iterator[None]:
+    """A command that is there for one test."""
+
+    @stack.app.command()
+    def place(
+        upper: Annotated[bool, typer.Option("--upper", help="In capitals.")] = False, region: Region = None
+    ) -> int:
+        """Print the region."""
+        if not region or region.startswith("cn-"):
+            raise Problem("not for China: give another --region")
+        print(region.upper() if upper else region)
+        return DONE
+
+    yield
+    stack.app.registered_commands.pop()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_new_command_runs_refuses_and_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["place", "--upper", "--region", "eu-north-1"]) == DONE
+    assert capsys.readouterr().out == "EU-NORTH-1\n"
+    assert main(["place", "--region", "cn-north-1"]) == REFUSED
+    assert capsys.readouterr().err == "error: not for China: give another --region\n"
+    main(["--help"])
+    assert "Print the region." in capsys.readouterr().out

@@ -140,7 +140,8 @@ EXPLAINED = (
         ("VaultCleanerRole",),
         "With `BackupsForceDestroy` only. A recovery point's ARN does not name its vault, nor does a condition of IAM: "
         "this role, which the cleaner's function alone has, may delete those that carry the tag `backup-vault` with "
-        "the name of its own vault. Without the parameter there is no such role.",
+        "the name of its own vault. `backup:ListBackupVaults`, which only reads, takes no resource; AWS Backup's own role, "
+        "which it may have made, is one for each account. Without the parameter there is no such role.",
     ),
     Explained(
         ("AwsSolutions-L1",),

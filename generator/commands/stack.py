@@ -46,7 +46,7 @@ def publish(
 
     account, screen = account_of(profile, region, endpoint_url), terminal()
     bucket = bucket or own_bucket(account, screen, make=True, yes=yes)
-    show(screen, publish(account, TEMPLATES, bucket, prefix), stack_name, str(parameters))
+    show(screen, publish(account, screen, TEMPLATES, bucket, prefix), stack_name, str(parameters))
     return DONE
 
 

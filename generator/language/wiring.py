@@ -170,6 +170,16 @@ class Stack:
             raise ValueError(f"{self.title}: {name} is offered twice")
         return wire
 
+    def later(self, wire: Wire[Any]) -> dict[str, Any]:
+        """The resource attributes by which a resource is created after the one that ``wire`` names or has an attribute of.
+
+        None where layers are stacks: the stack that takes the wire comes after the other as a whole.
+        """
+        if not self.shared or isinstance(wire.expression, str):
+            return {}
+        ((_, named),) = wire.expression.to_dict().items()
+        return {"DependsOn": [named if isinstance(named, str) else named[0]]}
+
     def when(self, condition: When) -> str:
         """The name of ``condition``, declared in this layer's template. Raises ValueError if another has it."""
         test = condition.test(self)

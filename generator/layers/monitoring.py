@@ -8,7 +8,7 @@ from troposphere import FindInMap, Ref, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
-from generator.language.wiring import Expression, Stack, Wire, after, layer
+from generator.language.wiring import Expression, Stack, Wire, layer
 from generator.parts import dashboard, names
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
@@ -56,8 +56,7 @@ def monitoring(
         "BackupVaultName": stack.take(vault),
         "CertificateArn": stack.take(certificate),
         "LoadBalancer": stack.take(load_balancer_name),
-        # Without tasks yet the alarm on them would ring: it comes after the service, which waits until they are healthy.
-        "TargetGroup": after(stack.take(target_group_name), stack.take(service)),
+        "TargetGroup": stack.take(target_group_name),
         "AutoScalingGroupName": stack.take(auto_scaling_group),
         "ClusterName": stack.take(cluster),
         "ServiceName": stack.take(service),
@@ -68,7 +67,7 @@ def monitoring(
         "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
     }
     log_metrics(stack, stack.take(logs))
-    arns = alarms(stack, Ref(topic), dimensions)
+    arns = alarms(stack, Ref(topic), dimensions, silent=stack.later(service))
     failures(
         stack,
         Ref(topic),

@@ -45,7 +45,7 @@ def publish_version(
     if version in [it["Name"] for it in older]:
         raise Problem(f"{product} has a version {version} already, and a version never changes: choose another name")
     bucket = bucket or own_bucket(account, terminal, make=True, yes=yes)
-    published = publish(account, templates, bucket, prefix)
+    published = publish(account, terminal, templates, bucket, prefix)
     url = published.publisher.url(published.single)
     created = service.create_provisioning_artifact(
         ProductId=product,

@@ -102,8 +102,7 @@ def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
         refuse_network(account, terminal, given)
 
     bucket = wish.bucket or own_bucket(account, terminal, make=not wish.dry_run, yes=wish.yes)
-    with terminal.waiting("publishing the templates …"):
-        published = publish(account, wish.templates, bucket, wish.prefix)
+    published = publish(account, terminal, wish.templates, bucket, wish.prefix)
     url = published.publisher.url(published.parent)
     deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
     with change_set(

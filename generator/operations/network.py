@@ -65,7 +65,8 @@ def refuse_network(account: Account, terminal: Terminal, given: dict[str, str]) 
     What these credentials may not read is not checked, which a line says.
     """
     wrong: list[str] = []
-    for subject, check in (("network", _network), ("hosted zone", _hosted_zone), ("quotas", _quotas)):
+    checks = {"network": _network, "hosted zone": _hosted_zone, "quotas": _quotas}
+    for subject, check in terminal.steps("checking the", checks):
         try:
             wrong += check(account, given)
         except AWS_ERRORS as error:

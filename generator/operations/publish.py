@@ -87,12 +87,14 @@ class Published:
     single: str
 
 
-def publish(account: Account, directory: Path, bucket: str, prefix: str) -> Published:
+def publish(account: Account, terminal: Terminal, directory: Path, bucket: str, prefix: str) -> Published:
     """Upload the templates of ``directory``. Raises Problem where the bucket cannot be used."""
     check_bucket(account, bucket)
     publisher = Publisher(account, bucket, prefix)
     source = (directory / PARENT).read_text()
-    urls = {name: publisher.url(publisher.put(name, (directory / name).read_bytes())) for name in _children(source)}
+    urls: dict[str, str] = {}
+    for name, path in terminal.steps("publishing", {it: directory / it for it in _children(source)}):
+        urls[name] = publisher.url(publisher.put(name, path.read_bytes()))
     parent = _TEMPLATE_URL.sub(lambda match: match[1] + urls[match[2]], source)
     return Published(
         publisher,

@@ -57,15 +57,15 @@ def _lines(account: Account, terminal: Terminal, stack: dict[str, Any], *, detec
     stack_ids = {stack["StackName"]: stack["StackId"], **{it.name: it.physical_id for it in has if it.kind == STACK}}
     if detect_drift:
         _detect_drift(cloudformation, terminal, stack_ids)
-    checks: list[tuple[str, Callable[[], list[Line]]]] = [
-        ("stacks", lambda: [_stack(cloudformation, name, stack_id) for name, stack_id in stack_ids.items()]),
-        ("protection", lambda: [_protection(cloudformation, stack["StackId"], has)]),
-        ("tasks", lambda: _tasks(account, outputs(stack))),
-        ("targets", lambda: _targets(account, has)),
-        ("alarms", lambda: _alarms(account, outputs(stack))),
-        ("backups", lambda: _backups(account, stack["StackId"], outputs(stack))),
-    ]
-    for subject, check in checks:
+    checks: dict[str, Callable[[], list[Line]]] = {
+        "stacks": lambda: [_stack(cloudformation, name, stack_id) for name, stack_id in stack_ids.items()],
+        "protection": lambda: [_protection(cloudformation, stack["StackId"], has)],
+        "tasks": lambda: _tasks(account, outputs(stack)),
+        "targets": lambda: _targets(account, has),
+        "alarms": lambda: _alarms(account, outputs(stack)),
+        "backups": lambda: _backups(account, stack["StackId"], outputs(stack)),
+    }
+    for subject, check in terminal.steps("asking for", checks):
         try:
             yield from check()
         except AWS_ERRORS as error:
@@ -106,11 +106,10 @@ def _protection(cloudformation: Client, stack_id: str, has: list[Resource]) -> L
 
 def _detect_drift(cloudformation: Client, terminal: Terminal, stack_ids: dict[str, str]) -> None:
     """Of each stack: CloudFormation does not look into nested ones by itself."""
-    for name, stack_id in stack_ids.items():
-        with terminal.waiting(f"detecting drift of {name} …"):
-            detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
-            while _detection(cloudformation, detection) == "DETECTION_IN_PROGRESS":
-                time.sleep(3)
+    for _, stack_id in terminal.steps("detecting drift of", stack_ids):
+        detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
+        while _detection(cloudformation, detection) == "DETECTION_IN_PROGRESS":
+            time.sleep(3)
 
 
 def _detection(cloudformation: Client, detection: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,6 +76,16 @@ class Terminal:
             return
         with self._console.status(Text(text)):
             yield
+
+    def steps(self, doing: str, items: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+        """Each of ``items`` by its name, while a live terminal shows what is done to which, and how many there are."""
+        if not self.live:
+            yield from items.items()
+            return
+        with self._console.status("") as status:
+            for number, (name, item) in enumerate(items.items(), 1):
+                status.update(Text(f"{doing} {name}, {number} of {len(items)} …"))
+                yield name, item
 
     def must_agree(self, question: str, *, yes: bool, instead: str = "add --yes") -> None:
         """Raises Declined where the operator says No, and Problem where nobody is there to be asked; ``yes``: agreed."""

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-clou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from troposphere import GetAtt, Join, Split, Sub, cloudwatch
 
@@ -310,10 +311,11 @@ OUTAGE_DESCRIPTION = (
 )
 
 
-def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
+def alarms(stack: Stack, topic: Expression, values: Dimensions, *, silent: dict[str, Any]) -> Expression:
     """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas.
 
-    The outage is told to the operator's pager instead, if there is one.
+    Those that ring in silence have the resource attributes ``silent``: without tasks yet they would ring at once, so they come
+    after the service, which waits until its tasks are healthy. The outage is told to the operator's pager instead, if there is one.
     """
     actions = appended(stack, [topic], settings.ALARM_TOPIC_ARNS, conditions.HAS_ALARM_TOPICS)
     others = stack.if_(conditions.HAS_ALARM_TOPICS, Split(",", stack.take(settings.ALARM_TOPIC_ARNS)))
@@ -324,6 +326,7 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions) -> Expression:
             cloudwatch.Alarm(
                 it.title,
                 **only_if(stack.when(it.condition) if it.condition else None),
+                **(silent if it.silence == "breaching" else {}),
                 AlarmName=Join("-", [names.in_region(stack), it.title]),
                 AlarmDescription=runbooks.named(it.description, it.runbook),
                 ComparisonOperator=it.comparison,

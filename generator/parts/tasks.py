@@ -20,6 +20,9 @@ _DRAIN_SECONDS = 10
 """How long a task goes on taking requests after SIGTERM. At the end of a Spot task, and by ``stop-task``, it comes before
 or while the target is deregistered, which takes a load balancer some seconds:
 https://github.com/aws/containers-roadmap/issues/2673, https://github.com/aws/containers-roadmap/issues/708."""
+_FILES = 65535
+"""Open files and connections: Fargate's default, and more than Docker's on some images of hosts.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html"""
 STOP_TIMEOUT = 120
 """Seconds; ECS's maximum, for transfers under way."""
 _VOLUME = "packages"
@@ -55,6 +58,7 @@ def pypiserver(
         # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same:
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
         PortMappings=[ecs.PortMapping(ContainerPort=contract.PORT.default, Protocol="tcp")],
+        Ulimits=[ecs.Ulimit(Name="nofile", SoftLimit=_FILES, HardLimit=_FILES)],
         MountPoints=[
             ecs.MountPoint(SourceVolume=_VOLUME, ContainerPath=contract.PACKAGES_DIRECTORY.default, ReadOnly=False)
         ],
@@ -123,6 +127,7 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
             conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")
         ),
         contract.IMMUTABLE_PACKAGES.name: stack.take(settings.IMMUTABLE_PACKAGES),
+        contract.RELEASE_OPEN_DAYS.name: stack.take(settings.RELEASE_OPEN_DAYS),
         contract.PACKAGES_DIRECTORY.name: contract.PACKAGES_DIRECTORY.default,
         contract.PORT.name: str(contract.PORT.default),
         contract.UPSTREAM_URL.name: stack.take(settings.UPSTREAM_URL),

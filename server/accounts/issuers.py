@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from server.accounts.identity import Key, keys_of
-from server.wire.calls import Calls
+from server.wire.calls import Calls, TakesLong
 from server.wire.outbound import Outbound, Unreachable
 
 # What an issuer took back is forgotten after this ...
 CURRENT_SECONDS = 3600.0
 # ... and a key that nobody has heard of is asked for so often at the most, whatever strangers send.
 UNKNOWN_SECONDS = 60.0
+FAILED_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 # A client is asked to come again.
 PATIENCE_SECONDS = 8.0
@@ -33,7 +34,7 @@ class _Known(NamedTuple):
 
 class Issuers:
     def __init__(self) -> None:
-        self._calls = Calls(THREADS)
+        self._calls = Calls(THREADS, FAILED_SECONDS)
         self._known: dict[str, _Known] = {}
         # Of those who wait for an issuer: strangers can make any number wait.
         self._places = threading.BoundedSemaphore(64)
@@ -44,14 +45,14 @@ class Issuers:
         return known.keys.get(key_id) if known and time.monotonic() < known.at + CURRENT_SECONDS else None
 
     def asked(self, issuer: str, key_id: str) -> Future[None] | None:
-        """None if there is nothing to wait for; else it fails with Unreachable or TimeoutError."""
+        """None if there is nothing to wait for; else it fails with Unreachable or TakesLong."""
         known = self._known.get(issuer)
         age = time.monotonic() - known.at if known else CURRENT_SECONDS
         if self.key(issuer, key_id) or age < UNKNOWN_SECONDS:
             return None
         if not self._places.acquire(blocking=False):
             refused: Future[None] = Future()
-            refused.set_exception(TimeoutError("too many wait for it"))
+            refused.set_exception(TakesLong("too many wait for it"))
             return refused
         asked = self._calls.wait(issuer, partial(self._ask, issuer), PATIENCE_SECONDS)
         asked.add_done_callback(lambda _: self._places.release())

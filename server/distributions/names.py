@@ -28,8 +28,23 @@ class Patterns:
         for pattern in patterns:
             if not _PATTERN.fullmatch(pattern):
                 raise ValueError(f"{pattern!r} is no name of a project; * stands for any characters")
-        self._found = re.compile("|".join(pattern.replace("*", ".*") for pattern in patterns) if patterns else r"(?!)")
+        self._names = frozenset(pattern for pattern in patterns if "*" not in pattern)
+        self._pieces = [pattern.split("*") for pattern in patterns if "*" in pattern]
 
     def __contains__(self, name: str) -> bool:
         """`name` is normalised."""
-        return self._found.fullmatch(name) is not None
+        return name in self._names or any(_has_pieces(name, *pieces) for pieces in self._pieces)
+
+
+def _has_pieces(name: str, first: str, *others: str) -> bool:
+    """Each piece is looked for once, behind the one before: an expression with many `.*` would try every combination."""
+    *middle, last = others
+    at, end = len(first), len(name) - len(last)
+    if at > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for piece in middle:
+        found = name.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True

@@ -26,6 +26,7 @@ from server.store.staging import Staged
 from server.views.listings import Listed, Listing, rendered
 
 PAGE_BYTES = 16 << 20
+VALUES_LIMIT = 1_000_000
 # An object of S3 could not be larger, nor does PyPI take files as large.
 FILE_BYTES = 5 << 30
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,250}")
@@ -61,6 +62,9 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], o
 
     `url` is the page's. Raises BadPage.
     """
+    # Each of them begins a value, which takes a hundred bytes and more once it is parsed.
+    if sum(map(content.count, (b"[", b"{", b",", b":"))) > VALUES_LIMIT:
+        raise BadPage(f"it has more than {VALUES_LIMIT:,} values")
     try:
         document = json.loads(content)
         if not str(document["meta"]["api-version"]).startswith("1.") or normalized(document["name"]) != project:
@@ -122,7 +126,7 @@ def listing_of(name: str, files: list[RemoteFile]) -> Listing:
         )
         for file in files
     ]
-    return Listing(0, 0.0, [], [], *rendered(name, listed))
+    return Listing(0, 0.0, 0.0, [], [], *rendered(name, listed))
 
 
 class Answered(NamedTuple):

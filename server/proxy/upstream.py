@@ -35,6 +35,8 @@ STALE_SECONDS = 7 * 86400.0
 PAGE_SECONDS = 30.0
 # A client is asked to come again before it, or a load balancer, loses patience.
 PATIENCE_SECONDS = 10.0
+# What upstream did not give is not asked for again for so long.
+FAILED_SECONDS = 10.0
 PAGE_THREADS = 8
 FILE_THREADS = 8
 METADATA_BYTES = 4 << 20
@@ -84,8 +86,8 @@ class Upstream:
         self._bytes = 0
         self._lock = threading.Lock()
         self._parsing = threading.Lock()
-        self._page_calls = Calls(PAGE_THREADS)
-        self._file_calls = Calls(FILE_THREADS)
+        self._page_calls = Calls(PAGE_THREADS, FAILED_SECONDS)
+        self._file_calls = Calls(FILE_THREADS, FAILED_SECONDS)
         threading.Thread(target=self._keep_up, daemon=True).start()
 
     def project(self, name: str, environ: Environ) -> Response | Later:
@@ -145,9 +147,11 @@ class Upstream:
             if file.metadata_sha256 is None:
                 raise _absent(name)
             sha256, url, size, limit = file.metadata_sha256, f"{file.url}.metadata", None, METADATA_BYTES
+        # Not the file's: it is touched when it is used, and may be fetched again.
+        etag = f'"{sha256}"'
         opened = self._files.open(sha256)
         if opened is not None:
-            return send(opened, name, environ)
+            return send(opened, name, environ, etag)
         check = partial(self._require_outside, project)
         fetch = partial(self._files.fetch, sha256, url, size, limit, check)
         ready = self._file_calls.wait(sha256, fetch, PATIENCE_SECONDS)
@@ -157,7 +161,7 @@ class Upstream:
             fetched = self._files.open(sha256)
             if fetched is None:
                 raise _unavailable(name, ready)
-            return send(fetched, name, environ)
+            return send(fetched, name, environ, etag)
 
         return Later(ready, finish)
 

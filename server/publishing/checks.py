@@ -13,6 +13,7 @@ from server.distributions.metadata import parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
 from server.distributions.times import EARLIEST, read_time
+from server.distributions.wheels import check_requirements, check_wheel
 from server.store.staging import Staged
 from server.wire.messages import Refusal
 
@@ -21,8 +22,8 @@ NAME_LIMIT_BYTES = 255
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
 
 
-def check_name(name: str) -> None:
-    """Raises Refusal for a name that could not be stored, listed or installed."""
+def check_name(name: str) -> str:
+    """The project of the file, or the signature, of this name. Raises Refusal if it could not be stored, listed or installed."""
     try:
         if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
             raise BadName(f"it is longer than {NAME_LIMIT_BYTES} bytes")
@@ -37,6 +38,7 @@ def check_name(name: str) -> None:
             )
     except BadName as error:
         raise Refusal(400, f"Bad filename: {name[:NAME_LIMIT_BYTES]!r}: {error}.") from error
+    return file.project
 
 
 def check_digests(fields: Mapping[str, str], content: Staged) -> None:
@@ -63,7 +65,7 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
 
 
 def check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit if the core metadata in `content` lacks or contradicts what its file name says; OSError."""
+    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
     content.metadata = read_metadata(content.name, content.file)
     metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
@@ -77,6 +79,8 @@ def check_content(content: Staged, file: Released) -> None:
             raise Unfit("its core metadata is not UTF-8") from error
         if begins_empty:
             raise Unfit("its core metadata begins with an empty line")
+        check_requirements(metadata.requires_python, metadata.requires_dist)
+        check_wheel(content.file)
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:

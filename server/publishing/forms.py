@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from server.accounts.grants import Grant
 from server.publishing.checks import check_name
 from server.publishing.publication import storage_refusal
 from server.store.staging import Staged
@@ -40,15 +41,15 @@ class Form(ExitStack):
         """Name, SHA-256 and size in bytes of `content`, for the log."""
         return (self.content.name, self.content.sha256, self.content.size) if self.content else (None, None, None)
 
-    def receive(self, environ: Environ) -> None:
-        """Raises Refusal."""
+    def receive(self, environ: Environ, account: Grant) -> None:
+        """Raises Refusal, for a file that the account may not upload before any of it is stored."""
         read, content_type = environ["wsgi.input"].read, environ.get("CONTENT_TYPE", "")
         try:
             if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
                 self._decode(read)
             else:
                 for part in parts(read, boundary_of(content_type)):
-                    self._take(part)
+                    self._take(part, account)
         except Malformed as error:
             raise Refusal(400, f"Nothing was stored: the form is malformed: {error}.") from error
         except OSError as error:
@@ -66,13 +67,13 @@ class Form(ExitStack):
         for name, value in fields:
             self._add(name, value)
 
-    def _take(self, part: Part) -> None:
+    def _take(self, part: Part, account: Grant) -> None:
         if part.name in _FILES:
             if part.filename is None:
                 raise Malformed(f"{part.name} has no file name")
             if part.name in self.files:
                 raise Malformed(f"it has two parts {part.name}")
-            check_name(part.filename)
+            account.require({check_name(part.filename)})
             staged = self.files[part.name] = Staged(self._root, part.filename)
             self.callback(staged.discard)
             for chunk in part.chunks:

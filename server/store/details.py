@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,10 @@ FILES_REMEMBERED = 200_000
 # Asking for a file's attributes takes a network's time: more files than these are asked for at once.
 FEW_FILES = 3
 ASKING_THREADS = 16
+
+
+class Unread(Exception):
+    """More would have to be read of a project's files than is wanted now."""
 
 
 class DetailsCache:
@@ -59,17 +64,23 @@ class DetailsCache:
         return self._asking.submit(self._kept.load, project)
 
     def of_project(
-        self, project: str, paths: Sequence[str], loading: Future[dict[str, Details]] | None = None
+        self,
+        project: str,
+        paths: Sequence[str],
+        loading: Future[dict[str, Details]] | None = None,
+        *,
+        most_bytes: float = inf,
     ) -> list[tuple[str, Details]]:
         """
         Those of all `paths` that are files, in their order; `loading` is what `load` gave, if that was called before.
 
-        A file that may not be read is passed over, unless there is no other. Raises OSError.
+        A file that may not be read is passed over, unless there is no other. Raises OSError; Unread if more than
+        `most_bytes` would have to be.
         """
         # What is kept is read while the files are asked for: each takes a network's time.
         if loading is None and not self._known.keys() >= set(paths):
             loading = self.load(project)
-        statuses = self._statuses(paths)
+        statuses = self.statuses(paths)
         kept: Mapping[str, Details] | None = None
         changed = False
         denied: PermissionError | None = None
@@ -82,6 +93,9 @@ class DetailsCache:
                 details = self._believed(path, status, kept)
             if details is None:
                 assert kept is not None
+                most_bytes -= status.st_size if status else 0
+                if most_bytes < 0:
+                    raise Unread(project)
                 try:
                     details = self.get(path, kept)
                 except FileNotFoundError:
@@ -107,6 +121,10 @@ class DetailsCache:
         details = self._describe(path, file, sha256, metadata)
         if project := project_of(path):
             self._keep(project, {path: details})
+
+    def forget_others(self, project: str, paths: Sequence[str]) -> None:
+        """Keep nothing of other files of the project than `paths`."""
+        self._keep(project, {}, paths)
 
     def sweep(self, projects: Iterable[str]) -> None:
         """Remove what is kept of other projects. Raises OSError."""
@@ -139,7 +157,8 @@ class DetailsCache:
         self._known[path] = details
         return details
 
-    def _statuses(self, paths: Sequence[str]) -> list[os.stat_result | None]:
+    def statuses(self, paths: Sequence[str]) -> list[os.stat_result | None]:
+        """Of each path; None if there is no file. Raises OSError."""
         if len(paths) <= FEW_FILES:
             return [self._status(path) for path in paths]
         size = -(-len(paths) // ASKING_THREADS)

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from html import escape
 
 from server.distributions.listed import order_of, package_at
 from server.store.packages import Packages
-from server.views.listings import page, url_of
-from server.wire.messages import Response, whole
+from server.views.listings import PATIENCE_SECONDS, page, url_of
+from server.wire.calls import Calls
+from server.wire.messages import REVALIDATED, Awaited, Environ, Response, whole
 
 
-def all_files(packages: Packages) -> Response:
-    """Raises OSError."""
-    packages.index.refresh()
-    found = sorted(
-        map(package_at, packages.index.all_paths()),
-        key=lambda it: (it.path.rpartition("/")[0], it.name, order_of(it.version), it.path),
-    )
-    links = (f'        <a href="{escape(_url(packages, it.path))}">{escape(it.path)}</a><br>\n' for it in found)
-    html = page("Index of packages", links).encode()
-    return whole(200, "text/html; charset=UTF-8", html, ("Content-Security-Policy", "default-src 'none'"))
+class AllFiles:
+    def __init__(self, packages: Packages) -> None:
+        self._packages = packages
+        self._calls = Calls(1)
+        # When it was begun, by the monotonic clock.
+        self._rendered: tuple[float, bytes] = (float("-inf"), b"")
 
+    def respond(self, environ: Environ) -> Response:
+        """One page for all who asked before it was begun. Raises OSError and Awaited."""
+        began, html = self._rendered
+        if began < environ["server.arrived"]:
+            raise Awaited(self._calls.wait("", self._render, PATIENCE_SECONDS))
+        return whole(
+            200, "text/html; charset=UTF-8", html, REVALIDATED, ("Content-Security-Policy", "default-src 'none'")
+        )
 
-def _url(packages: Packages, path: str) -> str:
-    # Gone, or passed over where it is listed.
-    with suppress(FileNotFoundError, PermissionError):
-        return f"{url_of(path)}#sha256={packages.details.get(path).sha256}"
-    return url_of(path)
+    def _render(self) -> None:
+        began = time.monotonic()
+        self._packages.index.refresh()
+        found = sorted(
+            map(package_at, self._packages.index.all_paths()),
+            key=lambda it: (it.path.rpartition("/")[0], it.name, order_of(it.version), it.path),
+        )
+        links = (f'        <a href="{escape(self._url(it.path))}">{escape(it.path)}</a><br>\n' for it in found)
+        self._rendered = began, page("Index of packages", links).encode()
+
+    def _url(self, path: str) -> str:
+        # Gone, or passed over where it is listed.
+        with suppress(FileNotFoundError, PermissionError):
+            return f"{url_of(path)}#sha256={self._packages.details.get(path).sha256}"
+        return url_of(path)

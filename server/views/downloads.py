@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import time
 from email.utils import format_datetime, mktime_tz, parsedate_tz
 from functools import lru_cache
 from typing import IO
@@ -13,34 +14,39 @@ from server.distributions.listed import project_of
 from server.distributions.times import moment
 from server.store.entries import open_file
 from server.store.index import Index
-from server.wire.messages import Environ, Response, has_etag, plain, whole
+from server.wire.messages import REVALIDATED, Environ, Response, has_etag, plain, whole
 
 # No file system has longer names.
 NAME_LIMIT_BYTES = 255
 BLOCK_BYTES = 1 << 18
+# PyPI says this of its files, with `public`: the answer of this server is for who gave a password.
+KEPT = ("Cache-Control", "private, max-age=31536000, immutable")
+# What another program copies into the directory is there before it is whole, and written to until then.
+SETTLED_SECONDS = 60.0
 
 for _suffix in (".whl", ".egg"):
     mimetypes.add_type("application/octet-stream", _suffix)
 mimetypes.add_type("text/plain", ".asc")
 
 
-def download(index: Index, path: str, environ: Environ) -> Response | None:
+def download(index: Index, path: str, environ: Environ, *, immutable: bool) -> Response | None:
     """
     The file at `path`, relative to the index's root; None if no such package is listed.
 
     Raises OSError if the file cannot be read.
     """
     file = _open(index, path)
-    return None if file is None else send(file, path, environ)
+    if file is None:
+        return None
+    status = os.fstat(file.fileno())
+    return send(file, path, environ, _etag_of(status), _caching(path, status, immutable=immutable))
 
 
-def send(file: IO[bytes], path: str, environ: Environ) -> Response:
+def send(file: IO[bytes], path: str, environ: Environ, etag: str, caching: tuple[str, str] = REVALIDATED) -> Response:
     """The open file, called as `path` says. Raises OSError."""
     status = os.fstat(file.fileno())
-    # The inode as well: with upload_time, two files can have one mtime.
-    etag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
     modified = _http_date(status.st_mtime_ns)
-    headers = [("ETag", etag), ("Last-Modified", modified)]
+    headers = [("ETag", etag), ("Last-Modified", modified), caching]
     if _not_modified(environ, etag, status.st_mtime_ns):
         file.close()
         return Response(304, headers, [])
@@ -62,16 +68,37 @@ def send(file: IO[bytes], path: str, environ: Environ) -> Response:
     return Response(answer, headers, environ["wsgi.file_wrapper"](file, BLOCK_BYTES))
 
 
-def metadata(index: Index, path: str) -> Response | None:
+def metadata(index: Index, path: str, environ: Environ, *, immutable: bool) -> Response | None:
     """The METADATA of the wheel at `path` (PEP 658); None if there is none. Raises OSError."""
     file = _open(index, path)
     if file is None:
         return None
     with file:
+        status = os.fstat(file.fileno())
+        etag = _etag_of(status, "-metadata")
+        headers = (("ETag", etag), _caching(path, status, immutable=immutable))
+        has_it = has_etag(environ, etag)
+        # `*` asks whether there is any.
+        if has_it and environ["HTTP_IF_NONE_MATCH"] != "*":
+            return Response(304, headers, [])
         content = core_metadata(path, file)
     if content is None:
         return None
-    return whole(200, "text/plain; charset=UTF-8", content)
+    if has_it:
+        return Response(304, headers, [])
+    return whole(200, "text/plain; charset=UTF-8", content, *headers)
+
+
+def _etag_of(status: os.stat_result, suffix: str = "") -> str:
+    # The inode as well: with upload_time, two files can have one mtime.
+    return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}{suffix}"'
+
+
+def _caching(path: str, status: os.stat_result, *, immutable: bool) -> tuple[str, str]:
+    # A signature may be replaced while its file is not stored.
+    if immutable and not path.endswith(".asc") and time.time() - status.st_mtime > SETTLED_SECONDS:
+        return KEPT
+    return REVALIDATED
 
 
 def _open(index: Index, path: str) -> IO[bytes] | None:

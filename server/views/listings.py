@@ -11,23 +11,34 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
+from math import inf
 from typing import NamedTuple
 from urllib.parse import quote
 
 from server.distributions.listed import order_of, package_at
 from server.distributions.times import moment
+from server.store.details import Unread
 from server.store.kept import Details
 from server.store.packages import Packages
-from server.store.yanks import reason_of
-from server.wire.messages import Environ, Response, has_etag
+from server.store.serials import serial_of
+from server.store.yanks import NONE, Withdrawn, reason_of
+from server.wire.calls import Calls
+from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
 
 # Bounds memory: the oldest listings are rendered anew when asked for again.
 LISTINGS_BYTES = 32 << 20
 # Larger ones are compressed.
 LARGE_BYTES = 16 << 10
 GZIP_LEVEL = 6
+# More files than these, or more bytes that nobody has read yet, take long.
+FEW_FILES = 200
+FEW_BYTES = 16 << 20
+RENDERING_THREADS = 2
+HASHING_THREADS = 2
+# Less than the load balancer waits (60 s).
+PATIENCE_SECONDS = 50.0
 # A file rewritten in place leaves its directory as it was: listings check their files this often.
 RECHECK_SECONDS = 1.0
 # Of the time, at most: thousands of files take seconds to ask for.
@@ -76,16 +87,23 @@ class Body:
 
 
 class Listing(NamedTuple):
-    """Of one generation of the index; the project's files are looked at again at `recheck_at` (monotonic)."""
+    """
+    Of one generation of the index; the project's files are looked at again at `recheck_at`.
+
+    It was begun at `began`, and is current to whoever asked before. Both times are the monotonic clock's.
+    """
 
     generation: object
+    began: float
     recheck_at: float
     details: list[tuple[str, Details]]
     # The same, in the order of versions.
     files: list[tuple[str, Details]]
     html: Body
     json: Body
-    yanks: dict[str, str] = {}
+    withdrawn: Withdrawn = NONE
+    # None if it is another index's.
+    serial: int | None = None
 
     @property
     def size(self) -> int:
@@ -93,7 +111,11 @@ class Listing(NamedTuple):
 
 
 class Listings:
-    """Every method raises OSError if a directory or file cannot be read."""
+    """
+    Every method raises OSError if a directory or file cannot be read, and Awaited.
+
+    What takes long is made once for all who wait for it, on few threads: nobody's crowd makes others wait.
+    """
 
     def __init__(self, packages: Packages) -> None:
         self._packages = packages
@@ -101,62 +123,81 @@ class Listings:
         self._listings: dict[str, Listing] = {}
         self._bytes = 0
         self._lock = threading.Lock()
-        self._root_lock = threading.Lock()
+        self._rendering = Calls(RENDERING_THREADS)
+        self._hashing = Calls(HASHING_THREADS)
+        # Projects with files that nobody has read yet.
+        self._unread: set[str] = set()
 
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""
-        listing = self.current(name)
+        listing = self.current(name, environ)
         return listing and send_listing(listing, environ)
 
-    def current(self, name: str) -> Listing | None:
+    def current(self, name: str, environ: Environ) -> Listing | None:
         """As `project`, for who answers with another form of it."""
-        is_first = name not in self._listings and self._index.paths(name)
-        # Read while the directory is looked at: each takes a network's time.
-        loading = self._packages.details.load(name) if is_first else None
-        self._index.refresh()
-        generation = self._index.generation(name)
         listing = self._listings.get(name)
-        if listing is None or listing.generation != generation or time.monotonic() > listing.recheck_at:
-            listing = self._check(name, generation, listing, loading)
-        if listing is None:
+        if listing is None or listing.began < environ["server.arrived"]:
+            listing = self._refreshed(name, listing)
+        if listing is None or not listing.details:
             self._index.require_complete()
+            return None
         return listing
 
-    def root(self, environ: Environ) -> Response:
+    def _refreshed(self, name: str, listing: Listing | None) -> Listing | None:
+        """What is asked for of the storage now, unless that takes long."""
+        is_first = listing is None and self._index.paths(name)
+        # Read while the directory is looked at: each takes a network's time.
+        loading = self._packages.details.load(name) if is_first else None
+        began = time.monotonic()
         self._index.refresh()
-        # One renders, of all that ask meanwhile: it takes long and much memory.
-        with self._root_lock:
-            generation = self._index.projects_generation
-            listing = self._listings.get("")
-            if listing is None or listing.generation != generation:
-                names = sorted(self._index.projects())
-                links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
-                listing = Listing(
-                    generation,
-                    float("inf"),
-                    [],
-                    [],
-                    Body(page("Simple Index", links)),
-                    _json({"projects": [{"name": name} for name in names]}),
-                )
-                self._keep("", listing)
-        return send_listing(listing, environ)
+        generation = self._index.generation(name)
+        if listing is not None and listing.generation == generation and began <= listing.recheck_at:
+            return listing
+        if name not in self._unread and len(self._index.paths(name)) > FEW_FILES:
+            raise Awaited(self._rendering.wait(name, partial(self._renew, name, FEW_BYTES), PATIENCE_SECONDS))
+        if name not in self._unread:
+            try:
+                return self._check(name, generation, listing, loading, began, FEW_BYTES)
+            except Unread:
+                self._unread.add(name)
+        raise Awaited(self._hashing.wait(name, partial(self._renew, name, inf), PATIENCE_SECONDS))
+
+    def _renew(self, name: str, most_bytes: float) -> None:
+        loading = self._packages.details.load(name)
+        began = time.monotonic()
+        self._index.refresh()
+        try:
+            self._check(name, self._index.generation(name), self._listings.get(name), loading, began, most_bytes)
+            self._unread.discard(name)
+        except Unread:
+            self._unread.add(name)
 
     def _check(
-        self, name: str, generation: object, listing: Listing | None, loading: Future[dict[str, Details]] | None
+        self,
+        name: str,
+        generation: object,
+        listing: Listing | None,
+        loading: Future[dict[str, Details]] | None,
+        began: float,
+        most_bytes: float,
     ) -> Listing | None:
-        began = time.monotonic()
+        """Raises Unread."""
         # Asked for while the files are: each takes a network's time.
         asked = self._packages.asking.submit(self._packages.yanks.of, name)
-        details = self._packages.details.of_project(name, sorted(self._index.paths(name)), loading)
-        if not details:
+        paths = sorted(self._index.paths(name))
+        if not paths:
             return None
-        yanks = asked.result()
-        if listing is None or listing.details != details or listing.yanks != yanks:
-            listing = _render(name, details, yanks)
+        details = self._packages.details.of_project(name, paths, loading, most_bytes=most_bytes)
+        withdrawn = asked.result()
+        before = [path for path, _ in listing.details] if listing else loading.result() if loading else ()
+        if not set(paths).issuperset(before):
+            self._packages.lost(name, paths)
+            withdrawn = self._packages.yanks.of(name)
+        if listing is None or listing.details != details or listing.withdrawn != withdrawn:
+            listing = _render(name, details, withdrawn)
         now = time.monotonic()
         recheck_at = now + max(RECHECK_SECONDS, (now - began) / RECHECK_SHARE)
-        listing = listing._replace(generation=generation, recheck_at=recheck_at)
+        listing = listing._replace(generation=generation, began=began, recheck_at=recheck_at)
         self._keep(name, listing)
         return listing
 
@@ -180,16 +221,17 @@ class Listed(NamedTuple):
     dated: bool = True
 
 
-def _render(name: str, details: list[tuple[str, Details]], yanks: dict[str, str]) -> Listing:
+def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn) -> Listing:
     files = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
     listed = []
     for path, known in files:
         version = package_at(path).version
-        listed.append(Listed(path, version, known, reason_of(yanks, version)))
-    return Listing(0, 0.0, details, files, *rendered(name, listed), yanks)
+        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version)))
+    serial = serial_of([known.identity.ctime_ns for _, known in details], withdrawn.changed_ns)
+    return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed, serial), withdrawn, serial)
 
 
-def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
+def rendered(name: str, files: list[Listed], serial: int | None = None) -> tuple[Body, Body]:
     """A project's page in HTML and in JSON. `files` are in the order of versions."""
     # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
     distributions = [file for file in files if not file.path.endswith(".asc")]
@@ -198,12 +240,18 @@ def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
         "versions": list(dict.fromkeys(file.version for file in distributions)),
         "files": list(map(_file, distributions)),
     }
-    return Body(page(f"Links for {name}", map(_link, files))), _json(document)
+    return Body(page(f"Links for {name}", map(_link, files))), document_of(document, serial)
 
 
 def send_listing(listing: Listing, environ: Environ) -> Response:
-    content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
-    return respond(listing.json if content_type == JSON_TYPE else listing.html, content_type, environ)
+    content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
+    body = listing.json if content_type == JSON_TYPE else listing.html
+    return respond(body, content_type, environ, *serial_header(listing.serial))
+
+
+def serial_header(serial: int | None) -> tuple[tuple[str, str], ...]:
+    """By which mirrors know how current an answer is: https://docs.pypi.org/api/index-api/."""
+    return () if serial is None else (("X-PyPI-Last-Serial", str(serial)),)
 
 
 def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
@@ -230,7 +278,7 @@ def _headers(content_type: str, size: int, compressed: bool, etag: str, is_large
 
 def _validators(etag: str, is_large: bool) -> list[tuple[str, str]]:
     vary = "Accept, Accept-Encoding" if is_large else "Accept"
-    return [("ETag", etag), ("Vary", vary), ("Cache-Control", "no-cache")]
+    return [("ETag", etag), ("Vary", vary), REVALIDATED]
 
 
 @lru_cache(maxsize=256)
@@ -245,7 +293,7 @@ def _accepts_gzip(accept_encoding: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _negotiate(accept: str) -> str:
+def negotiate(accept: str) -> str:
     """The type of highest quality, the first of equals; HTML if none is acceptable, for clients older than PEP 691."""
     best, best_quality = LEGACY_TYPE, 0.0
     for media_range in accept.split(","):
@@ -310,5 +358,7 @@ def page(title: str, links: Iterable[str]) -> str:
     )
 
 
-def _json(document: dict[str, object]) -> Body:
-    return Body(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))
+def document_of(document: dict[str, object], serial: int | None) -> Body:
+    """Keys that begin with an underscore are an index's own (PEP 691)."""
+    meta = {"api-version": "1.1"} if serial is None else {"_last-serial": serial, "api-version": "1.1"}
+    return Body(json.dumps({"meta": meta, **document}, separators=(",", ":")))

@@ -9,15 +9,19 @@ from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 
 TICK_SECONDS = 0.5
-# What failed is not tried again for so long.
-FAILED_SECONDS = 10.0
 FAILURES_REMEMBERED = 1000
 # Of different calls, those under way and those that wait for a thread: a client can ask for any number of names.
 CALLS_LIMIT = 1000
 
 
+class TakesLong(Exception):
+    """A call is not done yet, or there are too many."""
+
+
 class Calls:
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, failed_seconds: float = 0.0) -> None:
+        """What failed is not tried again for `failed_seconds`."""
+        self._failed_seconds = failed_seconds
         self._pool = ThreadPoolExecutor(threads)
         self._lock = threading.Lock()
         self._under_way: dict[Hashable, Future[None]] = {}
@@ -26,7 +30,7 @@ class Calls:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def wait(self, key: Hashable, call: Callable[[], None], seconds: float) -> Future[None]:
-        """Done when `call`, or one of the same key, is, and as it is. After `seconds`, or at once with too many calls, it fails with TimeoutError."""
+        """Done when `call`, or one of the same key, is, and as it is. After `seconds`, or at once with too many calls, it fails with TakesLong."""
         waiter: Future[None] = Future()
         with self._lock:
             until, error = self._failed.get(key, (0.0, None))
@@ -35,7 +39,7 @@ class Calls:
                 return waiter
             call_under_way = self._under_way.get(key)
             if call_under_way is None and len(self._under_way) >= CALLS_LIMIT:
-                waiter.set_exception(TimeoutError("too much else is asked for"))
+                waiter.set_exception(TakesLong("too much else is asked for"))
                 return waiter
             if begins := call_under_way is None:
                 call_under_way = self._under_way[key] = self._pool.submit(call)
@@ -53,7 +57,7 @@ class Calls:
             if error is not None:
                 if len(self._failed) >= FAILURES_REMEMBERED:
                     self._failed.clear()
-                self._failed[key] = time.monotonic() + FAILED_SECONDS, error
+                self._failed[key] = time.monotonic() + self._failed_seconds, error
 
     def _tick(self) -> None:
         while True:
@@ -63,7 +67,7 @@ class Calls:
                 overdue = [waiter for deadline, waiter in self._waiting if deadline <= now]
                 self._waiting = [it for it in self._waiting if it[0] > now and not it[1].done()]
             for waiter in overdue:
-                _settle(waiter, TimeoutError("it takes long"))
+                _settle(waiter, TakesLong("it takes long"))
 
 
 def _settle(waiter: Future[None], error: BaseException | None) -> None:

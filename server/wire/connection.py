@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import math
 import os
 import socket
+import termios
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -17,6 +20,8 @@ from server.wire.messages import PHRASES, Environ, Response
 TURN_BYTES = 1 << 21
 # A refused client is heard on, so that it reads the answer before it learns that nobody listens.
 LINGER_SECONDS = 10.0
+# Of an answer, however slowly the rest of it is taken.
+LEAST_BYTES_PER_SECOND = 1 << 10
 # A body as short as this is sent together with the head.
 SHORT_BYTES = 1 << 14
 
@@ -59,7 +64,7 @@ class Answer:
         self.keeps_alive = keeps_alive
         first = head + _head_end(int(time.time()), keeps_alive)
         self.head_bytes = len(first)
-        block = next(self._blocks, b"")
+        block = self._held = next(self._blocks, b"")
         self._pending: list[bytes | memoryview] = [first + block] if len(block) <= SHORT_BYTES else [first, block]
 
     def send(self, to: socket.socket) -> bool:
@@ -87,12 +92,18 @@ class Answer:
                     self._offset += count
                     self._left -= count
                 elif block := next(self._blocks, b""):
+                    self._held = block
                     self._pending.append(block)
                 else:
                     return True
         except BlockingIOError:
             pass
         return False
+
+    @property
+    def held(self) -> bytes:
+        """What of it is in memory: none of a file."""
+        return self._held
 
     def close(self) -> None:
         if hasattr(self._body, "close"):
@@ -108,14 +119,42 @@ class Connection:
         self.peer = peer
         self.received = bytearray()
         self.answer: Answer | None = None
-        # What is to be done once there is a place for it.
+        # What is to be done once there is a place for it, and who shares the places.
         self.step: Step = Connection.close
+        self.account = ""
+        # The event that it is registered for.
+        self.awaited = 0
         # After the answer, so many bytes are thrown away, for so many seconds, before the connection is closed.
         self.discards = 0
         self.lingers = LINGER_SECONDS
         # By the monotonic clock; `deadline` is infinite while a thread has the connection.
         self.deadline = self.head_deadline = math.inf
         self.overdue = False
+        self._untaken = 0
+        self._drains_until = -math.inf
+
+    def watch_draining(self) -> None:
+        """From now on, `drains` tells whether the client takes what was sent."""
+        self._untaken, self._drains_until = self._sent_untaken(), -math.inf
+
+    def drains(self, now: float, seconds: float) -> bool:
+        """Whether the client has taken enough in the last `seconds`: a full buffer takes no more until much of it is gone."""
+        if now > self._drains_until:
+            untaken = self._sent_untaken()
+            if self._untaken - untaken < LEAST_BYTES_PER_SECOND * seconds:
+                return False
+            self._untaken, self._drains_until = untaken, now + seconds
+        return True
+
+    def _sent_untaken(self) -> int:
+        """Bytes that were sent and the client has not acknowledged: https://man7.org/linux/man-pages/man7/tcp.7.html, SIOCOUTQ."""
+        count = array.array("i", [0])
+        try:
+            fcntl.ioctl(self.socket, termios.TIOCOUTQ, count)
+        except (OSError, ValueError):
+            # It is closed.
+            return 0
+        return count[0]
 
     def close(self) -> None:
         if self.answer is not None:

@@ -28,9 +28,14 @@ from server.wire.gate import Gate
 from server.wire.messages import Handler, Later, Refusal, Response, Work
 from server.wire.request import HEAD_LIMIT_BYTES, Request, read_request
 from server.wire.turn import Turn
+from server.wire.unsent import Unsent
 
 log = logging.getLogger("gunicorn.error")
 
+# Of answers that clients have not taken; each is counted once, whoever waits for it.
+UNSENT_BYTES = 64 << 20
+# Once the process is to stop, who takes nothing is waited for no longer than this.
+STOPPING_SECONDS = 20.0
 # Longer than the load balancer keeps an idle connection (60 s), so that it never meets a closed one.
 IDLE_SECONDS = 75.0
 # From a head's first byte to its last.
@@ -76,6 +81,7 @@ class Engine:
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {}
         self._connections: dict[int, Connection] = {}
+        self._unsent = Unsent(UNSENT_BYTES)
         self._stopping = False
         _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -91,11 +97,20 @@ class Engine:
             threading.Thread(target=run, daemon=True).start()
 
     def sweep(self) -> None:
-        """Cut off whoever is overdue. To be called every second or so."""
+        """Cut off whoever is overdue, or holds too much. To be called every second or so."""
         now = time.monotonic()
+        hurry = max(0.0, self._stall_seconds - STOPPING_SECONDS) if self._stopping else 0.0
         for connection in list(self._connections.values()):
-            if connection.deadline < now:
+            if connection.awaited != WRITABLE:
+                is_overdue = connection.deadline < now
+            else:
+                is_overdue = connection.deadline < now + hurry and not connection.drains(
+                    now, self._stall_seconds - hurry
+                )
+            if is_overdue:
                 self._cut_off(connection)
+        for connection in self._unsent.excess():
+            self._cut_off(connection)
 
     def stop(self) -> None:
         """Take no more connections, and close each after the answer that it waits for."""
@@ -105,7 +120,9 @@ class Engine:
             listener.close()
         self._listeners.clear()
         for connection in list(self._connections.values()):
-            if connection.deadline < math.inf and connection.answer is None and not connection.received:
+            # Who sent another request and takes no answer is told nothing more.
+            is_idle = not connection.received or connection.awaited == WRITABLE
+            if connection.deadline < math.inf and connection.answer is None and is_idle:
                 self._cut_off(connection)
 
     @property
@@ -113,11 +130,14 @@ class Engine:
         return not self._connections
 
     def _cut_off(self, connection: Connection) -> None:
-        """What the shutdown makes of the connection is an event; only the thread that takes it may close."""
+        """What the shutdown makes of the connection is the event that it waits for; only the thread that takes it may close.
+
+        Who is still to send the head of a request can be told so. An end of reading alone is no event for who is to write.
+        """
         connection.overdue = True
-        answered = connection.answer is not None or connection.discards
+        is_asked = connection.awaited == READABLE and connection.answer is None and not connection.discards
         with contextlib.suppress(OSError):
-            connection.socket.shutdown(socket.SHUT_RDWR if answered else socket.SHUT_RD)
+            connection.socket.shutdown(socket.SHUT_RD if is_asked else socket.SHUT_RDWR)
 
     def _run(self) -> None:
         while True:
@@ -131,7 +151,7 @@ class Engine:
                     self._guard(connection, self._go_on)
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        try:
             for _ in range(ACCEPTS_AT_ONCE):
                 if len(self._connections) >= self._limit:
                     self._make_room()
@@ -140,14 +160,22 @@ class Engine:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection = Connection(client, str(address[0]))
                 connection.deadline = time.monotonic() + IDLE_SECONDS
+                connection.awaited = READABLE
                 self._connections[connection.fd] = connection
                 self._epoll.register(client, READABLE)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                log.error("No more files can be opened: the longest-waiting connections are closed")
+                self._make_room(least=1)
         with contextlib.suppress(OSError, ValueError):
             self._epoll.modify(listener, READABLE)
 
-    def _make_room(self) -> None:
-        waiting = (c for c in list(self._connections.values()) if c.deadline < math.inf and not c.overdue)
-        for connection in heapq.nsmallest(ACCEPTS_AT_ONCE, waiting, key=lambda connection: connection.deadline):
+    def _make_room(self, least: int = 0) -> None:
+        """Cut off as many as are too many, those that were waited for longest; who is cut off already makes room, too."""
+        staying = [connection for connection in list(self._connections.values()) if not connection.overdue]
+        count = max(least, len(staying) - self._limit + max(1, min(ACCEPTS_AT_ONCE, self._limit // 64)))
+        waiting = (connection for connection in staying if connection.deadline < math.inf)
+        for connection in heapq.nsmallest(count, waiting, key=lambda connection: connection.deadline):
             self._cut_off(connection)
 
     def _guard(self, connection: Connection, step: Step) -> None:
@@ -162,28 +190,30 @@ class Engine:
             log.exception("A connection failed")
             self._close(connection)
 
-    def _through(self, kind: str, connection: Connection, step: Step) -> None:
-        """Take the step when its kind of work has a place, in this thread or in another."""
+    def _through(self, kind: str, connection: Connection, step: Step, account: str = "") -> None:
+        """Take the step when its kind of work has a place for the account, in this thread or in another."""
         gate = self._gates[kind]
         if kind == "storage":
             self._turn.ask_storage()
         else:
             self._turn.pass_on()
-        connection.step = step
-        entered = gate.enter(connection)
+        connection.step, connection.account = step, account
+        entered = gate.enter(connection, account)
         current = connection if entered else None
         while current is not None:
             # What is done is forgotten first: from the step's end on, the connection is another thread's.
-            step, current.step = current.step, Connection.close
+            step, current.step, account = current.step, Connection.close, current.account
             self._guard(current, step)
-            current = gate.leave()
+            current = gate.leave(account)
 
     def _await(self, connection: Connection, events: int, deadline: float) -> None:
-        connection.deadline = deadline
+        connection.deadline, connection.awaited = deadline, events
         self._epoll.modify(connection.fd, events)
 
     def _go_on(self, connection: Connection) -> None:
-        if connection.answer is not None:
+        if connection.overdue and connection.awaited == WRITABLE:
+            self._close(connection)
+        elif connection.answer is not None:
             if connection.answer.file is None:
                 self._send(connection)
             else:
@@ -245,13 +275,14 @@ class Engine:
         body = Body(connection.socket, connection.received, request, self._stall_seconds)
         environ = request.environ
         environ["wsgi.input"] = body
+        environ["server.arrived"] = began
         environ["wsgi.file_wrapper"] = FileBody
         asked = self._handler.admit(environ)
         exchange = Exchange(request, body, began, isinstance(asked, Work))
         if isinstance(asked, Work):
             if asked.kind == "exchange":
                 body.hasten(EXCHANGE_SECONDS)
-            self._through(asked.kind, connection, partial(self._perform, exchange, asked.call))
+            self._through(asked.kind, connection, partial(self._perform, exchange, asked.call), asked.account)
         else:
             self._respond(exchange, asked, connection)
 
@@ -279,8 +310,11 @@ class Engine:
         answer = connection.answer
         assert answer is not None
         if not answer.send(connection.socket):
+            self._unsent.hold(connection, answer.held)
+            connection.watch_draining()
             return self._await(connection, WRITABLE, time.monotonic() + self._stall_seconds)
         answer.close()
+        self._unsent.forget(connection)
         connection.answer = None
         connection.head_deadline = math.inf
         self._write_log(answer)
@@ -312,5 +346,6 @@ class Engine:
     def _close(self, connection: Connection) -> None:
         if connection.answer is not None:
             self._write_log(connection.answer)
+        self._unsent.forget(connection)
         self._connections.pop(connection.fd, None)
         connection.close()

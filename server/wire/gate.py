@@ -1,9 +1,13 @@
-"""How many connections may do one kind of work at once; the others wait in turn, and no thread with them."""
+"""How many connections may do one kind of work at once; the others wait in turn, and no thread with them.
+
+Where accounts share the places, one takes another place only while more are free than it has: whatever it sends, the
+next account finds half of what it left.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 
 from server.wire.connection import Connection
 
@@ -11,22 +15,42 @@ from server.wire.connection import Connection
 class Gate:
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: deque[Connection] = deque()
+        self._taken: Counter[str] = Counter()
+        # In the order in which they came, by the account that asks; an account that waits for nothing is not there.
+        self._waiting: dict[str, deque[Connection]] = {}
         self._lock = threading.Lock()
 
-    def enter(self, connection: Connection) -> bool:
-        """Whether there is a place; if not, some `leave` returns the connection."""
+    def enter(self, connection: Connection, account: str = "") -> bool:
+        """Whether there is a place; if not, some `leave` returns the connection. Nobody shares with no account."""
         with self._lock:
-            if self._free:
-                self._free -= 1
+            if account not in self._waiting and self._admits(account):
+                self._take(account)
                 return True
-            self._waiting.append(connection)
+            self._waiting.setdefault(account, deque()).append(connection)
             return False
 
-    def leave(self) -> Connection | None:
-        """The connection that has the place from now on."""
+    def leave(self, account: str = "") -> Connection | None:
+        """The connection that has a place from now on, now that one of the account's is free."""
         with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
             self._free += 1
+            self._taken[account] -= 1
+            for waiting in self._waiting:
+                if self._admits(waiting):
+                    self._take(waiting)
+                    return self._next_of(waiting)
             return None
+
+    def _admits(self, account: str) -> bool:
+        return self._free > (self._taken[account] if account else 0)
+
+    def _take(self, account: str) -> None:
+        self._free -= 1
+        self._taken[account] += 1
+
+    def _next_of(self, account: str) -> Connection:
+        """Its other connections come after those of all accounts that wait."""
+        queue = self._waiting.pop(account)
+        connection = queue.popleft()
+        if queue:
+            self._waiting[account] = queue
+        return connection

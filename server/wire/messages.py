@@ -12,6 +12,8 @@ Environ = dict[str, Any]
 
 PHRASE_LIMIT = 240
 PHRASES = {int(status): status.phrase for status in HTTPStatus}
+# What depends on who asks, or may change: kept by its client alone, and not believed without asking (RFC 9111, section 5.2.2).
+REVALIDATED = ("Cache-Control", "private, no-cache")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -36,11 +38,23 @@ class Later(NamedTuple):
     finish: Callable[[], Response | Later]
 
 
+class Awaited(Exception):
+    """Raised by a handler whose answer somebody else's work makes: it is called again once `ready` is done."""
+
+    def __init__(self, ready: Future[None]) -> None:
+        super().__init__()
+        self.ready = ready
+
+
 class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's."""
+    """What answers a request once a thread may spend time on it; `kind` is one of the engine's.
+
+    Accounts share the places of a kind; with none, it is first come, first served.
+    """
 
     kind: str
     call: Callable[[], Response | Later]
+    account: str = ""
 
 
 class Handler(Protocol):
@@ -62,8 +76,12 @@ class Refusal(Exception):
 
 
 def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    response = whole(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"), *headers)
-    return response._replace(reason=text) if status >= 400 else response
+    content = text.encode("utf-8", "replace")
+    if status < 400:
+        return whole(status, "text/plain; charset=utf-8", content, *headers)
+    # A cache may keep some of these statuses unless it is told (RFC 9110, section 15.1).
+    refused = whole(status, "text/plain; charset=utf-8", content, ("Cache-Control", "no-store"), *headers)
+    return refused._replace(reason=text)
 
 
 def whole(status: int, content_type: str, body: bytes, *headers: tuple[str, str]) -> Response:

@@ -9,9 +9,7 @@ https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from importlib import resources
-from typing import Any
 
 import pytest
 from cfnlint.data.schemas.extensions import aws_ec2_instance
@@ -244,13 +242,10 @@ def test_a_new_stack_rings_nothing(alarms: dict[str, Data], minutes: int) -> Non
     assert not ringing(alarms, given)
 
 
-def _watched(node: Any) -> Iterator[str]:
-    """The resources that a dimension's value is taken from, whatever else it waits for."""
-    match node:
-        case {"Fn::Select": [0, [value, *_]]}:
-            yield from _watched(value)
-        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
-            yield name
+def _watched(value: Data) -> str:
+    """The resource that a dimension's value is of."""
+    ((_, named),) = value.items()
+    return named if isinstance(named, str) else str(named[0])
 
 
 def test_an_alarm_on_silence_comes_after_what_it_watches(editions: Editions) -> None:
@@ -264,7 +259,7 @@ def test_an_alarm_on_silence_comes_after_what_it_watches(editions: Editions) -> 
     assert silent, "nothing is tested"
     for title in silent:
         dimensions = [it for metric in metrics(alarms[title]).values() for it in metric["Dimensions"]]
-        watched = {name for it in dimensions for name in _watched(it["Value"])}
+        watched = {_watched(it["Value"]) for it in dimensions}
         assert watched
         assert watched | {"Service"} <= before[title], title
     # In the other edition the whole stack comes after them.

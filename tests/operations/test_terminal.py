@@ -6,13 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from calls import client
 from emulator import BUCKET, emulator, environment, network
 from pseudo_terminal import session
+
+from generator.operations.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 GENERATOR = [sys.executable, "-m", "generator"]
@@ -89,3 +93,13 @@ def test_in_ci_nobody_is_asked_though_it_looks_like_a_terminal(env: dict[str, st
         assert terminal.end() == 2
         assert "add --yes" in terminal.text
         assert b"\x1b" not in terminal.raw
+
+
+def test_steps_are_named_and_counted_where_somebody_looks() -> None:
+    shown, log = StringIO(), StringIO()
+    for name, number in Terminal(shown, live=True, width=80).steps("checking", {"first": 1, "second": 2}):
+        deadline = time.monotonic() + 20
+        while f"checking {name}, {number} of 2" not in shown.getvalue():
+            assert time.monotonic() < deadline, shown.getvalue()
+    assert [*Terminal(log, live=False).steps("checking", {"first": 1, "second": 2})] == [("first", 1), ("second", 2)]
+    assert log.getvalue() == ""

@@ -200,7 +200,7 @@ def listens(port: int) -> bool:
 
 def visible(directory: Path) -> list[str]:
     """The names in a package directory that every version of the server and pypiserver see."""
-    return sorted(name for name in os.listdir(directory) if name != ".index")
+    return sorted(name for name in os.listdir(directory) if name not in (".index", ".yanked"))
 
 
 STOCK = """
@@ -244,13 +244,20 @@ def wheel(project: str, version: str, extra: bytes = b"", metadata: str = "") ->
     """An installable wheel's filename and content."""
     info = f"{project}-{version}.dist-info"
     text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nRequires-Python: >=3.8\n{metadata}"
-    members = {
-        f"{project}.py": b"VERSION = %r\n" % version.encode() + b"#" + extra,
-        f"{info}/METADATA": text.encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": "".join(f"{project}.py,,\n{info}/{x},,\n" for x in ("METADATA", "WHEEL", "RECORD")).encode(),
-    }
-    return f"{project}-{version}-py3-none-any.whl", zipped(members.items())
+    members = [
+        (f"{project}.py", b"VERSION = %r\n" % version.encode() + b"#" + extra),
+        (f"{info}/METADATA", text.encode()),
+        *beside(info, f"{project}.py,,\n{info}/METADATA,,\n"),
+    ]
+    return f"{project}-{version}-py3-none-any.whl", zipped(members)
+
+
+def beside(info: str, record: str = "") -> list[tuple[str, bytes]]:
+    """What a wheel needs beside its METADATA, in the directory `info`."""
+    return [
+        (f"{info}/WHEEL", b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+        (f"{info}/RECORD", f"{record}{info}/WHEEL,,\n{info}/RECORD,,\n".encode()),
+    ]
 
 
 def sdist(project: str, version: str, extra: bytes = b"", metadata: str = "") -> tuple[str, bytes]:

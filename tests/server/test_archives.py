@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from .conftest import StartTask
-from .tasks import COMPRESSIONS, JSON_TYPE, PUBLISHER, Task, sdist, sha256, tarball, visible, wheel, zipped
+from .tasks import COMPRESSIONS, JSON_TYPE, PUBLISHER, Task, beside, sdist, sha256, tarball, visible, wheel, zipped
 
 MIB = 1 << 20
 GROWTH_BYTES = 150 * MIB
@@ -196,7 +196,7 @@ def test_requires_python_is_read_as_mail_headers_are(shared: Task, kind: str, fi
     info = INFO + fields.encode() + b"\nSummary: it\n\nRequires-Python: >=4\n"
     name = WHEEL if kind == "whl" else f"demo-1.0.{kind}"
     if kind == "whl":
-        content = zipped([(METADATA[0], info)], zipfile.ZIP_DEFLATED)
+        content = zipped([(METADATA[0], info), *beside("demo-1.0.dist-info")], zipfile.ZIP_DEFLATED)
     elif kind == "zip":
         content = zipped([(PKG_INFO[0], info)])
     else:

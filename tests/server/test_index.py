@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, Task, basic, sdist, sha256, status_of, wheel
@@ -27,7 +28,7 @@ def test_a_projects_document_follows_pep_691_700_and_714(start: StartTask, direc
     os.utime(directory / name, (1_700_000_000.25,) * 2)
     task = start(directory)
     document = task.project("demo")
-    assert document["meta"] == {"api-version": "1.1"}
+    assert document["meta"] == {"_last-serial": document["meta"]["_last-serial"], "api-version": "1.1"}
     assert (document["name"], document["versions"]) == ("demo", ["0.9", "1.0", "2.0"])
     source, file, broken = document["files"]
     # PEP 714: the older name of the last key is for HTML alone, as pip 22.3 to 23.1.2 crashes on it in JSON.
@@ -66,6 +67,65 @@ def test_no_link_has_a_plus_which_some_clients_read_as_a_blank(start_newest: Sta
     for spelling in (address, f"/packages/{name}"):
         assert task.get(spelling).content == content
         assert task.get(f"{spelling}.metadata").status_code == 200
+
+
+def test_clients_keep_what_cannot_change_and_ask_again_for_the_rest(start_newest: StartTask, directory: Path) -> None:
+    """A year for files and metadata, unless they may be replaced, or may still be written by who copied them there."""
+    year, asking = "private, max-age=31536000, immutable", "private, no-cache"
+    old, new, signature = (wheel("demo", version)[0] for version in ("1.0", "2.0", "1.0"))
+    for name in (old, new):
+        (directory / name).write_bytes(wheel("demo", name.split("-")[1])[1])
+    (directory / f"{signature}.asc").write_bytes(b"signature")
+    os.utime(directory / old, (1_700_000_000,) * 2)
+    os.utime(directory / f"{signature}.asc", (1_700_000_000,) * 2)
+    for immutable in ("true", "false"):
+        task = start_newest(directory, IMMUTABLE_PACKAGES=immutable)
+        kept = year if immutable == "true" else asking
+        for path, caching in {
+            f"/packages/{old}": kept,
+            f"/packages/{old}.metadata": kept,
+            f"/packages/{new}": asking,
+            f"/packages/{new}.metadata": asking,
+            f"/packages/{signature}.asc": asking,
+            "/simple/": asking,
+            "/simple/demo/": asking,
+            "/packages/": asking,
+            "/demo/json": asking,
+            "/project/demo/": asking,
+            "/": asking,
+        }.items():
+            response = task.get(path)
+            assert (response.status_code, response.headers["Cache-Control"]) == (200, caching), path
+            if etag := response.headers.get("ETag"):
+                for method in (requests.get, requests.head):
+                    same = method(task.url + path, auth=PUBLISHER, headers={"If-None-Match": etag}, timeout=60)
+                    headers = (same.headers["ETag"], same.headers["Cache-Control"])
+                    assert (same.status_code, same.content, headers) == (304, b"", (etag, caching)), path
+        part = task.get(f"/packages/{old}", headers={"Range": "bytes=1-2"})
+        assert (part.status_code, part.headers["Cache-Control"]) == (206, kept)
+        for path, account, status in (
+            ("/simple/absent/", PUBLISHER, 404),
+            (f"/packages/{old}x", PUBLISHER, 404),
+            ("/packages/demo-9-py3-none-any.whl.metadata", PUBLISHER, 404),
+            (f"/packages/{old}", None, 401),
+        ):
+            refused = task.get(path, account)
+            assert (refused.status_code, refused.headers["Cache-Control"]) == (status, "no-store")
+
+
+def test_metadata_that_a_client_has_is_not_read_again(start_newest: StartTask, directory: Path) -> None:
+    name, content = wheel("demo", "1.0")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    path = f"/packages/{name}.metadata"
+    etag = task.get(path).headers["ETag"]
+    assert etag != task.get(f"/packages/{name}").headers["ETag"]
+    assert task.get(path, headers={"If-None-Match": "*"}).status_code == 304
+    assert task.upload(*wheel("demo", "1.0", metadata="Summary: another\n")).status_code == 200
+    changed = task.get(path, headers={"If-None-Match": etag})
+    assert (changed.status_code, b"another" in changed.content) == (200, True)
+    (directory / "no-1.0-py3-none-any.whl").write_bytes(b"no archive")
+    assert task.get("/packages/no-1.0-py3-none-any.whl.metadata", headers={"If-None-Match": "*"}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -220,13 +280,14 @@ def test_changes_from_outside_are_at_once_seen(start: StartTask, directory: Path
 def test_a_directory_takes_its_projects_along(start_newest: StartTask, directory: Path) -> None:
     task = start_newest(directory)
     inner = directory / "sub" / "inner"
-    for listed in ([{"name": "gone"}], []):
+    for listed in (["gone"], []):
         if listed:
             inner.mkdir(parents=True)
             (inner / "gone-1.0.tar.gz").write_bytes(b"content")
         else:
             shutil.rmtree(directory / "sub")
-        assert task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"] == listed
+        projects = task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"]
+        assert [project["name"] for project in projects] == listed
 
 
 @pytest.mark.slow

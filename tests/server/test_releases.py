@@ -20,7 +20,7 @@ from server.distributions.names import normalized
 from server.distributions.releases import SDIST_SUFFIXES, BadName, released, same_file, same_version
 
 from .conftest import StartTask
-from .tasks import Task, tarball, visible, wheel, zipped
+from .tasks import Task, beside, tarball, visible, wheel, zipped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bottle imports what newer Pythons have no more
@@ -176,7 +176,8 @@ def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
     if suffix == ".tar.gz":
         content = tarball([(f"{home}/PKG-INFO", text)])
     else:
-        content = zipped([(f"{home}.dist-info/METADATA", text)])
+        info = f"{home}.dist-info"
+        content = zipped([(f"{info}/METADATA", text), *beside(info)])
     answer = shared.upload(f"{home}{suffix}", content, dict(zip(("name", "version"), said["form"], strict=True)))
     assert answer.status_code == (200 if odd == "nobody" else 400), answer.text
     assert (shared.directory / f"{home}{suffix}").exists() == (odd == "nobody")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import resource
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from .conftest import StartTask
-from .connections import MULTIPART, WRONG, cut_off, head
+from .connections import MULTIPART, WRONG, cut_off, everything, head
 from .tasks import PUBLISHER, READER, Task, status_of, wait_for, wheel
 
 NAME, CONTENT = wheel("demo", "1.0")
@@ -85,6 +87,73 @@ def test_more_connections_than_are_kept_close_the_oldest(
     connections[-1].sendall(head("GET /health HTTP/1.1"))
     assert status_of(connections[-1]) == 200
     assert "Too many open files" not in task.errors.read_text()
+
+
+def ask_and_never_read(task: Task) -> socket.socket:
+    """A stranger's connection, full of answers: each is as long as the name that was asked for."""
+    request = head(f"GET /{'a' * 7000} HTTP/1.1")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", task.port))
+    connection.settimeout(0.3)
+    with suppress(TimeoutError):
+        while True:
+            connection.sendall(request)
+    return connection
+
+
+def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    task = start_newest(directory, "prlimit --nofile=60:60")
+    strangers = [ask_and_never_read(task) for _ in range(28)]
+    honest = [task.connect() for _ in range(15)]
+    use(task)
+    for connection in honest[-5:]:
+        connection.sendall(head("GET /health HTTP/1.1"))
+        assert status_of(connection) == 200
+    for connection in strangers:
+        connection.close()
+
+
+def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, directory: Path) -> None:
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start_newest(directory, STALL_TIMEOUT="2")
+    waiting = [ask_and_never_read(task)]
+    upload = f"Content-Type: {MULTIPART}", "Content-Length: 100000000"
+    for request in (
+        b"",
+        b"GET / HTTP",
+        head("GET /health HTTP/1.1") + b"GET",
+        head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER),
+        head("POST / HTTP/1.1", None, *upload),
+        head("POST / HTTP/1.1", WRONG, *upload) + bytes(10),
+        head("POST / HTTP/1.1", PUBLISHER, *upload) + b"--B",
+        head("GET /simple/ HTTP/1.1", READER, "Transfer-Encoding: nonsense"),
+    ):
+        waiting.append(connection := task.connect())
+        connection.sendall(request)
+    use(task)
+    task.terminate()
+    assert task.process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_slow_readers_are_served_and_silent_ones_are_not(start_newest: StartTask, directory: Path) -> None:
+    size = 9_000_000
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(size))
+    task = start_newest(directory, STALL_TIMEOUT="4")
+    with socket.socket() as slow, socket.socket() as silent:
+        for connection in (slow, silent):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", task.port))
+            connection.sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER, "Connection: close"))
+        received = 0
+        for _ in range(20):
+            received += len(slow.recv(6_000))
+            time.sleep(0.7)
+        assert received + len(everything(slow)) > size
+        assert len(everything(silent)) < size
 
 
 def _closed(connection: socket.socket) -> bool:

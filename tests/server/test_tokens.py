@@ -28,7 +28,7 @@ from secrets_manager import SecretsManager, secrets_manager
 from server.accounts.tokens import entries_of
 from server.application import Application
 from server.settings import Settings
-from server.wire.messages import Response, Work
+from server.wire.messages import Later, Response, Work
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, becomes, environment_of, sdist, visible, wheel
@@ -87,8 +87,8 @@ class Local:
             "SERVER_PORT": "1",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.url_scheme": "http",
+            "server.arrived": time.monotonic(),
             "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": sys.stderr,
             "wsgi.file_wrapper": content_of,
             "CONTENT_LENGTH": str(len(body)),
             "CONTENT_TYPE": content_type,
@@ -99,7 +99,9 @@ class Local:
         answer = self.application.admit(environ)
         if isinstance(answer, Work):
             performed = self.application.perform(answer.call, environ)
-            assert isinstance(performed, Response)
+            while isinstance(performed, Later):
+                performed.ready.exception(60)
+                performed = self.application.perform(performed.finish, environ)
             answer = performed
         return answer._replace(body=[b"".join(answer.body)])
 
@@ -142,6 +144,10 @@ ONE = {
     "/simple/json/": "json",
     "/acme-one/json": "acme-one",
     "/other/json": "other",
+    "/pypi/acme-one/json": "acme-one",
+    "/pypi/other/json": "other",
+    "/pypi/Acme.One/1.0/json": "acme-one",
+    "/pypi/other/1.0/json": "other",
     "/project/acme-one/": "acme-one",
     "/project/other": "other",
     "/project/json": "project",

@@ -62,6 +62,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
         "ImmutablePackages": "false",
+        "ReleaseOpenDays": "30",
         "FallbackUrl": "https://pypi.org/simple",
         "UpstreamUrl": "https://mirror.example.com/simple",
         "UpstreamFileHosts": "files.example.com",
@@ -141,7 +142,15 @@ def everything(partition: str = "aws") -> dict[str, str]:
         "FallbackUrl",
     }
     switches = dict.fromkeys(
-        ("CaaRecords", "CreateMountTargets", "EnableCloudwatchDashboard", "EnableEfsBackup", "ReaderAccount"), "true"
+        (
+            "CaaRecords",
+            "CreateMountTargets",
+            "EnableCloudwatchDashboard",
+            "EnableContainerInsights",
+            "EnableEfsBackup",
+            "ReaderAccount",
+        ),
+        "true",
     )
     given = {name: value for name, value in extras(partition).items() if name not in without}
     return {

@@ -309,8 +309,7 @@ def _executed(self: Any, change_set_name: str, stack_name: str | None = None) ->
     stack._parse_template()
     stack.description = stack.template_description
     try:
-        # moto makes lists of them where they are.
-        stack.resource_map.update(stack.template_dict, dict(change_set.parameters))
+        stack.resource_map.update(stack.template_dict, change_set.parameters)
     except Exception:
         rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
         stack._add_stack_event(f"{rollback}_IN_PROGRESS")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from ..tasks import COMPRESSIONS, sdist, tarball, wheel, zipped
+from ..tasks import COMPRESSIONS, beside, sdist, tarball, wheel, zipped
 from .wire import DRAW, mutated
 
 PROJECTS = ["alpha", "beta_two", "g3"]
@@ -106,7 +106,9 @@ def _wheels(draw: DRAW) -> Distribution:
     project, version = draw(st.sampled_from(PROJECTS)), draw(st.sampled_from(VERSIONS))
     metadata = draw(_metadata(project, version))
     info = f"{project}-{version}.dist-info"
-    members = draw(_members(info, metadata, f"{info}/METADATA"))
+    members = (
+        draw(_members(info, metadata, f"{info}/METADATA")) + beside(info)[: draw(st.sampled_from([2] * 8 + [0, 1]))]
+    )
     method = draw(
         st.sampled_from(
             [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from server.distributions.names import Patterns, is_name, normalized
-from server.proxy.policy import DAY_SECONDS, Candidate, Policy
+from server.distributions.times import DAY_SECONDS
+from server.proxy.policy import Candidate, Policy
 from server.wire.outbound import Outbound, permitted
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?\Z")
@@ -41,6 +43,21 @@ def test_a_private_name_is_private_in_every_spelling(name: str, case: type[str],
 @given(st.text(max_size=30))
 def test_only_names_of_projects_get_out(text: str) -> None:
     assert not is_name(normalized(text)) or re.fullmatch("[a-z0-9-]+", normalized(text))
+
+
+@given(st.lists(st.text("ab-*", min_size=1, max_size=6), max_size=3), st.text("ab-", max_size=8))
+def test_a_star_stands_for_any_characters(patterns: list[str], name: str) -> None:
+    try:
+        found = Patterns(",".join(patterns))
+    except ValueError:
+        return
+    assert (name in found) == any(fnmatchcase(name, normalized(pattern)) for pattern in patterns)
+
+
+def test_many_stars_take_no_longer() -> None:
+    """An expression would try 2^50 ways to fail."""
+    assert "a" * 200 not in Patterns("*a" * 50 + "*b*")
+    assert "a" * 200 in Patterns("*a" * 100)
 
 
 def test_no_pattern_matches_nothing() -> None:

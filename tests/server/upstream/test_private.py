@@ -37,7 +37,16 @@ ENCODINGS = [
     lambda it: it.replace("-", "%2D"),
     lambda it: f"/{it}",
 ]
-PATHS = ["/simple/{}/", "/simple/{}", "/{}/", "/{}", "/project/{}/", "/{}/json", "/packages/.upstream/{}/{}-9.whl"]
+PATHS = [
+    "/simple/{}/",
+    "/simple/{}",
+    "/{}/",
+    "/{}",
+    "/project/{}/",
+    "/{}/json",
+    "/pypi/{}/json",
+    "/packages/.upstream/{}/{}-9.whl",
+]
 ASKED = st.tuples(
     st.sampled_from(PRIVATE),
     st.sampled_from(SPELLINGS),
@@ -96,6 +105,44 @@ def test_a_project_whose_file_is_not_served_is_private(
     (home / name).unlink()
     assert task.get("/simple/own-lib/").status_code == 404
     assert task.upload(name, content).status_code == 200
+    assert pypi.asked == ["/simple/public/"]
+
+
+UNREADABLE = [
+    *(
+        "hid-1.0\u200b.tar.gz",
+        "hi\u200bd-1.0.tar.gz",
+        "hid\\-1.0.tar.gz",
+        os.fsdecode(b"hid-\xff1.0.tar.gz"),
+        "hid-1.0\n.whl",
+    ),
+    *(
+        "hid-1.0.exe",
+        "Hid-v1.0.msi",
+        "hid-1.0.rpm",
+        "hid-1.0.tar.gz.part",
+        ".hid-1.0.tar.gz.Xq3",
+        "hid-1.0.tar.zst",
+        "hid-1",
+    ),
+]
+
+
+@pytest.mark.parametrize("below", ["", "there", "od\\d"])
+def test_a_file_that_is_passed_over_for_its_name_makes_its_project_private(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, below: str
+) -> None:
+    (directory / below).mkdir(exist_ok=True)
+    names = {f"p{number}": name for number, name in enumerate(UNREADABLE)}
+    for project, name in names.items():
+        # As pN, with what is within hid.
+        spelled = name.lower().replace("hi", project, 1).replace("d", "", 1)
+        (directory / below / spelled).write_bytes(b"")
+        pypi.add(project, *wheel(project, "9"))
+    pypi.add("public", *wheel("public", "1"))
+    task = start_upstream(directory)
+    assert {project: task.get(f"/simple/{project}/").status_code for project in names} == dict.fromkeys(names, 404)
+    assert task.project("public")["files"]
     assert pypi.asked == ["/simple/public/"]
 
 

@@ -1,0 +1,98 @@
+"""Many who ask for the same at once: the work is done once, and those who ask for something else don't wait for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.store.packages import Packages
+from server.views.all_files import AllFiles
+from server.views.listings import FEW_BYTES, FEW_FILES, Listing, Listings
+from server.wire.messages import Awaited, Environ
+
+from .conftest import StartTask
+from .connections import head
+from .tasks import PUBLISHER, READER, wheel
+
+
+def arrival() -> Environ:
+    return {"server.arrived": time.monotonic()}
+
+
+def in_the_end(call: Callable[[], Listing | None]) -> tuple[Listing, int]:
+    """What it gives, and how often it had to be awaited."""
+    for times in range(5):
+        try:
+            listing = call()
+            assert listing is not None
+            return listing, times
+        except Awaited as awaited:
+            awaited.ready.result(60)
+    raise AssertionError("it is awaited for ever")
+
+
+@pytest.fixture
+def listings(directory: Path) -> Listings:
+    for number in range(FEW_FILES + 1):
+        (directory / f"many-1.{number}.tar.gz").write_bytes(b"%d" % number)
+    (directory / "few-1.0.tar.gz").write_bytes(b"few")
+    return Listings(Packages(directory))
+
+
+def test_a_large_listing_is_made_once_for_all_who_wait(listings: Listings, directory: Path) -> None:
+    crowd = [arrival() for _ in range(20)]
+    with pytest.raises(Awaited) as first:
+        listings.current("many", crowd[0])
+    first.value.ready.result(60)
+    found = [listings.current("many", environ) for environ in crowd]
+    assert found[0]
+    assert all(listing is found[0] for listing in found)
+    # Who asks after a file came is told of it, whatever was made before.
+    (directory / "many-2.0.tar.gz").write_bytes(b"new")
+    later = arrival()
+    listing, _ = in_the_end(lambda: listings.current("many", later))
+    assert "many-2.0.tar.gz" in [path for path, _ in listing.files]
+
+
+def test_few_files_are_listed_at_once(listings: Listings) -> None:
+    environ = arrival()
+    assert in_the_end(lambda: listings.current("few", environ))[1] == 0
+
+
+def test_a_large_project_that_is_gone_is_gone(listings: Listings, directory: Path) -> None:
+    environ = arrival()
+    in_the_end(lambda: listings.current("many", environ))
+    for path in directory.glob("many-*"):
+        path.unlink()
+    assert listings.current("many", arrival()) is None
+
+
+def test_every_file_is_listed_in_one_page_for_all_who_wait(listings: Listings, directory: Path) -> None:
+    pages = AllFiles(Packages(directory))
+    crowd = [arrival() for _ in range(3)]
+    with pytest.raises(Awaited) as awaited:
+        pages.respond(crowd[0])
+    awaited.value.ready.result(60)
+    assert len({id(next(iter(pages.respond(it).body))) for it in crowd}) == 1
+    with pytest.raises(Awaited):
+        pages.respond(arrival())
+
+
+def test_files_that_nobody_has_read_yet_hold_up_nobody_else(start_newest: StartTask, directory: Path) -> None:
+    """More clients than may use the storage at once ask for a project that was copied in."""
+    name, content = wheel("demo", "1.0")
+    (directory / name).write_bytes(content)
+    task = start_newest(directory)
+    with (directory / "large-1.0.tar.gz").open("wb") as file:
+        os.truncate(file.fileno(), 500 * FEW_BYTES)
+    for _ in range(100):
+        task.connect().sendall(head("GET /simple/large/ HTTP/1.1", READER))
+    assert task.project("demo")["files"]
+    assert task.get(f"/packages/{name}").content == content
+    assert task.upload(*wheel("other", "1.0")).status_code == 200
+    assert task.get("/simple/", PUBLISHER).status_code == 200
+    assert "/simple/large/" not in [line["path"] for line in task.access_log()]

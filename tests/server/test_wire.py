@@ -1,0 +1,73 @@
+"""Parts of the engine that no request shows by itself: who gets a place, and whose answer is given up first."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from server.wire.connection import Connection
+from server.wire.gate import Gate
+from server.wire.unsent import Unsent
+
+
+@pytest.fixture
+def connections() -> Iterator[list[Connection]]:
+    pairs = [socket.socketpair() for _ in range(30)]
+    yield [Connection(ours, "192.0.2.1") for ours, _ in pairs]
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_no_account_takes_the_places_of_another(connections: list[Connection]) -> None:
+    gate = Gate(8)
+    hog, other, third = connections[:10], connections[10:15], connections[15]
+    entered = [it for it in hog if gate.enter(it, "hog")]
+    assert entered == hog[:4]
+    assert [it for it in other if gate.enter(it, "other")] == other[:2]
+    assert gate.enter(third, "third")
+    # A place that becomes free is for who has fewer than are left.
+    assert gate.leave("hog") is None
+    assert gate.leave("hog") is hog[4]
+    assert gate.leave("third") is other[2]
+
+
+def test_every_connection_gets_its_place_in_the_end(connections: list[Connection]) -> None:
+    gate = Gate(3)
+    accounts = {connection: f"account-{number % 4}" for number, connection in enumerate(connections)}
+    inside = [connection for connection, account in accounts.items() if gate.enter(connection, account)]
+    served = list(inside)
+    while inside:
+        assert len(inside) <= 3
+        following = gate.leave(accounts[inside.pop(0)])
+        if following:
+            inside.append(following)
+            served.append(following)
+    assert sorted(served, key=id) == sorted(connections, key=id)
+
+
+def test_who_shares_with_nobody_takes_every_place(connections: list[Connection]) -> None:
+    gate = Gate(2)
+    assert [gate.enter(connection) for connection in connections[:3]] == [True, True, False]
+    assert gate.leave() is connections[2]
+    assert gate.leave() is None
+
+
+def test_the_longest_waiting_are_given_up_until_the_rest_fits(connections: list[Connection]) -> None:
+    unsent = Unsent(100)
+    shared = bytes(80)
+    for connection in connections[:3]:
+        unsent.hold(connection, shared)
+    assert list(unsent.excess()) == []
+    for connection in connections[3:5]:
+        unsent.hold(connection, connection.fd.to_bytes(30, "big"))
+    # The shared page is gone only with the last that waits for it.
+    assert list(unsent.excess()) == connections[:3]
+    for connection in connections[:3]:
+        unsent.forget(connection)
+    assert list(unsent.excess()) == []
+    unsent.hold(connections[3], bytes(60))
+    unsent.hold(connections[4], bytes(41))
+    assert list(unsent.excess()) == [connections[3]]

@@ -42,6 +42,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: mutants
+mutants: .venv/tests ## Plant defects and list those that no fast test notices: make mutants ARGS="generator/parts --sample 60 --seed 1"
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules

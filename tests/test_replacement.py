@@ -178,6 +178,7 @@ REPLACES = {
     "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
     "HostedZoneName": {"Certificate"},
     "ImmutablePackages": {"TaskDefinition"},
+    "ReleaseOpenDays": {"TaskDefinition"},
     "LoadBalancerScheme": {
         *("ForwardMoreRule", "ForwardRule", "HttpListener", "HttpsListener", "LoadBalancer", "TargetGroup"),
         "WebAclAssociation",

@@ -120,7 +120,7 @@ def test_readme_word_for_word(here: Path, server: str) -> None:
                     shell.expect(f"Deploy {stack_name}? (y/N)", 300)
                     shell.type("y")
                 # Nothing runs on moto: the server is rightly said to be unwell.
-                assert shell.end() == ("generator status" in line), f"{line}\n{shell.text}"
+                assert shell.end() == ("pypiserver-aws status" in line), f"{line}\n{shell.text}"
         (found,) = client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
         assert found["StackStatus"] == "CREATE_COMPLETE"
         assert main(["delete", "--stack-name", stack_name, "--yes"]) == 0

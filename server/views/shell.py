@@ -16,7 +16,7 @@ _MISLEADING = re.compile(
 )
 
 _STYLE = """
-:root{color-scheme:light dark}
+:root{color-scheme:light dark;background:Canvas}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:68rem;padding:0 1rem 3rem;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 header{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;padding:1rem 0}
@@ -47,6 +47,7 @@ b::before{content:"▸ "}
 [open] b::before{content:"▾ "}
 details p{margin:0 0 1rem 1.1rem}
 details code{display:block;font-size:.75rem}
+@media(prefers-color-scheme:dark){a{color:#9cf}}
 @media(max-width:52rem){.project{display:block}}
 @media print{form,nav{display:none}}
 """

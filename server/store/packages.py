@@ -13,6 +13,7 @@ from server.store.changes import Announcer
 from server.store.details import ASKING_THREADS, DetailsCache
 from server.store.index import Index
 from server.store.staging import Staged
+from server.store.stamps import flush_directory
 from server.store.yanks import Yanks
 
 
@@ -44,5 +45,7 @@ class Packages:
                 announcement.done()
 
     def remove(self, path: str) -> None:
-        """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
-        os.remove(self.index.root / path)
+        """For good. Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
+        file = self.index.root / path
+        os.remove(file)
+        flush_directory(f"{file.parent}/")

@@ -27,7 +27,7 @@ from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
 from server.views.pages import WELCOME, Pages, asked_by_people
-from server.views.project_json import project_json
+from server.views.project_json import ProjectJson
 from server.views.records import write_change
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.calls import TakesLong
@@ -65,12 +65,14 @@ class Application:
         self._packages = packages
         self._index = packages.index
         self._listings = Listings(packages)
+        self._json = ProjectJson(packages.index, self._listings)
         self._all_files = AllFiles(packages)
         self._pages = Pages(packages, self._listings)
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
             immutable=self._immutable,
+            open_days=settings.release_open_days,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._health = Health(packages.index)
@@ -180,7 +182,7 @@ class Application:
                 normalized = _normalized(name)
                 if name != normalized:
                     return redirect(301, f"/{quote(normalized)}/json", query)
-                return Work("storage", lambda: _found(project_json(self._listings, name, environ), name))
+                return Work("storage", lambda: _found(self._json.respond(name, None, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:

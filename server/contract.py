@@ -87,6 +87,13 @@ THREADS = Number(
 IMMUTABLE_PACKAGES = Text(
     "IMMUTABLE_PACKAGES", "true", "true|false", "true or false", "`false`: files can be replaced and removed"
 )
+RELEASE_OPEN_DAYS = Number(
+    "RELEASE_OPEN_DAYS",
+    14,
+    0,
+    3650,
+    "for which a release takes files, from its first; [0: always](server.md#closed-releases)",
+)
 FALLBACK_URL = Text(
     "FALLBACK_URL",
     "",
@@ -155,6 +162,7 @@ ALL = (
     GUNICORN_WORKERS,
     THREADS,
     IMMUTABLE_PACKAGES,
+    RELEASE_OPEN_DAYS,
     FALLBACK_URL,
     UPSTREAM_URL,
     UPSTREAM_FILE_HOSTS,

@@ -37,6 +37,7 @@ class Settings:
     stall_timeout: int
     drain_seconds: int
     immutable: bool
+    release_open_days: int
     fallback_url: str
     upstream: UpstreamSettings | None
     polled: Polled | None
@@ -54,6 +55,7 @@ class Settings:
             stall_timeout=number(environment, contract.STALL_TIMEOUT),
             drain_seconds=number(environment, contract.DRAIN_SECONDS),
             immutable=_text(environment, contract.IMMUTABLE_PACKAGES) == "true",
+            release_open_days=number(environment, contract.RELEASE_OPEN_DAYS),
             fallback_url=_text(environment, contract.FALLBACK_URL),
             upstream=_upstream(environment),
             polled=_polled(environment, accounts),

@@ -154,6 +154,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "UpstreamFileHosts": (["", "files.pythonhosted.org", "a.b,c"], ["https://a", "a b", "A", ",a"]),
     "PrivateNames": (["", "acme-*,Other.Name"], ["a b", "a/b", "a" * 401]),
     "MinReleaseAgeDays": (["0", "7", "365"], ["", "-1", "366", "07", "1.5"]),
+    "ReleaseOpenDays": (["0", "14", "3650"], ["", "-1", "3651", "07", "1.5"]),
     "CooldownExemptNames": (["", "acme-*,Other.Name"], ["a b", "a" * 129]),
     "BlockedFiles": (["", "a,b==1!2.0+x,sha256:0a"], ["a b", "a>1", "a" * 401]),
     "PasswordRotationDays": (["0", "7", "30", "99", "365"], ["", "1", "6", "366", "07", "30d"]),

@@ -126,6 +126,7 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
             conditions.HAS_GUNICORN_WORKERS, settings.GUNICORN_WORKERS, _automatic(stack, "Workers")
         ),
         contract.IMMUTABLE_PACKAGES.name: stack.take(settings.IMMUTABLE_PACKAGES),
+        contract.RELEASE_OPEN_DAYS.name: stack.take(settings.RELEASE_OPEN_DAYS),
         contract.PACKAGES_DIRECTORY.name: contract.PACKAGES_DIRECTORY.default,
         contract.PORT.name: str(contract.PORT.default),
         contract.UPSTREAM_URL.name: stack.take(settings.UPSTREAM_URL),

@@ -32,6 +32,12 @@ IMMUTABLE_PACKAGES = Setting(
     default=contract.IMMUTABLE_PACKAGES.default,
     values=SWITCH,
 )
+RELEASE_OPEN_DAYS = of_server(
+    contract.RELEASE_OPEN_DAYS,
+    name="ReleaseOpenDays",
+    label="Days for which a release takes files",
+    description="0 to 3650: no new file after them, as on PyPI, whose releases close after 14 days. 0: never closed.",
+)
 FALLBACK_URL = of_server(
     contract.FALLBACK_URL,
     name="FallbackUrl",
@@ -75,6 +81,7 @@ CONTAINER = Group(
         DOCKER_IMAGE_TAG,
         CONTAINER_IMAGE,
         IMMUTABLE_PACKAGES,
+        RELEASE_OPEN_DAYS,
         FALLBACK_URL,
         TASK_MIN_COUNT,
         TASK_MAX_COUNT,

@@ -6,7 +6,7 @@ import hashlib
 import re
 from email.message import Message
 from email.parser import BytesHeaderParser, HeaderParser
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from server.distributions.archives import core_metadata
 from server.distributions.tarballs import Unfit
@@ -16,6 +16,18 @@ HEADER_LINES_LIMIT = 50_000
 REQUIRES_PYTHON_LIMIT = 1_000
 # Of a description, what people get to see.
 DESCRIPTION_CHARACTERS = 50_000
+
+# The keys of PyPI's JSON that are a field of core metadata, and those that list a field's values: https://docs.pypi.org/api/json/
+_TEXTS = (
+    *("author", "author_email", "description_content_type", "download_url", "home_page", "keywords", "license"),
+    *("license_expression", "maintainer", "maintainer_email", "platform", "requires_python", "summary"),
+)
+_LISTS = {
+    "dynamic": "Dynamic",
+    "license_files": "License-File",
+    "provides_extra": "Provides-Extra",
+    "requires_dist": "Requires-Dist",
+}
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _LINE_END = re.compile(r"\r\n?")
@@ -82,15 +94,32 @@ def parse(content: bytes) -> CoreMetadata:
 
 def about(content: bytes) -> About:
     """Raises Unfit as `parse` does."""
+    message, text = _described(content)
+    summary = _field(message, "Summary") or ""
+    return About(summary, text[:DESCRIPTION_CHARACTERS], len(text) > DESCRIPTION_CHARACTERS)
+
+
+def info(content: bytes) -> dict[str, Any]:
+    """What PyPI's JSON has of core metadata under `info`; what is missing is None. Raises Unfit as `parse` does."""
+    message, description = _described(content)
+    links = [re.split(" ?, ?", _line(link), maxsplit=1) for link in message.get_all("Project-URL", [])]
+    return {
+        **{key: _known(message.get(key.replace("_", "-"))) for key in _TEXTS},
+        **{key: list(map(_line, message.get_all(name, []))) or None for key, name in _LISTS.items()},
+        "classifiers": list(map(_line, message.get_all("Classifier", []))),
+        "description": description,
+        "project_urls": {link[0]: link[1] for link in links if len(link) == 2 and all(link)} or None,
+    }
+
+
+def _described(content: bytes) -> tuple[Message, str]:
+    """The headers and the description; raises Unfit."""
     headers, body = _parts(content)
     message = HeaderParser().parsestr(headers.decode("utf-8", "replace"))
     # Until version 2.1 of core metadata the description was a header, its lines marked as its continuation.
     text = body.decode("utf-8", "replace") or _CONTINUATION.sub("\n", message.get("Description", ""))
     text = _LINE_END.sub("\n", text).strip("\n")
-    if text == "UNKNOWN":
-        text = ""
-    summary = _field(message, "Summary") or ""
-    return About(summary, text[:DESCRIPTION_CHARACTERS], len(text) > DESCRIPTION_CHARACTERS)
+    return message, "" if text == "UNKNOWN" else text
 
 
 def _parts(content: bytes) -> tuple[bytes, bytes]:
@@ -103,5 +132,15 @@ def _parts(content: bytes) -> tuple[bytes, bytes]:
 
 def _field(message: Message, name: str) -> str | None:
     value = message.get(name)
-    # Folded lines are one, and nothing that a listing could not carry in one line remains.
-    return None if value is None else _CONTROLS.sub(" ", str(value)).strip()[:REQUIRES_PYTHON_LIMIT] or None
+    return None if value is None else _line(value)[:REQUIRES_PYTHON_LIMIT] or None
+
+
+def _known(value: object) -> str | None:
+    """Old tools wrote UNKNOWN for what was missing."""
+    text = "" if value is None else _line(value)
+    return None if text in ("", "UNKNOWN") else text
+
+
+def _line(value: object) -> str:
+    """Folded lines are one, and nothing that a listing could not carry in one line remains."""
+    return _CONTROLS.sub(" ", str(value)).strip()

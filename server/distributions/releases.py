@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from packaging.tags import Tag
@@ -22,6 +23,7 @@ from server.distributions.tarballs import COMPRESSIONS
 # pip and uv install all of them; PyPI takes only .tar.gz and .zip.
 SDIST_SUFFIXES = (*COMPRESSIONS, ".zip")
 DOTS_LIMIT = 40
+_BEFORE_VERSION = re.compile(r"-(?=v?\d)", re.IGNORECASE)
 _TAG = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 
 
@@ -75,6 +77,18 @@ def _sdist(name: str) -> Released:
             project, version = parse_sdist_filename(name.removesuffix(suffix) + ".tar.gz")
             return Released(project, version, (), frozenset())
     raise BadName(f"it must end in .whl or {', '.join(SDIST_SUFFIXES)}")
+
+
+def projects_meant(name: str) -> set[str]:
+    """Every project, as PEP 503 normalises it, whose file one of this name may have been meant to be, in whatever format."""
+    plain = "".join(it for it in name if it.isprintable() and it != "\\").lstrip(".")
+    meant = {normalized(plain[: found.start()]) for found in _BEFORE_VERSION.finditer(plain)}
+    if listed := project_of(plain):
+        meant.add(listed)
+    # It is listed as a file of pkg if it is called pkg-3d-1.0.tar.gz.
+    with suppress(BadName):
+        meant.add(released(plain.removesuffix(".asc")).project)
+    return {project.strip("-") for project in meant}
 
 
 def filed_otherwise(name: str, file: Released) -> str | None:

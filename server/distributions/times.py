@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 # 2003-01-01, in seconds since 1970: PyPI began in that year, and nothing was uploaded before.
 EARLIEST = 1041379200
+DAY_SECONDS = 86400
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)

@@ -9,8 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from server.distributions.digests import is_sha256
 from server.distributions.names import Patterns, is_name, normalized
-
-DAY_SECONDS = 86400
+from server.distributions.times import DAY_SECONDS
 
 
 class Candidate(NamedTuple):

@@ -22,11 +22,17 @@ _DONE = whole(200, "text/html; charset=UTF-8", b"")
 
 
 class Actions:
-    def __init__(self, packages: Packages, *, immutable: bool, claim: Callable[[str], None] | None = None) -> None:
-        """`claim` raises Refusal or OSError unless a file of the project may be published here."""
+    def __init__(
+        self, packages: Packages, *, immutable: bool, open_days: int, claim: Callable[[str], None] | None = None
+    ) -> None:
+        """
+        A release takes files for `open_days` from its first, for ever with 0. `claim` raises Refusal or OSError unless a
+        file of the project may be published here.
+        """
         self._packages = packages
         self._claim = claim
         self._immutable = immutable
+        self._open_days = open_days
 
     def answer(self, form: Form, environ: Environ, account: Grant) -> Response:
         """Receive the form and do what it asks for. `account` may upload. Raises Refusal, and OSError."""
@@ -75,6 +81,9 @@ class Actions:
             # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
             if publication.stored(content, file) is None:
                 check_content(content, file)
+                # Whoever brings packages from another index says when they were uploaded there.
+                if content.uploaded is None and self._open_days:
+                    publication.require_open(content, file, self._open_days)
             if self._claim:
                 self._claim(file.project)
         except Unfit as error:
@@ -110,7 +119,7 @@ class Actions:
         index = self._packages.index
         index.refresh()
         wanted = normalized_version(version)
-        removed = 0
+        removed = []
         for package in map(package_at, index.paths(project)):
             if package.version != wanted:
                 continue
@@ -121,10 +130,15 @@ class Actions:
                 sha256, size = details.sha256, details.identity.size
             with suppress(FileNotFoundError):
                 self._packages.remove(package.path)
-                removed += 1
+                removed.append(package.path)
                 write_change(environ, "removal", package.path, sha256, size)
         if not removed:
             raise self._unknown(project, version)
+        try:
+            self._packages.settle_removals(removed)
+        except OSError as error:
+            text = f"{project} {version} is removed, but a crash may bring it back: the package directory fails: "
+            raise Refusal(503, f"{text}{error.strerror}.") from error
 
     def _unknown(self, project: str, version: str) -> Refusal:
         self._packages.index.require_complete()

@@ -9,7 +9,9 @@ import os
 import secrets
 import time
 
-from server.distributions.releases import Released, same_file
+from server.distributions.listed import package_at
+from server.distributions.releases import Released, same_file, same_version
+from server.distributions.times import DAY_SECONDS, moment
 from server.store.packages import Packages
 from server.store.staging import Staged, Uncertain, settle
 from server.wire.messages import Refusal
@@ -59,6 +61,24 @@ class Publication:
                 self._compare(path, content)
                 found = path
         return found
+
+    def require_open(self, content: Staged, released: Released, days: int) -> None:
+        """Raises Refusal for another file of a release whose first was uploaded more than `days` before; OSError."""
+        times = []
+        for path in self._packages.index.paths(released.project):
+            if same_version(package_at(path).version, released):
+                # A file may be replaced where that is allowed.
+                if path == content.name:
+                    return
+                with contextlib.suppress(FileNotFoundError):
+                    times.append(os.stat(self._root / path).st_mtime)
+        if times and time.time() - min(times) > days * DAY_SECONDS:
+            raise Refusal(
+                400,
+                f"Nothing was stored: uploading new files to releases older than {days} days is not allowed, and the first "
+                f"file of {released.project} {released.version} is of {moment(int(min(times)) * 10**9):%Y-%m-%d}. "
+                "Upload under a new version.",
+            )
 
     def publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
         """What `stored` refuses is refused here as well: another task may have published it since."""

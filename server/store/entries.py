@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from server.distributions.listed import project_of
+from server.distributions.releases import projects_meant
 from server.store.stamps import flush_directory
 
 log = logging.getLogger("gunicorn.error")
@@ -32,7 +33,7 @@ _reported: set[tuple[str, str]] = set()
 
 
 class Contents(NamedTuple):
-    """The names in one directory; each added file with its project; projects of what is named like a file, and is none."""
+    """The names in one directory; each added file with its project; projects that what is passed over may be of."""
 
     known: set[str]
     added: dict[str, str]
@@ -72,7 +73,10 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Conten
                 reading.known.add(name)
             elif not name.startswith("."):
                 _classify(entry, root, path, reading)
-            elif name.startswith(FORMER_PREFIX) and not path:
+            elif not name.startswith(FORMER_PREFIX):
+                # What other programs write aside.
+                reading.passed_over.update(projects_meant(name))
+            elif not path:
                 reading.leftovers.add(name)
     return reading
 
@@ -81,8 +85,12 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
     """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
     name = entry.name
     # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
-    if not name.isprintable() or "\\" in name:
+    if not (path + name).isprintable() or "\\" in path + name:
         report(path + name, "no address can name it")
+        if entry.is_dir(follow_symlinks=False):
+            reading.children.add(name)
+        else:
+            reading.passed_over.update(projects_meant(name))
         return
     project = project_of(name)
     try:
@@ -106,8 +114,8 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
             reading.added[name] = project
         else:
             report(path + name, str(error.strerror))
-    if project and name not in reading.added:
-        reading.passed_over.add(project)
+    if name not in reading.added and (project or name not in reading.children):
+        reading.passed_over.update(projects_meant(name))
 
 
 def open_file(root: str, path: str) -> IO[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,10 @@ class Packages:
                 announcement.done()
 
     def remove(self, path: str) -> None:
-        """For good. Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
-        file = self.index.root / path
-        os.remove(file)
-        flush_directory(f"{file.parent}/")
+        """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
+        os.remove(self.index.root / path)
+
+    def settle_removals(self, paths: Iterable[str]) -> None:
+        """After `remove`: bring it to stable storage. Raises OSError."""
+        for directory in {(self.index.root / path).parent for path in paths}:
+            flush_directory(f"{directory}/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 
 from packaging.utils import canonicalize_version
@@ -56,7 +57,7 @@ class Yanks:
         flush_hidden(self._root, project, YANKED)
 
 
-def reason_of(yanks: dict[str, str], version: str) -> str | None:
+def reason_of(yanks: Mapping[str, str], version: str) -> str | None:
     """Why the release is withdrawn, which may be empty; None if it is not."""
     return yanks.get(canonicalize_version(version)) if yanks else None
 

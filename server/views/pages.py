@@ -14,7 +14,6 @@ from shlex import quote as shell_quote
 from urllib.parse import parse_qs, quote
 
 from server.distributions.archives import core_metadata
-from server.distributions.listed import order_of, package_at
 from server.distributions.metadata import About, about
 from server.distributions.names import normalized
 from server.distributions.tarballs import Unfit
@@ -23,6 +22,7 @@ from server.store.kept import Details, Identity
 from server.store.packages import Packages
 from server.store.yanks import reason_of
 from server.views.listings import LEGACY_TYPE, Body, Listing, Listings, respond, uploaded, url_of
+from server.views.releases import Files, described_by, latest_of, releases_of
 from server.wire.messages import Environ, Response, origin_of
 
 WELCOME = b"""<!DOCTYPE html>
@@ -126,23 +126,17 @@ class Pages:
         listing = self._listings.current(name, environ)
         if listing is None:
             return None
-        newest = (file for file in reversed(listing.files) if not file[0].endswith(".asc"))
-        versions: dict[str, list[tuple[str, Details]]] = {}
-        for path, details in islice(newest, FILES_SHOWN):
-            versions.setdefault(package_at(path).version, []).append((path, details))
-        reasons = {version: reason_of(listing.yanks, version) for version in versions}
-        # As pip chooses: a pre-release, and what is withdrawn, only if there is nothing else.
-        latest = min(versions, key=lambda version: (reasons[version] is not None, not _is_final(version)), default="")
+        versions = releases_of(listing, FILES_SHOWN)
+        latest = latest_of(versions, listing.yanks)
         return _respond(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
 
     def _parts(
-        self, name: str, versions: dict[str, list[tuple[str, Details]]], latest: str, environ: Environ, listing: Listing
+        self, name: str, versions: dict[str, Files], latest: str | None, environ: Environ, listing: Listing
     ) -> Iterable[str]:
         yield f"<h1>{_text(name)}</h1>"
         known = None
         if latest:
-            # A wheel's metadata is read sooner than a source distribution's.
-            path, details = min(versions[latest], key=lambda file: not file[0].endswith(".whl"))
+            path, details = described_by(versions[latest])
             try:
                 known = self._about(path, details.identity)
             except OSError:
@@ -205,11 +199,6 @@ def _size(size: float) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _is_final(version: str) -> bool:
-    is_version, parsed, _ = order_of(version)
-    return is_version and not parsed.is_prerelease
 
 
 def _text(value: str) -> str:

@@ -1,23 +1,132 @@
-"""`/NAME/json`: the versions of a project and their files, in pypiserver's part of the form that PyPI's has."""
+"""`/NAME/json`, `/pypi/NAME/json` and `/pypi/NAME/VERSION/json`: a project as PyPI's JSON has it.
+
+https://docs.pypi.org/api/json/. Digests are SHA-256 alone. `vulnerabilities` is left out: nothing here knows of any.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
-from server.distributions.listed import package_at
-from server.views.listings import Listings, url_of
-from server.wire.messages import REVALIDATED, Environ, Response, origin_of, whole
+from server.distributions.archives import core_metadata
+from server.distributions.listed import normalized_version
+from server.distributions.metadata import info
+from server.distributions.tarballs import Unfit
+from server.store.entries import open_file
+from server.store.index import Index
+from server.store.kept import Details
+from server.store.yanks import reason_of
+from server.views.listings import Body, Listing, Listings, respond, uploaded, url_of
+from server.views.releases import Files, described_by, latest_of, releases_of
+from server.wire.messages import Environ, Response, origin_of
+
+# Bounds memory: of projects with thousands of files a few megabytes each.
+RENDERED = 8
+# pypiserver lists these too, by the Python that they are for.
+_BUILT_FOR = re.compile(r"-py(\d\.\d+)")
 
 
-def project_json(listings: Listings, name: str, environ: Environ) -> Response | None:
-    """`name` is normalised (PEP 503); None if there is no such project. Raises OSError."""
-    listing = listings.current(name, environ)
-    if listing is None:
-        return None
-    origin = origin_of(environ)
-    releases: dict[str, list[dict[str, str]]] = {}
-    for path, _ in reversed(listing.files):
-        releases.setdefault(package_at(path).version, []).append({"url": f"{origin}{url_of(path)}"})
-    document = {"info": {"version": next(iter(releases))}, "releases": releases}
-    content = json.dumps(document).encode()
-    return whole(200, "application/json", content, REVALIDATED, ("Content-Security-Policy", "default-src 'none'"))
+class ProjectJson:
+    def __init__(self, index: Index, listings: Listings) -> None:
+        self._index = index
+        self._listings = listings
+        # By project, version and origin, with the form of the listing that it was rendered beside.
+        self._rendered: dict[tuple[str, str | None, str], tuple[Body, Body]] = {}
+
+    def respond(self, name: str, version: str | None, environ: Environ) -> Response | None:
+        """
+        Of one release, or without `version` of all; None if there is none. `name` is normalised (PEP 503).
+
+        Raises OSError and Awaited.
+        """
+        listing = self._listings.current(name, environ)
+        if listing is None:
+            return None
+        origin = origin_of(environ)
+        key = name, version, origin
+        rendered_of, body = self._rendered.get(key, (None, None))
+        if body is None or rendered_of is not listing.json:
+            body = self._render(name, version, origin, listing)
+            if body is None:
+                return None
+            self._rendered[key] = listing.json, body
+            for oldest in list(self._rendered)[:-RENDERED]:
+                self._rendered.pop(oldest, None)
+        # A file's name can be a link that runs it.
+        return respond(body, "application/json", environ, ("Content-Security-Policy", "default-src 'none'"))
+
+    def _render(self, name: str, version: str | None, origin: str, listing: Listing) -> Body | None:
+        """Raises OSError."""
+        releases = releases_of(listing)
+        chosen = latest_of(releases, listing.yanks) if version is None else normalized_version(version)
+        if chosen not in releases:
+            return None
+        reasons = {it: reason_of(listing.yanks, it) for it in releases}
+        signed = {path for path, _ in listing.files}
+
+        def files(version: str) -> list[dict[str, Any]]:
+            found = releases[version]
+            return [_file(path, it, origin, reasons[version], f"{path}.asc" in signed) for path, it in found]
+
+        document: dict[str, Any] = {
+            "info": {
+                **self._info(releases[chosen]),
+                "name": name,
+                "version": chosen,
+                "package_url": f"{origin}/project/{name}/",
+                "project_url": f"{origin}/project/{name}/",
+                "release_url": f"{origin}/project/{name}/",
+                **_yanked(reasons[chosen]),
+            },
+            "urls": files(chosen),
+        }
+        if version is None:
+            document["releases"] = {it: files(it) for it in releases}
+        return Body(json.dumps(document))
+
+    def _info(self, files: Files) -> dict[str, Any]:
+        """Raises OSError."""
+        path, _ = described_by(files)
+        with open_file(str(self._index.root), path) as file:
+            content = core_metadata(path, file)
+        try:
+            return info(content or b"")
+        except Unfit:
+            return info(b"")
+
+
+def _file(path: str, details: Details, origin: str, reason: str | None, signed: bool) -> dict[str, Any]:
+    name = path.rpartition("/")[2]
+    kind, python = _kind(name)
+    time = uploaded(details)
+    return {
+        "comment_text": "",
+        "digests": {"sha256": details.sha256},
+        "filename": name,
+        "has_sig": signed,
+        "packagetype": kind,
+        "python_version": python,
+        "requires_python": details.requires_python,
+        "size": details.identity.size,
+        "upload_time": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "upload_time_iso_8601": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "url": f"{origin}{url_of(path)}",
+        **_yanked(reason),
+    }
+
+
+def _yanked(reason: str | None) -> dict[str, Any]:
+    return {"yanked": reason is not None, "yanked_reason": reason or None}
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """`packagetype` and `python_version` of a file of this name."""
+    if name.endswith(".whl"):
+        return "bdist_wheel", name.split("-")[-3]
+    built_for = _BUILT_FOR.search(name)
+    if name.endswith(".egg"):
+        return "bdist_egg", built_for[1] if built_for else ""
+    if built_for:
+        return "bdist_msi" if name.endswith(".msi") else "bdist_wininst", built_for[1]
+    return "sdist", "source"

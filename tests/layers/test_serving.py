@@ -206,6 +206,7 @@ def test_each_account_gets_its_own_password(editions: Editions) -> None:
         ({}, {"immutable": True, "fallback_url": ""}),
         ({"ImmutablePackages": "false"}, {"immutable": False}),
         ({"FallbackUrl": "https://pypi.org/simple"}, {"fallback_url": "https://pypi.org/simple"}),
+        ({"ReleaseOpenDays": "30"}, {"release_open_days": 30}),
         ({"GunicornWorkers": "7"}, {"workers": 7}),
     ],
 )

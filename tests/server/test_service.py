@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -17,10 +16,8 @@ from .conftest import StartTask
 from .tasks import (
     PUBLISHER,
     READER,
-    ROOT,
     Task,
     basic,
-    environment_of,
     sdist,
     sha256,
     staged,
@@ -258,32 +255,3 @@ def test_a_fault_of_ours_is_answered_and_logged_and_tells_the_client_nothing(
     errors = task.errors.read_text()
     assert "RuntimeError: the secret of the library" in errors
     assert f"GET '/packages/{NAME}'" in errors
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("PUBLISHER_PASSWORD", ""),
-        ("READER_PASSWORD", ""),
-        ("READER_USERNAME", PUBLISHER[0]),
-        ("PORT", "http"),
-        ("THREADS", "0"),
-        ("IMMUTABLE_PACKAGES", "yes"),
-        ("FALLBACK_URL", "pypi.org"),
-        ("PACKAGES_DIRECTORY", "packages"),
-        ("PUBLISHER_USERNAME", "a:b"),
-    ],
-)
-def test_a_wrong_setting_is_named(newest_image: Path, directory: Path, setting: str, value: str) -> None:
-    result = subprocess.run(
-        [newest_image, "-m", "server"],
-        cwd=ROOT,
-        env={"PATH": os.defpath, **environment_of(directory, 1, **{setting: value})},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert result.stderr.startswith("pypiserver: ")
-    assert setting in result.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +25,39 @@ def test_it_is_listed_and_the_log_has_the_true_time(start: StartTask, directory:
             assert [file["upload-time"] for file in it.project("dated")["files"]] == [TIME]
     assert task.get(f"/packages/{name}").headers["Last-Modified"] == "Thu, 04 Mar 2021 05:06:07 GMT"
     assert {line["time"][:4] for line in task.changes()} == {str(datetime.now(UTC).year)}
+
+
+def age(path: Path, days: float) -> None:
+    os.utime(path, (time.time() - days * 86400,) * 2)
+
+
+def test_a_release_is_closed_after_days(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    (name, content), (tagged, _) = wheel("closed", "1.0"), wheel("closed", "1.0.0")
+    other = tagged.replace("py3-none", "cp313-none")
+    assert task.upload(name, content).status_code == 200
+    age(directory / name, 13.9)
+    assert task.upload(name.replace("py3", "py2"), content).status_code == 200
+    # Reckoned from the first, whatever came later, and however the version is spelled.
+    age(directory / name, 14.1)
+    refused = task.upload(other, content)
+    assert (refused.status_code, "older than 14 days" in refused.reason) == (400, True)
+    assert "closed 1.0.0 is of " in refused.text
+    assert task.upload(*sdist("closed", "1.0")).status_code == 400
+    assert not list(directory.glob("*cp313*"))
+    # What is there already, what is imported, and other releases.
+    assert task.upload(name, content).status_code == 200
+    assert task.upload(*sdist("closed", "1.0"), {"upload_time": TIME}).status_code == 200
+    assert task.upload(*wheel("closed", "1.0.post1")).status_code == 200
+    assert start_newest(directory, RELEASE_OPEN_DAYS="0").upload(other, content).status_code == 200
+
+
+def test_a_closed_release_can_be_replaced_where_files_can(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    assert task.upload(*sdist("closed", "1.0")).status_code == 200
+    age(directory / "closed-1.0.tar.gz", 15)
+    assert task.upload(*wheel("closed", "1.0")).status_code == 400
+    assert task.upload(*sdist("closed", "1.0", b"other")).status_code == 200
 
 
 @pytest.mark.parametrize(

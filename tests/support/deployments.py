@@ -62,6 +62,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "DockerImageTag": "v2.4.3",
         "ContainerImage": "registry.example.com/pypiserver@sha256:0123",
         "ImmutablePackages": "false",
+        "ReleaseOpenDays": "30",
         "FallbackUrl": "https://pypi.org/simple",
         "UpstreamUrl": "https://mirror.example.com/simple",
         "UpstreamFileHosts": "files.example.com",

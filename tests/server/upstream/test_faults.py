@@ -13,7 +13,6 @@ import pytest
 
 from server.wire.calls import CALLS_LIMIT, Calls, TakesLong
 
-from ..conftest import StartTask
 from ..fuzz.directories import ODD
 from ..tasks import JSON_TYPE, sha256, wheel
 from .conftest import StartUpstream
@@ -219,21 +218,3 @@ def test_only_what_was_fetched_is_removed_and_the_longest_unused_first(
     assert all(path.exists() for path in kept)
     assert [(files / (str(number) * 64)).exists() for number in range(4)] == [True, True, False, False]
     assert not unused.exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"UPSTREAM_URL": "ftp://a"}, "UPSTREAM_URL"),
-        ({"UPSTREAM_URL": "https://u:p@a"}, "UPSTREAM_URL"),
-        ({"FALLBACK_URL": "https://a"}, "FALLBACK_URL"),
-        ({"PRIVATE_NAMES": "a/b"}, "PRIVATE_NAMES"),
-        ({"BLOCKED_FILES": "a==x"}, "BLOCKED_FILES"),
-        ({"MIN_RELEASE_AGE_DAYS": "366"}, "MIN_RELEASE_AGE_DAYS"),
-    ],
-)
-def test_a_wrong_setting_ends_the_program(
-    start_newest: StartTask, directory: Path, settings: dict[str, str], name: str
-) -> None:
-    with pytest.raises(AssertionError, match=name):
-        start_newest(directory, **{"UPSTREAM_URL": "https://pypi.test/simple", **settings})

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from server.distributions.names import Patterns, is_name, normalized
-from server.proxy.policy import DAY_SECONDS, Candidate, Policy
+from server.distributions.times import DAY_SECONDS
+from server.proxy.policy import Candidate, Policy
 from server.wire.outbound import Outbound, permitted
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?\Z")

@@ -99,6 +99,44 @@ def test_a_project_whose_file_is_not_served_is_private(
     assert pypi.asked == ["/simple/public/"]
 
 
+UNREADABLE = [
+    *(
+        "hid-1.0\u200b.tar.gz",
+        "hi\u200bd-1.0.tar.gz",
+        "hid\\-1.0.tar.gz",
+        os.fsdecode(b"hid-\xff1.0.tar.gz"),
+        "hid-1.0\n.whl",
+    ),
+    *(
+        "hid-1.0.exe",
+        "Hid-v1.0.msi",
+        "hid-1.0.rpm",
+        "hid-1.0.tar.gz.part",
+        ".hid-1.0.tar.gz.Xq3",
+        "hid-1.0.tar.zst",
+        "hid-1",
+    ),
+]
+
+
+@pytest.mark.parametrize("below", ["", "there", "od\\d"])
+def test_a_file_that_is_passed_over_for_its_name_makes_its_project_private(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, below: str
+) -> None:
+    (directory / below).mkdir(exist_ok=True)
+    names = {f"p{number}": name for number, name in enumerate(UNREADABLE)}
+    for project, name in names.items():
+        # As pN, with what is within hid.
+        spelled = name.lower().replace("hi", project, 1).replace("d", "", 1)
+        (directory / below / spelled).write_bytes(b"")
+        pypi.add(project, *wheel(project, "9"))
+    pypi.add("public", *wheel("public", "1"))
+    task = start_upstream(directory)
+    assert {project: task.get(f"/simple/{project}/").status_code for project in names} == dict.fromkeys(names, 404)
+    assert task.project("public")["files"]
+    assert pypi.asked == ["/simple/public/"]
+
+
 @pytest.mark.parametrize("kind", ["page", "file"])
 def test_a_name_that_becomes_private_while_its_request_waits_for_a_thread_does_not_get_out(
     start_upstream: StartUpstream, directory: Path, pypi: Index, kind: str

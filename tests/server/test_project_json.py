@@ -1,0 +1,174 @@
+"""A project as PyPI's JSON has it, for those who look for updates: Renovate, Dependabot, nvchecker, mirrors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from .conftest import StartTask
+from .tasks import PUBLISHER, Task, sdist, sha256, wheel
+
+METADATA = """\
+Summary: What it is
+Home-page: UNKNOWN
+Author: Ann
+Author-email: ann@example.com
+License-Expression: MIT
+Keywords: one,two
+Classifier: A :: B
+Classifier: C
+Project-URL: Source, https://example.com/?a=1,2
+Project-URL: Docs, https://docs.example.com/
+Requires-Dist: other>=1
+Description-Content-Type: text/markdown
+
+# Héllo
+
+More.
+"""
+
+
+def yank(task: Task, version: str, reason: str) -> None:
+    form = {":action": "yank", "name": "demo", "version": version, "reason": reason}
+    assert requests.post(task.url, data=form, auth=PUBLISHER, timeout=60).status_code == 200
+
+
+def document(task: Task, path: str = "/demo/json") -> dict[str, Any]:
+    response = task.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def test_updates_are_found_by_date_python_and_withdrawal(start_newest: StartTask, directory: Path) -> None:
+    files = [wheel("demo", version, metadata=METADATA) for version in ("1.0", "1.1", "2.0rc1")]
+    files.append(sdist("demo", "1.0", metadata="Requires-Python: >=3.9\n"))
+    for number, (name, content) in enumerate(files):
+        (directory / name).write_bytes(content)
+        os.utime(directory / name, (1_700_000_000.25 + number,) * 2)
+    task = start_newest(directory)
+    yank(task, "1.1", "loses data")
+    found = document(task)
+    assert found["info"] == {
+        "author": "Ann",
+        "author_email": "ann@example.com",
+        "classifiers": ["A :: B", "C"],
+        "description": "# Héllo\n\nMore.",
+        "description_content_type": "text/markdown",
+        "download_url": None,
+        "dynamic": None,
+        "home_page": None,
+        "keywords": "one,two",
+        "license": None,
+        "license_expression": "MIT",
+        "license_files": None,
+        "maintainer": None,
+        "maintainer_email": None,
+        "name": "demo",
+        "package_url": f"{task.url}/project/demo/",
+        "platform": None,
+        "project_url": f"{task.url}/project/demo/",
+        "project_urls": {"Source": "https://example.com/?a=1,2", "Docs": "https://docs.example.com/"},
+        "provides_extra": None,
+        "release_url": f"{task.url}/project/demo/",
+        "requires_dist": ["other>=1"],
+        "requires_python": ">=3.8",
+        "summary": "What it is",
+        "version": "1.0",
+        "yanked": False,
+        "yanked_reason": None,
+    }
+    assert list(found["releases"]) == ["2.0rc1", "1.1", "1.0"]
+    assert found["urls"] == found["releases"]["1.0"]
+    source, built = sorted(found["urls"], key=lambda file: file["packagetype"], reverse=True)
+    name, content = files[0]
+    assert built == {
+        "comment_text": "",
+        "digests": {"sha256": sha256(content)},
+        "filename": name,
+        "has_sig": False,
+        "packagetype": "bdist_wheel",
+        "python_version": "py3",
+        "requires_python": ">=3.8",
+        "size": len(content),
+        "upload_time": "2023-11-14T22:13:20",
+        "upload_time_iso_8601": "2023-11-14T22:13:20.250000Z",
+        "url": f"{task.url}/packages/{name}",
+        "yanked": False,
+        "yanked_reason": None,
+    }
+    assert (source["packagetype"], source["python_version"], source["requires_python"]) == ("sdist", "source", ">=3.9")
+    (withdrawn,) = found["releases"]["1.1"]
+    assert (withdrawn["yanked"], withdrawn["yanked_reason"]) == (True, "loses data")
+
+
+def test_what_is_withdrawn_or_a_candidate_is_told_of_only_if_there_is_nothing_else(
+    start_newest: StartTask, directory: Path
+) -> None:
+    task = start_newest(directory)
+
+    def told() -> tuple[str, bool]:
+        info = document(task)["info"]
+        return info["version"], info["yanked"]
+
+    for version, expected in (("1.0", "1.0"), ("2.0rc1", "1.0"), ("1.5", "1.5")):
+        assert task.upload(*wheel("demo", version)).status_code == 200
+        assert told() == (expected, False)
+    yank(task, "1.5", "")
+    assert told() == ("1.0", False)
+    yank(task, "1.0", "")
+    assert told() == ("2.0rc1", False)
+    yank(task, "2.0rc1", "")
+    assert told() == ("1.5", True)
+
+
+def test_what_says_nothing_of_itself_or_too_much_is_listed(start_newest: StartTask, directory: Path) -> None:
+    odd = {
+        "demo-1.0-py2.py3-none-any.whl": b"no archive",
+        "demo-2.0.zip": b"",
+        "demo-2.1-py2.7.egg": b"",
+        "demo-2.2.win32-py2.7.exe": b"",
+        "demo-2.3.win-amd64-py3.8.msi": b"",
+        "demo.tar.gz": b"",
+    }
+    for name, content in odd.items():
+        (directory / name).write_bytes(content)
+    (directory / "demo-2.0.zip.asc").write_bytes(b"signature")
+    (directory / "alone-1.0.zip.asc").write_bytes(b"signature")
+    hostile = "Summary: a\x01\u202e</script>\nAuthor: a\n b\nProject-URL: none\nProject-URL: ,x\nKeywords: \n"
+    name, content = wheel("demo", "9.0", metadata=hostile + "Classifier: x\n" * 60_000)
+    (directory / name).write_bytes(content)
+    task = start_newest(directory)
+    found = document(task)
+    assert (found["info"]["summary"], found["info"]["version"]) == (None, "9.0")
+    kinds = {file["filename"]: file["packagetype"] for files in found["releases"].values() for file in files}
+    assert {name: kinds.get(name) for name in odd} == {
+        "demo-1.0-py2.py3-none-any.whl": "bdist_wheel",
+        "demo-2.0.zip": "sdist",
+        "demo-2.1-py2.7.egg": "bdist_egg",
+        "demo-2.2.win32-py2.7.exe": "bdist_wininst",
+        "demo-2.3.win-amd64-py3.8.msi": "bdist_msi",
+        "demo.tar.gz": "sdist",
+    }
+    assert [file["has_sig"] for file in found["releases"]["2.0"]] == [True]
+    # A signature is no distribution.
+    assert task.get("/alone/json").status_code == 404
+    name, content = wheel("demo", "10.0", metadata=hostile)
+    (directory / name).write_bytes(content)
+    info = document(task)["info"]
+    assert (info["author"], info["keywords"], info["project_urls"]) == ("a b", None, None)
+
+
+def test_an_unchanged_project_is_not_sent_again(start_newest: StartTask, directory: Path) -> None:
+    for version in range(100):
+        (directory / f"demo-{version}.tar.gz").write_bytes(b"")
+    task = start_newest(directory)
+    first = task.get("/demo/json")
+    assert first.headers["Content-Encoding"] == "gzip"
+    again = task.get("/demo/json", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert task.upload(*wheel("demo", "1000")).status_code == 200
+    assert task.get("/demo/json", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200

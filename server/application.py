@@ -29,6 +29,7 @@ from server.views.listings import Listings
 from server.views.pages import WELCOME, Pages, asked_by_people
 from server.views.project_json import ProjectJson
 from server.views.records import write_change
+from server.views.root import Root
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.calls import TakesLong
 from server.wire.messages import (
@@ -65,6 +66,7 @@ class Application:
         self._packages = packages
         self._index = packages.index
         self._listings = Listings(packages)
+        self._root = Root(packages)
         self._json = ProjectJson(packages.index, self._listings)
         self._all_files = AllFiles(packages)
         self._pages = Pages(packages, self._listings)
@@ -168,7 +170,7 @@ class Application:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
             case ["simple", ""]:
-                return Work("storage", lambda: self._listings.root(environ))
+                return Work("storage", lambda: self._root.respond(environ))
             case ["simple", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized:
@@ -178,11 +180,13 @@ class Application:
                 return Work("storage", lambda: self._all_files.respond(environ))
             case ["packages", *_]:
                 return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
-            case [name, "json"]:
+            case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:
-                    return redirect(301, f"/{quote(normalized)}/json", query)
-                return Work("storage", lambda: _found(self._json.respond(name, None, environ), name))
+                    segments[segments.index(name)] = normalized
+                    return redirect(301, f"/{quote('/'.join(segments))}", query)
+                release = segments[2] if len(segments) == 4 else None
+                return Work("storage", lambda: _found(self._json.respond(name, release, environ), name))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
@@ -201,7 +205,9 @@ class Application:
                 else:
                     # The metadata of a wheel, unless it is a file of its own.
                     yield from filter(None, (project_of(name), project_of(name.removesuffix(".metadata"))))
-            case [name, "json"] | ["project", name] | ["project", name, ""] if name:
+            case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"] if name:
+                yield _normalized(name)
+            case ["project", name] | ["project", name, ""] if name:
                 yield _normalized(name)
 
     def _project(self, name: str, environ: Environ) -> Response | Later:

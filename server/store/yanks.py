@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
@@ -17,6 +18,16 @@ from server.store.stamps import open_directory
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
+
+
+class Withdrawn(NamedTuple):
+    """What `reason_of` looks in; when that changed, or a file of the project was last missed, in ns since 1970."""
+
+    reasons: Mapping[str, str]
+    changed_ns: int
+
+
+NONE = Withdrawn({}, 0)
 
 
 class Yanks:
@@ -30,18 +41,36 @@ class Yanks:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def of(self, project: str) -> dict[str, str]:
-        """What `reason_of` looks in."""
+    def of(self, project: str) -> Withdrawn:
         try:
             # On NFS a name may be believed absent for a minute, until its directory is opened.
             os.close(open_directory(f"{self._root}/{YANKED}"))
             directory = open_directory(f"{self._root}/{YANKED}/{project}")
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return NONE
         try:
-            return {version: _read(version, directory) for version in os.listdir(directory)}
+            reasons = {version: _read(version, directory) for version in os.listdir(directory)}
+            return Withdrawn(reasons, os.fstat(directory).st_ctime_ns)
         finally:
             os.close(directory)
+
+    def marked(self) -> dict[str, int]:
+        """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
+        try:
+            directory = open_directory(f"{self._root}/{YANKED}")
+        except FileNotFoundError:
+            return {}
+        try:
+            with os.scandir(directory) as entries:
+                return {entry.name: entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries}
+        finally:
+            os.close(directory)
+
+    def mark(self, project: str) -> int:
+        """Change the time of the project's directory to now, which is given, in ns. Raises OSError."""
+        path = make_hidden(self._root, project, YANKED)
+        os.utime(path)
+        return os.stat(path).st_ctime_ns
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""

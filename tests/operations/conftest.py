@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulator import emulator, environment
+from moto.secretsmanager.models import SecretsManagerBackend
 from stacks import DEPLOY, Parameters, give
 
 from generator.commands import main
@@ -38,3 +40,17 @@ def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         values = give()
         assert main([*DEPLOY]) == 0
         yield values
+
+
+@pytest.fixture
+def labels_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto goes on to take the version that was the current one first for the current one."""
+    move = SecretsManagerBackend.update_secret_version_stage
+
+    def remembered(self: Any, secret_id: str, version_stage: str, **versions: Any) -> Any:
+        moved = move(self, secret_id, version_stage, **versions)
+        if version_stage == "AWSCURRENT":
+            self.secrets[secret_id].default_version_id = versions["move_to_version_id"]
+        return moved
+
+    monkeypatch.setattr(SecretsManagerBackend, "update_secret_version_stage", remembered)

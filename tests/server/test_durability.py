@@ -46,7 +46,7 @@ def state_of(root: Path) -> State:
 
 def _stored(root: Path, packages: Packages) -> Iterator[tuple[str, Stored]]:
     for project in packages.index.projects():
-        yanks = packages.yanks.of(project)
+        yanks = packages.yanks.of(project).reasons
         for name in packages.index.paths(project):
             if not name.endswith(".asc"):
                 file, signature = root / name, root / f"{name}.asc"

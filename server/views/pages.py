@@ -83,7 +83,7 @@ class Pages:
         if listing is None:
             return None
         versions = releases_of(listing, FILES_SHOWN)
-        latest = latest_of(versions, listing.yanks)
+        latest = latest_of(versions, listing.withdrawn.reasons)
         return page(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
 
     def _parts(
@@ -99,7 +99,7 @@ class Pages:
                 yield "<p>What the package says of itself cannot be read now."
         if known.get("summary"):
             yield f'<p dir="auto">{text(known["summary"])}'
-        if latest and (reason := reason_of(listing.yanks, latest)) is not None:
+        if latest and (reason := reason_of(listing.withdrawn.reasons, latest)) is not None:
             yield f'<p class="warning">Every release is yanked. {text(reason)}'
         if _INSTALLABLE.fullmatch(name):
             yield from _install(name, f"{origin_of(environ)}/simple/")
@@ -193,7 +193,7 @@ def _versions(versions: dict[str, Files], latest: str | None, listing: Listing) 
     for version, found in versions.items():
         is_open = " open" if version == latest else ""
         first = min(uploaded(details) for _, details in found)
-        reason = reason_of(listing.yanks, version)
+        reason = reason_of(listing.withdrawn.reasons, version)
         yield (
             f"<details{is_open}><summary><b>{text(version)}</b><small>{'yanked · ' * (reason is not None)}"
             f"{first:%Y-%m-%d} · {_count(len(found), 'file')}</small></summary>"

@@ -7,16 +7,27 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import make_hidden
+from server.store.entries import flush_hidden, make_hidden
 from server.store.stamps import open_directory
 
 # This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
+
+
+class Withdrawn(NamedTuple):
+    """What `reason_of` looks in; when that changed, or a file of the project was last missed, in ns since 1970."""
+
+    reasons: Mapping[str, str]
+    changed_ns: int
+
+
+NONE = Withdrawn({}, 0)
 
 
 class Yanks:
@@ -30,18 +41,36 @@ class Yanks:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def of(self, project: str) -> dict[str, str]:
-        """What `reason_of` looks in."""
+    def of(self, project: str) -> Withdrawn:
         try:
             # On NFS a name may be believed absent for a minute, until its directory is opened.
             os.close(open_directory(f"{self._root}/{YANKED}"))
             directory = open_directory(f"{self._root}/{YANKED}/{project}")
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return NONE
         try:
-            return {version: _read(version, directory) for version in os.listdir(directory)}
+            reasons = {version: _read(version, directory) for version in os.listdir(directory)}
+            return Withdrawn(reasons, os.fstat(directory).st_ctime_ns)
         finally:
             os.close(directory)
+
+    def marked(self) -> dict[str, int]:
+        """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
+        try:
+            directory = open_directory(f"{self._root}/{YANKED}")
+        except FileNotFoundError:
+            return {}
+        try:
+            with os.scandir(directory) as entries:
+                return {entry.name: entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries}
+        finally:
+            os.close(directory)
+
+    def mark(self, project: str) -> int:
+        """Change the time of the project's directory to now, which is given, in ns. Raises OSError."""
+        path = make_hidden(self._root, project, YANKED)
+        os.utime(path)
+        return os.stat(path).st_ctime_ns
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""
@@ -54,11 +83,7 @@ class Yanks:
             temporary = f"{path}/.{secrets.token_hex(16)}"
             os.symlink(_PREFIX + reason.encode(), temporary)
             os.replace(temporary, f"{path}/{version}")
-        directory = open_directory(path)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        flush_hidden(self._root, project, YANKED)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

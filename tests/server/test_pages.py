@@ -163,8 +163,8 @@ def test_of_many_projects_and_files_the_first_are_shown(start_newest: StartTask,
         shown = page(task, following[0])
         seen += shown.projects
     assert seen == [f"many{number:03}" for number in range(500)]
-    for number in ("0", "-1", "10", "x", "9" * 400):
-        assert page(task, f"/?q=many&page={number}").projects[0] in ("many000", "many480")
+    for beyond in ("0", "-1", "10", "x", "9" * 400):
+        assert page(task, f"/?q=many&page={beyond}").projects[0] in ("many000", "many480")
     shown = page(task, "/?q=99")
     assert (shown.projects, "Page" in shown.text) == ([f"many{n}99" for n in range(5)], False)
     shown = page(task, "/project/nightly/")

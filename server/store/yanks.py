@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import make_hidden
+from server.store.entries import flush_hidden, make_hidden
 from server.store.stamps import open_directory
 
 # This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
@@ -83,11 +83,7 @@ class Yanks:
             temporary = f"{path}/.{secrets.token_hex(16)}"
             os.symlink(_PREFIX + reason.encode(), temporary)
             os.replace(temporary, f"{path}/{version}")
-        directory = open_directory(path)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        flush_hidden(self._root, project, YANKED)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

@@ -20,6 +20,7 @@ from server.distributions.tarballs import Unfit
 from server.store.entries import open_file
 from server.store.kept import Details, Identity
 from server.store.packages import Packages
+from server.store.statuses import UNSAID
 from server.store.yanks import reason_of
 from server.views.listings import LEGACY_TYPE, Body, Listing, Listings, respond, uploaded, url_of
 from server.views.releases import Files, described_by, latest_of, releases_of
@@ -134,6 +135,9 @@ class Pages:
         self, name: str, versions: dict[str, Files], latest: str | None, environ: Environ, listing: Listing
     ) -> Iterable[str]:
         yield f"<h1>{_text(name)}</h1>"
+        status = listing.withdrawn.status
+        if status != UNSAID:
+            yield f"<p><b>{status.state.capitalize()}</b> {_text(status.reason)}"
         known = None
         if latest:
             path, details = described_by(versions[latest])

@@ -46,6 +46,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 needed-audit needed-bench:
 	@$(PYTHON) tests/support/programs.py $(@:needed-%=%)
 
+.PHONY: mutants
+mutants: .venv/tests ## Plant defects and list those that no fast test notices: make mutants ARGS="generator/parts --sample 60 --seed 1"
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: audit
 audit: needed-audit .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import make_hidden
+from server.store.entries import flush_hidden, make_hidden
 from server.store.stamps import open_directory
 from server.store.statuses import UNSAID, Status, status_of
 
@@ -111,11 +111,7 @@ class Yanks:
             temporary = f"{path}/.{secrets.token_hex(16)}"
             os.symlink(target, temporary)
             os.replace(temporary, f"{path}/{name}")
-        directory = open_directory(path)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        flush_hidden(self._root, project, YANKED)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

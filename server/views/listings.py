@@ -367,6 +367,7 @@ def page(title: str, links: Iterable[str], metas: Mapping[str, str] = MappingPro
     head = "".join(f'        <meta name="pypi:{name}" content="{escape(it)}">\n' for name, it in metas.items())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
+        '        <meta name="viewport" content="width=device-width">\n'
         '        <meta name="pypi:repository-version" content="1.4">\n'
         f"{head}        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
         f"{''.join(links)}    </body>\n</html>\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,19 @@ from moto.secretsmanager.models import SecretsManagerBackend
 from stacks import DEPLOY, Parameters, give
 
 from generator.commands import main
+from generator.operations import watch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_waited_for() -> Iterator[None]:
+    """An operation of the emulator has ended when its request is answered: who waits for it would wait for ever."""
+
+    def sleep(_seconds: float) -> None:
+        pytest.fail("watches an operation of which it does not see the end")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,8 @@ class Index:
                 else:
                     index.answer(self)
 
+            do_POST = do_GET
+
             def log_message(self, *_: object) -> None:
                 pass
 

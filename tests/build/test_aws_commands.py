@@ -39,6 +39,7 @@ def mentioned() -> Iterator[tuple[str, str]]:
 def run(command: str, home: Path) -> str:
     """What the AWS CLI says: it parses its arguments by the service's model, and the address is nobody's."""
     command = command.replace("CERTIFICATE_ARN", CERTIFICATE).replace("VERSION_ID", "0" * 32)
+    command = command.replace("OTHER_REGION", "eu-central-1")
     # A time that the shell computes.
     command = re.sub(r"\$\(\(.*?\)\)", "1700000000", command)
     words = [word for word in shlex.split(command)[1:] if word != "…"]
@@ -73,7 +74,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the commands read is there."""
     directory = tmp_path_factory.mktemp("clone")
     (directory / "templates").symlink_to(ROOT / "templates")
-    copy(ROOT / "templates" / "parameters.example.json", directory / "parameters.json")
+    for name in ("parameters.json", "parameters.other.json"):
+        copy(ROOT / "templates" / "parameters.example.json", directory / name)
     copy(ROOT / "templates" / "network.yaml", directory / "packaged.yaml")
     (directory / "credentials.json").write_text("{}")
     return directory

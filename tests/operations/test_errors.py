@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from custom_resource import serving
 from emulator import environment
+from program import installed
 
 from generator.operations.invocation import called_as
 
@@ -254,13 +255,14 @@ def test_help_has_an_example_that_is_a_command(command: str) -> None:
     assert f"Example: {called_as()} {command}" in done.stdout
 
 
-def test_completion_by_bash() -> None:
+def test_completion_by_bash(tmp_path: Path) -> None:
+    program = installed(tmp_path / "bin")
     script = """
     eval "$(pypiserver-aws --show-completion)"
     COMP_WORDS=(pypiserver-aws de); COMP_CWORD=1
     _pypiserver_aws_completion pypiserver-aws
     echo "${COMPREPLY[@]}"
     """
-    env = {"PATH": f"{ROOT / 'bin'}:{os.environ['PATH']}"}
+    env = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["deploy", "delete"], done.stderr

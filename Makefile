@@ -50,6 +50,11 @@ needed-audit needed-bench:
 mutants: .venv/tests ## Plant defects and list those that no fast test notices: make mutants ARGS="generator/parts --sample 60 --seed 1"
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+.PHONY: model
+model: .venv/tests ## Compare two tasks with a model of an index, until they differ: make model SECONDS=600
+	@$(NEEDED)
+	MODEL_SECONDS=$(SECONDS) $(BIN)/pytest -n 4 -o faulthandler_timeout=0 tests/server/model
+
 .PHONY: audit
 audit: needed-audit .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import make_hidden
-from server.store.stamps import open_directory
+from server.store.entries import report
+from server.store.hidden import hidden, place_link
 
-# This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
+# This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
@@ -33,32 +32,24 @@ class Yanks:
     def of(self, project: str) -> dict[str, str]:
         """What `reason_of` looks in."""
         try:
-            # On NFS a name may be believed absent for a minute, until its directory is opened.
-            os.close(open_directory(f"{self._root}/{YANKED}"))
-            directory = open_directory(f"{self._root}/{YANKED}/{project}")
-        except (FileNotFoundError, NotADirectoryError):
+            with hidden(self._root, YANKED, project) as directory:
+                return {version: _read(version, directory) for version in os.listdir(directory)}
+        except FileNotFoundError:
             return {}
-        try:
-            return {version: _read(version, directory) for version in os.listdir(directory)}
-        finally:
-            os.close(directory)
+        except NotADirectoryError as error:
+            report(f"{YANKED}/{project}", str(error.strerror))
+            return {}
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""
-        path = make_hidden(self._root, project, YANKED)
         version = canonicalize_version(version)
-        if reason is None:
-            with suppress(FileNotFoundError):
-                os.unlink(f"{path}/{version}")
-        else:
-            temporary = f"{path}/.{secrets.token_hex(16)}"
-            os.symlink(_PREFIX + reason.encode(), temporary)
-            os.replace(temporary, f"{path}/{version}")
-        directory = open_directory(path)
-        try:
+        with hidden(self._root, YANKED, project, make=True) as directory:
+            if reason is None:
+                with suppress(FileNotFoundError):
+                    os.unlink(version, dir_fd=directory)
+            else:
+                place_link(directory, version, _PREFIX + reason.encode())
             os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

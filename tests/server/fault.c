@@ -41,6 +41,10 @@ static int concerns(int file) {
     return below(path);
 }
 
+static int below_at(int directory, const char *path) {
+    return *path == '/' || directory == AT_FDCWD ? below(path) : concerns(directory);
+}
+
 #define FAIL(condition, call) \
     do { \
         int number = (condition) ? wanted(call) : 0; \
@@ -57,6 +61,44 @@ int open64(const char *path, int flags, ...) {
     va_end(rest);
     FAIL(below(path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
     return REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+}
+
+int openat64(int directory, const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int mode = va_arg(rest, int);
+    va_end(rest);
+    FAIL(below_at(directory, path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
+    return REAL(int, "openat64", int, const char *, int, ...)(directory, path, flags, mode);
+}
+
+int linkat(int from_directory, const char *from, int directory, const char *to, int flags) {
+    FAIL(below_at(directory, to), "link");
+    FAIL(below_at(directory, to) && strstr(to, ".asc"), "linkasc");
+    int result = REAL(int, "linkat", int, const char *, int, const char *, int)(from_directory, from, directory, to, flags);
+    if (result)
+        return result;
+    FAIL(below_at(directory, to), "linkdone");
+    return 0;
+}
+
+int renameat(int from_directory, const char *from, int directory, const char *to) {
+    FAIL(below_at(directory, to), "rename");
+    int result = REAL(int, "renameat", int, const char *, int, const char *)(from_directory, from, directory, to);
+    if (result)
+        return result;
+    FAIL(below_at(directory, to), "renamedone");
+    return 0;
+}
+
+int mkdirat(int directory, const char *path, mode_t mode) {
+    FAIL(below_at(directory, path), "mkdir");
+    return REAL(int, "mkdirat", int, const char *, mode_t)(directory, path, mode);
+}
+
+int unlinkat(int directory, const char *path, int flags) {
+    FAIL(below_at(directory, path), "unlink");
+    return REAL(int, "unlinkat", int, const char *, int)(directory, path, flags);
 }
 
 int link(const char *from, const char *to) {
@@ -100,7 +142,8 @@ int fstat64(int file, struct stat64 *status) {
 }
 
 int fstatat64(int directory, const char *path, struct stat64 *status, int flags) {
-    FAIL(*path == '/' ? below(path) : concerns(directory), "stat");
+    FAIL(below_at(directory, path), "stat");
+    FAIL(flags & AT_SYMLINK_NOFOLLOW && below_at(directory, path), "lstat");
     return REAL(int, "fstatat64", int, const char *, struct stat64 *, int)(directory, path, status, flags);
 }
 

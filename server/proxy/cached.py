@@ -16,7 +16,7 @@ from server.proxy.sides import UPSTREAM
 from server.store.entries import READ_FLAGS, open_hidden_file
 from server.store.hidden import hidden
 from server.store.staging import STALE_SECONDS, Staged
-from server.wire.outbound import Outbound, Unreachable
+from server.wire.outbound import Outbound, Untrue
 
 log = logging.getLogger("gunicorn.error")
 
@@ -87,7 +87,7 @@ class Files:
             seconds = LEAST_SECONDS + expected / LEAST_BYTES_PER_SECOND
             with self._outbound.get(url, {}, seconds) as reply:
                 if reply.status != 200:
-                    raise Unreachable(f"{reply.url} answers with status {reply.status}")
+                    raise reply.failure(f"status {reply.status}")
                 for chunk in reply.chunks(expected):
                     staged.write(chunk)
                     if time.monotonic() - touched > TOUCH_SECONDS:
@@ -95,7 +95,7 @@ class Files:
                         with suppress(FileNotFoundError):
                             os.utime(sha256, dir_fd=fetching, follow_symlinks=False)
             if staged.sha256 != sha256 or staged.size != (staged.size if size is None else size):
-                raise Unreachable(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
+                raise Untrue(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
             staged.flush()
             # What is there is the same, or something that cannot be served.
             staged.publish(replace=True)

@@ -230,14 +230,18 @@ class Listed(NamedTuple):
     yanked: str | None
     # Whether anybody says when it was uploaded.
     dated: bool = True
+    # Whether a signature is beside it, called as the file and .asc (PEP 503).
+    signed: bool = False
 
 
 def _render(name: str, details: list[tuple[str, Details]], yanks: dict[str, str]) -> Listing:
+    known_paths = {path for path, _ in details}
     files = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
     listed = []
     for path, known in files:
         version = package_at(path).version
-        listed.append(Listed(path, version, known, reason_of(yanks, version)))
+        signed = f"{path}.asc" in known_paths
+        listed.append(Listed(path, version, known, reason_of(yanks, version), signed=signed))
     return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed), yanks)
 
 
@@ -316,7 +320,7 @@ def url_of(path: str) -> str:
 
 
 def _link(file: Listed) -> str:
-    path, _, details, yanked, _ = file
+    path, _, details, yanked, _, signed = file
     attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
@@ -324,6 +328,8 @@ def _link(file: Listed) -> str:
         # PEP 714: the second name is for clients that know only the first form of PEP 658; never in JSON, see `_file`.
         digest = f"sha256={details.metadata_sha256}"
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    if signed:
+        attributes += ' data-gpg-sig="true"'
     name = escape(path.rpartition("/")[2])
     return f'        <a href="{escape(url_of(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
 
@@ -333,7 +339,7 @@ def uploaded(details: Details) -> datetime:
 
 
 def _file(listed: Listed) -> dict[str, object]:
-    path, _, details, yanked, dated = listed
+    path, _, details, yanked, dated, signed = listed
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
         "url": url_of(path),
@@ -349,6 +355,8 @@ def _file(listed: Listed) -> dict[str, object]:
     if details.metadata_sha256:
         # Without the older name: pip 22.3 to 23.1.2 crashes on a dictionary there (PEP 714).
         file["core-metadata"] = {"sha256": details.metadata_sha256}
+    if signed:
+        file["gpg-sig"] = True
     return file
 
 

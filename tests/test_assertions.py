@@ -99,6 +99,11 @@ class _Check:
                 return name.isupper() or name in SECTIONS or (name == "values" and self._has_items(of))
             case ast.Subscript(slice=ast.Constant(value=name)):
                 return name in SECTIONS
+            case (
+                ast.Subscript(value=of, slice=ast.Slice())
+                | ast.ListComp(generators=[ast.comprehension(iter=of, ifs=[])])
+            ):
+                return self._has_items(of)
             case ast.BinOp(left=left, right=right):
                 return self._has_items(left) or self._has_items(right)
             case ast.Call(func=ast.Name(id=name), args=[*given]) if name in OVER_ALL:

@@ -117,7 +117,7 @@ PASSWORD_GRACE_HOURS = Setting(
 TOKENS = Setting(
     name="Tokens",
     label="Tokens",
-    description="true: beside the accounts there are tokens, each limited to some projects, to reading and in time; the command token makes and revokes them. Their digests are in a secret, which stays when this is turned off; another is made when it is turned on again.",
+    description="true: beside the accounts there are tokens, each limited to some projects, to reading and in time; the command token makes and revokes them, and trust lets jobs of CI have some without a password. Their digests are in a secret, which stays when this is turned off; another is made when it is turned on again.",
     default="false",
     values=SWITCH,
 )

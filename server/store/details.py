@@ -81,7 +81,7 @@ class DetailsCache:
         # What is kept is read while the files are asked for: each takes a network's time.
         if loading is None and not self._known.keys() >= set(paths):
             loading = self.load(project)
-        statuses = self._statuses(paths)
+        statuses = self.statuses(paths)
         kept: Mapping[str, Details] | None = None
         changed = False
         denied: PermissionError | None = None
@@ -123,6 +123,10 @@ class DetailsCache:
         if project := project_of(path):
             self._keep(project, {path: details})
 
+    def forget_others(self, project: str, paths: Sequence[str]) -> None:
+        """Keep nothing of other files of the project than `paths`."""
+        self._keep(project, {}, paths)
+
     def sweep(self, projects: Iterable[str]) -> None:
         """Remove what is kept of other projects. Raises OSError."""
         self._kept.sweep(projects)
@@ -154,7 +158,8 @@ class DetailsCache:
         self._known[path] = details
         return details
 
-    def _statuses(self, paths: Sequence[str]) -> list[os.stat_result | None]:
+    def statuses(self, paths: Sequence[str]) -> list[os.stat_result | None]:
+        """Of each path; None if there is no file. Raises OSError."""
         if len(paths) <= FEW_FILES:
             return [self._status(path) for path in paths]
         size = -(-len(paths) // ASKING_THREADS)

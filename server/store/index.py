@@ -68,6 +68,12 @@ class Index(Projects):
         directory = self._directories.get(path.removesuffix(name))
         return directory is not None and name in directory.packages
 
+    @property
+    def changed_ns(self) -> int:
+        """When an entry of a directory last came or went, by the file server's clock, in ns since 1970."""
+        stamps = [directory.watch.stamp for directory in list(self._directories.values())]
+        return max((stamp.ctime_ns for stamp in stamps if stamp), default=0)
+
     def has_name(self, name: str) -> bool:
         """Whether a package file of this name lies in any directory."""
         return any(name in directory.packages for directory in list(self._directories.values()))

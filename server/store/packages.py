@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from server.distributions.listed import Package
+from server.distributions.listed import Package, project_of
 from server.distributions.names import normalized
 from server.store.changes import Announcer
 from server.store.details import ASKING_THREADS, DetailsCache
@@ -46,3 +47,12 @@ class Packages:
     def remove(self, path: str) -> None:
         """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
         os.remove(self.index.root / path)
+        if project := project_of(path.rpartition("/")[2]):
+            with suppress(OSError):
+                self.yanks.mark(project)
+
+    def lost(self, project: str, paths: Sequence[str]) -> None:
+        """Files of the project are gone, and `paths` are left: its serial is to grow by that."""
+        with suppress(OSError):
+            self.yanks.mark(project)
+        self.details.forget_others(project, paths)

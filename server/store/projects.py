@@ -18,6 +18,8 @@ class Projects:
         self._paths_of: dict[str, set[str]] = {}
         # Each touch takes a new number, so a generation that a cache has seen is never given again.
         self._numbers = itertools.count(1)
+        # The last of them: equal as long as nothing is known to have happened to any file.
+        self.changes = 0
         self._all_touched = 0
         self._touched: dict[str, int] = {}
 
@@ -33,10 +35,10 @@ class Projects:
 
     def touch(self, project: str) -> None:
         """A file of the project may be another than before."""
-        self._touched[project] = next(self._numbers)
+        self._touched[project] = self.changes = next(self._numbers)
 
     def touch_all(self) -> None:
-        self._all_touched = next(self._numbers)
+        self._all_touched = self.changes = next(self._numbers)
         self._touched.clear()
 
     def add(self, path: str, project: str) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
@@ -16,6 +17,16 @@ from server.store.hidden import hidden, place_link
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
+
+
+class Withdrawn(NamedTuple):
+    """What `reason_of` looks in; when that changed, or a file of the project was last missed, in ns since 1970."""
+
+    reasons: Mapping[str, str]
+    changed_ns: int
+
+
+NONE = Withdrawn({}, 0)
 
 
 class Yanks:
@@ -29,16 +40,30 @@ class Yanks:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def of(self, project: str) -> dict[str, str]:
-        """What `reason_of` looks in."""
+    def of(self, project: str) -> Withdrawn:
         try:
             with hidden(self._root, YANKED, project) as directory:
-                return {version: _read(version, directory) for version in os.listdir(directory)}
+                reasons = {version: _read(version, directory) for version in os.listdir(directory)}
+                return Withdrawn(reasons, os.fstat(directory).st_ctime_ns)
         except FileNotFoundError:
-            return {}
+            return NONE
         except NotADirectoryError as error:
             report(f"{YANKED}/{project}", str(error.strerror))
+            return NONE
+
+    def marked(self) -> dict[str, int]:
+        """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
+        try:
+            with hidden(self._root, YANKED) as directory, os.scandir(directory) as entries:
+                return {entry.name: entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+
+    def mark(self, project: str) -> int:
+        """Change the time of the project's directory to now, which is given, in ns. Raises OSError."""
+        with hidden(self._root, YANKED, project, make=True) as directory:
+            os.utime(directory)
+            return os.fstat(directory).st_ctime_ns
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""

@@ -22,7 +22,8 @@ from server.distributions.times import moment
 from server.store.details import Unread
 from server.store.kept import Details
 from server.store.packages import Packages
-from server.store.yanks import reason_of
+from server.store.serials import serial_of
+from server.store.yanks import NONE, Withdrawn, reason_of
 from server.wire.calls import Calls
 from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
 
@@ -100,7 +101,9 @@ class Listing(NamedTuple):
     files: list[tuple[str, Details]]
     html: Body
     json: Body
-    yanks: dict[str, str] = {}
+    withdrawn: Withdrawn = NONE
+    # None if it is another index's.
+    serial: int | None = None
 
     @property
     def size(self) -> int:
@@ -140,15 +143,6 @@ class Listings:
             return None
         return listing
 
-    def root(self, environ: Environ) -> Response:
-        listing = self._listings.get("")
-        if listing is None or listing.began < environ["server.arrived"]:
-            self._index.refresh()
-            listing = self._listings.get("")
-            if listing is None or listing.generation != self._index.projects_generation:
-                raise Awaited(self._rendering.wait("", self._render_root, PATIENCE_SECONDS))
-        return send_listing(listing, environ)
-
     def _refreshed(self, name: str, listing: Listing | None) -> Listing | None:
         """What is asked for of the storage now, unless that takes long."""
         is_first = listing is None and self._index.paths(name)
@@ -178,15 +172,6 @@ class Listings:
         except Unread:
             self._unread.add(name)
 
-    def _render_root(self) -> None:
-        began = time.monotonic()
-        self._index.refresh()
-        generation = self._index.projects_generation
-        names = sorted(self._index.projects())
-        links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
-        html, document = Body(page("Simple Index", links)), _json({"projects": [{"name": name} for name in names]})
-        self._keep("", Listing(generation, began, inf, [], [], html, document))
-
     def _check(
         self,
         name: str,
@@ -203,9 +188,13 @@ class Listings:
         if not paths:
             return None
         details = self._packages.details.of_project(name, paths, loading, most_bytes=most_bytes)
-        yanks = asked.result()
-        if listing is None or listing.details != details or listing.yanks != yanks:
-            listing = _render(name, details, yanks)
+        withdrawn = asked.result()
+        before = [path for path, _ in listing.details] if listing else loading.result() if loading else ()
+        if not set(paths).issuperset(before):
+            self._packages.lost(name, paths)
+            withdrawn = self._packages.yanks.of(name)
+        if listing is None or listing.details != details or listing.withdrawn != withdrawn:
+            listing = _render(name, details, withdrawn)
         now = time.monotonic()
         recheck_at = now + max(RECHECK_SECONDS, (now - began) / RECHECK_SHARE)
         listing = listing._replace(generation=generation, began=began, recheck_at=recheck_at)
@@ -234,18 +223,19 @@ class Listed(NamedTuple):
     signed: bool = False
 
 
-def _render(name: str, details: list[tuple[str, Details]], yanks: dict[str, str]) -> Listing:
+def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn) -> Listing:
     known_paths = {path for path, _ in details}
     files = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
     listed = []
     for path, known in files:
         version = package_at(path).version
         signed = f"{path}.asc" in known_paths
-        listed.append(Listed(path, version, known, reason_of(yanks, version), signed=signed))
-    return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed), yanks)
+        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version), signed=signed))
+    serial = serial_of([known.identity.ctime_ns for _, known in details], withdrawn.changed_ns)
+    return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed, serial), withdrawn, serial)
 
 
-def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
+def rendered(name: str, files: list[Listed], serial: int | None = None) -> tuple[Body, Body]:
     """A project's page in HTML and in JSON. `files` are in the order of versions."""
     # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
     distributions = [file for file in files if not file.path.endswith(".asc")]
@@ -254,12 +244,18 @@ def rendered(name: str, files: list[Listed]) -> tuple[Body, Body]:
         "versions": list(dict.fromkeys(file.version for file in distributions)),
         "files": list(map(_file, distributions)),
     }
-    return Body(page(f"Links for {name}", map(_link, files))), _json(document)
+    return Body(page(f"Links for {name}", map(_link, files))), document_of(document, serial)
 
 
 def send_listing(listing: Listing, environ: Environ) -> Response:
-    content_type = _negotiate(environ.get("HTTP_ACCEPT", ""))
-    return respond(listing.json if content_type == JSON_TYPE else listing.html, content_type, environ)
+    content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
+    body = listing.json if content_type == JSON_TYPE else listing.html
+    return respond(body, content_type, environ, *serial_header(listing.serial))
+
+
+def serial_header(serial: int | None) -> tuple[tuple[str, str], ...]:
+    """By which mirrors know how current an answer is: https://docs.pypi.org/api/index-api/."""
+    return () if serial is None else (("X-PyPI-Last-Serial", str(serial)),)
 
 
 def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
@@ -301,7 +297,7 @@ def _accepts_gzip(accept_encoding: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _negotiate(accept: str) -> str:
+def negotiate(accept: str) -> str:
     """The type of highest quality, the first of equals; HTML if none is acceptable, for clients older than PEP 691."""
     best, best_quality = LEGACY_TYPE, 0.0
     for media_range in accept.split(","):
@@ -370,5 +366,7 @@ def page(title: str, links: Iterable[str]) -> str:
     )
 
 
-def _json(document: dict[str, object]) -> Body:
-    return Body(json.dumps({"meta": {"api-version": "1.1"}, **document}, separators=(",", ":")))
+def document_of(document: dict[str, object], serial: int | None) -> Body:
+    """Keys that begin with an underscore are an index's own (PEP 691)."""
+    meta = {"api-version": "1.1"} if serial is None else {"_last-serial": serial, "api-version": "1.1"}
+    return Body(json.dumps({"meta": meta, **document}, separators=(",", ":")))

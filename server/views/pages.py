@@ -127,7 +127,7 @@ class Pages:
         if listing is None:
             return None
         versions = releases_of(listing, FILES_SHOWN)
-        latest = latest_of(versions, listing.yanks)
+        latest = latest_of(versions, listing.withdrawn.reasons)
         return _respond(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
 
     def _parts(
@@ -150,7 +150,7 @@ class Pages:
         for version, found in versions.items():
             is_open = " open" if version == latest else ""
             first = min(uploaded(details) for _, details in found)
-            reason = reason_of(listing.yanks, version)
+            reason = reason_of(listing.withdrawn.reasons, version)
             yield (
                 f"<details{is_open}><summary><b>{_text(version)}</b><small>{'yanked · ' * (reason is not None)}"
                 f"{first:%Y-%m-%d} · {_count(len(found), 'file')}</small></summary>"

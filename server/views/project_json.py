@@ -9,15 +9,16 @@ import json
 import re
 from typing import Any
 
+from packaging.utils import canonicalize_version
+
 from server.distributions.archives import core_metadata
-from server.distributions.listed import normalized_version
 from server.distributions.metadata import info
 from server.distributions.tarballs import Unfit
 from server.store.entries import open_file
 from server.store.index import Index
 from server.store.kept import Details
 from server.store.yanks import reason_of
-from server.views.listings import Body, Listing, Listings, respond, uploaded, url_of
+from server.views.listings import Body, Listing, Listings, respond, serial_header, uploaded, url_of
 from server.views.releases import Files, described_by, latest_of, releases_of
 from server.wire.messages import Environ, Response, origin_of
 
@@ -54,15 +55,20 @@ class ProjectJson:
             for oldest in list(self._rendered)[:-RENDERED]:
                 self._rendered.pop(oldest, None)
         # A file's name can be a link that runs it.
-        return respond(body, "application/json", environ, ("Content-Security-Policy", "default-src 'none'"))
+        policy = ("Content-Security-Policy", "default-src 'none'")
+        return respond(body, "application/json", environ, policy, *serial_header(listing.serial))
 
     def _render(self, name: str, version: str | None, origin: str, listing: Listing) -> Body | None:
         """Raises OSError."""
         releases = releases_of(listing)
-        chosen = latest_of(releases, listing.yanks) if version is None else normalized_version(version)
-        if chosen not in releases:
+        if version is None:
+            chosen = latest_of(releases, listing.withdrawn.reasons)
+        else:
+            wanted = canonicalize_version(version)
+            chosen = next((it for it in releases if canonicalize_version(it) == wanted), None)
+        if chosen is None:
             return None
-        reasons = {it: reason_of(listing.yanks, it) for it in releases}
+        reasons = {it: reason_of(listing.withdrawn.reasons, it) for it in releases}
         signed = {path for path, _ in listing.files}
 
         def files(version: str) -> list[dict[str, Any]]:
@@ -80,6 +86,7 @@ class ProjectJson:
                 **_yanked(reasons[chosen]),
             },
             "urls": files(chosen),
+            "last_serial": listing.serial,
         }
         if version is None:
             document["releases"] = {it: files(it) for it in releases}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from pseudo_terminal import session
 from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 
 from generator.commands import main
+from generator.parts.descriptions import DESCRIPTIONS, PARENT
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -90,8 +92,9 @@ def test_nobody_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_stack_in_review_is_created(capsys: pytest.CaptureFixture[str]) -> None:
     give(ServiceName="reviewed")
+    template = json.dumps({"Description": DESCRIPTIONS[PARENT], "Resources": {}})
     client("cloudformation").create_change_set(
-        StackName="reviewed", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody='{"Resources": {}}'
+        StackName="reviewed", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=template
     )
     assert main([*DEPLOY, "--stack-name", "reviewed"]) == 0
     assert "reviewed is CREATE_COMPLETE" in capsys.readouterr().out

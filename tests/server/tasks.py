@@ -200,7 +200,7 @@ def listens(port: int) -> bool:
 
 def visible(directory: Path) -> list[str]:
     """The names in a package directory that every version of the server and pypiserver see."""
-    return sorted(name for name in os.listdir(directory) if name != ".index")
+    return sorted(name for name in os.listdir(directory) if name not in (".index", ".yanked"))
 
 
 STOCK = """

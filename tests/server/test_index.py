@@ -28,7 +28,7 @@ def test_a_projects_document_follows_pep_691_700_and_714(start: StartTask, direc
     os.utime(directory / name, (1_700_000_000.25,) * 2)
     task = start(directory)
     document = task.project("demo")
-    assert document["meta"] == {"api-version": "1.1"}
+    assert document["meta"] == {"_last-serial": document["meta"]["_last-serial"], "api-version": "1.1"}
     assert (document["name"], document["versions"]) == ("demo", ["0.9", "1.0", "2.0"])
     source, file, broken = document["files"]
     # PEP 714: the older name of the last key is for HTML alone, as pip 22.3 to 23.1.2 crashes on it in JSON.
@@ -280,13 +280,14 @@ def test_changes_from_outside_are_at_once_seen(start: StartTask, directory: Path
 def test_a_directory_takes_its_projects_along(start_newest: StartTask, directory: Path) -> None:
     task = start_newest(directory)
     inner = directory / "sub" / "inner"
-    for listed in ([{"name": "gone"}], []):
+    for listed in (["gone"], []):
         if listed:
             inner.mkdir(parents=True)
             (inner / "gone-1.0.tar.gz").write_bytes(b"content")
         else:
             shutil.rmtree(directory / "sub")
-        assert task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"] == listed
+        projects = task.get("/simple/", headers={"Accept": JSON_TYPE}).json()["projects"]
+        assert [project["name"] for project in projects] == listed
 
 
 @pytest.mark.slow

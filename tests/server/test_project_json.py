@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from .conftest import StartTask
-from .tasks import PUBLISHER, Task, sdist, sha256, wheel
+from .tasks import JSON_TYPE, PUBLISHER, Task, becomes, sdist, sha256, wheel
 
 METADATA = """\
 Summary: What it is
@@ -52,6 +52,7 @@ def test_updates_are_found_by_date_python_and_withdrawal(start_newest: StartTask
     task = start_newest(directory)
     yank(task, "1.1", "loses data")
     found = document(task)
+    assert set(found) == {"info", "last_serial", "releases", "urls"}
     assert found["info"] == {
         "author": "Ann",
         "author_email": "ann@example.com",
@@ -81,6 +82,12 @@ def test_updates_are_found_by_date_python_and_withdrawal(start_newest: StartTask
         "yanked": False,
         "yanked_reason": None,
     }
+    assert document(task, "/pypi/demo/json") == found
+    one = document(task, "/pypi/demo/1.1.0/json")
+    assert (one["info"]["version"], one["info"]["yanked_reason"]) == ("1.1", "loses data")
+    assert (one["urls"], "releases" in one) == (found["releases"]["1.1"], False)
+    assert task.get("/pypi/demo/3/json").status_code == task.get("/pypi/absent/json").status_code == 404
+    assert task.get("/pypi/De.Mo/1.1/json").headers["Location"] == "/pypi/de-mo/1.1/json"
     assert list(found["releases"]) == ["2.0rc1", "1.1", "1.0"]
     assert found["urls"] == found["releases"]["1.0"]
     source, built = sorted(found["urls"], key=lambda file: file["packagetype"], reverse=True)
@@ -172,3 +179,75 @@ def test_an_unchanged_project_is_not_sent_again(start_newest: StartTask, directo
     assert (again.status_code, again.content) == (304, b"")
     assert task.upload(*wheel("demo", "1000")).status_code == 200
     assert task.get("/demo/json", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def serials(*tasks: Task) -> tuple[int, int]:
+    """Of the project, and of all, once every answer of all the tasks agrees on them."""
+    becomes(1, lambda: len({number for task in tasks for number in told(task)[0]}))
+    return max(told(tasks[0])[0]), max(told(task)[1] for task in tasks)
+
+
+def told(task: Task) -> tuple[set[int], int]:
+    name = "demo"
+    page, root = task.project(name)["meta"], task.get("/simple/", headers={"Accept": JSON_TYPE})
+    of_all = root.json()
+    (listed,) = (it["_last-serial"] for it in of_all["projects"] if it["name"] == name)
+    answers = [task.get(path) for path in (f"/simple/{name}/", f"/{name}/json", f"/pypi/{name}/json")]
+    headers = [int(answer.headers["X-PyPI-Last-Serial"]) for answer in answers]
+    assert int(root.headers["X-PyPI-Last-Serial"]) == of_all["meta"]["_last-serial"] >= listed
+    # Every reader of JSON has them whole.
+    assert max(headers) < 2**53
+    return {listed, page["_last-serial"], answers[1].json()["last_serial"], *headers}, of_all["meta"]["_last-serial"]
+
+
+def test_serials_grow_with_every_change_at_every_task_and_outlive_them(
+    start_newest: StartTask, directory: Path
+) -> None:
+    tasks = [start_newest(directory, IMMUTABLE_PACKAGES="false") for _ in range(2)]
+    (directory / "other-1.0.tar.gz").write_bytes(b"")
+    upload = tasks[0].upload
+
+    def copied() -> None:
+        (directory / "demo-2.0.tar.gz").write_bytes(b"")
+        os.utime(directory / "demo-2.0.tar.gz", (1_700_000_000,) * 2)
+
+    def withdrawn(action: str) -> None:
+        form = {":action": action, "name": "demo", "version": "1.0"}
+        assert requests.post(tasks[1].url, data=form, auth=PUBLISHER, timeout=60).status_code == 200
+
+    seen = (0, 0)
+    for change in (
+        lambda: upload(*wheel("demo", "1.0")),
+        lambda: upload(*wheel("demo", "1.1")),
+        lambda: upload(*wheel("demo", "1.1", b"other")),
+        lambda: withdrawn("yank"),
+        lambda: withdrawn("unyank"),
+        copied,
+        (directory / "demo-2.0.tar.gz").unlink,
+        copied,
+        lambda: withdrawn("remove_pkg"),
+    ):
+        change()
+        now = serials(*tasks)
+        assert (now[0] > seen[0], now[1] > seen[1]) == (True, True), (seen, now)
+        seen = now
+    for task in tasks:
+        task.kill()
+    # Nobody sees it go.
+    assert serials(start_newest(directory)) == seen
+    (directory / "demo-2.0.tar.gz").unlink()
+    later = serials(start_newest(directory))
+    assert (later[0] > seen[0], later[1] > seen[1]) == (True, True)
+    assert serials(start_newest(directory)) == later
+
+
+def test_a_projects_serial_is_its_own(start_newest: StartTask, directory: Path) -> None:
+    (directory / wheel("demo", "1.0")[0]).write_bytes(wheel("demo", "1.0")[1])
+    task = start_newest(directory)
+    before = serials(task)
+    etag = task.get("/simple/demo/", headers={"Accept": JSON_TYPE}).headers["ETag"]
+    assert task.upload(*wheel("other", "1.0")).status_code == 200
+    after = serials(task)
+    assert (after[0] == before[0], after[1] > before[1]) == (True, True)
+    same = task.get("/simple/demo/", headers={"Accept": JSON_TYPE, "If-None-Match": etag})
+    assert (same.status_code, same.headers["X-PyPI-Last-Serial"]) == (304, str(before[0]))

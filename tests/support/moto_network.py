@@ -42,11 +42,15 @@ def load_balancer(name: str, p: Json) -> Made:
     (made,) = call("elbv2", "create_load_balancer", Name=name[:32].strip("-"), **p)["LoadBalancers"]
     arn = made["LoadBalancerArn"]
     call("elbv2", "modify_load_balancer_attributes", LoadBalancerArn=arn, Attributes=attributes)
-    given = {"DNSName": made["DNSName"], "CanonicalHostedZoneID": made["CanonicalHostedZoneId"]}
+    texts = {key: value for key, value in made.items() if isinstance(value, str)}
     return Made(
         arn,
         lambda: call("elbv2", "delete_load_balancer", LoadBalancerArn=arn),
-        {**given, "LoadBalancerFullName": arn.split("loadbalancer/")[1]},
+        {
+            **texts,
+            "CanonicalHostedZoneID": made["CanonicalHostedZoneId"],
+            "LoadBalancerFullName": arn.split("loadbalancer/")[1],
+        },
     )
 
 

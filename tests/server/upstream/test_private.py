@@ -37,7 +37,16 @@ ENCODINGS = [
     lambda it: it.replace("-", "%2D"),
     lambda it: f"/{it}",
 ]
-PATHS = ["/simple/{}/", "/simple/{}", "/{}/", "/{}", "/project/{}/", "/{}/json", "/packages/.upstream/{}/{}-9.whl"]
+PATHS = [
+    "/simple/{}/",
+    "/simple/{}",
+    "/{}/",
+    "/{}",
+    "/project/{}/",
+    "/{}/json",
+    "/pypi/{}/json",
+    "/packages/.upstream/{}/{}-9.whl",
+]
 ASKED = st.tuples(
     st.sampled_from(PRIVATE),
     st.sampled_from(SPELLINGS),

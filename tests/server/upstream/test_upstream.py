@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from ..clients import pip_install, run
 from ..tasks import JSON_TYPE, READER, sha256, wheel
 from .conftest import StartUpstream
-from .playing import CONTENT, NAME, Index, World, file_url, send
+from .playing import ADDRESS, CONTENT, FILES, NAME, Index, World, file_url, send
 
 
 def test_a_project_of_the_index_is_installed_and_asked_for_once(
@@ -117,6 +118,35 @@ def test_a_name_of_an_inner_address_is_not_connected_to(
     world.write()
     assert task.get(url).status_code == 503
     assert world.tried() == {"93.184.216.34"}
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(
+    start_upstream: StartUpstream, directory: Path, world: World, outer: str
+) -> None:
+    task = start_upstream(directory)
+    url = file_url(task, "outer", NAME)
+    world.hosts = [(FILES, "10.0.0.5"), (FILES, ADDRESS)]
+    world.write()
+    assert task.get(url).content == CONTENT
+    assert world.tried() == {ADDRESS}
+
+
+@pytest.mark.parametrize("wrong", ["certificate", "name"])
+def test_an_index_that_cannot_prove_its_name_is_asked_for_nothing(
+    start_upstream: StartUpstream, directory: Path, world: World, pypi: Index, outer: str, wrong: str
+) -> None:
+    authorities = ssl.get_default_verify_paths().openssl_cafile
+    world.hosts += [("mirror.test", ADDRESS)]
+    world.write()
+    task = start_upstream(
+        directory,
+        **(
+            {"SSL_CERT_FILE": authorities} if wrong == "certificate" else {"UPSTREAM_URL": "https://mirror.test/simple"}
+        ),
+    )
+    assert task.get("/simple/outer/").status_code == 503
+    assert world.tried() == {ADDRESS}
+    assert pypi.asked == []
 
 
 @pytest.mark.slow

@@ -1,0 +1,53 @@
+"""
+Serials, as PyPI has them: a number for each project, and one for all, which grow with every change.
+
+They are the file server's times, in microseconds since 1970, so every task has the same, one that starts later too: of the
+last change of a project's files, or of what `Yanks` has of the project. The number of files is added, as several may
+come within one tick of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from server.store.packages import Packages
+
+# The index's generation of a project, and its mark.
+_State = tuple[tuple[int, int], int]
+
+
+def serial_of(ctimes_ns: Sequence[int], marked_ns: int) -> int:
+    """Of the project whose files changed last at these times, and which was marked at that."""
+    return max([*ctimes_ns, marked_ns]) // 1000 + len(ctimes_ns)
+
+
+class Serials:
+    """Of all projects. One thread uses it at a time."""
+
+    def __init__(self, packages: Packages) -> None:
+        self._packages = packages
+        # By project, with that for which it is true.
+        self._known: dict[str, tuple[_State, int]] = {}
+
+    def of_all(self) -> dict[str, int]:
+        """By project. Asks for the files of those that have changed since the last call. Raises OSError."""
+        index, yanks = self._packages.index, self._packages.yanks
+        marked = yanks.marked()
+        found: dict[str, tuple[_State, int]] = {}
+        changed: dict[str, list[str]] = {}
+        for project in index.projects():
+            before, state = self._known.get(project), (index.generation(project), marked.get(project, 0))
+            if before is None or before[0] != state:
+                changed[project] = index.paths(project)
+            found[project] = state, before[1] if before else 0
+        statuses = iter(self._packages.details.statuses([path for paths in changed.values() for path in paths]))
+        for project, paths in changed.items():
+            ctimes = [status.st_ctime_ns for status in islice(statuses, len(paths)) if status]
+            state, before_serial = found[project]
+            serial = serial_of(ctimes, state[1])
+            if serial < before_serial:
+                serial = serial_of(ctimes, yanks.mark(project))
+            found[project] = state, serial
+        self._known = found
+        return {project: serial for project, (_, serial) in found.items()}

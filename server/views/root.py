@@ -1,0 +1,81 @@
+"""`/simple/`: the projects, as HTML (PEP 503) and JSON (PEP 691), rendered once per content."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
+
+from server.store.packages import Packages
+from server.store.serials import Serials
+from server.views.listings import (
+    JSON_TYPE,
+    PATIENCE_SECONDS,
+    RECHECK_SECONDS,
+    Body,
+    document_of,
+    negotiate,
+    page,
+    respond,
+    serial_header,
+)
+from server.wire.calls import Calls
+from server.wire.messages import Awaited, Environ, Response
+
+
+class _Form(NamedTuple):
+    """
+    What the index had counted when it was rendered; `serial` is None if none was asked for.
+
+    It was begun at `began` of the monotonic clock, and is current to whoever asked before.
+    """
+
+    counted: int
+    began: float
+    body: Body
+    serial: int | None
+
+
+class Root:
+    def __init__(self, packages: Packages) -> None:
+        self._index = packages.index
+        self._serials = Serials(packages)
+        # One renders, of all that ask meanwhile: it takes long and much memory.
+        self._calls = Calls(1)
+        self._html: _Form | None = None
+        self._json: _Form | None = None
+
+    def respond(self, environ: Environ) -> Response:
+        """Raises OSError if a directory or file cannot be read, and Awaited."""
+        content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
+        is_json = content_type == JSON_TYPE
+        form = self._json if is_json else self._html
+        if form is None or form.began < environ["server.arrived"]:
+            self._index.refresh()
+            counted = self._index.changes if is_json else self._index.projects_generation
+            # What another task marks changes nothing in the directory itself.
+            is_old = is_json and form is not None and time.monotonic() > form.began + RECHECK_SECONDS
+            if form is None or form.counted != counted or is_old:
+                render = self._render_json if is_json else self._render_html
+                raise Awaited(self._calls.wait(is_json, render, PATIENCE_SECONDS))
+        return respond(form.body, content_type, environ, *serial_header(form.serial))
+
+    def _render_html(self) -> None:
+        began = time.monotonic()
+        self._index.refresh()
+        counted = self._index.projects_generation
+        names = sorted(self._index.projects())
+        links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
+        self._html = _Form(counted, began, Body(page("Simple Index", links)), None)
+
+    def _render_json(self) -> None:
+        """With serials, for mirrors. Each project's takes a question for each file that has changed."""
+        began = time.monotonic()
+        self._index.refresh()
+        counted = self._index.changes
+        serials = self._serials.of_all()
+        # A project that is gone leaves its trace in the directory alone.
+        serial = max(self._index.changed_ns // 1000, *serials.values(), 0)
+        projects = [{"_last-serial": serials[name], "name": name} for name in sorted(serials)]
+        self._json = _Form(counted, began, document_of({"projects": projects}, serial), serial)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from server.distributions.listed import project_of
 from server.distributions.names import Patterns, is_name
 from server.distributions.releases import BadName, released
-from server.store.hidden import hidden, place_link
+from server.store.hidden import flush_hidden, hidden, place_link
 from server.store.index import Index
 from server.wire.messages import Refusal
 
@@ -109,6 +109,7 @@ class Sides:
         log.warning("%s was taken from upstream, and is private now.", name)
         with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
             place_link(directory, name, PRIVATE)
+        flush_hidden(self._index.root, UPSTREAM, SIDES)
         self._outside.discard(name)
 
     def _record(self, name: str, side: str) -> str:
@@ -116,6 +117,7 @@ class Sides:
         try:
             with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
                 os.symlink(side, name, dir_fd=directory)
+            flush_hidden(self._index.root, UPSTREAM, SIDES)
         except FileExistsError:
             return self._read(name) or PRIVATE
         return side

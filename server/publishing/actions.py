@@ -120,7 +120,7 @@ class Actions:
         index = self._packages.index
         index.refresh()
         wanted = normalized_version(version)
-        removed = 0
+        removed = []
         for package in map(package_at, index.paths(project)):
             if package.version != wanted:
                 continue
@@ -131,10 +131,15 @@ class Actions:
                 sha256, size = details.sha256, details.identity.size
             with suppress(FileNotFoundError):
                 self._packages.remove(package.path)
-                removed += 1
+                removed.append(package.path)
                 write_change(environ, "removal", package.path, sha256, size)
         if not removed:
             raise self._unknown(project, version)
+        try:
+            self._packages.settle_removals(removed)
+        except OSError as error:
+            text = f"{project} {version} is removed, but a crash may bring it back: the package directory fails: "
+            raise Refusal(503, f"{text}{error.strerror}.") from error
 
     def _unknown(self, project: str, version: str) -> Refusal:
         self._packages.index.require_complete()

@@ -35,6 +35,13 @@ def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Ite
         os.close(descriptor)
 
 
+def flush_hidden(root: str | os.PathLike[str], *names: str) -> None:
+    """Bring what `hidden` made, and the names in it, to stable storage, whichever task made them. Raises OSError."""
+    for depth in range(len(names), -1, -1):
+        with hidden(root, *names[:depth]) as directory:
+            os.fsync(directory)
+
+
 def place_link(directory: int, name: str, target: str | bytes) -> None:
     """A symbolic link to `target`, in the place of whatever is called `name` there. Raises OSError."""
     temporary = f".{secrets.token_hex(16)}"

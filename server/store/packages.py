@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,7 @@ from server.store.changes import Announcer
 from server.store.details import ASKING_THREADS, DetailsCache
 from server.store.index import Index
 from server.store.staging import Staged
+from server.store.stamps import flush_directory
 from server.store.yanks import Yanks
 
 
@@ -50,6 +51,11 @@ class Packages:
         if project := project_of(path.rpartition("/")[2]):
             with suppress(OSError):
                 self.yanks.mark(project)
+
+    def settle_removals(self, paths: Iterable[str]) -> None:
+        """After `remove`: bring it to stable storage. Raises OSError."""
+        for directory in {(self.index.root / path).parent for path in paths}:
+            flush_directory(f"{directory}/")
 
     def lost(self, project: str, paths: Sequence[str]) -> None:
         """Files of the project are gone, and `paths` are left: its serial is to grow by that."""

@@ -62,6 +62,15 @@ def open_directory(path: str) -> int:
         return os.open(name, OPEN_FLAGS, dir_fd=directory)
 
 
+def flush_directory(path: str) -> None:
+    """Bring the names in a directory to stable storage. `path` is as `open_directory` takes it. Raises OSError."""
+    descriptor = open_directory(path)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Watch:
     """One directory's stamp, and whether what was read under it can still be trusted."""
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_version
 
 from server.store.entries import report
-from server.store.hidden import hidden, place_link
+from server.store.hidden import flush_hidden, hidden, place_link
 
 # This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
@@ -74,7 +74,7 @@ class Yanks:
                     os.unlink(version, dir_fd=directory)
             else:
                 place_link(directory, version, _PREFIX + reason.encode())
-            os.fsync(directory)
+        flush_hidden(self._root, YANKED, project)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

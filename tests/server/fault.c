@@ -2,6 +2,10 @@
  *
  * It holds a call's name and the number of an error. "linkdone", "renamedone" and "close" do what they are asked, and
  * report the error all the same. "stat" is any question about a file's state, "lstat" one about a link's own.
+ *
+ * If FAULT_RECORD names a directory, `calls` in it gets a line for each call that failed so, for each that changed the
+ * storage, once it is done, and for each answer, before it is sent: the call, an inode, a path, another path. A file
+ * that is flushed is linked there by its inode, so that it outlives its names.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -12,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,14 +46,47 @@ static int concerns(int file) {
     return below(path);
 }
 
-static int below_at(int directory, const char *path) {
-    return *path == '/' || directory == AT_FDCWD ? below(path) : concerns(directory);
+/* Of a path as openat and its like take it, into `absolute`, which it gives. */
+static const char *at(int directory, const char *path, char absolute[9000]) {
+    char link[32];
+    ssize_t length = 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+    if (*path != '/' && directory != AT_FDCWD && (length = readlink(link, absolute, 4096)) > 0)
+        absolute[length++] = '/';
+    snprintf(absolute + (length > 0 ? length : 0), 4096, "%s", path);
+    return absolute;
+}
+
+static void record(const char *call, int file, const char *path, const char *other) {
+    const char *home = getenv("FAULT_RECORD");
+    struct stat status = {0};
+    char link[32], named[4096], line[9000];
+    if (!home)
+        return;
+    int before = errno;
+    if (file >= 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+        ssize_t length = path ? 0 : readlink(link, named, sizeof named - 1);
+        named[length > 0 ? length : 0] = 0;
+        fstat(file, &status);
+        if (!strcmp(call, "fsync")) {
+            snprintf(line, sizeof line, "%s/%lu", home, (unsigned long)status.st_ino);
+            REAL(int, "linkat", int, const char *, int, const char *, int)(AT_FDCWD, link, AT_FDCWD, line, AT_SYMLINK_FOLLOW);
+        }
+    }
+    snprintf(line, sizeof line, "%s/calls", home);
+    int calls = REAL(int, "open64", const char *, int, ...)(line, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int size = snprintf(line, sizeof line, "%s\t%lu\t%s\t%s\n", call, (unsigned long)status.st_ino, path ? path : named, other);
+    REAL(ssize_t, "write", int, const void *, size_t)(calls, line, size);
+    REAL(int, "close", int)(calls);
+    errno = before;
 }
 
 #define FAIL(condition, call) \
     do { \
         int number = (condition) ? wanted(call) : 0; \
         if (number) { \
+            record("failed", -1, call, ""); \
             errno = number; \
             return -1; \
         } \
@@ -60,45 +98,87 @@ int open64(const char *path, int flags, ...) {
     int mode = va_arg(rest, int);
     va_end(rest);
     FAIL(below(path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
-    return REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+    int file = REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+    if (file >= 0 && flags & O_CREAT && below(path))
+        record("creat", file, path, "");
+    return file;
 }
 
 int openat64(int directory, const char *path, int flags, ...) {
+    char named[9000];
     va_list rest;
     va_start(rest, flags);
     int mode = va_arg(rest, int);
     va_end(rest);
-    FAIL(below_at(directory, path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
-    return REAL(int, "openat64", int, const char *, int, ...)(directory, path, flags, mode);
+    at(directory, path, named);
+    FAIL(below(named), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
+    int file = REAL(int, "openat64", int, const char *, int, ...)(directory, path, flags, mode);
+    if (file >= 0 && flags & O_CREAT && below(named))
+        record("creat", file, named, "");
+    return file;
 }
 
-int linkat(int from_directory, const char *from, int directory, const char *to, int flags) {
-    FAIL(below_at(directory, to), "link");
-    FAIL(below_at(directory, to) && strstr(to, ".asc"), "linkasc");
-    int result = REAL(int, "linkat", int, const char *, int, const char *, int)(from_directory, from, directory, to, flags);
+int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    char first[9000], second[9000];
+    at(from_directory, from, first), at(to_directory, to, second);
+    FAIL(below(second), "link");
+    FAIL(below(second) && strstr(second, ".asc"), "linkasc");
+    int result = REAL(int, "linkat", int, const char *, int, const char *, int)(from_directory, from, to_directory, to, flags);
     if (result)
         return result;
-    FAIL(below_at(directory, to), "linkdone");
+    if (below(second))
+        record("link", -1, first, second);
+    FAIL(below(second), "linkdone");
     return 0;
 }
 
-int renameat(int from_directory, const char *from, int directory, const char *to) {
-    FAIL(below_at(directory, to), "rename");
-    int result = REAL(int, "renameat", int, const char *, int, const char *)(from_directory, from, directory, to);
+int renameat(int from_directory, const char *from, int to_directory, const char *to) {
+    char first[9000], second[9000];
+    at(from_directory, from, first), at(to_directory, to, second);
+    FAIL(below(second), "rename");
+    int result = REAL(int, "renameat", int, const char *, int, const char *)(from_directory, from, to_directory, to);
     if (result)
         return result;
-    FAIL(below_at(directory, to), "renamedone");
+    if (below(second))
+        record("rename", -1, first, second);
+    FAIL(below(second), "renamedone");
     return 0;
 }
 
 int mkdirat(int directory, const char *path, mode_t mode) {
-    FAIL(below_at(directory, path), "mkdir");
-    return REAL(int, "mkdirat", int, const char *, mode_t)(directory, path, mode);
+    char named[9000];
+    at(directory, path, named);
+    FAIL(below(named), "mkdir");
+    int result = REAL(int, "mkdirat", int, const char *, mode_t)(directory, path, mode);
+    if (!result && below(named))
+        record("mkdir", -1, named, "");
+    return result;
+}
+
+int symlinkat(const char *target, int directory, const char *path) {
+    char named[9000];
+    at(directory, path, named);
+    int result = REAL(int, "symlinkat", const char *, int, const char *)(target, directory, path);
+    if (!result && below(named))
+        record("symlink", -1, named, target);
+    return result;
 }
 
 int unlinkat(int directory, const char *path, int flags) {
-    FAIL(below_at(directory, path), "unlink");
-    return REAL(int, "unlinkat", int, const char *, int)(directory, path, flags);
+    char named[9000];
+    at(directory, path, named);
+    FAIL(below(named), "unlink");
+    int result = REAL(int, "unlinkat", int, const char *, int)(directory, path, flags);
+    if (!result && below(named))
+        record("unlink", -1, named, "");
+    return result;
+}
+
+int futimens(int file, const struct timespec times[2]) {
+    int result = REAL(int, "futimens", int, const struct timespec *)(file, times);
+    if (!result && concerns(file))
+        record("utime", file, NULL, "");
+    return result;
 }
 
 int link(const char *from, const char *to) {
@@ -107,6 +187,8 @@ int link(const char *from, const char *to) {
     int result = REAL(int, "link", const char *, const char *)(from, to);
     if (result)
         return result;
+    if (below(to))
+        record("link", -1, from, to);
     FAIL(below(to), "linkdone");
     return 0;
 }
@@ -116,13 +198,33 @@ int rename(const char *from, const char *to) {
     int result = REAL(int, "rename", const char *, const char *)(from, to);
     if (result)
         return result;
+    if (below(to))
+        record("rename", -1, from, to);
     FAIL(below(to), "renamedone");
     return 0;
 }
 
 int mkdir(const char *path, mode_t mode) {
     FAIL(below(path), "mkdir");
-    return REAL(int, "mkdir", const char *, mode_t)(path, mode);
+    int result = REAL(int, "mkdir", const char *, mode_t)(path, mode);
+    if (!result && below(path))
+        record("mkdir", -1, path, "");
+    return result;
+}
+
+int symlink(const char *target, const char *path) {
+    int result = REAL(int, "symlink", const char *, const char *)(target, path);
+    if (!result && below(path))
+        record("symlink", -1, path, target);
+    return result;
+}
+
+int utimensat(int directory, const char *path, const struct timespec times[2], int flags) {
+    char named[9000];
+    int result = REAL(int, "utimensat", int, const char *, const struct timespec *, int)(directory, path, times, flags);
+    if (!result && path && below(at(directory, path, named)))
+        record("utime", -1, named, "");
+    return result;
 }
 
 int stat64(const char *path, struct stat64 *status) {
@@ -142,14 +244,15 @@ int fstat64(int file, struct stat64 *status) {
 }
 
 int fstatat64(int directory, const char *path, struct stat64 *status, int flags) {
-    FAIL(below_at(directory, path), "stat");
-    FAIL(flags & AT_SYMLINK_NOFOLLOW && below_at(directory, path), "lstat");
+    FAIL(*path == '/' ? below(path) : concerns(directory), "stat");
     return REAL(int, "fstatat64", int, const char *, struct stat64 *, int)(directory, path, status, flags);
 }
 
 struct dirent64 *readdir64(DIR *directory) {
     /* At the end of a directory it leaves errno as it was, which is how callers know. */
     int before = errno, number = concerns(dirfd(directory)) ? wanted("readdir") : 0;
+    if (number)
+        record("failed", -1, "readdir", "");
     errno = number ? number : before;
     if (number)
         return NULL;
@@ -165,18 +268,33 @@ int close(int file) {
 
 int unlink(const char *path) {
     FAIL(below(path), "unlink");
-    return REAL(int, "unlink", const char *)(path);
+    int result = REAL(int, "unlink", const char *)(path);
+    if (!result && below(path))
+        record("unlink", -1, path, "");
+    return result;
 }
 
 int fsync(int file) {
     struct stat status;
-    FAIL(concerns(file), !fstat(file, &status) && S_ISDIR(status.st_mode) ? "dirfsync" : "fsync");
-    return REAL(int, "fsync", int)(file);
+    const char *call = !fstat(file, &status) && S_ISDIR(status.st_mode) ? "dirfsync" : "fsync";
+    FAIL(concerns(file), call);
+    int result = REAL(int, "fsync", int)(file);
+    if (!result && concerns(file))
+        record(call, file, NULL, "");
+    return result;
 }
 
 ssize_t write(int file, const void *data, size_t size) {
     FAIL(file > 2 && concerns(file), "write");
-    return REAL(ssize_t, "write", int, const void *, size_t)(file, data, size);
+    ssize_t result = REAL(ssize_t, "write", int, const void *, size_t)(file, data, size);
+    if (result > 0 && file > 2 && concerns(file))
+        record("write", file, NULL, "");
+    return result;
+}
+
+ssize_t send(int socket, const void *data, size_t size, int flags) {
+    record("answer", -1, "", "");
+    return REAL(ssize_t, "send", int, const void *, size_t, int)(socket, data, size, flags);
 }
 
 ssize_t read(int file, void *data, size_t size) {

@@ -28,10 +28,11 @@ from server.views.all_files import AllFiles
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
-from server.views.pages import WELCOME, Pages, asked_by_people
+from server.views.pages import WELCOME, Pages
 from server.views.project_json import ProjectJson
 from server.views.records import write_change
 from server.views.root import Root
+from server.views.shell import asked_by_people, for_people
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.calls import TakesLong
 from server.wire.messages import (
@@ -94,6 +95,10 @@ class Application:
         return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
+        answered = self._answered(call, environ)
+        return for_people(answered, environ) if isinstance(answered, Response) else answered
+
+    def _answered(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
             return call()
         except TakesLong:

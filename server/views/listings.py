@@ -360,6 +360,7 @@ def page(title: str, links: Iterable[str]) -> str:
     """Of the simple index (PEP 503). `links` are lines of HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
+        '        <meta name="viewport" content="width=device-width">\n'
         '        <meta name="pypi:repository-version" content="1.1">\n'
         f"        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
         f"{''.join(links)}    </body>\n</html>\n"

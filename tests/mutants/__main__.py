@@ -28,7 +28,7 @@ from tests.mutants.defects import Defect, defects
 from tests.mutants.recorded import PYTEST, Recorded, load, record, save, that_run
 
 ROOT = Path(__file__).parents[2]
-RECORDED = Path(__file__).with_name("recorded.json")
+RECORDED = ROOT / ".mutants" / "recorded.json"
 HARMLESS = Path(__file__).with_name("harmless.toml")
 AREAS = ("generator", "server", "functions")
 AT_ONCE = os.cpu_count() or 1
@@ -50,6 +50,8 @@ def main() -> int:
     if options.record:
         return _record(options.only)
     recorded = load(RECORDED)
+    if unknown := len(set(_tests()) - recorded.keys()):
+        print(f"{unknown} test files are not recorded, and are not run: make mutants ARGS=--record")
     candidates = [
         Planted(module, defect)
         for module, lines in _modules(options.only, options.since).items()
@@ -80,7 +82,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("only", nargs="*", help="modules or folders, or test files with --record; all if none")
+    parser.add_argument("only", nargs="*", help="modules, or tests with --record, or folders of them; all if none")
     parser.add_argument("--record", action="store_true", help="note which functions each test file runs, and end")
     parser.add_argument("--sample", type=int, default=200, help="so many defects at most")
     parser.add_argument("--seed", type=int, default=1)
@@ -90,7 +92,7 @@ def _options() -> argparse.Namespace:
 
 
 def _record(only: list[str]) -> int:
-    tests = only or sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = [it for it in _tests() if _is_within(it, only)]
     recorded = {test: it for test, it in load(RECORDED).items() if (ROOT / test).exists()}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for number, (test, it) in enumerate(
@@ -102,12 +104,18 @@ def _record(only: list[str]) -> int:
     return 0
 
 
+def _tests() -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+
+
+def _is_within(path: str, only: list[str]) -> bool:
+    return not only or any(path == it or path.startswith(f"{it.rstrip('/')}/") for it in only)
+
+
 def _modules(only: list[str], since: str | None) -> dict[str, set[int] | None]:
     """Paths of modules, with the lines that may be touched; None stands for all."""
     paths = [str(path.relative_to(ROOT)) for area in AREAS for path in sorted((ROOT / area).rglob("*.py"))]
-    paths = [
-        path for path in paths if not only or any(path == it or path.startswith(f"{it.rstrip('/')}/") for it in only)
-    ]
+    paths = [path for path in paths if _is_within(path, only)]
     if since is None:
         return dict.fromkeys(paths)
     changed: dict[str, set[int] | None] = {}

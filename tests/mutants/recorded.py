@@ -50,6 +50,7 @@ def load(path: Path) -> dict[str, Recorded]:
 
 
 def save(path: Path, recorded: dict[str, Recorded]) -> None:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(recorded, indent=0, sort_keys=True) + "\n")
 
 

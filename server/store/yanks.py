@@ -1,4 +1,7 @@
-"""Releases that are withdrawn (PEP 592): passed over by installers, unless they are asked for by their very version."""
+"""
+Releases that are withdrawn (PEP 592), which installers pass over unless they are asked for by their very version; and
+projects that have a status (PEP 792).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,14 @@ from packaging.utils import canonicalize_version
 
 from server.store.entries import report
 from server.store.hidden import flush_hidden, hidden, place_link
+from server.store.statuses import UNSAID, Status, status_of
 
 # This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
+# Beside the releases, none of which is called so; programs that do not know it take it for one.
+_STATUS = ".status"
 
 
 class Withdrawn(NamedTuple):
@@ -24,6 +30,7 @@ class Withdrawn(NamedTuple):
 
     reasons: Mapping[str, str]
     changed_ns: int
+    status: Status = UNSAID
 
 
 NONE = Withdrawn({}, 0)
@@ -32,7 +39,7 @@ NONE = Withdrawn({}, 0)
 class Yanks:
     """
     A directory for each project, in it a link for each withdrawn release, called as the version without zeros at its
-    end, to the reason.
+    end, to the reason; and one to the project's status, unless it is active.
 
     A release, not a file: what is uploaded to it later, or comes back, is withdrawn as well. Methods raise OSError.
     """
@@ -44,12 +51,22 @@ class Yanks:
         try:
             with hidden(self._root, YANKED, project) as directory:
                 reasons = {version: _read(version, directory) for version in os.listdir(directory)}
-                return Withdrawn(reasons, os.fstat(directory).st_ctime_ns)
+                said = reasons.pop(_STATUS, None)
+                status = UNSAID if said is None else status_of(said)
+                return Withdrawn(reasons, os.fstat(directory).st_ctime_ns, status)
         except FileNotFoundError:
             return NONE
         except NotADirectoryError as error:
             report(f"{YANKED}/{project}", str(error.strerror))
             return NONE
+
+    def status(self, project: str) -> Status:
+        """As `of` has it, for who asks for nothing else."""
+        try:
+            with hidden(self._root, YANKED, project) as directory:
+                return status_of(_read(_STATUS, directory)) if _STATUS in os.listdir(directory) else UNSAID
+        except (FileNotFoundError, NotADirectoryError):
+            return UNSAID
 
     def marked(self) -> dict[str, int]:
         """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
@@ -67,13 +84,18 @@ class Yanks:
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""
-        version = canonicalize_version(version)
+        self._link(project, canonicalize_version(version), None if reason is None else _PREFIX + reason.encode())
+
+    def change_status(self, project: str, status: Status) -> None:
+        self._link(project, _STATUS, None if status == UNSAID else str(status).encode())
+
+    def _link(self, project: str, name: str, target: bytes | None) -> None:
         with hidden(self._root, YANKED, project, make=True) as directory:
-            if reason is None:
+            if target is None:
                 with suppress(FileNotFoundError):
-                    os.unlink(version, dir_fd=directory)
+                    os.unlink(name, dir_fd=directory)
             else:
-                place_link(directory, version, _PREFIX + reason.encode())
+                place_link(directory, name, target)
         flush_hidden(self._root, YANKED, project)
 
 

@@ -15,7 +15,17 @@ from functools import partial
 from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
 from server.proxy.policy import Policy
-from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, Page, listing_of, read_page
+from server.proxy.remote import (
+    FILE_BYTES,
+    PAGE_BYTES,
+    Answered,
+    BadPage,
+    KeptPages,
+    Page,
+    RemoteFile,
+    listing_of,
+    read_page,
+)
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.store.statuses import UNSAID

@@ -42,6 +42,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: clients
+clients: .venv/tests ## Run every client that people have, of many ages, against the server; writes docs/clients.md's table; an hour
+	$(BIN)/python -m tests.clients $(CURDIR)/.venv/clients $(CLIENTS)
+
 .PHONY: audit
 audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules

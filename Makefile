@@ -46,8 +46,16 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 clients: .venv/tests ## Run every client that people have, of many ages, against the server; writes docs/clients.md's table; an hour
 	$(BIN)/python -m tests.clients $(CURDIR)/.venv/clients $(CLIENTS)
 
+.PHONY: needed-audit needed-bench
+needed-audit needed-bench:
+	@$(PYTHON) tests/support/programs.py $(@:needed-%=%)
+
+.PHONY: mutants
+mutants: .venv/tests ## Plant defects and list those that no fast test notices: make mutants ARGS="generator/parts --sample 60 --seed 1"
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: audit
-audit: .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
+audit: needed-audit .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md
 	PYTHONPATH=.:tests/support $(BIN)/python tests/audit/audit.py .venv/audit/bin/checkov .venv/node/node_modules
 
 .PHONY: live
@@ -69,10 +77,7 @@ release: .venv/generator ## Build the wheel, the sdist and an archive of the tem
 	$(BIN)/python -m zipfile -c dist/pypiserver-aws-templates-$$($(PROGRAM) --version).zip templates/
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
-.PHONY: needed-bench bench
-needed-bench:
-	@$(PYTHON) tests/support/programs.py bench
-
+.PHONY: bench
 bench: needed-bench .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python

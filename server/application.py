@@ -19,17 +19,20 @@ from server.proxy.sides import UPSTREAM
 from server.proxy.upstream import Upstream
 from server.publishing.actions import Actions
 from server.publishing.forms import Form
+from server.publishing.trusted import TrustedPublishing
 from server.settings import Settings
 from server.store.packages import Packages
+from server.store.spent import Spent
 from server.store.upkeep import keep_up
 from server.views.all_files import AllFiles
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
-from server.views.pages import WELCOME, Pages, asked_by_people
+from server.views.pages import WELCOME, Pages
 from server.views.project_json import ProjectJson
 from server.views.records import write_change
 from server.views.root import Root
+from server.views.shell import asked_by_people, for_people
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.calls import TakesLong
 from server.wire.messages import (
@@ -77,6 +80,9 @@ class Application:
             open_days=settings.release_open_days,
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
+        self._spent = Spent(str(packages.index.root))
+        # Without, nobody is trusted.
+        self._trusted = TrustedPublishing(self.access, self._spent, settings.audience) if settings.audience else None
         self._health = Health(packages.index)
         Thread(target=keep_up, args=(packages,), daemon=True).start()
 
@@ -89,6 +95,10 @@ class Application:
         return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
+        answered = self._answered(call, environ)
+        return for_people(answered, environ) if isinstance(answered, Response) else answered
+
+    def _answered(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
         try:
             return call()
         except TakesLong:
@@ -118,9 +128,13 @@ class Application:
                 return Work("health", self._health.respond)
             if path == "/":
                 return self._front(environ)
+            if self._trusted and (answer := self._trusted.get(path, environ)):
+                return answer
             return self._read(path, environ)
         if method == "POST" and path == "/":
             return self._post(environ)
+        if method == "POST" and self._trusted and (work := self._trusted.post(path, environ)):
+            return work
         if method == "POST":
             raise Refusal(405, f"Upload to {origin_of(environ)}/ and no path below it.", ("Allow", "GET, HEAD"))
         raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
@@ -138,7 +152,9 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            return Work("upload", lambda: recorded(lambda: self._actions.answer(form, environ, account)), account.name)
+            work = Work("upload", lambda: self._actions.answer(form, environ, account), account.name)
+            answer = self._unspent(account, work)
+            return answer._replace(call=lambda: recorded(answer.call))
 
         return recorded(admit)
 
@@ -148,11 +164,24 @@ class Application:
             raise unauthorized("A user name and password are needed.")
         return account
 
+    def _unspent(self, account: Grant, work: Work) -> Work:
+        """`work`, unless the token that asks for it was burnt, at whichever task."""
+        if not account.minted:
+            return work
+
+        def call() -> Response | Later:
+            if account.minted in self._spent:
+                raise unauthorized("The token was burnt.")
+            return work.call()
+
+        return work._replace(call=call)
+
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
             return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
-        self._account(environ).require(())
-        return Work("storage", lambda: self._pages.search(environ))
+        account = self._account(environ)
+        account.require(())
+        return self._unspent(account, Work("storage", lambda: self._pages.search(environ)))
 
     def _read(self, path: str, environ: Environ) -> Response | Work:
         query = environ["QUERY_STRING"]
@@ -165,7 +194,14 @@ class Application:
             case [name, version] | [name, version, ""] if name not in ROOMS and parsed(version):
                 # hatch prints this address after an upload.
                 return redirect(303, f"/project/{quote(_normalized(name))}/", query)
-        self._account(environ).require(self._projects_at(segments))
+        account = self._account(environ)
+        account.require(self._projects_at(segments))
+        answer = self._listed(path, segments, environ)
+        return self._unspent(account, answer) if isinstance(answer, Work) else answer
+
+    def _listed(self, path: str, segments: list[str], environ: Environ) -> Response | Work:
+        """What an account that may read it gets. Raises Refusal."""
+        query = environ["QUERY_STRING"]
         match segments:
             case ["simple"] | ["packages"] | ["simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
@@ -222,6 +258,10 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
+        for project in set(self._projects_at(["packages", *path.split("/")])):
+            status = self._packages.yanks.status(project)
+            if not status.is_offered:
+                raise Refusal(403, f"No files of {project} are offered, as it is {status}.")
         response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)

@@ -132,6 +132,13 @@ PASSWORD_ROTATION_DAYS = Text(
     "not 0: `PUBLISHER_SECRET` and `READER_SECRET` count, [for new passwords](security.md#new-passwords-on-a-schedule)",
 )
 TOKENS_SECRET = _secret("TOKENS_SECRET", "with [tokens](tokens.md), read likewise")
+AUDIENCE = Text(
+    "AUDIENCE",
+    "",
+    "[A-Za-z0-9*._-]{0,255}",
+    "a name of this index, or empty",
+    "for which [CI asks identity tokens](ci.md); with publishers in `TOKENS_SECRET`, and without it for nobody",
+)
 SECRETS_ENDPOINT = Text(
     "SECRETS_ENDPOINT",
     "",
@@ -175,6 +182,7 @@ ALL = (
     PUBLISHER.secret,
     READER.secret,
     TOKENS_SECRET,
+    AUDIENCE,
     SECRETS_ENDPOINT,
     POLL_SECONDS,
     STALL_TIMEOUT,

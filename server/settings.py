@@ -41,6 +41,7 @@ class Settings:
     fallback_url: str
     upstream: UpstreamSettings | None
     polled: Polled | None
+    audience: str
 
     @classmethod
     def from_environment(cls, environment: Environment) -> Settings:
@@ -59,6 +60,7 @@ class Settings:
             fallback_url=_text(environment, contract.FALLBACK_URL),
             upstream=_upstream(environment),
             polled=_polled(environment, accounts),
+            audience=_text(environment, contract.AUDIENCE),
         )
 
 

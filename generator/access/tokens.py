@@ -1,151 +1,44 @@
-"""The tokens of a stack: a JSON list in its secret, with digests, as docs/tokens.md describes it."""
+"""Tokens of a stack: each is stored as its digest alone."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import secrets
-import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from rich.table import Table
 
+from generator.access import entries
+from generator.access.entries import Entry
 from generator.operations.aws import Account
-from generator.operations.errors import ClientError, code
-from generator.operations.exits import Problem
-from generator.operations.stacks import get, outputs
-from server.accounts.tokens import NAME, tokens_of
 
 PREFIX = "pypiserver-"
 """Of every token, by which scanners of sources can know one."""
 _RANDOM_BYTES = 32
-_MOST_BYTES = 65_536
-"""https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
-_ATTEMPTS = 5
-_CURRENT = "AWSCURRENT"
-_PROJECT = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9*._-]*[A-Za-z0-9*])?")
-
-Entry = dict[str, Any]
 
 
 def create(account: Account, stack_name: str, name: str, may: str, projects: list[str], expires: str) -> str:
     """The new token. ``expires`` is ``90d``, ``12h`` or ``never``. Raises Problem."""
-    if not NAME.fullmatch(name):
-        raise Problem(f"{name!r} cannot be a token's name: up to 63 letters, digits and . _ -, a letter or digit first")
-    if wrong := [it for it in projects if not _PROJECT.fullmatch(it)]:
-        raise Problem(f"--project {wrong[0]!r} is no name of a project; * stands for any characters")
     token = f"{PREFIX}{secrets.token_urlsafe(_RANDOM_BYTES)}"
-    entry = {
-        "name": name,
-        "sha256": hashlib.sha256(token.encode()).hexdigest(),
-        "may": may,
-        "projects": projects,
-        "expires": _end(expires),
-    }
-
-    def add(entries: list[Entry]) -> list[Entry]:
-        if any(it["name"] == name for it in entries):
-            raise Problem(f"there is a token {name} already: revoke it first, or choose another name")
-        return [*entries, entry]
-
-    _change(account, stack_name, add)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    entries.add(account, stack_name, {**entries.begun(name, may, projects, expires), "sha256": digest})
     return token
 
 
 def revoke(account: Account, stack_name: str, name: str) -> None:
     """Raises Problem where there is no such token."""
-
-    def remove(entries: list[Entry]) -> list[Entry]:
-        rest = [it for it in entries if it["name"] != name]
-        if len(rest) == len(entries):
-            raise Problem(f"there is no token {name}: `token list` names those there are")
-        return rest
-
-    _change(account, stack_name, remove)
+    entries.remove(account, stack_name, name, "token")
 
 
 def listed(account: Account, stack_name: str) -> list[Entry]:
     """Every token but for its digest, with ``expired``. Raises Problem."""
-    _, entries = _read(account, _arn(account, stack_name))
-    now = datetime.now(UTC)
-    return [
-        {key: it[key] for key in ("name", "may", "projects", "expires")}
-        | {"expired": it["expires"] is not None and datetime.fromisoformat(it["expires"]) <= now}
-        for it in entries
-    ]
+    return entries.listed(account, stack_name, "token", ("name", "may", "projects", "expires"))
 
 
 def table(tokens: list[Entry]) -> Table:
     """What ``listed`` gives, for a person."""
     grid = Table.grid(padding=(0, 2))
     for it in tokens:
-        until = (
-            "never expires" if it["expires"] is None else f"{'expired' if it['expired'] else 'until'} {it['expires']}"
-        )
-        grid.add_row(it["name"], it["may"], ", ".join(it["projects"]), until)
+        grid.add_row(it["name"], it["may"], ", ".join(it["projects"]), entries.until(it))
     if not tokens:
         grid.add_row("There are no tokens.")
     return grid
-
-
-def _end(expires: str) -> str | None:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})([dh])", expires)
-    if expires == "never":
-        return None
-    if found is None:
-        raise Problem(f"--expires {expires} is neither days (90d) nor hours (12h) nor never")
-    span = timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
-    return (datetime.now(UTC) + span).isoformat(timespec="seconds")
-
-
-def _arn(account: Account, stack_name: str) -> str:
-    given = outputs(get(account, stack_name))
-    if not given.get("TokensSecretArn"):
-        raise Problem(f"{stack_name} has no tokens: deploy it with Tokens=true")
-    return given["TokensSecretArn"]
-
-
-def _read(account: Account, arn: str) -> tuple[str, list[Entry]]:
-    """The current version and what it has. Raises Problem."""
-    found = account.client("secretsmanager").get_secret_value(SecretId=arn, VersionStage=_CURRENT)
-    text = found.get("SecretString", "")
-    try:
-        # As tasks do: of a list that they refuse they would take up no change, and a revoked token would go on working.
-        tokens_of(text)
-    except ValueError as error:
-        raise Problem(f"tasks refuse the list in the secret {arn}, as {error}: mend it there") from error
-    return found["VersionId"], json.loads(text)
-
-
-def _change(account: Account, stack_name: str, edit: Callable[[list[Entry]], list[Entry]]) -> None:
-    """Put what ``edit`` makes of the list in the place of the very version that it was made from. Raises Problem.
-
-    A label moves only from the version that has it, so of two who change the list at once one begins again:
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
-    """
-    arn, client = _arn(account, stack_name), account.client("secretsmanager")
-    for _ in range(_ATTEMPTS):
-        version, entries = _read(account, arn)
-        text = json.dumps(edit(entries), separators=(",", ":"))
-        if len(text.encode()) > _MOST_BYTES:
-            raise Problem(
-                f"the secret has no room for another of {len(entries)} tokens: revoke those that have expired"
-            )
-        following = str(uuid.uuid4())
-        label = f"edit-{following}"
-        client.put_secret_value(SecretId=arn, SecretString=text, ClientRequestToken=following, VersionStages=[label])
-        try:
-            client.update_secret_version_stage(
-                SecretId=arn, VersionStage=_CURRENT, MoveToVersionId=following, RemoveFromVersionId=version
-            )
-            return
-        except ClientError as error:
-            if code(error) not in ("InvalidParameterException", "InvalidRequestException"):
-                raise
-        finally:
-            # A version without a label is soon removed.
-            client.update_secret_version_stage(SecretId=arn, VersionStage=label, RemoveFromVersionId=following)
-    raise Problem("somebody changes the tokens all the time, and nothing was changed here: try again")

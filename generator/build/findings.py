@@ -42,12 +42,12 @@ EXPLAINED = (
         ("AwsSolutions-EC23",),
         ("LoadBalancerSecurityGroup",),
         "`IngressCidrs` and `IngressIpv6Cidrs` say who may connect, and have no default; every request but the health "
-        "check needs a password.",
+        "check and the exchange of CI's identity tokens needs a password.",
     ),
     Explained(
         ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),
         ("TokensSecret",),
-        "It holds digests, no secrets: each token has an end of its own, and is revoked by itself.",
+        "It holds digests, and keys of trusted publishers that sign tokens of 15 minutes: each is revoked by itself.",
     ),
     Explained(
         ("AwsSolutions-SMG4", "SecretsManagerRotationEnabled"),

@@ -50,6 +50,7 @@ COMMANDS = {
     ),
     "cloudformation": ("DescribeEvents", "DescribeStackDriftDetectionStatus", "GetTemplateSummary", "ValidateTemplate"),
     "ecr": ("GetAuthorizationToken",),
+    "iam": ("GetOutboundWebIdentityFederationInfo",),
     "route53": ("ListHostedZones",),
     "servicecatalog": (
         "CreateProvisioningArtifact",

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from generator import __version__
-from generator.commands import accounts, catalog, offline, packages, stack
+from generator.commands import accounts, catalog, offline, packages, publishers, stack
 from generator.commands.options import HELP
 from generator.operations.exits import DECLINED, DONE, FAILED, INTERRUPTED, NO_PACKAGES, REFUSED, Declined, Problem
 from generator.operations.invocation import NAME, called_as
@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # In the order of the help: what is needed first at its top.
-for group in (offline, stack, packages, accounts):
+for group in (offline, stack, packages, accounts, publishers):
     app.add_typer(group.app)
 app.add_typer(catalog.app, name="catalog")
 

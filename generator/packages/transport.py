@@ -206,7 +206,9 @@ class Transport:
                 raise Failed(f"{host} does not speak TLS there: is it http:// instead of https://?") from error
         for cause in causes:
             if isinstance(cause, requests.exceptions.ProxyError):
-                raise _Transient("the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) does not answer") from error
+                raise _Transient(
+                    f"the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) does not connect to {host}: {causes[-1]}"
+                ) from error
             if isinstance(cause, IncompleteRead):
                 raise _Transient(f"{host} broke off in the middle of {without_query(url)}") from error
             if isinstance(cause, socket.gaierror):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import FindInMap, If, Join, Ref, Sub, ecs
+from troposphere import FindInMap, If, Join, Ref, Select, Split, Sub, ecs
 from troposphere.logs import LogGroup
 from troposphere.secretsmanager import Secret
 
@@ -10,6 +10,7 @@ from generator import conditions, settings
 from generator.language.retention import DELETE
 from generator.language.wiring import Expression, Stack
 from generator.parts import container_program, fargate
+from generator.parts.records import full_name
 from generator.parts.tags import tags
 from generator.parts.user_data import LOG_AGENT_CONFIG
 from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
@@ -43,7 +44,7 @@ def pypiserver(
         MemoryReservation=stack.if_(conditions.IS_EC2, memory_reservation(stack)),
         Cpu=stack.if_(conditions.IS_EC2, fargate.cpu(stack, "Cpu"), fargate.cpu(stack, "FargateCpu")),
         User=f"{contract.USER_ID}:{contract.USER_ID}",
-        # Fargate takes no such word.
+        # Fargate does not accept it.
         Privileged=stack.if_(conditions.IS_EC2, False),
         # ECS Exec writes its agent into the container.
         ReadonlyRootFilesystem=stack.if_(conditions.IS_EXECUTE_COMMAND, False, True),
@@ -147,9 +148,15 @@ def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Exp
         contract.PUBLISHER.secret.name: publisher,
         contract.READER.secret.name: reader,
         contract.TOKENS_SECRET.name: stack.if_(conditions.HAS_TOKENS, tokens, ""),
+        contract.AUDIENCE.name: stack.if_(conditions.HAS_TOKENS, _first_name(stack), ""),
         contract.SECRETS_ENDPOINT.name: Sub("https://secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
     }
     return [ecs.Environment(Name=name, Value=value) for name, value in values.items()]
+
+
+def _first_name(stack: Stack) -> Expression:
+    """By which identity tokens name this index, and no other."""
+    return full_name(stack, Select(0, Split(",", stack.take(settings.DNS_NAMES))))
 
 
 def _secrets(account: contract.Account, secret: Expression) -> list[ecs.Secret]:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from server.accounts.account import Account, require_usable
 from server.accounts.grants import Grant, moment_of
-from server.accounts.tokens import USERNAME, Token, tokens_of
+from server.accounts.publishers import Publisher, minted
+from server.accounts.tokens import USERNAME, Entries, entries_of
 from server.wire.messages import Environ, unauthorized
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
@@ -40,7 +41,7 @@ class Access:
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._at_start = accounts
-        self._tokens: dict[str, Token] = {}
+        self._entries = Entries({}, {})
         self.take({})
 
     def take(self, values: Values) -> None:
@@ -51,7 +52,7 @@ class Access:
             known = values.get(account.role)
             credentials += _read(known, account) if known else _spelled(grant, account.password, inf)
         if known := values.get(TOKENS):
-            self._tokens = tokens_of(known.get(CURRENT))
+            self._entries = entries_of(known.get(CURRENT))
         self._credentials = credentials
 
     def authenticate(self, environ: Environ) -> Grant | None:
@@ -72,10 +73,26 @@ class Access:
 
     def _token(self, given: bytes) -> Grant | None:
         """Found by its digest: how long that takes tells nothing of any token. Raises Refusal."""
-        token = self._tokens.get(hashlib.sha256(given.partition(b":")[2]).hexdigest())
-        if token and time.time() >= token.until:
+        text = given.partition(b":")[2]
+        token = self._entries.tokens.get(hashlib.sha256(text).hexdigest())
+        if token is None:
+            return self.minted(text.decode("latin-1"))
+        if time.time() >= token.until:
             raise unauthorized("The token has expired.")
-        return token and token.grant
+        return token.grant
+
+    def minted(self, text: str) -> Grant | None:
+        """What a token that a publisher was given stands for; whether it is spent is for the storage to say."""
+        return minted(text, self._entries.publishers)
+
+    def trusts(self, issuer: str) -> bool:
+        """Whether a single publisher is of this issuer."""
+        return any(it.issuer == issuer for it in self._entries.publishers.values())
+
+    def publisher(self, claims: Mapping[str, Any]) -> Publisher | None:
+        """Whom a proved token with these claims is of: of several that admit it, the one that asks most, and is listed first."""
+        admitting = [it for it in self._entries.publishers.values() if it.admits(claims, time.time())]
+        return max(admitting, key=lambda it: len(it.claims), default=None)
 
 
 @lru_cache(maxsize=256)

@@ -15,13 +15,15 @@ class Grant(NamedTuple):
     """
     `name` is the log's. Whoever may upload may read, too; methods raise Refusal.
 
-    Only a `token` is limited to `projects`, which is None for all of them, and changes nothing but by uploads.
+    Only a `token` is limited to `projects`, which is None for all of them, and changes nothing but by uploads. One that was
+    `minted` is good until what is called so is spent (store/spent.py).
     """
 
     name: str
     may_upload: bool
     projects: Patterns | None = None
     token: bool = False
+    minted: str = ""
 
     def require(self, projects: Iterable[str]) -> None:
         """What is asked for tells of these, as PEP 503 normalises them, or if there are none, of any."""

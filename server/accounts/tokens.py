@@ -1,4 +1,4 @@
-"""Tokens, as their secret has them: a JSON list with the digest of each, what it may do, and until when."""
+"""Tokens and trusted publishers, as their secret has them: a JSON list of what each may do, and until when."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from server.accounts.grants import Grant, moment_of
+from server.accounts.publishers import Publisher, publisher_of
 from server.distributions.digests import is_sha256
 from server.distributions.names import Patterns
 
@@ -15,7 +16,9 @@ from server.distributions.names import Patterns
 USERNAME = "__token__"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 # All of them: one that is not known here could be meant to limit a token.
-_FIELDS = {"name", "sha256", "may", "projects", "expires"}
+_FIELDS = {"name", "may", "projects", "expires"}
+_TOKENS_FIELDS = _FIELDS | {"sha256"}
+_PUBLISHERS_FIELDS = _FIELDS | {"issuer", "claims", "key"}
 
 
 class Token(NamedTuple):
@@ -25,32 +28,39 @@ class Token(NamedTuple):
     until: float
 
 
-def tokens_of(text: str | None) -> dict[str, Token]:
-    """By SHA-256. Raises ValueError, which does not say what is there, if a single one is wrong."""
+class Entries(NamedTuple):
+    """Tokens by SHA-256, publishers by name; no two of either are called the same."""
+
+    tokens: dict[str, Token]
+    publishers: dict[str, Publisher]
+
+
+def entries_of(text: str | None) -> Entries:
+    """Raises ValueError, which does not say what is there, if a single one is wrong."""
     try:
         entries = json.loads(text or "")
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list):
         raise ValueError("it is no JSON list")
-    tokens: dict[str, Token] = {}
+    known = Entries({}, {})
     for number, entry in enumerate(entries, 1):
         try:
-            tokens[entry["sha256"]] = _token(entry)
+            _add(entry, known)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise ValueError(f"its entry {number} is none that docs/tokens.md describes") from None
-        if len({token.grant.name for token in tokens.values()}) < number:
+        names = {it.grant.name for them in known for it in them.values()}
+        if len(names) < number:
             raise ValueError(f"its entry {number} has the name or the digest of another")
-    return tokens
+    return known
 
 
-def _token(entry: dict[str, Any]) -> Token:
+def _add(entry: dict[str, Any], known: Entries) -> None:
     """Raises ValueError, LookupError, TypeError or AttributeError."""
-    projects = entry["projects"]
+    projects, is_token = entry["projects"], "sha256" in entry
     if (
-        entry.keys() != _FIELDS
+        entry.keys() != (_TOKENS_FIELDS if is_token else _PUBLISHERS_FIELDS)
         or not NAME.fullmatch(entry["name"])
-        or not is_sha256(entry["sha256"])
         or entry["may"] not in ("read", "upload")
         or not isinstance(projects, list)
         or not projects
@@ -61,4 +71,10 @@ def _token(entry: dict[str, Any]) -> Token:
     grant = Grant(
         f"{USERNAME}:{entry['name']}", entry["may"] == "upload", None if "*" in projects else patterns, token=True
     )
-    return Token(grant, inf if entry["expires"] is None else moment_of(entry["expires"]))
+    until = inf if entry["expires"] is None else moment_of(entry["expires"])
+    if not is_token:
+        known.publishers[entry["name"]] = publisher_of(entry, grant, until)
+    elif is_sha256(entry["sha256"]):
+        known.tokens[entry["sha256"]] = Token(grant, until)
+    else:
+        raise ValueError

@@ -14,8 +14,6 @@ from server.distributions.tarballs import Unfit
 # Each takes the parser a moment and some hundred bytes. Old metadata has whole descriptions among its headers.
 HEADER_LINES_LIMIT = 50_000
 REQUIRES_PYTHON_LIMIT = 1_000
-# Of a description, what people get to see.
-DESCRIPTION_CHARACTERS = 50_000
 
 # The keys of PyPI's JSON that are a field of core metadata, and those that list a field's values: https://docs.pypi.org/api/json/
 _TEXTS = (
@@ -42,15 +40,6 @@ class CoreMetadata(NamedTuple):
     version: str | None
     requires_python: str | None
     requires_dist: list[str]
-
-
-class About(NamedTuple):
-    """For people: plain text whatever form it claims to have, empty where it is missing."""
-
-    summary: str
-    description: str
-    # Whether the description is longer than this.
-    cut: bool
 
 
 class Description(NamedTuple):
@@ -90,13 +79,6 @@ def parse(content: bytes) -> CoreMetadata:
         _field(message, "Requires-Python"),
         [_CONTROLS.sub(" ", str(value)).strip() for value in message.get_all("Requires-Dist", [])],
     )
-
-
-def about(content: bytes) -> About:
-    """Raises Unfit as `parse` does."""
-    message, text = _described(content)
-    summary = _field(message, "Summary") or ""
-    return About(summary, text[:DESCRIPTION_CHARACTERS], len(text) > DESCRIPTION_CHARACTERS)
 
 
 def info(content: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from server.distributions.listed import project_of
 from server.distributions.names import Patterns, is_name
 from server.distributions.releases import BadName, released
-from server.store.entries import make_hidden
+from server.store.entries import flush_hidden, make_hidden
 from server.store.index import Index
 from server.store.stamps import open_directory
 from server.wire.messages import Refusal
@@ -113,12 +113,14 @@ class Sides:
         temporary = f"{self._directory}/.{secrets.token_hex(16)}"
         os.symlink(PRIVATE, temporary)
         os.replace(temporary, f"{self._directory}/{name}")
+        flush_hidden(str(self._index.root), SIDES, UPSTREAM)
         self._outside.discard(name)
 
     def _record(self, name: str, side: str) -> str:
         """The side that the project is on: `side`, unless there was another before."""
         try:
             os.symlink(side, f"{self._directory}/{name}")
+            flush_hidden(str(self._index.root), SIDES, UPSTREAM)
         except FileExistsError:
             return self._read(name) or PRIVATE
         except FileNotFoundError:

@@ -15,9 +15,10 @@ from functools import partial
 from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
 from server.proxy.policy import Policy
-from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, RemoteFile, listing_of, read_page
+from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, Page, listing_of, read_page
 from server.proxy.sides import Sides
 from server.store.index import Index
+from server.store.statuses import UNSAID
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
 from server.wire.calls import Calls
@@ -50,8 +51,9 @@ EVICT_SECONDS = 3600.0
 class Known:
     """One project's page; `files` is None if upstream has no such project. Times are monotonic."""
 
-    def __init__(self, files: dict[str, RemoteFile] | None, content: bytes) -> None:
-        self.files = files
+    def __init__(self, page: Page | None, content: bytes) -> None:
+        self.files = page and page.files
+        self.status = page.status if page else UNSAID
         self.digest = hashlib.sha256(content).digest()
         self.size = len(content) + 1000
         self.current_until = self.believed_until = -math.inf
@@ -131,7 +133,7 @@ class Upstream:
             shown = sorted(
                 (file for file, at in times.items() if at <= now), key=lambda file: (file.candidate.version, file.name)
             )
-            known.listing = listing_of(name, shown)
+            known.listing = listing_of(name, shown, known.status)
         return send_listing(known.listing, environ)
 
     def _file(self, project: str, name: str, environ: Environ, known: Known) -> Response | Later:

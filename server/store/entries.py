@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 from server.distributions.listed import project_of
 from server.distributions.releases import projects_meant
+from server.store.stamps import flush_directory
 
 log = logging.getLogger("gunicorn.error")
 
@@ -49,6 +50,12 @@ def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
         with suppress(FileExistsError):
             os.mkdir(directory)
     return f"{path}/{name}"
+
+
+def flush_hidden(root: str, name: str, parent: str = HIDDEN) -> None:
+    """Bring what `make_hidden` made, and the names in it, to stable storage, whichever task made them. Raises OSError."""
+    for path in (f"{root}/{parent}/{name}", f"{root}/{parent}", f"{root}/"):
+        flush_directory(path)
 
 
 def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from server.store.entries import HIDDEN, STAGING, make_hidden
-from server.store.stamps import open_directory
+from server.store.stamps import flush_directory
 
 BUFFER_BYTES = 1 << 20
 # A live upload is written to at least every STALL_TIMEOUT seconds.
@@ -84,6 +84,7 @@ class Staged:
             # Not before: what lies here and has an old mtime was left by a killed task.
             if self.uploaded is not None:
                 os.utime(self._path, (self.uploaded, self.uploaded))
+                os.fsync(self.file.fileno())
             try:
                 os.link(self._path, target)
             except FileExistsError:
@@ -112,11 +113,7 @@ class Staged:
     def settle(self) -> None:
         """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
         self._remove()
-        descriptor = open_directory(f"{self._directory}/")
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_directory(f"{self._directory}/")
 
     def discard(self) -> None:
         """Close the file, and remove it unless it was published."""

@@ -40,6 +40,15 @@ def open_directory(path: str) -> int:
     return os.open(path, _OPEN_FLAGS)
 
 
+def flush_directory(path: str) -> None:
+    """Bring the names in a directory to stable storage. `path` is as `open_directory` takes it. Raises OSError."""
+    descriptor = open_directory(path)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Watch:
     """One directory's stamp, and whether what was read under it can still be trusted."""
 

@@ -9,6 +9,7 @@ import time
 from server.store.changes import DIRECTORY
 from server.store.entries import HIDDEN, STAGING
 from server.store.packages import Packages
+from server.store.spent import SPENT
 from server.store.staging import sweep
 from server.store.stamps import TICK_SECONDS
 
@@ -40,7 +41,7 @@ def keep_up(packages: Packages) -> None:
 
 def _sweep(packages: Packages) -> None:
     root = packages.index.root
-    for name in (STAGING, DIRECTORY):
+    for name in (STAGING, DIRECTORY, SPENT):
         with contextlib.suppress(FileNotFoundError):
             sweep(root / HIDDEN / name)
     if packages.index.leftovers:

@@ -1,4 +1,7 @@
-"""Releases that are withdrawn (PEP 592): passed over by installers, unless they are asked for by their very version."""
+"""
+Releases that are withdrawn (PEP 592), which installers pass over unless they are asked for by their very version; and
+projects that have a status (PEP 792).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import make_hidden
+from server.store.entries import flush_hidden, make_hidden
 from server.store.stamps import open_directory
+from server.store.statuses import UNSAID, Status, status_of
 
 # This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
+# Beside the releases, none of which is called so; programs that do not know it take it for one.
+_STATUS = ".status"
 
 
 class Withdrawn(NamedTuple):
@@ -25,6 +31,7 @@ class Withdrawn(NamedTuple):
 
     reasons: Mapping[str, str]
     changed_ns: int
+    status: Status = UNSAID
 
 
 NONE = Withdrawn({}, 0)
@@ -33,7 +40,7 @@ NONE = Withdrawn({}, 0)
 class Yanks:
     """
     A directory for each project, in it a link for each withdrawn release, called as the version without zeros at its
-    end, to the reason.
+    end, to the reason; and one to the project's status, unless it is active.
 
     A release, not a file: what is uploaded to it later, or comes back, is withdrawn as well. Methods raise OSError.
     """
@@ -50,9 +57,25 @@ class Yanks:
             return NONE
         try:
             reasons = {version: _read(version, directory) for version in os.listdir(directory)}
-            return Withdrawn(reasons, os.fstat(directory).st_ctime_ns)
+            said = reasons.pop(_STATUS, None)
+            status = UNSAID if said is None else status_of(said)
+            return Withdrawn(reasons, os.fstat(directory).st_ctime_ns, status)
         finally:
             os.close(directory)
+
+    def status(self, project: str) -> Status:
+        """As `of` has it, for who asks for nothing else."""
+        directories: list[int] = []
+        try:
+            # Opened one after the other, as in `of`.
+            for path in (YANKED, f"{YANKED}/{project}"):
+                directories.append(open_directory(f"{self._root}/{path}"))
+            return status_of(_read(_STATUS, directories[-1])) if _STATUS in os.listdir(directories[-1]) else UNSAID
+        except (FileNotFoundError, NotADirectoryError):
+            return UNSAID
+        finally:
+            for directory in directories:
+                os.close(directory)
 
     def marked(self) -> dict[str, int]:
         """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
@@ -74,20 +97,21 @@ class Yanks:
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""
+        self._link(project, canonicalize_version(version), None if reason is None else _PREFIX + reason.encode())
+
+    def change_status(self, project: str, status: Status) -> None:
+        self._link(project, _STATUS, None if status == UNSAID else str(status).encode())
+
+    def _link(self, project: str, name: str, target: bytes | None) -> None:
         path = make_hidden(self._root, project, YANKED)
-        version = canonicalize_version(version)
-        if reason is None:
+        if target is None:
             with suppress(FileNotFoundError):
-                os.unlink(f"{path}/{version}")
+                os.unlink(f"{path}/{name}")
         else:
             temporary = f"{path}/.{secrets.token_hex(16)}"
-            os.symlink(_PREFIX + reason.encode(), temporary)
-            os.replace(temporary, f"{path}/{version}")
-        directory = open_directory(path)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            os.symlink(target, temporary)
+            os.replace(temporary, f"{path}/{name}")
+        flush_hidden(self._root, project, YANKED)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

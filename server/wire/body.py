@@ -46,6 +46,10 @@ class Body:
         self._arrived = 0
         self.complete = request.length == 0
 
+    def hasten(self, patience: float) -> None:
+        """Wait for so many seconds at most, from the beginning on."""
+        self._patience = min(self._patience, patience)
+
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes; b"" at the end. Raises StalledBody and MalformedBody."""
         taken: list[bytes] = []

@@ -51,7 +51,9 @@ READABLE = select.EPOLLIN | select.EPOLLONESHOT
 WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
 # Of all threads, so many may be at a kind of work at once; the rest answer what needs neither storage nor body.
-SHARES = {"upload": 1 / 2, "storage": 5 / 16, "health": 1 / 32}
+SHARES = {"upload": 1 / 2, "storage": 5 / 16, "health": 1 / 32, "exchange": 1 / 32}
+# For the body of a stranger, who would hold a thread.
+EXCHANGE_SECONDS = 5.0
 _CLIENT_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF}
 
 Log = Callable[[Answer], None]
@@ -278,6 +280,8 @@ class Engine:
         asked = self._handler.admit(environ)
         exchange = Exchange(request, body, began, isinstance(asked, Work))
         if isinstance(asked, Work):
+            if asked.kind == "exchange":
+                body.hasten(EXCHANGE_SECONDS)
             self._through(asked.kind, connection, partial(self._perform, exchange, asked.call), asked.account)
         else:
             self._respond(exchange, asked, connection)

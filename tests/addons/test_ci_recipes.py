@@ -119,3 +119,15 @@ def test_a_job_of_github_has_its_credentials_masked_before_anything_shows_them(s
         filled([step["run"]], arn[0]["ARN"] if arn else secret(region)), tmp_path, {**given, "GITHUB_ENV": str(written)}
     )
     assert dict(line.split("=", 1) for line in written.read_text().splitlines()) == KNOWN
+
+
+def test_the_recipes_for_trusted_publishing_let_uv_ask_for_a_token() -> None:
+    """uv asks GitHub for one where the job may have it, and takes GitLab's from this variable."""
+    (job,) = recipe("github-publish")["jobs"].values()
+    assert job["permissions"]["id-token"] == "write"
+    assert job["environment"] == "release", "what `trust github` above it pins"
+    (job,) = recipe("gitlab-publish").values()
+    address = job["script"][-1].rpartition(" ")[2]
+    assert address == f"https://{job['id_tokens']['PYPI_ID_TOKEN']['aud']}/"
+    (step,) = recipe("buildkite-publish")["steps"]
+    assert f"{address}_/oidc/mint-token" in step["command"]

@@ -82,6 +82,14 @@ class Project:
         """Of each template that was seen."""
         return {path.name: found for path, found in validate(unvalidated(self.templates, self._remembered))}
 
+    def unvalidated(self) -> set[str]:
+        return {path.name for path in unvalidated(self.templates, self._remembered)}
+
+    def take_for_clean(self) -> None:
+        self._remembered.mkdir(exist_ok=True)
+        for mark in unvalidated(self.templates, self._remembered).values():
+            mark.touch()
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -104,6 +112,16 @@ def test_only_what_changed_is_seen(project: Project) -> None:
     assert any("Other" in finding for finding in seen["pypiserver.yaml"])
     project.write("child.yaml", CHILD)
     assert project.findings() == {}, "as it was when it was clean"
+
+
+def test_a_parent_is_not_taken_for_clean_when_a_child_has_changed(project: Project) -> None:
+    project.write("child.yaml", CHILD)
+    project.write("pypiserver.yaml", PARENT)
+    project.write("alone.yaml", SINGLE)
+    project.take_for_clean()
+    assert project.unvalidated() == set()
+    project.write("child.yaml", CHILD + "# changed\n")
+    assert project.unvalidated() == {"child.yaml", "pypiserver.yaml"}
 
 
 def test_what_has_findings_has_them_again(project: Project) -> None:

@@ -6,6 +6,7 @@ Times are in seconds.
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import ssl
@@ -80,6 +81,16 @@ def test_a_stopping_server_ends_its_transfers_before_it_is_killed(container: Dat
     assert 60 <= gunicorn["graceful_timeout"] < container["StopTimeout"] <= CONTAINER_STOP_MOST
 
 
+def test_a_task_takes_requests_until_the_load_balancer_sends_no_more(container: Data, gunicorn: dict[str, Any]) -> None:
+    """At the end of a Spot task SIGTERM comes before the target is deregistered, which takes some seconds.
+
+    https://github.com/aws/containers-roadmap/issues/2673
+    """
+    (drain,) = [int(it["Value"]) for it in container["Environment"] if it["Name"] == "DRAIN_SECONDS"]
+    assert drain >= 5
+    assert drain + 60 <= gunicorn["graceful_timeout"], "of which it is a part, and transfers need the rest"
+
+
 def test_no_new_requests_come_before_a_task_is_told_to_stop(resources: Data, container: Data) -> None:
     """ECS deregisters first and waits for the delay, which holds up each deployment; SIGTERM follows."""
     assert 30 <= _draining(resources) <= container["StopTimeout"]
@@ -109,6 +120,8 @@ def test_hosts_are_replaced_without_going_below_what_is_wanted(resources: Data) 
     preferences = resources["AutoScalingGroup"]["UpdatePolicy"]["AutoScalingInstanceRefresh"]["Preferences"]
     assert preferences["MinHealthyPercentage"] == 100
     assert 100 < preferences["MaxHealthyPercentage"] <= 200
+    maintenance = _properties(resources, "AutoScalingGroup")["InstanceMaintenancePolicy"]
+    assert maintenance == {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200}, "at the end of a host's life"
     provider = _properties(resources, "CapacityProvider")["AutoScalingGroupProvider"]
     assert provider["ManagedDraining"] == "ENABLED", "or a host takes its tasks along when it ends"
     assert provider["ManagedScaling"]["Status"] == "ENABLED"
@@ -313,9 +326,13 @@ def test_hosts_log_what_their_tasks_and_they_do_without_stopping_them(container:
     assert options["awslogs-region"] == "eu-west-1"
 
 
-def test_spot_hosts_are_replaced_before_they_are_taken_away(editions: Editions) -> None:
+def test_spot_hosts_are_replaced_and_drained_before_they_are_taken_away(editions: Editions) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html"""
     given = {"OnDemandBaseCapacity": "2", "OnDemandPercentageAboveBaseCapacity": "50"}
-    group = _properties(editions.nested(given).resources, "AutoScalingGroup")
+    resources = editions.nested(given).resources
+    data = base64.b64decode(_properties(resources, "LaunchTemplate")["LaunchTemplateData"]["UserData"]).decode()
+    assert "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true" in map(str.strip, data.splitlines())
+    group = _properties(resources, "AutoScalingGroup")
     assert group["CapacityRebalance"] is True
     assert group["MixedInstancesPolicy"]["InstancesDistribution"] == {
         "OnDemandBaseCapacity": "2",

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from emulator import emulator, environment
+from moto.secretsmanager.models import SecretsManagerBackend
 from stacks import DEPLOY, Parameters, give
 
 from generator.commands import main
+from generator.operations import watch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_waited_for() -> Iterator[None]:
+    """An operation of the emulator has ended when its request is answered: who waits for it would wait for ever."""
+
+    def sleep(_seconds: float) -> None:
+        pytest.fail("watches an operation of which it does not see the end")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +54,17 @@ def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         values = give()
         assert main([*DEPLOY]) == 0
         yield values
+
+
+@pytest.fixture
+def labels_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto goes on to take the version that was the current one first for the current one."""
+    move = SecretsManagerBackend.update_secret_version_stage
+
+    def remembered(self: Any, secret_id: str, version_stage: str, **versions: Any) -> Any:
+        moved = move(self, secret_id, version_stage, **versions)
+        if version_stage == "AWSCURRENT":
+            self.secrets[secret_id].default_version_id = versions["move_to_version_id"]
+        return moved
+
+    monkeypatch.setattr(SecretsManagerBackend, "update_secret_version_stage", remembered)

@@ -20,9 +20,9 @@ from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access import rotate as rotation
 from generator.commands import main
-from server.accounts.tokens import tokens_of
+from server.accounts.tokens import entries_of
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("here", "labels_move")
 HANDLER = Path(__file__).parents[2] / "functions" / "rotation.py"
 CI = ("acme-ci", "--project", "acme-*")
 
@@ -38,20 +38,6 @@ def ids(deployed: Parameters, server: str, tmp_path_factory: pytest.TempPathFact
         give_again(deployed, Tokens="true")
         assert main([*DEPLOY]) == 0
         return physical_ids()
-
-
-@pytest.fixture(autouse=True)
-def labels_move(monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto goes on to take the version that was the current one first for the current one."""
-    move = SecretsManagerBackend.update_secret_version_stage
-
-    def remembered(self: Any, secret_id: str, version_stage: str, **versions: Any) -> Any:
-        moved = move(self, secret_id, version_stage, **versions)
-        if version_stage == "AWSCURRENT":
-            self.secrets[secret_id].default_version_id = versions["move_to_version_id"]
-        return moved
-
-    monkeypatch.setattr(SecretsManagerBackend, "update_secret_version_stage", remembered)
 
 
 @pytest.fixture
@@ -76,7 +62,7 @@ def test_a_token_is_printed_once_and_its_digest_is_stored(arn: str, capsys: pyte
     assert token.startswith("pypiserver-")
     assert len(token) > 50
     assert token not in stored(arn)
-    ((digest, known),) = tokens_of(stored(arn)).items()
+    ((digest, known),) = entries_of(stored(arn)).tokens.items()
     assert digest == hashlib.sha256(token.encode()).hexdigest()
     assert (known.grant.name, known.grant.may_upload) == ("__token__:acme-ci", True)
     assert known.grant.projects is not None
@@ -111,8 +97,8 @@ def test_tokens_are_listed_and_revoked_one_by_one(arn: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a b", "--project", "x"], "cannot be a token's name"),
-        (["x" * 64, "--project", "x"], "cannot be a token's name"),
+        (["a b", "--project", "x"], "cannot be a name"),
+        (["x" * 64, "--project", "x"], "cannot be a name"),
         (["ok"], "add --project"),
         (["ok", "--project", "a,b"], "no name of a project"),
         (["ok", "--project", "a b"], "no name of a project"),
@@ -174,7 +160,7 @@ def test_a_secret_takes_tokens_until_it_is_full_and_says_so_before_it_writes(
     assert stored(arn) == text
     assert main(["token", "revoke", "token-0"]) == 0
     assert main(["token", "create", *CI]) == 0
-    assert len(tokens_of(stored(arn))) == fitting
+    assert len(entries_of(stored(arn)).tokens) == fitting
 
 
 def test_two_who_change_the_list_at_once_lose_nothing(arn: str, monkeypatch: pytest.MonkeyPatch) -> None:

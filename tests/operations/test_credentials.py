@@ -17,7 +17,7 @@ from calls import client
 from stacks import Parameters, physical_ids
 
 from generator.commands import main
-from generator.packages import simple
+from generator.packages import transport
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -137,7 +137,7 @@ def test_commands_about_packages_speak_to_the_stacks_server(
         def log_message(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(simple, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.01)
     with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
         thread.start()

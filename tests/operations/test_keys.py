@@ -78,6 +78,9 @@ def test_a_lock_admits_what_is_kept_as_long_as_it_says_or_longer(name: str) -> N
             refuse_retention(declared, {**given, name: "13"}, {})
         with pytest.raises(Problem, match=f"{name} is 13, fewer than"):
             refuse_retention(declared, {"BackupVaultLock": lock}, {**days, name: "13"})
+        with pytest.raises(Problem, match=f"{name} is 13, fewer than"):
+            refuse_retention(declared, {name: "13"}, {**given, name: "14"})
+        refuse_retention(declared, {name: "14"}, {**given, name: "13"})
         refuse_retention(declared, {**given, name: "13", "EnableEfsBackup": "false"}, {})
     refuse_retention(declared, {**days, "BackupVaultLock": "none", name: "13"}, {})
 

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
 from calls import REGION, client
 from custom_resource import serving
-from emulator import BUCKET, emulator, environment, network
+from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from moto.s3.responses import S3Response
 from resolve import PLACES, Place
 
 from generator.commands import main
@@ -151,6 +153,27 @@ def test_bucket_of_another_region(capsys: pytest.CaptureFixture[str]) -> None:
     client("s3").create_bucket(Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert main(["publish", "--bucket", "far-away"]) == 2
     assert "the bucket far-away is in eu-west-1, not in us-east-1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_own_bucket_that_is_a_strangers(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the name can let all the world read and write there; S3 tells the owner to those who ask for one alone.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    answered = S3Response.head_bucket
+
+    def head_bucket(self: S3Response) -> Any:
+        expected = self.headers.get("x-amz-expected-bucket-owner")
+        return answered(self) if expected in (None, "210987654321") else (403, {}, "")
+
+    name = f"pypiserver-templates-{ACCOUNT}-{REGION}"
+    client("s3").create_bucket(Bucket=name)
+    monkeypatch.setattr(S3Response, "head_bucket", head_bucket)
+    assert main(["publish", "--yes"]) == 2
+    assert f"the bucket {name} is not this account's" in capsys.readouterr().err
+    assert "Contents" not in client("s3").list_objects_v2(Bucket=name)
+    client("s3").delete_bucket(Bucket=name)
 
 
 Answering = Callable[[int, str], None]

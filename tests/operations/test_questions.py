@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,11 +13,17 @@ from pathlib import Path
 import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from moto.core.responses import ActionResult
+from moto.elbv2.responses import ELBV2Response
 from pseudo_terminal import DOWN, ENTER, session
 
 from generator.commands import main
 from generator.commands.options import TEMPLATES
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
 from generator.operations.form import form
+from generator.operations.network import refuse_network
+from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT
 
 ROOT = Path(__file__).parents[2]
@@ -207,6 +214,23 @@ def test_what_the_account_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> 
         f"VpcId: there is no vpc-0123456789abcdef0 in {REGION}",
         "HostedZoneId: this account has no Z0000000000000",
     ]
+
+
+@pytest.mark.usefixtures("env")
+def test_a_load_balancer_more_than_the_quota_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = network()
+    subnets = values["LoadBalancerSubnets"].split(",")
+    for number, kind in enumerate(("application", "application", "network")):
+        client("elbv2").create_load_balancer(Name=f"other-{number}", Subnets=subnets, Type=kind)
+
+    def check(quota: str) -> None:
+        limits = ActionResult({"Limits": [{"Name": "application-load-balancers", "Max": quota}]})
+        monkeypatch.setattr(ELBV2Response, "describe_account_limits", lambda _: limits)
+        refuse_network(Account(), Terminal(io.StringIO(), False, 80, 40), values)
+
+    check("3")
+    with pytest.raises(Problem, match=f"{REGION} has all 2 load balancers"):
+        check("2")
 
 
 def test_a_dry_run_makes_no_bucket(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,10 @@
  *
  * It holds a call's name and the number of an error. "linkdone", "renamedone" and "close" do what they are asked, and
  * report the error all the same. "stat" is any question about a file's state, "lstat" one about a link's own.
+ *
+ * If FAULT_RECORD names a directory, `calls` in it gets a line for each call that failed so, for each that changed the
+ * storage, once it is done, and for each answer, before it is sent: the call, an inode, a path, another path. A file
+ * that is flushed is linked there by its inode, so that it outlives its names.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -12,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,10 +46,36 @@ static int concerns(int file) {
     return below(path);
 }
 
+static void record(const char *call, int file, const char *path, const char *other) {
+    const char *home = getenv("FAULT_RECORD");
+    struct stat status = {0};
+    char link[32], named[4096], line[9000];
+    if (!home)
+        return;
+    int before = errno;
+    if (file >= 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+        ssize_t length = path ? 0 : readlink(link, named, sizeof named - 1);
+        named[length > 0 ? length : 0] = 0;
+        fstat(file, &status);
+        if (!strcmp(call, "fsync")) {
+            snprintf(line, sizeof line, "%s/%lu", home, (unsigned long)status.st_ino);
+            linkat(AT_FDCWD, link, AT_FDCWD, line, AT_SYMLINK_FOLLOW);
+        }
+    }
+    snprintf(line, sizeof line, "%s/calls", home);
+    int calls = REAL(int, "open64", const char *, int, ...)(line, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int size = snprintf(line, sizeof line, "%s\t%lu\t%s\t%s\n", call, (unsigned long)status.st_ino, path ? path : named, other);
+    REAL(ssize_t, "write", int, const void *, size_t)(calls, line, size);
+    REAL(int, "close", int)(calls);
+    errno = before;
+}
+
 #define FAIL(condition, call) \
     do { \
         int number = (condition) ? wanted(call) : 0; \
         if (number) { \
+            record("failed", -1, call, ""); \
             errno = number; \
             return -1; \
         } \
@@ -56,7 +87,10 @@ int open64(const char *path, int flags, ...) {
     int mode = va_arg(rest, int);
     va_end(rest);
     FAIL(below(path), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
-    return REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+    int file = REAL(int, "open64", const char *, int, ...)(path, flags, mode);
+    if (file >= 0 && flags & O_CREAT && below(path))
+        record("creat", file, path, "");
+    return file;
 }
 
 int link(const char *from, const char *to) {
@@ -65,6 +99,8 @@ int link(const char *from, const char *to) {
     int result = REAL(int, "link", const char *, const char *)(from, to);
     if (result)
         return result;
+    if (below(to))
+        record("link", -1, from, to);
     FAIL(below(to), "linkdone");
     return 0;
 }
@@ -74,13 +110,32 @@ int rename(const char *from, const char *to) {
     int result = REAL(int, "rename", const char *, const char *)(from, to);
     if (result)
         return result;
+    if (below(to))
+        record("rename", -1, from, to);
     FAIL(below(to), "renamedone");
     return 0;
 }
 
 int mkdir(const char *path, mode_t mode) {
     FAIL(below(path), "mkdir");
-    return REAL(int, "mkdir", const char *, mode_t)(path, mode);
+    int result = REAL(int, "mkdir", const char *, mode_t)(path, mode);
+    if (!result && below(path))
+        record("mkdir", -1, path, "");
+    return result;
+}
+
+int symlink(const char *target, const char *path) {
+    int result = REAL(int, "symlink", const char *, const char *)(target, path);
+    if (!result && below(path))
+        record("symlink", -1, path, target);
+    return result;
+}
+
+int utimensat(int directory, const char *path, const struct timespec times[2], int flags) {
+    int result = REAL(int, "utimensat", int, const char *, const struct timespec *, int)(directory, path, times, flags);
+    if (!result && path && below(path))
+        record("utime", -1, path, "");
+    return result;
 }
 
 int stat64(const char *path, struct stat64 *status) {
@@ -107,6 +162,8 @@ int fstatat64(int directory, const char *path, struct stat64 *status, int flags)
 struct dirent64 *readdir64(DIR *directory) {
     /* At the end of a directory it leaves errno as it was, which is how callers know. */
     int before = errno, number = concerns(dirfd(directory)) ? wanted("readdir") : 0;
+    if (number)
+        record("failed", -1, "readdir", "");
     errno = number ? number : before;
     if (number)
         return NULL;
@@ -122,18 +179,33 @@ int close(int file) {
 
 int unlink(const char *path) {
     FAIL(below(path), "unlink");
-    return REAL(int, "unlink", const char *)(path);
+    int result = REAL(int, "unlink", const char *)(path);
+    if (!result && below(path))
+        record("unlink", -1, path, "");
+    return result;
 }
 
 int fsync(int file) {
     struct stat status;
-    FAIL(concerns(file), !fstat(file, &status) && S_ISDIR(status.st_mode) ? "dirfsync" : "fsync");
-    return REAL(int, "fsync", int)(file);
+    const char *call = !fstat(file, &status) && S_ISDIR(status.st_mode) ? "dirfsync" : "fsync";
+    FAIL(concerns(file), call);
+    int result = REAL(int, "fsync", int)(file);
+    if (!result && concerns(file))
+        record(call, file, NULL, "");
+    return result;
 }
 
 ssize_t write(int file, const void *data, size_t size) {
     FAIL(file > 2 && concerns(file), "write");
-    return REAL(ssize_t, "write", int, const void *, size_t)(file, data, size);
+    ssize_t result = REAL(ssize_t, "write", int, const void *, size_t)(file, data, size);
+    if (result > 0 && file > 2 && concerns(file))
+        record("write", file, NULL, "");
+    return result;
+}
+
+ssize_t send(int socket, const void *data, size_t size, int flags) {
+    record("answer", -1, "", "");
+    return REAL(ssize_t, "send", int, const void *, size_t, int)(socket, data, size, flags);
 }
 
 ssize_t read(int file, void *data, size_t size) {

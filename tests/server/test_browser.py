@@ -75,7 +75,7 @@ def test_a_person_logs_in_finds_a_project_and_reads_about_it(task: Task, browser
         assert browser.value(f"{old}.querySelector('code').checkVisibility()") is False
         browser.value(f"{old}.querySelector('summary').click()")
         assert browser.value(f"{old}.querySelector('code').checkVisibility()") is True
-        assert README.strip() == browser.value("[...document.querySelectorAll('pre')].at(-1).innerText")
+        assert README.strip() == browser.value("[...document.querySelectorAll('article pre')].at(-1).innerText")
     assert happened(browser) == []
 
 
@@ -87,7 +87,7 @@ def test_pages_fit_their_window_and_have_their_style(task: Task, browser: Chromi
             browser.value("document.querySelectorAll('details').forEach(e => e.open = true)")
             assert browser.value("document.documentElement.scrollWidth") == width, path
             # The policy lets this style through, or the browser's own would have a margin of 8 pixels.
-            assert browser.value("getComputedStyle(document.body).maxWidth") == "832px"
+            assert browser.value("getComputedStyle(document.body).maxWidth") == "1088px"
             assert browser.value("getComputedStyle(document.querySelector('input')).fontSize") == "16px"
     for dark in (False, True):
         browser.open(f"{task.with_credentials(READER)}/", 1000, 800, dark=dark)
@@ -127,7 +127,7 @@ def test_the_policy_stops_what_would_slip_through(task: Task, browser: Chromium)
         "document.body.insertAdjacentHTML('beforeend', '<style>body{max-width:1px}</style><iframe src=/></iframe>')"
     )
     assert browser.value("document.title") == "evil"
-    assert browser.value("getComputedStyle(document.body).maxWidth") == "832px"
+    assert browser.value("getComputedStyle(document.body).maxWidth") == "1088px"
     blocked = [str(entry) for entry in happened(browser)]
     for directive in ("img-src", "script-src", "style-src", "frame-src"):
         assert any(directive in entry for entry in blocked), (directive, blocked)

@@ -38,6 +38,14 @@ def leading_out_by_another(directory: Path) -> None:
     (directory / "odd-1.0.tar.gz").symlink_to("inner/secret")
 
 
+def leading_to_a_neighbour(directory: Path) -> None:
+    """Whose path begins with that of the package directory."""
+    neighbour = directory.with_name(f"{directory.name}-of-another")
+    neighbour.mkdir()
+    (neighbour / "secret").write_bytes(b"secret")
+    (directory / "odd-1.0.tar.gz").symlink_to(neighbour / "secret")
+
+
 def leading_to_a_directory(directory: Path) -> None:
     (directory / "odd-1.0.tar.gz").symlink_to("/etc")
 
@@ -96,6 +104,7 @@ ODD = [
     dangling,
     leading_out,
     leading_out_by_another,
+    leading_to_a_neighbour,
     leading_to_a_directory,
     pipe,
     listening_socket,

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
 from .faults import Fault
@@ -154,9 +155,18 @@ def test_of_many_projects_and_files_the_first_are_shown(start_newest: StartTask,
         (directory / f"nightly-1.{number}.tar.gz").write_bytes(b"x")
     task = start_newest(directory)
     shown = page(task, "/?q=many")
-    assert (len(shown.projects), shown.projects[0], "There are more" in shown.text) == (60, "many000", True)
+    assert (len(shown.projects), shown.projects[0]) == (60, "many000")
+    assert "Page 1 of 9" in shown.text
+    # Whoever goes on sees every one of them once.
+    seen = list(shown.projects)
+    while following := [link for link in shown.links if link.startswith(f"/?q=many&page={len(seen) // 60 + 1}")]:
+        shown = page(task, following[0])
+        seen += shown.projects
+    assert seen == [f"many{number:03}" for number in range(500)]
+    for beyond in ("0", "-1", "10", "x", "9" * 400):
+        assert page(task, f"/?q=many&page={beyond}").projects[0] in ("many000", "many480")
     shown = page(task, "/?q=99")
-    assert (shown.projects, "There are more" in shown.text) == ([f"many{n}99" for n in range(5)], False)
+    assert (shown.projects, "Page" in shown.text) == ([f"many{n}99" for n in range(5)], False)
     shown = page(task, "/project/nightly/")
     assert shown.parts["b"] == [f"1.{number}" for number in range(499, 299, -1)]
     assert "/simple/nightly/" in shown.links
@@ -179,10 +189,10 @@ def test_a_project_page_has_what_one_wants_to_know(task: Task) -> None:
         f"/packages/{name}#sha256={digests[name]}" for name in names
     ]
     sizes = {name: (task.directory / name).stat().st_size for name in names}
-    assert shown.parts["bdi"][2] == f"{sizes[names[2]] / 1024:.1f} KiB · 2023-11-14 22:13 UTC · Python >=3.8"
-    assert shown.parts["bdi"][3] == f"{sizes[names[3]]} bytes · 2023-11-14 22:13 UTC"
+    assert shown.parts["bdi"][-6] == f"{sizes[names[2]] / 1024:.1f} KiB · 2023-11-14 22:13 UTC · Python >=3.8"
+    assert shown.parts["bdi"][-5] == f"{sizes[names[3]]} bytes · 2023-11-14 22:13 UTC"
     assert "Says <hello> & goes" in shown.text
-    assert shown.parts["pre"][1] == DESCRIPTION.strip("\n")
+    assert shown.parts["pre"][3] == DESCRIPTION.strip("\n")
 
 
 def test_the_install_command_is_for_the_address_that_was_asked(task: Task, image: Path, tmp_path: Path) -> None:
@@ -253,7 +263,7 @@ def test_descriptions_of_every_age_are_text(start_newest: StartTask, directory: 
         (directory / wheel(name, "1.0")[0]).write_bytes(wheel(name, "1.0", metadata=text)[1])
     (directory / "junk-1.0.tar.gz").write_bytes(b"junk")
     task = start_newest(directory)
-    found = {name: page(task, f"/project/{name}/").parts["pre"][1:] for name in (*metadata, "junk")}
+    found = {name: page(task, f"/project/{name}/").parts["pre"][3:] for name in (*metadata, "junk")}
     long = found.pop("long")
     assert [(len(text), set(text)) for text in long] == [(50_000, set("äöü<"))]
     assert found == {
@@ -268,7 +278,8 @@ def test_descriptions_of_every_age_are_text(start_newest: StartTask, directory: 
 
 
 ELEMENTS = {"html", "head", "meta", "title", "style", "body", "header", "a", "form", "input", "button", "main", "h1"}
-ELEMENTS |= {"h2", "p", "pre", "ul", "li", "details", "summary", "b", "small", "br", "bdi", "code"}
+ELEMENTS |= {"h2", "p", "pre", "ul", "li", "details", "summary", "b", "small", "br", "bdi", "code", "strong", "div"}
+ELEMENTS |= {"article", "aside", "dl", "dt", "dd"}
 
 
 def test_a_hostile_package_is_text(start: StartTask, directory: Path) -> None:
@@ -282,7 +293,7 @@ def test_a_hostile_package_is_text(start: StartTask, directory: Path) -> None:
         shown = Page(response.content.decode())
         assert shown.elements <= ELEMENTS
         assert not {name for name in shown.attributes if name.startswith("on")} | shown.attributes & {"style", "src"}
-        assert all(link.startswith("/") and not link.startswith("//") for link in shown.links)
+        assert all(re.match("/(?!/)|https?://", link) for link in shown.links)
         assert not set(DISGUISES) & set(response.text) - set("gnp.exe[31m")
         assert all(character.isprintable() or character == "\n" for character in response.text)
         assert len(response.content) < 500_000
@@ -297,11 +308,63 @@ def test_a_hostile_package_is_text(start: StartTask, directory: Path) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
     evil = page(task, "/project/evil/")
-    assert evil.parts["pre"][1].startswith(f"{MARKUP}\ufffdgnp.exe\ufffd\ufffd[31m")
+    assert evil.parts["pre"][3].startswith(f"{MARKUP}\ufffdgnp.exe\ufffd\ufffd[31m")
     assert evil.parts["p"][0].startswith(f"{MARKUP}\ufffd")
     assert f"Python >=3{MARKUP}\ufffd" in evil.text
     # pip could not install what has such a name, and a shell would run it.
     assert "pip install" not in page(task, "/project/%24%28reboot%29%3B%60id%60/").text
+
+
+ABOUT = """Summary: Numbers without gaps
+License-Expression: MIT
+Author-email: Ada <ada@example.com>
+Project-URL: Source, https://git.example.com/demo
+Project-URL: Trap, javascript:alert(1)
+Requires-Dist: requests>=2
+Requires-Dist: rich ; extra == 'color'
+Description-Content-Type: text/markdown; charset=UTF-8
+
+# Demo
+
+Reads *invoices*, see [the manual](https://docs.example.com/).
+"""
+
+
+def test_a_page_says_what_a_package_says_of_itself(start_newest: StartTask, directory: Path) -> None:
+    (directory / wheel("demo", "1.0")[0]).write_bytes(wheel("demo", "1.0", metadata=ABOUT)[1])
+    task = start_newest(directory)
+    shown = page(task, "/project/demo/")
+    assert shown.parts["dt"] == ["Licence", "Author", "Python", "Links", "Requires"]
+    for fact in ("MIT", "Ada <ada@example.com>", ">=3.8", "requests>=2", "rich ; extra == 'color'"):
+        assert fact in shown.parts["bdi"], fact
+    outside = [link for link in shown.links if link.startswith("http")]
+    assert outside == ["https://docs.example.com/", "https://git.example.com/demo"]
+    assert (shown.parts["h3"], shown.parts["em"]) == (["Demo"], ["invoices"])
+    # The description comes before the list of versions, however long that is.
+    assert shown.text.index("Reads invoices") < shown.text.index("Versions")
+
+
+def test_a_withdrawn_project_says_so_first(start_newest: StartTask, directory: Path) -> None:
+    (directory / wheel("demo", "1.0")[0]).write_bytes(wheel("demo", "1.0", metadata=ABOUT)[1])
+    task = start_newest(directory)
+    fields = {":action": "yank", "name": "demo", "version": "1.0", "reason": "loses <data>"}
+    assert requests.post(task.url, data=fields, auth=PUBLISHER, timeout=60).status_code == 200
+    shown = page(task, "/project/demo/")
+    assert shown.text.index("Every release is yanked. loses <data>") < shown.text.index("pip install")
+
+
+def test_errors_are_pages_for_people_alone(task: Task) -> None:
+    for path, status in (("/project/absent/", 404), ("/packages/absent-1.0.tar.gz", 404), ("/a/b/c", 404)):
+        response = task.get(path, headers=BROWSER)
+        assert (response.status_code, response.headers["Content-Type"]) == (status, "text/html; charset=UTF-8")
+        assert Page(response.text).parts["h1"][0].startswith("Not Found")
+        assert "Content-Security-Policy" in response.headers
+        for headers in (PIP, {"Accept": "*/*"}):
+            assert task.get(path, headers=headers).headers["Content-Type"] == "text/plain; charset=utf-8"
+    response = task.get("/?q=", None, headers=BROWSER)
+    assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, 'Basic realm="pypi"')
+    assert response.headers["Content-Type"] == "text/html; charset=UTF-8"
+    assert "<script" not in task.get("/packages/<script>alert(1)</script>", headers=BROWSER).text
 
 
 def test_dates_are_of_the_upload(start_newest: StartTask, directory: Path) -> None:
@@ -309,5 +372,5 @@ def test_dates_are_of_the_upload(start_newest: StartTask, directory: Path) -> No
     before = datetime.now(UTC)
     task.upload(*wheel("demo", "1.0"))
     after = datetime.now(UTC)
-    date = page(task, "/project/demo/").parts["bdi"][0].split(" · ")[1]
+    date = page(task, "/project/demo/").parts["bdi"][-1].split(" · ")[1]
     assert f"{before:%Y-%m-%d %H:%M UTC}" <= date <= f"{after:%Y-%m-%d %H:%M UTC}"

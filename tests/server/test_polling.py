@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
 
@@ -23,10 +25,13 @@ from secrets_manager import REGION, SecretsManager, function, secrets_manager
 
 from server.accounts.access import Access
 from server.accounts.account import Account
+from server.accounts.secrets_manager import SecretsManager as Service
 from server.accounts.secrets_manager import signed
+from server.wire.outbound import Unreachable
 
 from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, becomes, free_port
+from .upstream.playing import INDEX, Index, certificate_below, send
 
 NAMES = count()
 
@@ -79,6 +84,37 @@ class TestRequestSignature:
         signature = signer.signature(signer.string_to_sign(request, canonical), request)
         assert ours["authorization"].endswith(f"Signature={signature}")
         assert f"SignedHeaders={signer.signed_headers(signer.headers_to_sign(request))}," in ours["authorization"]
+
+
+def test_a_secret_is_read_only_where_the_service_proves_its_name(
+    manager: SecretsManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        send(handler, 200, "application/json", b'{"SecretString": "value"}')
+
+    found = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: found("127.0.0.1", *rest))
+    certificate = certificate_below(tmp_path)
+    service = Index(certificate)
+    service.answers["/"] = answer
+
+    def value(name: str) -> str | None:
+        endpoint = f"https://{name}:{service.port}"
+        return Service(endpoint, manager.credentials_url).get(
+            f"arn:aws:secretsmanager:{REGION}:1:secret:x", "AWSCURRENT"
+        )
+
+    try:
+        with pytest.raises(Unreachable):
+            value(INDEX)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        with pytest.raises(Unreachable):
+            value("stranger.test")
+        assert service.asked == []
+        assert value(INDEX) == "value"
+    finally:
+        service.stop()
 
 
 def test_a_new_password_is_taken_up_and_the_one_before_is_good_for_as_long_as_it_says(

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from requests import Request
 from secrets_manager import SecretsManager, secrets_manager
 
-from server.accounts.tokens import tokens_of
+from server.accounts.tokens import entries_of
 from server.application import Application
 from server.settings import Settings
 from server.wire.messages import Later, Response, Work
@@ -287,14 +287,14 @@ WRONG: list[object] = [
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_list_with_one_wrong_entry_is_refused_as_a_whole(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^(it is no JSON list|its entry \d)") as raised:
-        tokens_of(json.dumps(wrong))
+        entries_of(json.dumps(wrong))
     assert VALID["sha256"] not in str(raised.value)
 
 
 @pytest.mark.parametrize("text", [None, "", "no json", "[" * 60_000, "[1", '["a"]'])
 def test_junk_is_refused(text: str | None) -> None:
     with pytest.raises(ValueError, match=r"^it"):
-        tokens_of(text)
+        entries_of(text)
 
 
 @given(st.data())
@@ -305,7 +305,7 @@ def test_whatever_is_changed_in_an_entry_it_is_refused_or_is_no_more_than_it_say
         st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(max_size=5), max_size=3)
     )
     try:
-        (token,) = tokens_of(json.dumps([changed])).values()
+        (token,) = entries_of(json.dumps([changed])).tokens.values()
     except ValueError:
         return
     assert token.grant.name == f"__token__:{changed['name']}"

@@ -176,6 +176,26 @@ def test_an_encrypted_member_is_refused() -> None:
     assert "encrypted" in verdict(bytes(content))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("name", ["METADATA", "WHEEL"])
+def test_a_damaged_member_is_refused(name: str, compression: int) -> None:
+    """Every byte of a stored member, and every bit of its sum, wherever it is declared to be that long."""
+    content = zipped(zip_members(), compression)
+    assert verdict(content) == ""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        it = archive.getinfo(f"{INFO}/{name}")
+    begin = it.header_offset + 30 + len(it.filename)
+    for at in range(begin, begin + it.compress_size):
+        damaged = bytearray(content)
+        damaged[at] ^= 1
+        assert verdict(bytes(damaged)), at
+    entry = content.rindex(f"{INFO}/{name}".encode()) - 46
+    for at in range(entry + 16, entry + 20):
+        damaged = bytearray(content)
+        damaged[at] ^= 1
+        assert verdict(bytes(damaged)), at
+
+
 def test_a_null_character_ends_no_name() -> None:
     assert "null character" in verdict(zipped([*zip_members(), ("demo!.py", b"")]).replace(b"demo!.py", b"demo\0.py"))
 

@@ -1,14 +1,17 @@
-"""Parts of the engine that no request shows by itself: who gets a place, and whose answer is given up first."""
+"""Parts of the engine that no request shows by itself: who gets a place, whose answer is given up first, how a form is cut up."""
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from server.wire.calls import Calls
 from server.wire.connection import Connection
 from server.wire.gate import Gate
+from server.wire.multipart import Malformed, parts
 from server.wire.unsent import Unsent
 
 
@@ -71,3 +74,52 @@ def test_the_longest_waiting_are_given_up_until_the_rest_fits(connections: list[
     unsent.hold(connections[3], bytes(60))
     unsent.hold(connections[4], bytes(41))
     assert list(unsent.excess()) == [connections[3]]
+
+
+# What looks like the boundary, and what ends like one that is cut off.
+CONTENT = b"\r\n--B\r\r\n--BOUND\r\n-\r\n--BOUNDARx\n\r\n--BOUNDAR\r"
+FORM = (
+    b'--BOUNDARY\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+    b'--BOUNDARY\r\nContent-Disposition: form-data; name="b"; filename="c"\r\n\r\n' + CONTENT + b"\r\n"
+    b"--BOUNDARY--\r\n"
+)
+
+
+def received(form: bytes, at: int, size: int) -> list[tuple[str, bytes]]:
+    """A form of which `at` bytes arrive first, and then so many at a time."""
+    arriving = io.BytesIO(form)
+    sizes = iter([at])
+    return [
+        (part.name, b"".join(part.chunks))
+        for part in parts(lambda limit: arriving.read(min(next(sizes, size), limit)), b"BOUNDARY")
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 11, 1 << 16])
+def test_a_form_is_the_same_wherever_it_is_cut(size: int) -> None:
+    for at in range(1, len(FORM)):
+        assert received(FORM, at, size) == [("a", b""), ("b", CONTENT)], at
+
+
+def test_a_form_that_ends_early_is_malformed_wherever_it_does() -> None:
+    for end in range(1, len(FORM) - len(b"\r\n")):
+        with pytest.raises(Malformed):
+            received(FORM[:end], end, 1)
+
+
+def test_a_call_that_failed_is_made_again_unless_its_failures_are_remembered() -> None:
+    def fail() -> None:
+        failed.append(len(failed))
+        raise OSError(str(failed))
+
+    for seconds, times in ((0.0, 3), (3600.0, 1)):
+        failed: list[int] = []
+        calls = Calls(1, seconds)
+        for _ in range(3):
+            assert isinstance(calls.wait("one", fail, 60).exception(60), OSError)
+        assert len(failed) == times
+        # Not another's failure; and of its own kind of failure nothing is left once it went well.
+        assert calls.wait("other", lambda: None, 60).exception(60) is None
+    default = Calls(1)
+    assert isinstance(default.wait("one", fail, 60).exception(60), OSError)
+    assert default.wait("one", lambda: None, 60).exception(60) is None

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import Any
 
 Answer = dict[str, Any]
+FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 
 class Context:
@@ -26,9 +28,10 @@ class Context:
 
 
 def module(source: str) -> ModuleType:
-    """``source`` as the module ``index``, which is what Lambda makes of inline code."""
+    """``source`` as the module ``index``, which is what Lambda makes of inline code; tracebacks name the file it is from."""
     index = ModuleType("index")
-    exec(compile(source, "index.py", "exec"), index.__dict__)
+    path = next((it for it in FUNCTIONS.glob("*.py") if it.read_text() == source), "index.py")
+    exec(compile(source, path, "exec"), index.__dict__)
     return index
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 MOUNTS = {"fuse3": "fusermount3", "libfuse3-dev": "/usr/include/fuse3/fuse.h", "pkg-config": "pkg-config", "gcc": "gcc"}
 """A program or a file of each package."""
 
-TESTS = {"cloud-init": "cloud-init", "gcc": "gcc", "nginx": "nginx"}
+TESTS = {name: name for name in ("cloud-init", "fish", "gcc", "nginx", "openssl", "zsh")} | {"e2fsprogs": "mkfs.ext2"}
 BENCH = {"nginx": "nginx", "wrk": "wrk"} | MOUNTS
 NEEDED = {
     "test": TESTS,
-    "test-slow": TESTS | MOUNTS | {"chromium": "chromium", "npm": "npm", "wrk": "wrk"},
+    "test-slow": TESTS | MOUNTS | {"chromium": "chromium", "wrk": "wrk"},
+    "audit": {"npm": "npm"},
     "fuzz": {"gcc": "gcc", "nginx": "nginx"},
     "bench-short": BENCH,
     "bench": BENCH | {"npm": "npm"},

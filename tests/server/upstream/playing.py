@@ -48,6 +48,8 @@ class Index:
                 else:
                     index.answer(self)
 
+            do_POST = do_GET
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -114,7 +116,7 @@ class World:
 
     def __init__(self, path: Path, port: int) -> None:
         self.path = path
-        self.port = port
+        self.routes = [(ADDRESS, port)]
         self.hosts = [(INDEX, ADDRESS), (FILES, ADDRESS), ("other.test", ADDRESS)]
         self.ahead = 0
         self.write()
@@ -122,7 +124,8 @@ class World:
     def write(self) -> None:
         hosts = "".join(f"host {name} {address}\n" for name, address in self.hosts)
         temporary = self.path.with_suffix(".new")
-        temporary.write_text(f"{hosts}route {ADDRESS} {self.port}\nclock {self.ahead}\n")
+        routes = "".join(f"route {address} {port}\n" for address, port in self.routes)
+        temporary.write_text(f"{hosts}{routes}clock {self.ahead}\n")
         temporary.replace(self.path)
 
     def advance(self, seconds: int) -> None:

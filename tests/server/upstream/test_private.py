@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -106,6 +107,41 @@ def test_a_project_whose_file_is_not_served_is_private(
     assert task.get("/simple/own-lib/").status_code == 404
     assert task.upload(name, content).status_code == 200
     assert pypi.asked == ["/simple/public/"]
+
+
+def test_an_upload_that_is_refused_makes_no_project_private(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    """Else who may upload could take any project of the index outside from everybody."""
+    refused: dict[str, tuple[str, bytes, dict[str, str]]] = {
+        "damaged": (wheel("damaged", "1")[0], b"no wheel", {}),
+        "other": (wheel("other", "1")[0], wheel("another", "1")[1], {}),
+        "digest": (*wheel("digest", "1"), {"sha256_digest": "0" * 64}),
+        "form": (*wheel("form", "1"), {"name": "formed"}),
+        "empty": (wheel("empty", "1")[0], b"", {}),
+    }
+    task = start_upstream(directory)
+    for project, (name, content, fields) in refused.items():
+        pypi.add(project, *wheel(project, "9"))
+        assert task.upload(name, content, fields).status_code == 400
+        assert [it["filename"] for it in task.project(project)["files"]] == [wheel(project, "9")[0]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="giving up root's rights needs setpriv")
+def test_what_cannot_be_read_may_be_any_project_and_none_is_asked_for(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    pypi.add("own-lib", *wheel("own_lib", "9"))
+    (directory / "below").mkdir()
+    (directory / "below" / wheel("own_lib", "1")[0]).write_bytes(b"content")
+    (directory / "below").chmod(0)
+    task = start_upstream(directory, wrapper="setpriv --inh-caps=-all --bounding-set=-all")
+    for path in ("/simple/own-lib/", f"/packages/.upstream/own-lib/{wheel('own_lib', '9')[0]}"):
+        assert task.get(path).status_code == 503
+    assert pypi.asked == []
+    (directory / "below").chmod(0o700)
+    assert [it["filename"] for it in task.project("own-lib")["files"]] == [wheel("own_lib", "1")[0]]
+    assert pypi.asked == []
 
 
 UNREADABLE = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from ..clients import pip_install, run
 from ..tasks import JSON_TYPE, READER, sha256, wheel
 from .conftest import StartUpstream
-from .playing import CONTENT, NAME, Index, World, file_url, send
+from .playing import ADDRESS, CONTENT, FILES, NAME, Index, World, file_url, send
 
 
 def test_a_project_of_the_index_is_installed_and_asked_for_once(
@@ -117,6 +118,35 @@ def test_a_name_of_an_inner_address_is_not_connected_to(
     world.write()
     assert task.get(url).status_code == 503
     assert world.tried() == {"93.184.216.34"}
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(
+    start_upstream: StartUpstream, directory: Path, world: World, outer: str
+) -> None:
+    task = start_upstream(directory)
+    url = file_url(task, "outer", NAME)
+    world.hosts = [(FILES, "10.0.0.5"), (FILES, ADDRESS)]
+    world.write()
+    assert task.get(url).content == CONTENT
+    assert world.tried() == {ADDRESS}
+
+
+@pytest.mark.parametrize("wrong", ["certificate", "name"])
+def test_an_index_that_cannot_prove_its_name_is_asked_for_nothing(
+    start_upstream: StartUpstream, directory: Path, world: World, pypi: Index, outer: str, wrong: str
+) -> None:
+    authorities = ssl.get_default_verify_paths().openssl_cafile
+    world.hosts += [("mirror.test", ADDRESS)]
+    world.write()
+    task = start_upstream(
+        directory,
+        **(
+            {"SSL_CERT_FILE": authorities} if wrong == "certificate" else {"UPSTREAM_URL": "https://mirror.test/simple"}
+        ),
+    )
+    assert task.get("/simple/outer/").status_code == 503
+    assert world.tried() == {ADDRESS}
+    assert pypi.asked == []
 
 
 @pytest.mark.slow
@@ -250,3 +280,23 @@ def test_clients_install_from_both_sides_by_one_index(
         assert list(tmp_path.glob(".venv/lib/*/site-packages/outer.py"))
     assert pypi.asked_for("inner") == 0
     assert pypi.asked.count(outer) == 1
+
+
+def test_what_upstream_says_of_a_project_and_of_who_made_a_file_is_passed_on(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    provenance = "https://pypi.test/integrity/outer/1.0/provenance?a&b"
+    pypi.add("outer", NAME, CONTENT, facts={"provenance": provenance})
+    pypi.pages["outer"]["project-status"] = {"status": "deprecated", "reason": 'use "inner"\n<b>'}
+    pypi.add("odd", *wheel("odd", "1.0"), facts={"provenance": "javascript:alert(1)"})
+    pypi.pages["odd"]["project-status"] = {"status": "haunted"}
+    task = start_upstream(directory)
+    document = task.project("outer")
+    assert document["project-status"] == {"status": "deprecated", "reason": 'use "inner" <b>'}
+    assert [it["provenance"] for it in document["files"]] == [provenance]
+    page = task.get("/simple/outer/").text
+    assert 'data-provenance="https://pypi.test/integrity/outer/1.0/provenance?a&amp;b"' in page
+    assert '<meta name="pypi:project-status-reason" content="use &quot;inner&quot; &lt;b&gt;">' in page
+    odd = task.project("odd")
+    assert "project-status" not in odd
+    assert "provenance" not in odd["files"][0]

@@ -1,0 +1,213 @@
+"""The commands for trusted publishers."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from generator.commands.accounts import Right
+from generator.commands.options import HELP, Endpoint, Json, Profile, Region, StackName, account_of, of_form
+from generator.operations.exits import DONE, Problem
+
+if TYPE_CHECKING:
+    from generator.access.publishers import Identity
+    from generator.operations.aws import Account
+
+app = typer.Typer()
+trusted = typer.Typer(
+    help="Jobs and roles that publish or install without a password: Tokens=true, docs/ci.md.", context_settings=HELP
+)
+
+_server = of_form("--server", r"https://[A-Za-z0-9.:-]+", "such as https://git.example.com")
+May = Annotated[Right, typer.Option(help="To upload includes to read.")]
+Projects = Annotated[
+    list[str],
+    typer.Option(
+        "--project", metavar="NAME", help="A project, with `*` for any characters; `*` alone for all. Repeatable."
+    ),
+]
+Expires = Annotated[str, typer.Option(metavar="TIME", help="Days (90d), hours (12h) or never.")]
+Named = Annotated[str, typer.Option(metavar="NAME", help="What the log calls it. Default: made of what is trusted.")]
+Environment = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Jobs that deploy to it alone, which its rules protect.")
+]
+Api = Annotated[str, typer.Option(metavar="URL", help="Where its API answers, if elsewhere.")]
+
+
+@trusted.command()
+def github(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/REPOSITORY")],
+    project: Projects,
+    workflow: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The workflow's, such as release.yml; required to upload.")
+    ] = None,
+    environment: Environment = None,
+    may: May = Right.UPLOAD,
+    expires: Expires = "never",
+    name: Named = "",
+    server: Annotated[
+        str, typer.Option(callback=_server, metavar="URL", show_default="github.com")
+    ] = "https://github.com",
+    api: Api = "",
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Trust a workflow of GitHub Actions.
+
+    The numbers of repository and owner are asked of GitHub and pinned, as names can be taken over; for a private repository with
+    GH_TOKEN.
+
+    Example: `pypiserver-aws trust github octo/acme --workflow release.yml --environment release --project 'acme-*'`
+    """
+    from generator.access.publishers import github as github_of
+
+    if may == Right.UPLOAD and not workflow:
+        raise Problem("to upload only one workflow is trusted: add --workflow FILE, or --may read")
+    identity = github_of(server, api, repository, workflow, environment)
+    return _trust(account_of(profile, region, endpoint_url), stack_name, identity, name, may, project, expires)
+
+
+@trusted.command()
+def gitlab(
+    path: Annotated[str, typer.Argument(metavar="GROUP/PROJECT")],
+    project: Projects,
+    pipeline: Annotated[str, typer.Option(metavar="FILE", help="To upload, the pipeline's file.")] = ".gitlab-ci.yml",
+    environment: Environment = None,
+    may: May = Right.UPLOAD,
+    expires: Expires = "never",
+    name: Named = "",
+    server: Annotated[
+        str, typer.Option(callback=_server, metavar="URL", show_default="gitlab.com")
+    ] = "https://gitlab.com",
+    api: Api = "",
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Trust jobs of GitLab CI, to upload those of protected branches and tags alone.
+
+    The numbers of project and group are asked of GitLab and pinned, as names can be taken over; for a private project with
+    GITLAB_TOKEN.
+
+    Example: `pypiserver-aws trust gitlab octo/acme --project 'acme-*'`
+    """
+    from generator.access.publishers import gitlab as gitlab_of
+
+    identity = gitlab_of(server, api, path, pipeline if may == Right.UPLOAD else None, environment)
+    return _trust(account_of(profile, region, endpoint_url), stack_name, identity, name, may, project, expires)
+
+
+@trusted.command()
+def aws(
+    arn: Annotated[str, typer.Argument(metavar="ROLE_ARN", help="`*` stands for any characters but colons.")],
+    project: Projects,
+    may: May = Right.READ,
+    expires: Expires = "never",
+    name: Named = "",
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Trust roles of the account, by what sts:GetWebIdentityToken signs for them: laptops with SSO, CodeBuild, Lambda.
+
+    Example: `pypiserver-aws trust aws "$ROLE_ARN" --project '*'`
+    """
+    from generator.access.publishers import role
+
+    account = account_of(profile, region, endpoint_url)
+    return _trust(account, stack_name, role(account, arn), name, may, project, expires)
+
+
+@trusted.command()
+def issuer(
+    url: Annotated[str, typer.Argument(metavar="ISSUER", help="As its tokens have it in iss.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the log calls it.")],
+    claim: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=VALUE", help="What a token must claim; `*` stands for any but : and @. Repeatable."),
+    ],
+    project: Projects,
+    may: May = Right.UPLOAD,
+    expires: Expires = "never",
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Trust jobs of any other issuer of OpenID Connect that signs with RS256: Buildkite, CircleCI, your own.
+
+    Example: `pypiserver-aws trust issuer https://agent.buildkite.com --name acme --claim organization_slug=acme --claim pipeline_slug=release --project 'acme-*'`
+    """
+    from generator.access.publishers import other
+
+    return _trust(account_of(profile, region, endpoint_url), stack_name, other(url, claim), name, may, project, expires)
+
+
+def _trust(
+    account: Account,
+    stack_name: str,
+    identity: Identity,
+    name: str,
+    may: Right,
+    project: list[str],
+    expires: str,
+) -> int:
+    from generator.access.publishers import trust
+
+    name = trust(account, stack_name, identity, name, str(may), project, expires)
+    print(f"{name} may {may} {', '.join(project)}, if {identity.issuer} says:")
+    for claim, value in identity.claims.items():
+        print(f"  {claim}: {value}")
+    print("Every task knows it within two minutes. docs/ci.md says what the job does.")
+    return DONE
+
+
+@trusted.command("list")
+def trust_list(
+    json: Json = False,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Who is trusted, by which claims, and with what.
+
+    Example: `pypiserver-aws trust list`
+    """
+    from generator.access.publishers import listed, table
+    from generator.operations.terminal import terminal
+
+    publishers = listed(account_of(profile, region, endpoint_url), stack_name)
+    if json:
+        print(json_format.dumps(publishers, indent=2))
+    else:
+        terminal().show(table(publishers))
+    return DONE
+
+
+@trusted.command("revoke")
+def trust_revoke(
+    name: Annotated[str, typer.Argument(help="The publisher's name, which the log has.")],
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Trust somebody no more. Every task refuses him, and the tokens that he was given, within two minutes.
+
+    Example: `pypiserver-aws trust revoke octo-acme`
+    """
+    from generator.access.publishers import revoke
+
+    revoke(account_of(profile, region, endpoint_url), stack_name, name)
+    print(f"{name} is trusted no more. Every task refuses its tokens within two minutes.")
+    return DONE
+
+
+app.add_typer(trusted, name="trust")

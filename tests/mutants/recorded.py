@@ -1,0 +1,60 @@
+"""Which test files run which functions, in whatever process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+FOLLOW = Path(__file__).with_name("follow")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow")
+
+
+class Recorded(NamedTuple):
+    """Of one test file: how long it takes, and the functions that it runs, by module; a module's level is named ""."""
+
+    seconds: float
+    functions: dict[str, list[str]]
+
+
+def record(root: Path, test: str) -> Recorded:
+    """Run the test file ``test`` of the checkout at ``root``."""
+    with tempfile.NamedTemporaryFile() as notes:
+        path = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
+        began = time.monotonic()
+        subprocess.run(
+            [*PYTEST, "-p", "tests.mutants.into_children", test],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": notes.name},
+            stdout=subprocess.DEVNULL,
+            timeout=1800,
+            check=False,
+        )
+        functions: dict[str, set[str]] = {}
+        for line in Path(notes.name).read_text().splitlines():
+            module, _, function = line.partition("\t")
+            functions.setdefault(module, set()).add(function)
+    found = {module: sorted(names) for module, names in sorted(functions.items()) if (root / module).exists()}
+    return Recorded(round(time.monotonic() - began, 1), found)
+
+
+def load(path: Path) -> dict[str, Recorded]:
+    """By test file; nothing where there is no file."""
+    return {test: Recorded(*it) for test, it in json.loads(path.read_text()).items()} if path.exists() else {}
+
+
+def save(path: Path, recorded: dict[str, Recorded]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(recorded, indent=0, sort_keys=True) + "\n")
+
+
+def that_run(recorded: dict[str, Recorded], module: str, function: str) -> Iterable[str]:
+    """The test files which run ``function`` of ``module``, the most telling first: much of the module in little time."""
+    seeing = {test: it for test, it in recorded.items() if function in it.functions.get(module, ())}
+    return sorted(seeing, key=lambda test: (seeing[test].seconds + 2) / len(seeing[test].functions[module]))

@@ -1,0 +1,202 @@
+"""``trust`` against a deployed stack, and the APIs that say who a repository is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calls import client
+from custom_resource import serving
+from emulator import environment
+from stacks import DEPLOY, Parameters, give_again, physical_ids
+
+from generator.commands import main
+from server.accounts.access import Access
+from server.accounts.tokens import entries_of
+
+pytestmark = pytest.mark.usefixtures("here")
+ACME = ("--project", "acme-*")
+ANSWERS = {
+    "/repos/octo/acme": {"id": 74, "full_name": "Octo/acme", "owner": {"id": 65}},
+    "/api/v4/projects/octo%2Fsub%2Facme": {"id": 20, "path_with_namespace": "octo/sub/acme", "namespace": {"id": 7}},
+}
+ISSUER = "https://0b2.tokens.sts.global.api.aws"
+
+
+class Outside(BaseHTTPRequestHandler):
+    """GitHub, GitLab and IAM as far as they are asked; ``disabled`` as the account is before the feature is turned on."""
+
+    disabled = False
+    seen: list[str | None] = []  # of the class, as a handler lives for one request
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
+        found = ANSWERS.get(self.path)
+        self._answer(200 if found else 404, json.dumps(found or {}))
+
+    def do_POST(self) -> None:
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html"""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.disabled:
+            error = "<Error><Type>Sender</Type><Code>FeatureDisabled</Code><Message>off</Message></Error>"
+            return self._answer(404, f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>")
+        name = "GetOutboundWebIdentityFederationInfo"
+        facts = f"<IssuerIdentifier>{ISSUER}</IssuerIdentifier><JwtVendingEnabled>true</JwtVendingEnabled>"
+        return self._answer(200, f"<{name}Response><{name}Result>{facts}</{name}Result></{name}Response>")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with serving(Outside) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", url)
+        for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def secret(deployed: Parameters, server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        directory: Path = tmp_path_factory.mktemp("with-tokens")
+        for name, value in environment(server, directory).items():
+            patch.setenv(name, value)
+        patch.chdir(directory)
+        give_again(deployed, Tokens="true")
+        assert main([*DEPLOY]) == 0
+        return physical_ids()["TokensSecret"]
+
+
+@pytest.fixture(autouse=True)
+def arn(secret: str, labels_move: None) -> str:
+    client("secretsmanager").put_secret_value(SecretId=secret, SecretString="[]")
+    return secret
+
+
+def stored(arn: str) -> str:
+    return str(client("secretsmanager").get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")["SecretString"])
+
+
+def admits(arn: str, **claims: object) -> str | None:
+    """Whom a task would take a job with these claims for."""
+    access = Access([])
+    access.take({"TOKENS": {"AWSCURRENT": stored(arn)}})
+    found = access.publisher(claims)
+    return found and found.grant.name
+
+
+GITHUB_JOB: dict[str, Any] = {
+    "iss": "https://token.actions.githubusercontent.com",
+    "repository": "Octo/acme",
+    "repository_id": "74",
+    "repository_owner_id": "65",
+    "job_workflow_ref": "Octo/acme/.github/workflows/release.yml@refs/tags/v1",
+    "environment": "release",
+    "event_name": "push",
+}
+
+
+def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
+    arn: str, api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", "mine")
+    words = ("octo/acme", "--workflow", "release.yml", "--environment", "release", *ACME, "--api", api)
+    assert main(["trust", "github", *words]) == 0
+    assert Outside.seen[-1] == "Bearer mine"
+    assert "repository_owner_id: 65" in capsys.readouterr().out
+    assert admits(arn, **GITHUB_JOB) == "__token__:Octo-acme"
+    for change in ({"repository_id": "75"}, {"environment": "x"}, {"job_workflow_ref": "Octo/acme/x.yml@v1"}):
+        assert admits(arn, **{**GITHUB_JOB, **change}) is None
+    assert main(["trust", "list", "--json"]) == 0
+    shown = capsys.readouterr().out
+    (listed,) = json.loads(shown)
+    assert (listed["name"], listed["may"], listed["expires"]) == ("Octo-acme", "upload", None)
+    assert json.loads(stored(arn))[0]["key"] not in shown
+    assert main(["trust", "list"]) == 0
+    assert "environment: release" in capsys.readouterr().out
+    assert main(["trust", "github", *words, "--name", "again"]) == 2
+    assert "has these claims already" in capsys.readouterr().err
+    assert main(["token", "create", "Octo-acme", *ACME]) == 2
+    assert "there is a publisher Octo-acme already" in capsys.readouterr().err
+    assert main(["token", "revoke", "Octo-acme"]) == 2
+    assert main(["trust", "revoke", "Octo-acme"]) == 0
+    assert admits(arn, **GITHUB_JOB) is None
+    assert main(["trust", "revoke", "Octo-acme"]) == 2
+    assert "`trust list`" in capsys.readouterr().err
+
+
+def test_a_project_of_gitlab_is_trusted_for_protected_branches_and_tags(arn: str, api: str) -> None:
+    assert main(["trust", "gitlab", "octo/sub/acme", *ACME, "--api", api, "--expires", "1h"]) == 0
+    job: dict[str, Any] = {
+        "iss": "https://gitlab.com",
+        "project_path": "octo/sub/acme",
+        "project_id": "20",
+        "namespace_id": "7",
+        "ci_config_ref_uri": "gitlab.com/octo/sub/acme//.gitlab-ci.yml@refs/heads/main",
+        "ref_protected": "true",
+    }
+    assert admits(arn, **job) == "__token__:octo-sub-acme"
+    for change in ({"ref_protected": "false"}, {"project_id": "21"}, {"pipeline_source": "merge_request_event"}):
+        assert admits(arn, **{**job, **change}) is None
+    (publisher,) = entries_of(stored(arn)).publishers.values()
+    assert 3500 < publisher.until - time.time() <= 3600
+
+
+def test_roles_of_the_account_are_trusted_by_the_issuer_that_it_has(
+    arn: str, api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "arn:aws:iam::123456789012:role/build-"
+    assert main(["trust", "aws", f"{role}*", "--project", "*"]) == 0
+    assert admits(arn, iss=ISSUER, sub=f"{role}one") == "__token__:build"
+    assert admits(arn, iss=ISSUER, sub="arn:aws:iam::123456789012:role/other") is None
+    assert main(["trust", "aws", "arn:aws:iam::123456789012:user/me", "--project", "*"]) == 2
+    monkeypatch.setattr(Outside, "disabled", True)
+    capsys.readouterr()
+    assert main(["trust", "aws", f"{role}two", "--project", "*"]) == 2
+    assert "enable-outbound-web-identity-federation" in capsys.readouterr().err
+
+
+def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> None:
+    buildkite = ("https://agent.buildkite.com", "--name", "acme", *ACME)
+    claims = ("--claim", "organization_slug=acme", "--claim", "pipeline_slug=release")
+    assert main(["trust", "issuer", *buildkite, *claims]) == 0
+    job = {"iss": buildkite[0], "organization_slug": "acme", "pipeline_slug": "release"}
+    assert admits(arn, **job) == "__token__:acme"
+    assert admits(arn, **{**job, "organization_slug": "evil"}) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["github", "octo/acme", "--workflow", "r.yml"], "'--project'"),
+        (["github", "octo/acme", *ACME], "add --workflow"),
+        (["github", "octo", "--workflow", "r.yml", *ACME], "OWNER/REPOSITORY"),
+        (["github", "../../user", "--workflow", "r.yml", *ACME, "--api", "API"], "answers 404"),
+        (["github", "octo/absent", "--workflow", "r.yml", *ACME, "--api", "API"], "set GH_TOKEN"),
+        (["github", "octo/acme", "--workflow", "r.yml", *ACME, "--server", "http://x"], "--server has to be"),
+        (["github", "octo/acme", "--workflow", "r.yml", *ACME, "--api", "http://127.0.0.1:1"], "cannot be read"),
+        (["issuer", "http://ci.test", "--name", "x", "--claim", "a=b", *ACME], "https address"),
+        (["issuer", "https://gitlab.com", "--name", "x", "--claim", "environment=x", *ACME], "by a number"),
+        (["issuer", "https://ci.test", "--name", "x", "--claim", "a", *ACME], "NAME=VALUE"),
+        (["issuer", "https://ci.test", "--name", "a b", "--claim", "a=b", *ACME], "cannot be a name"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused_before_anything_is_written(
+    arn: str, api: str, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["trust", *(api if word == "API" else word for word in words)]) == 2
+    assert said in capsys.readouterr().err
+    assert stored(arn) == "[]"

@@ -1,0 +1,106 @@
+"""What processes announce to each other, read while it is written, cut off or damaged: a change is explained by whole lines only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from server.store.changes import Announcer, Changes
+from server.store.entries import make_hidden
+from server.store.stamps import Stamp, open_directory
+
+NAMES = ["first-1.0.tar.gz", "second-1.0.tar.gz"]
+
+
+def stamp_of(root: Path) -> Stamp:
+    descriptor = open_directory(str(root))
+    try:
+        return Stamp.of(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class World:
+    """What was announced of two links, and a reader who knows all that was there before them."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        journals = Path(make_hidden(str(root), "changes"))
+        self.before = stamp_of(root)
+        announcer = Announcer(str(root))
+        for name in NAMES:
+            with announcer.announced(name) as announcement:
+                (root / name).write_bytes(b"content")
+                # Two links in one tick of the file system's clock would have one bracket between them.
+                os.utime(root, ns=(0, stamp_of(root).mtime_ns + 10**9))
+                announcement.done()
+        self.after = stamp_of(root)
+        (written,) = journals.iterdir()
+        self.journal = written.read_bytes()
+        self._file = written
+        self.restart()
+
+    def restart(self, journal: bytes = b"") -> None:
+        self._file.write_bytes(b"")
+        self.reader = Changes(str(self._root))
+        self.reader.read()
+        self.reader.trust(self.before)
+        self.append(journal)
+
+    def append(self, data: bytes) -> None:
+        with self._file.open("ab") as file:
+            file.write(data)
+
+    def truncate(self) -> None:
+        os.truncate(self._file, 10)
+
+    def remove(self) -> None:
+        self._file.unlink()
+
+    def is_explained(self) -> bool:
+        return self.reader.explain(self.before, self.after)
+
+
+@pytest.fixture
+def world(directory: Path) -> World:
+    return World(directory)
+
+
+def test_a_line_counts_once_its_end_is_there(world: World) -> None:
+    for at in range(len(world.journal)):
+        world.restart(world.journal[:at])
+        names = world.reader.read()
+        lines = world.journal[:at].count(b"\n")
+        assert names == {name: lines >= 2 * number + 2 for number, name in enumerate(NAMES) if lines > 2 * number}, at
+        assert not world.is_explained(), at
+        assert world.reader.under_way(60) == (lines % 2 == 1)
+        world.append(world.journal[at:])
+        names |= world.reader.read()
+        assert names == dict.fromkeys(NAMES, True), at
+        assert world.is_explained(), at
+
+
+def test_a_line_that_is_missing_or_damaged_explains_nothing(world: World) -> None:
+    lines = world.journal.splitlines(keepends=True)
+    for at, line in enumerate(lines):
+        is_outcome = at % 2 == 1
+        for damaged in (b"", line[:-9] + b"\n", line.replace(b'"number"', b'"n"')):
+            world.restart(b"".join([*lines[:at], damaged, *lines[at + 1 :]]))
+            world.reader.read()
+            # Without the line that a link is to come, the one that it was made still tells all.
+            assert world.is_explained() == (not damaged and not is_outcome), (at, damaged)
+            assert world.reader.doubted == bool(damaged), (at, damaged)
+
+
+@pytest.mark.parametrize("harm", [World.truncate, World.remove])
+def test_a_journal_that_shrinks_or_is_gone_may_have_told_more(world: World, harm: object) -> None:
+    assert callable(harm)
+    world.restart(world.journal)
+    world.reader.read()
+    assert world.is_explained()
+    harm(world)
+    world.reader.read()
+    assert world.reader.doubted
+    assert not world.is_explained()

@@ -1,0 +1,169 @@
+"""Descriptions in Markdown: what people see, and that nothing else can get into a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from server.views.markdown import to_html
+
+ELEMENTS = {
+    *("a", "blockquote", "code", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "strong"),
+    *("table", "tbody", "td", "th", "thead", "tr", "ul"),
+}
+LINK = re.compile(r"(?:https?://|mailto:)\S*", re.IGNORECASE)
+# What begins, ends or disguises something, in HTML and in Markdown.
+PIECES = st.sampled_from(
+    [
+        *(
+            "*",
+            "**",
+            "_",
+            "__",
+            "`",
+            "``",
+            "```",
+            "~~~",
+            "\n",
+            "\n\n",
+            " ",
+            "    ",
+            "\t",
+            "- ",
+            "1. ",
+            "> ",
+            "# ",
+            "|",
+            "|-|-|",
+        ),
+        *(
+            "[",
+            "]",
+            "(",
+            ")",
+            "](",
+            "[a]: ",
+            "![",
+            "<",
+            ">",
+            "</p>",
+            "<!--",
+            "-->",
+            "<script>",
+            "<a href=x onclick=y>",
+            "\\",
+        ),
+        *(
+            "https://e.example/",
+            "javascript:alert(1)",
+            "JaVaScRiPt:",
+            "data:text/html,",
+            "mailto:a@b",
+            "//e.example",
+            "&#106;",
+        ),
+        *('"', "'", "&lt;", "&", "===", "---", "a", "word", "é", "0", "1"),
+    ]
+)
+
+
+class Structure(HTMLParser):
+    """Fails for an element that is not one of ELEMENTS, does not end where it should, or has another attribute."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self._within: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._within, html
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ELEMENTS, tag
+        names = [name for name, _ in attrs]
+        assert names == (["href", "rel"] if tag == "a" else []), attrs
+        assert tag != "a" or (LINK.fullmatch(attrs[0][1] or "") and "a" not in self._within), attrs
+        if tag != "hr":
+            self._within.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._within.pop() == tag
+        self.text += "\n"
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("# A #\n### b", "<h3>A</h3><h4>b</h4>"),
+        ("A\n===\nb\n---\n", "<h3>A</h3><h4>b</h4>"),
+        ("one\ntwo\n\nthree", "<p>one two</p><p>three</p>"),
+        (
+            "*a* _b_ **c** __d__ `e*f*`",
+            "<p><em>a</em> <em>b</em> <strong>c</strong> <strong>d</strong> <code>e*f*</code></p>",
+        ),
+        ("**a *b* c**", "<p><strong>a <em>b</em> c</strong></p>"),
+        ("snake_case_name and 2*3*4", "<p>snake_case_name and 2*3*4</p>"),
+        (r"\*a\* `\*`", r"<p>*a* <code>\*</code></p>"),
+        ("- a\n- b\n  - c\n", "<ul><li>a</li><li><p>b</p><ul><li>c</li></ul></li></ul>"),
+        ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
+        ("> a\n> b", "<blockquote><p>a b</p></blockquote>"),
+        ("```py\n<x>\n```\nb", "<pre><code>&lt;x&gt;</code></pre><p>b</p>"),
+        ("    a\n     b", "<pre><code>a\n b</code></pre>"),
+        (
+            "|a|b|\n|-|:-:|\n|1|**2**|",
+            "<table><thead><tr><th>a</th><th>b</th></tr></thead>"
+            "<tbody><tr><td>1</td><td><strong>2</strong></td></tr></tbody></table>",
+        ),
+        ("***\n", "<hr>"),
+        ("[a](https://e.example/x_(y))", '<p><a href="https://e.example/x_(y)" rel="nofollow noreferrer">a</a></p>'),
+        ("[a][B] [b]\n\n[b]: https://e.example", 2 * '<a href="https://e.example" rel="nofollow noreferrer">%s</a> '),
+        ("<https://e.example>.", '<p><a href="https://e.example" rel="nofollow noreferrer">https://e.example</a>.</p>'),
+        (
+            "See https://e.example.",
+            '<p>See <a href="https://e.example" rel="nofollow noreferrer">https://e.example</a>.</p>',
+        ),
+        ("![seen](https://e.example/x.png)", "<p>seen</p>"),
+        ("[![CI](x.svg)](https://e.example)", '<p><a href="https://e.example" rel="nofollow noreferrer">CI</a></p>'),
+        ("[a](docs/a.md) [b](javascript:x) [c](//e.example)", "<p>a b c</p>"),
+        ("<p align=center>a<br>b</p><!-- c -->", "<p>ab</p>"),
+        ("a < b && c > d", "<p>a &lt; b &amp;&amp; c &gt; d</p>"),
+    ],
+)
+def test_markdown_is_shown_as_it_is_meant(text: str, html: str) -> None:
+    expected = f"<p>{(html % ('a', 'b')).strip()}</p>" if "%s" in html else html
+    assert to_html(text) == expected
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+@example("*a **b* c**")
+@example("[a](b *c) d*")
+@example("__a *b__ c*")
+@example("[https://e.example](https://e.example)")
+@example("[`a](https://e.example) b`")
+@example("> - > 1. > - > # a")
+def test_nothing_but_these_elements_comes_of_it(text: str) -> None:
+    Structure(to_html(text))
+
+
+@pytest.mark.parametrize(
+    "piece", ["[", "`a", "*a", "**a ", "[a](", "<a ", "<!--", ">", "> ", "- ", "|a", "```\n", "# a\n", "![a", "\\*"]
+)
+def test_a_description_that_never_ends_what_it_begins_is_shown(piece: str) -> None:
+    """A step that looks at the rest for each of them would take minutes."""
+    text = piece * (50_000 // len(piece))
+    assert len(to_html(text)) < 20 * len(text)
+
+
+@given(st.text("ab \n", max_size=60))
+def test_words_stay(text: str) -> None:
+    assert Structure(to_html(text)).text.split() == text.split()

@@ -1,0 +1,302 @@
+"""Whose identity tokens are taken, without a server: what they prove, and of whom the publishers are."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+
+from server.accounts.access import Access
+from server.accounts.identity import Unproved, keys_of, read_token
+from server.accounts.publishers import Publisher
+from server.accounts.tokens import entries_of
+
+from .issuers import AUDIENCE, KEY_ID, claims_of, encoded, key, published, publisher, signed
+
+GITHUB = "https://token.actions.githubusercontent.com"
+GITLAB = "https://gitlab.com"
+
+
+def verified(text: str, **more: object) -> dict[str, Any]:
+    """What a token says, with the issuer's one key."""
+    token = read_token(text)
+    token.require_current(AUDIENCE, time.time())
+    known = keys_of({"keys": [published(key(), **more)]})
+    if token.key_id not in known:
+        raise Unproved("no such key")
+    token.require_signed(known[token.key_id])
+    return dict(token.claims)
+
+
+def with_secret(algorithm: str, secret: bytes) -> str:
+    text = f"{encoded({'alg': algorithm, 'kid': KEY_ID})}.{encoded(claims_of(GITHUB))}"
+    return f"{text}.{encoded(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+
+
+def resigned(number: int) -> str:
+    """A token whose signature is a number of the attacker's choice."""
+    size = key().key_size // 8
+    return f"{signed(claims_of(GITHUB)).rpartition('.')[0]}.{encoded((number % (1 << 8 * size)).to_bytes(size, 'big'))}"
+
+
+def changed(**more: object) -> str:
+    _, _, signature = signed(claims_of(GITHUB)).split(".")
+    return f"{encoded({'alg': 'RS256', 'kid': KEY_ID})}.{encoded(claims_of(GITHUB, **more))}.{signature}"
+
+
+NOW = int(time.time())
+TEXT = json.dumps(published(key())).encode()
+FORGED = {
+    "no algorithm": signed(claims_of(GITHUB), alg="none"),
+    "no signature": signed(claims_of(GITHUB)).rpartition(".")[0] + ".",
+    "none without signature": f"{encoded({'alg': 'none', 'kid': KEY_ID})}.{encoded(claims_of(GITHUB))}.",
+    "none spelled otherwise": f"{encoded({'alg': 'nOnE', 'kid': KEY_ID})}.{encoded(claims_of(GITHUB))}.AA",
+    "the public key as a secret": with_secret("HS256", TEXT),
+    "a secret under the right name": with_secret("RS256", TEXT),
+    "another digest": signed(claims_of(GITHUB), alg="RS512"),
+    "another padding": signed(claims_of(GITHUB), alg="PS256"),
+    "elliptic": signed(claims_of(GITHUB), alg="ES256"),
+    "an algorithm in a list": signed(claims_of(GITHUB), alg=["RS256"]),
+    "another's key": signed(claims_of(GITHUB), key("attacker")),
+    "another's key, and where it is": signed(
+        claims_of(GITHUB), key("attacker"), jku="https://evil.test/keys", x5u="https://evil.test/key.pem"
+    ),
+    "another's key in the token": signed(claims_of(GITHUB), key("attacker"), jwk=published(key("attacker"))),
+    "another's key of another size": signed(claims_of(GITHUB), key("large", 3072)),
+    "no key": signed(claims_of(GITHUB), kid=None),
+    "an unknown key": signed(claims_of(GITHUB), kid="x"),
+    "a path for a key": signed(claims_of(GITHUB), kid="../../../../dev/null"),
+    "an extension": signed(claims_of(GITHUB), crit=["b64"], b64=False),
+    "the number 0": resigned(0),
+    "the number 1": resigned(1),
+    "the modulus and one": resigned(key().public_key().public_numbers().n + 1),
+    "other claims": changed(repository="evil/acme"),
+    "PyPI's audience": signed(claims_of(GITHUB, aud="pypi")),
+    "another index's audience": signed(claims_of(GITHUB, aud=AUDIENCE + ".evil.test")),
+    "two audiences": signed(claims_of(GITHUB, aud=[AUDIENCE, "pypi"])),
+    "no audience": signed(claims_of(GITHUB, aud=None)),
+    "expired": signed(claims_of(GITHUB, iat=NOW - 900, nbf=NOW - 900, exp=NOW - 90)),
+    "of the future": signed(claims_of(GITHUB, iat=NOW + 600, nbf=NOW + 600, exp=NOW + 900)),
+    "not good yet": signed(claims_of(GITHUB, nbf=NOW + 600)),
+    "no end": signed(claims_of(GITHUB, exp=None)),
+    "an end in words": signed(claims_of(GITHUB, exp="never")),
+    "an endless end": signed(claims_of(GITHUB, exp=float("inf"))),
+    "no number for an end": signed(claims_of(GITHUB, exp=float("nan"))),
+    "a truth for an end": signed(claims_of(GITHUB, exp=True)),
+    "good for years": signed(claims_of(GITHUB, exp=NOW + 10**9)),
+    "a giant": "a" * 10**6,
+    "a giant claim": signed(claims_of(GITHUB, sub="x" * 10**5)),
+    "deep": f"{encoded(b'[' * 5000)}.{encoded(claims_of(GITHUB))}.AA",
+    "no object": f"{encoded([])}.{encoded(claims_of(GITHUB))}.AA",
+    "empty": "",
+    "two parts": "e30.e30",
+    "four parts": signed(claims_of(GITHUB)) + ".e30",
+    "padded": signed(claims_of(GITHUB)) + "==",
+    "a line end": signed(claims_of(GITHUB)) + "\n",
+    "another alphabet": signed(claims_of(GITHUB)).replace("_", "/").replace("-", "+") + "+",
+}
+
+
+def test_a_token_is_taken_for_what_its_issuer_says() -> None:
+    assert verified(signed(claims_of(GITHUB, aud=[AUDIENCE])))["repository"] == "octo/acme"
+    assert verified(signed(claims_of(GITHUB, iat=NOW + 30, nbf=NOW + 30)))["iss"] == GITHUB, "clocks differ"
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_what_is_forged_expired_or_for_another_proves_nothing(what: str) -> None:
+    with pytest.raises(Unproved):
+        verified(FORGED[what])
+
+
+def test_a_padding_that_only_begins_right_is_none() -> None:
+    """Bleichenbacher's forgery: the digest not at the end, which a parser of the padding would take."""
+    text = signed(claims_of(GITHUB)).rpartition(".")[0]
+    size, numbers = key().key_size // 8, key().private_numbers()
+    info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(text.encode()).digest()
+    for padded in (
+        b"\x00\x01" + b"\xff" * 8 + b"\x00" + info + b"\x00" * (size - len(info) - 11),
+        b"\x00\x02" + b"\xff" * (size - len(info) - 3) + b"\x00" + info,
+        b"\x00\x01" + b"\xff" * (size - len(info) - 4) + b"\x00" + info + b"\x00",
+        b"\x00\x01" + b"\xff" * (size - 35) + b"\x00" + info[-32:],
+    ):
+        number = pow(int.from_bytes(padded, "big"), numbers.d, numbers.public_numbers.n)
+        with pytest.raises(Unproved, match="signature"):
+            verified(f"{text}.{encoded(number.to_bytes(size, 'big'))}")
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        {"kty": "oct"},
+        {"use": "enc"},
+        {"alg": "RS512"},
+        {"alg": None},
+        {"e": "Aw"},
+        {"e": "AQAA"},
+        {"e": "AAAAAQABAAAAAQAB"},
+        {"n": "AQAB"},
+        {"n": encoded(b"\xff" * 1025)},
+        {"n": published(key("small", 1024))["n"]},
+        {"n": None},
+        {"n": 7},
+        {"kid": 7},
+        {"kid": None},
+    ],
+)
+def test_a_key_that_is_weak_or_for_something_else_is_none(weak: dict[str, object]) -> None:
+    assert keys_of({"keys": [published(key(), **weak), 7, None, published(key(), "other")]}).keys() == {"other"}
+
+
+@pytest.mark.parametrize("junk", [None, [], {}, {"keys": {}}, {"keys": [{}] * 101}, "x"])
+def test_a_set_of_keys_that_is_none_is_refused(junk: object) -> None:
+    with pytest.raises(ValueError, match="no set"):
+        keys_of(junk)
+
+
+def test_two_tokens_are_one_only_by_what_their_issuer_calls_them() -> None:
+    claims = claims_of(GITHUB)
+    changes: list[dict[str, object]] = [
+        {},
+        {"sub": "x"},
+        {"iss": GITLAB},
+        {"jti": "x"},
+        {"jti": None},
+        {"jti": None, "sub": "x"},
+    ]
+    names = {read_token(signed({**claims, **more})).identifier for more in changes}
+    assert len(names) == 5
+
+
+def trusted(*entries: object) -> Access:
+    access = Access([])
+    access.take({"TOKENS": {"AWSCURRENT": json.dumps(entries)}})
+    return access
+
+
+STRANGERS: dict[str, dict[str, Any]] = {
+    "another repository": {"repository": "octo/other", "repository_id": "75"},
+    "the name, registered again": {"repository_id": "99", "repository_owner_id": "98"},
+    "the owner's name, registered again": {"repository_owner_id": "98"},
+    "a fork": {"repository": "evil/acme", "repository_id": "76", "repository_owner_id": "66"},
+    "another environment": {"environment": "staging"},
+    "an environment that begins so": {"environment": "release-x"},
+    "no environment": {"environment": None},
+    "environments": {"environment": ["release"]},
+    "another workflow": {"job_workflow_ref": "octo/acme/.github/workflows/test.yml@refs/tags/v1"},
+    "a workflow of another": {"job_workflow_ref": "evil/octo/acme/.github/workflows/release.yml@refs/tags/v1"},
+    "a file that begins so": {"job_workflow_ref": "octo/acme/.github/workflows/release.yml@x.yml@refs/tags/v1"},
+    "a workflow in lines": {"job_workflow_ref": "octo/acme/.github/workflows/release.yml@x\n"},
+    "a pull request": {"event_name": "pull_request"},
+    "a pull request with rights": {"event_name": "pull_request_target"},
+    "letters of another case": {"repository": "Octo/Acme"},
+    "another issuer": {"iss": GITLAB},
+    "an issuer that begins so": {"iss": GITHUB + "/evil"},
+}
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+def test_somebody_else_is_not_the_publisher(who: str) -> None:
+    access = trusted(publisher("ci", GITHUB))
+    assert access.publisher(claims_of(GITHUB)) is not None
+    assert access.publisher(claims_of(GITHUB, **STRANGERS[who])) is None
+
+
+def test_a_job_of_a_pull_request_may_read_where_a_publisher_says_so() -> None:
+    access = trusted(publisher("ci", GITHUB, may="read"))
+    assert access.publisher(claims_of(GITHUB, event_name="pull_request")) is not None
+    assert access.publisher(claims_of(GITHUB, event_name="pull_request_target")) is None
+
+
+def test_a_pattern_ends_where_the_parts_of_a_claim_do() -> None:
+    sub = "project_path:octo/acme:ref_type:branch:ref:*"
+    access = trusted(publisher("ci", GITLAB, claims={"project_id": "20", "sub": sub, "ref_protected": "true"}))
+
+    def admits(sub: str, **more: object) -> bool:
+        claims: dict[str, Any] = {"project_id": 20, "ref_protected": True, "pipeline_source": "push", **more}
+        return access.publisher(claims_of(GITLAB, sub=sub, **claims)) is not None
+
+    assert admits("project_path:octo/acme:ref_type:branch:ref:release/1")
+    assert not admits("project_path:octo/acme:ref_type:branch:ref:release:x")
+    assert not admits("project_path:octo/acme:ref_type:tag:ref:release")
+    assert not admits("project_path:octo/acme:ref_type:branch:ref:x", ref_protected=False)
+    assert not admits("project_path:octo/acme:ref_type:branch:ref:x", pipeline_source="merge_request_event")
+    assert not admits("x" * 20_000)
+
+
+def test_of_several_publishers_the_one_that_asks_most_is_taken() -> None:
+    wide, narrow = publisher("wide", GITHUB, may="read"), publisher("narrow", GITHUB)
+    wide["claims"] = {"repository_id": "74"}
+    access = trusted(wide, narrow)
+
+    def taken(**more: object) -> Publisher | None:
+        return access.publisher(claims_of(GITHUB, **more))
+
+    assert (found := taken()) is not None
+    assert found.grant.name == "__token__:narrow"
+    assert (found := taken(environment="staging")) is not None
+    assert found.grant.name == "__token__:wide"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": "http://ci.example.com"},
+        {"issuer": "https://user@ci.example.com"},
+        {"issuer": "https://ci.example.com?x"},
+        {"issuer": "https://"},
+        {"issuer": 7},
+        {"claims": {}},
+        {"claims": {"environment": "release"}},
+        {"claims": {"repository": "octo/acme"}},
+        {"claims": {"repository_id": "*"}},
+        {"claims": {"repository_id": "7*"}},
+        {"claims": {"repository_id": 74}},
+        {"claims": {"repository_id": "74", "sub": ""}},
+        {"claims": {"repository_id": "74", "sub": "***"}},
+        {"claims": {"repository_id": "74"} | {str(n): "x" for n in range(20)}},
+        {"key": "short"},
+        {"key": None},
+        {"may": "delete"},
+        {"projects": []},
+        {"audience": "pypi"},
+        {"sha256": "0" * 64},
+        {"name": "a:b"},
+    ],
+)
+def test_a_publisher_that_would_admit_anybody_or_is_written_wrong_is_refused(wrong: dict[str, object]) -> None:
+    entries_of(json.dumps([publisher("ci", GITHUB)]))
+    with pytest.raises(ValueError, match="entry 1"):
+        entries_of(json.dumps([publisher("ci", GITHUB) | wrong]))
+
+
+def test_a_minted_token_is_good_for_what_its_publisher_is_and_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = trusted(publisher("ci", GITHUB), publisher("other", GITHUB, claims={"repository_id": "1"}))
+    found = access.publisher(claims_of(GITHUB))
+    assert found is not None
+    text, grant, until = found.mint()
+    assert text.startswith("pypi-")
+    assert 890 < until - time.time() <= 900
+    assert access.minted(text) == grant
+    assert (grant.may_upload, grant.token) == (True, True)
+    assert grant.name == f"__token__:ci:{grant.minted}"
+    for wrong in (
+        text[:-1],
+        text + "x",
+        text.replace("ci.", "other."),
+        text.replace(f".{until}.", f".{until + 9}."),
+        text.replace(grant.minted, "0" * 24),
+        text.replace("pypi-", ""),
+        text + "\n",
+        "pypi-",
+    ):
+        assert access.minted(wrong) is None
+    assert trusted(publisher("ci", GITHUB, projects=["x"])).minted(text) != grant
+    assert trusted(publisher("ci", GITHUB, key="n" * 43)).minted(text) is None
+    assert trusted(publisher("ci", GITHUB, expires="2020-01-01T00:00:00+00:00")).minted(text) is None
+    assert trusted().minted(text) is None
+    monkeypatch.setattr(time, "time", lambda: until)
+    assert access.minted(text) is None

@@ -48,7 +48,7 @@ _PASSING = (407, 408, 421, 425, 429)
 
 
 def permitted(address: str, *, chosen: bool) -> bool:
-    """Whether may be connected to; `chosen` if the operator named the host, which may be in the VPC then."""
+    """Whether `address` may be connected to. With `chosen`, the operator named the host, which may then be in the VPC."""
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         ip = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)

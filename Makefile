@@ -42,6 +42,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: clients
+clients: .venv/tests ## Run every client that people have, of many ages, against the server; writes docs/clients.md's table; an hour
+	$(BIN)/python -m tests.clients $(CURDIR)/.venv/clients $(CLIENTS)
+
 .PHONY: needed-audit needed-bench
 needed-audit needed-bench:
 	@$(PYTHON) tests/support/programs.py $(@:needed-%=%)

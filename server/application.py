@@ -258,9 +258,16 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Response | Later:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
+        for project in set(self._projects_at(["packages", *path.split("/")])):
+            status = self._packages.yanks.status(project)
+            if not status.is_offered:
+                raise Refusal(403, f"No files of {project} are offered, as it is {status}.")
         response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        if response is None and "%2B" in path:
+            # simple-repository-server escapes what is escaped already.
+            return self._package(path.replace("%2B", "+"), environ)
         return _found(response, path)
 
 

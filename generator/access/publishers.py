@@ -17,6 +17,7 @@ from rich.table import Table
 
 from generator.access import entries
 from generator.access.entries import Entry
+from generator.access.minting import DISABLED
 from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
@@ -92,9 +93,7 @@ def role(account: Account, arn: str) -> Identity:
     except ClientError as error:
         if code(error) != "FeatureDisabled":
             raise
-        raise Problem(
-            "roles of this account get no identity tokens: `aws iam enable-outbound-web-identity-federation` lets them"
-        ) from error
+        raise Problem(DISABLED) from error
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", arn.partition(":role/")[2]).strip("-.")
     return Identity(name or "roles", issuer, {"sub": arn})
 

@@ -25,6 +25,10 @@ def credentials(
         User | None,
         typer.Option(metavar="ACCOUNT", help="reader or publisher. Default: the least that the format is for."),
     ] = None,
+    mint: Annotated[
+        bool,
+        typer.Option("--mint", help="A token of 15 minutes for the role that you are, by `trust aws`; no password."),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600, print nothing.")
     ] = None,
@@ -43,11 +47,15 @@ def credentials(
 
     Example: `pypiserver-aws credentials --format pypirc --output .pypirc`
     """
+    if mint and account:
+        raise Problem("a token is no account's: leave --account or --mint away")
     user = user_for(format, account)
+    from generator.access.minting import mint as mint_for
     from generator.operations.credentials import read, write
     from generator.operations.formats import FORMATS
 
-    text = FORMATS[format](read(account_of(profile, region, endpoint_url), stack_name, user))
+    here = account_of(profile, region, endpoint_url)
+    text = FORMATS[format](mint_for(here, stack_name) if mint else read(here, stack_name, user))
     if output:
         write(text, output)
     else:

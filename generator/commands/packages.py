@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of
+from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of, of_form
 
 app = typer.Typer()
 
@@ -86,3 +86,28 @@ def unyank(
     from generator.packages.yank import change
 
     return change(ours(lambda: account_of(profile, region, endpoint_url), stack_name, to), project, version, None)
+
+
+_state = of_form("STATE", "active|archived|deprecated|quarantined", "active, archived, deprecated or quarantined")
+
+
+@app.command("project-status")
+def project_status(
+    project: Project,
+    state: Annotated[str, typer.Argument(callback=_state, help="active, archived, deprecated or quarantined.")],
+    reason: Annotated[str, typer.Option(help="What clients show; at most 1,024 bytes.")] = "",
+    to: To = None,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Say what becomes of a project: a deprecated one goes on, an archived one takes no uploads, of a quarantined one no file can be had.
+
+    Example: `pypiserver-aws project-status acme-core quarantined --reason "stolen credentials"`
+    """
+    from generator.packages.places import ours
+    from generator.packages.yank import change_status
+
+    there = ours(lambda: account_of(profile, region, endpoint_url), stack_name, to)
+    return change_status(there, project, state, reason)

@@ -41,13 +41,15 @@ def github(
     repository: Annotated[str, typer.Argument(metavar="OWNER/REPOSITORY")],
     project: Projects,
     workflow: Annotated[
-        str | None, typer.Option(metavar="FILE", help="In .github/workflows, such as release.yml; required to upload.")
+        str | None, typer.Option(metavar="FILE", help="The workflow's, such as release.yml; required to upload.")
     ] = None,
     environment: Environment = None,
     may: May = Right.UPLOAD,
     expires: Expires = "never",
     name: Named = "",
-    server: Annotated[str, typer.Option(callback=_server, metavar="URL")] = "https://github.com",
+    server: Annotated[
+        str, typer.Option(callback=_server, metavar="URL", show_default="github.com")
+    ] = "https://github.com",
     api: Api = "",
     stack_name: StackName = "pypi",
     profile: Profile = None,
@@ -78,7 +80,9 @@ def gitlab(
     may: May = Right.UPLOAD,
     expires: Expires = "never",
     name: Named = "",
-    server: Annotated[str, typer.Option(callback=_server, metavar="URL")] = "https://gitlab.com",
+    server: Annotated[
+        str, typer.Option(callback=_server, metavar="URL", show_default="gitlab.com")
+    ] = "https://gitlab.com",
     api: Api = "",
     stack_name: StackName = "pypi",
     profile: Profile = None,
@@ -112,7 +116,7 @@ def aws(
 ) -> int:
     """Trust roles of the account, by what sts:GetWebIdentityToken signs for them: laptops with SSO, CodeBuild, Lambda.
 
-    Example: `pypiserver-aws trust aws 'arn:aws:iam::123456789012:role/build-*' --project '*'`
+    Example: `pypiserver-aws trust aws "$ROLE_ARN" --project '*'`
     """
     from generator.access.publishers import role
 

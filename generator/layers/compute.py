@@ -111,7 +111,7 @@ def compute(
         ),
         auto_scaling_group=with_hosts.offer("AsgName", Ref(group), "Name of the Auto Scaling group of the hosts."),
         logs=stack.offer("TaskLogGroup", Ref(task_logs), "Log group of the tasks."),
-        task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Least number of tasks."),
+        task_min_count=stack.offer("TaskMinCount", stack.take(settings.TASK_MIN_COUNT), "Minimum number of tasks."),
         capacity=stack.offer("CapacityInfo", _capacity(stack), "Tasks, and hosts at the least."),
     )
 

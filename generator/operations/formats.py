@@ -160,5 +160,5 @@ FORMATS = {**INSTALL, **UPLOAD}
 def user_for(form: str, asked: User | None) -> User:
     """The server's account that belongs into ``form``: ``asked``, or the least that can do it. Raises Problem."""
     if form in UPLOAD and asked == User.READER:
-        raise Problem(f"{form} is for uploading, and the reader may only install: leave --account {asked} away")
+        raise Problem(f"{form} is for uploading, and the reader may only install: leave out --account {asked}")
     return asked or (User.PUBLISHER if form in UPLOAD else User.READER)

@@ -1,4 +1,4 @@
-"""Releases withdrawn, and taken back (PEP 592)."""
+"""Releases withdrawn, and taken back (PEP 592), and projects given a status (PEP 792)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ def change(index: SimpleIndex, project: str, version: str, reason: str | None) -
     """Withdraw the release, or with ``None`` take that back; the exit code. Raises Problem if the server refuses."""
     form = {"name": project, "version": version}
     form |= {":action": "unyank"} if reason is None else {":action": "yank", "reason": reason}
+    return _send(index, form, f"{project} {version} is {'listed as before' if reason is None else 'withdrawn'}")
+
+
+def change_status(index: SimpleIndex, project: str, state: str, reason: str) -> int:
+    """As ``change``, of the project as a whole."""
+    return _send(
+        index, {":action": "status", "name": project, "status": state, "reason": reason}, f"{project} is {state}"
+    )
+
+
+def _send(index: SimpleIndex, form: dict[str, str], done: str) -> int:
     try:
         index.change(form)
     except Stopped as error:
@@ -22,5 +33,5 @@ def change(index: SimpleIndex, project: str, version: str, reason: str | None) -
             raise Problem(f"{index.url} answers {error}") from error
         print(f"error: {error}", file=sys.stderr)
         return FAILED
-    print(f"{project} {version} is {'listed as before' if reason is None else 'withdrawn'}")
+    print(done)
     return DONE

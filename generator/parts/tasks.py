@@ -44,7 +44,7 @@ def pypiserver(
         MemoryReservation=stack.if_(conditions.IS_EC2, memory_reservation(stack)),
         Cpu=stack.if_(conditions.IS_EC2, fargate.cpu(stack, "Cpu"), fargate.cpu(stack, "FargateCpu")),
         User=f"{contract.USER_ID}:{contract.USER_ID}",
-        # Fargate takes no such word.
+        # Fargate does not accept it.
         Privileged=stack.if_(conditions.IS_EC2, False),
         # ECS Exec writes its agent into the container.
         ReadonlyRootFilesystem=stack.if_(conditions.IS_EXECUTE_COMMAND, False, True),

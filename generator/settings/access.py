@@ -20,7 +20,7 @@ MAX_IPV6_CIDRS = 5
 LOAD_BALANCER_SCHEME = Setting(
     name="LoadBalancerScheme",
     label="Load balancer scheme",
-    description="internal: reachable from the VPC and what is connected to it. A change in a running stack takes the server down: deploy and the stack policy refuse it, docs say what to do instead.",
+    description="internal: reachable from the VPC and what is connected to it. A change in a running stack causes downtime, so deploy and the stack policy refuse it; the docs describe another way.",
     default="internet-facing",
     values=("internet-facing", "internal"),
 )
@@ -80,7 +80,7 @@ WEB_ACL_ARN = Setting(
 SECRET_READERS = Setting(
     name="SecretReaders",
     label="Who may read the credentials",
-    description="Up to 10 ARNs of roles, users, or accounts (ending in :root), whose own policies then decide, separated by commas. Of a role, not of its sessions.",
+    description="Up to 10 ARNs of roles, users, or accounts (ending in :root), whose own policies then decide, separated by commas. Give a role's ARN, not a session's.",
     default="",
     pattern=items(PRINCIPAL_ARN, 10, least=0),
     constraint="must be up to 10 ARNs of IAM roles, users or account roots separated by commas without blanks, without wildcards, or empty",
@@ -104,12 +104,12 @@ PASSWORD_ROTATION_DAYS = of_server(
     contract.PASSWORD_ROTATION_DAYS,
     name="PasswordRotationDays",
     label="Days between new passwords",
-    description="7 to 365: each account gets a new password so often, from the first interval on; tasks take it up without a restart. Clients have to read it from Secrets Manager. 0: never.",
+    description="7 to 365: how often each account gets a new password. Tasks pick it up without a restart; clients must read it from Secrets Manager. 0: never.",
 )
 PASSWORD_GRACE_HOURS = Setting(
     name="PasswordGraceHours",
-    label="Hours in which the old password is good",
-    description="1 to 168, beside a new one that PasswordRotationDays brought.",
+    label="Hours the old password stays valid",
+    description="1 to 168, after PasswordRotationDays brings a new one.",
     default="72",
     pattern=f"^({whole_number(1, 168)})$",
     constraint="must be a whole number from 1 to 168",
@@ -117,7 +117,7 @@ PASSWORD_GRACE_HOURS = Setting(
 TOKENS = Setting(
     name="Tokens",
     label="Tokens",
-    description="true: beside the accounts there are tokens, each limited to some projects, to reading and in time; the command token makes and revokes them, and trust lets jobs of CI have some without a password. Their digests are in a secret, which stays when this is turned off; another is made when it is turned on again.",
+    description="true: tokens in addition to the accounts, each limited to some projects, to reading, and in time. The command token creates and revokes them, and trust lets CI jobs get one without a password. Their digests are in a secret that stays when this is turned off; turning it on again creates another.",
     default="false",
     values=SWITCH,
 )

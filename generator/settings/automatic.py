@@ -18,7 +18,7 @@ CONTAINER_MEMORY_RESERVATION = Setting(
 CONTAINER_CPU_UNITS = Setting(
     name="ContainerCpu",
     label="CPU units reserved for a task",
-    description="1024 to a vCPU. 0: 256 for each automatic worker.",
+    description="1024 per vCPU. 0: 256 for each automatic worker.",
     default="0",
     values=one_of(0, *CONTAINER_CPU),
 )
@@ -39,7 +39,7 @@ ASG_INSTANCE_TYPE_OVERRIDE = Setting(
 )
 ASG_MIN_SIZE = Setting(
     name="AsgMinSize",
-    label="Least number of hosts",
+    label="Minimum number of hosts",
     description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
     default="0",
     pattern=f"^({whole_number(0, MAX_GROUP_MIN)})$",
@@ -47,8 +47,8 @@ ASG_MIN_SIZE = Setting(
 )
 ASG_MAX_SIZE = Setting(
     name="AsgMaxSize",
-    label="Greatest number of hosts",
-    description="0 to 100. 0: enough for the greatest number of tasks, and one to spare.",
+    label="Maximum number of hosts",
+    description="0 to 100. 0: enough for the maximum number of tasks, plus one.",
     default="0",
     pattern=f"^({whole_number(0, 100)})$",
     constraint="must be a whole number from 0 to 100",

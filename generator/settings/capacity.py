@@ -7,14 +7,14 @@ from generator.language.wiring import Group, Setting
 CAPACITY = Setting(
     name="Capacity",
     label="Capacity",
-    description="ec2: hosts of yours. fargate: no hosts, group Hosts is without effect. fargate-spot: one task on fargate, the others for less, and ended at two minutes' notice. To change between ec2 and fargate make a second stack on the same file system, docs/runbooks/another-capacity.md says how: in a running stack it takes the server down, and deploy and the stack policy refuse it.",
+    description="ec2: EC2 hosts in your account. fargate: no hosts; group Hosts has no effect. fargate-spot: one task on fargate, the others for less, stopped at two minutes' notice. To change between ec2 and fargate, create a second stack on the same file system (docs/runbooks/another-capacity.md): in a running stack it causes downtime, so deploy and the stack policy refuse it.",
     default="ec2",
     values=("ec2", "fargate", "fargate-spot"),
 )
 CPU_ARCHITECTURE = Setting(
     name="CpuArchitecture",
     label="CPU architecture on Fargate",
-    description="Without effect on ec2, where AsgInstanceType says it.",
+    description="No effect on ec2, where AsgInstanceType decides.",
     default="X86_64",
     values=("X86_64", "ARM64"),
 )

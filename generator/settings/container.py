@@ -35,8 +35,8 @@ IMMUTABLE_PACKAGES = Setting(
 RELEASE_OPEN_DAYS = of_server(
     contract.RELEASE_OPEN_DAYS,
     name="ReleaseOpenDays",
-    label="Days for which a release takes files",
-    description="0 to 3650: no new file after them, as on PyPI, whose releases close after 14 days. 0: never closed.",
+    label="Days a release accepts new files",
+    description="0 to 3650: after that it accepts none, as on PyPI, where releases close after 14 days. 0: never closed.",
 )
 FALLBACK_URL = of_server(
     contract.FALLBACK_URL,
@@ -46,15 +46,15 @@ FALLBACK_URL = of_server(
 )
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",
-    label="Least number of tasks",
-    description=f"1 to {MAX_TASK_MIN}; 0 is off: no load starts a task then, and no alarm tells of their absence.",
+    label="Minimum number of tasks",
+    description=f"1 to {MAX_TASK_MIN}. 0 turns the service off: no load starts a task, and no alarm reports that none runs.",
     default="2",
     pattern=f"^({whole_number(0, MAX_TASK_MIN)})$",
     constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
 )
 TASK_MAX_COUNT = Setting(
     name="TaskMaxCount",
-    label="Greatest number of tasks",
+    label="Maximum number of tasks",
     description=f"1 to {MAX_TASKS}.",
     default="10",
     pattern=f"^({whole_number(1, MAX_TASKS)})$",
@@ -63,7 +63,7 @@ TASK_MAX_COUNT = Setting(
 CONTAINER_MEMORY_LIMIT = Setting(
     name="ContainerMemory",
     label="Memory limit of a task (MiB)",
-    description="A task that needs more is ended.",
+    description="A task that needs more is stopped.",
     default="512",
     values=one_of(*CONTAINER_MEMORY),
 )

@@ -75,7 +75,7 @@ CLOUDINIT_EXTRA_COMMANDS = Setting(
 )
 EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
     name="ExtraInstanceProfilePermissions",
-    label="More permissions of the hosts (JSON)",
+    label="Additional permissions of the hosts (JSON)",
     description="IAM policy document. Empty: none.",
     default="",
     pattern=optional(r"\{[\s\S]*\}"),
@@ -83,7 +83,7 @@ EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
 )
 EXTRA_MANAGED_POLICY_ARNS = Setting(
     name="ExtraManagedPolicyArns",
-    label="More managed policies of the hosts",
+    label="Additional managed policies of the hosts",
     description="Up to 7 ARNs, separated by commas.",
     default="",
     pattern=items(POLICY_ARN, 7, least=0),
@@ -100,7 +100,7 @@ EBS_KMS_KEY_ARN = Setting(
 CLOUDWATCH_AGENT_IMAGE = Setting(
     name="CloudWatchAgentImage",
     label="Image of the CloudWatch agent",
-    description="Ships the hosts' logs; runs on every host. A mirror where hosts have no way to public.ecr.aws.",
+    description="Ships the hosts' logs; runs on every host. Use a mirror where hosts cannot reach public.ecr.aws.",
     default="public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300045.0b810",
     pattern=f"^{IMAGE}$",
     constraint="must be an image reference of at most 512 characters",

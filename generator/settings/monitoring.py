@@ -10,7 +10,7 @@ MAX_ALARM_TOPICS = 4
 
 ALARM_TOPIC_ARNS = Setting(
     name="AlarmTopicArns",
-    label="More topics for alarms",
+    label="Additional topics for alarms",
     description=f"Up to {MAX_ALARM_TOPICS} ARNs of standard SNS topics, separated by commas; every alarm goes there too.",
     default="",
     pattern=items(TOPIC_ARN, MAX_ALARM_TOPICS, least=0),
@@ -18,7 +18,7 @@ ALARM_TOPIC_ARNS = Setting(
 )
 PAGER_TOPIC_ARN = Setting(
     name="PagerTopicArn",
-    label="Topic to be woken by",
+    label="Topic for the pager",
     description="SNS topic that gets only the alarm that packages are unavailable. Empty: it goes where all others go.",
     default="",
     pattern=optional(TOPIC_ARN),
@@ -42,7 +42,7 @@ ENABLE_CLOUDWATCH_DASHBOARD = Setting(
 ENABLE_CONTAINER_INSIGHTS = Setting(
     name="EnableContainerInsights",
     label="Container Insights",
-    description="Metrics of tasks and hosts, billed as custom metrics; parts of the dashboard are empty without.",
+    description="Metrics of tasks and hosts, billed as custom metrics. Without it, parts of the dashboard are empty.",
     default="true",
     values=SWITCH,
 )

@@ -8,7 +8,7 @@ from generator.settings.values import POLICY_ARN, SWITCH, optional
 DELETION_PROTECTION = Setting(
     name="DeletionProtection",
     label="Deletion protection of the load balancer",
-    description="Turn on after the first deployment: with it a failed one cannot roll back.",
+    description="Turn it on after the first deployment: a failed first one could not roll back.",
     default="false",
     values=SWITCH,
 )

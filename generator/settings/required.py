@@ -25,7 +25,7 @@ ASG_SUBNETS = Setting(
     name="AsgSubnets",
     label="Subnets of the hosts and the file system",
     type="List<AWS::EC2::Subnet::Id>",
-    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, only in zones of the load balancer's subnets, private, with NAT or VPC endpoints. Add and remove at the end.",
+    description=f"One to {MAX_SUBNETS}, one in each Availability Zone, only in zones of the load balancer's subnets, private, with NAT or VPC endpoints. Add or remove subnets at the end of the list only.",
 )
 HOSTED_ZONE_NAME = Setting(
     name="HostedZoneName",

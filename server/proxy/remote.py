@@ -20,9 +20,11 @@ from server.distributions.times import read_time
 from server.proxy.cached import PAGES
 from server.proxy.policy import Candidate
 from server.proxy.sides import UPSTREAM
-from server.store.entries import make_hidden, open_file
+from server.store.entries import open_hidden_file
+from server.store.hidden import hidden
 from server.store.kept import Details, Identity
 from server.store.staging import Staged
+from server.store.statuses import STATES, UNSAID, Status
 from server.views.listings import Listed, Listing, rendered
 
 PAGE_BYTES = 16 << 20
@@ -39,7 +41,7 @@ class BadPage(ValueError):
 
 
 class RemoteFile(NamedTuple):
-    """`yanked` is None unless it is, else the reason, which may be empty."""
+    """`yanked` is None unless it is, else the reason, which may be empty; `provenance` is an address (PEP 740)."""
 
     name: str
     url: str
@@ -48,6 +50,7 @@ class RemoteFile(NamedTuple):
     requires_python: str | None
     metadata_sha256: str | None
     yanked: str | None
+    provenance: str | None = None
 
     def details(self) -> Details:
         """As of a file of the same facts here."""
@@ -56,9 +59,16 @@ class RemoteFile(NamedTuple):
         return Details(identity, self.candidate.sha256, self.metadata_sha256, self.requires_python)
 
 
-def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], object]) -> dict[str, RemoteFile]:
+class Page(NamedTuple):
+    """The files by name."""
+
+    files: dict[str, RemoteFile]
+    status: Status
+
+
+def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], object]) -> Page:
     """
-    By name, the files that can be served: of this project, with a sha256, a size, and an `allowed` address.
+    The files that can be served: of this project, with a sha256, a size, and an `allowed` address.
 
     `url` is the page's. Raises BadPage.
     """
@@ -76,7 +86,14 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], o
                 found.setdefault(file.name, file)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadPage(f"it is no page of PEP 691: {error}") from error
-    return found
+    return Page(found, _status(document.get("project-status")))
+
+
+def _status(entry: object) -> Status:
+    """Active, as it is where nothing is said, for what no standard has yet."""
+    if not isinstance(entry, dict) or entry.get("status") not in STATES:
+        return UNSAID
+    return Status(entry["status"], _text(entry.get("reason")))
 
 
 def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], object]) -> RemoteFile:
@@ -107,14 +124,19 @@ def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], obj
         _text(entry.get("requires-python")) or None,
         metadata_sha256,
         _text(yanked) if yanked else None,
+        _address(entry.get("provenance")),
     )
+
+
+def _address(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"https://[!-~]{1,1000}", value) else None
 
 
 def _text(value: object) -> str:
     return _CONTROLS.sub(" ", value).strip()[:_TEXT_LIMIT] if isinstance(value, str) else ""
 
 
-def listing_of(name: str, files: list[RemoteFile]) -> Listing:
+def listing_of(name: str, files: list[RemoteFile], status: Status = UNSAID) -> Listing:
     """The project's page here. `files` are in the order of versions."""
     listed = [
         Listed(
@@ -123,10 +145,11 @@ def listing_of(name: str, files: list[RemoteFile]) -> Listing:
             file.details(),
             file.yanked,
             dated=file.candidate.uploaded is not None,
+            provenance=file.provenance,
         )
         for file in files
     ]
-    return Listing(0, 0.0, 0.0, [], [], *rendered(name, listed))
+    return Listing(0, 0.0, 0.0, [], [], *rendered(name, listed, status=status))
 
 
 class Answered(NamedTuple):
@@ -147,7 +170,7 @@ class KeptPages:
     def load(self, project: str) -> tuple[Answered, float] | None:
         """With the seconds since it was last known to be current."""
         try:
-            with open_file(str(self._root), _kept_at(project)) as file:
+            with open_hidden_file(str(self._root), UPSTREAM, PAGES, _name(project)) as file:
                 # Negative, if the file server's clock is ahead.
                 age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
                 data = file.read(PAGE_BYTES + (1 << 14))
@@ -163,18 +186,19 @@ class KeptPages:
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
         """What was kept, `before`, was found to be `now`."""
         with suppress(OSError):
-            if now is None:
-                os.unlink(self._root / _kept_at(project))
-            elif now is before:
-                os.utime(self._root / _kept_at(project))
-            else:
+            if now is not before and now is not None:
                 self._save(project, now)
+                return
+            with hidden(self._root, UPSTREAM, PAGES) as directory:
+                if now is None:
+                    os.unlink(_name(project), dir_fd=directory)
+                else:
+                    os.utime(_name(project), dir_fd=directory, follow_symlinks=False)
 
     def _save(self, project: str, answered: Answered) -> None:
         """Raises OSError."""
-        make_hidden(str(self._root), PAGES, UPSTREAM)
         rest = json.dumps([project, *answered[:3]]).encode() + b"\n" + answered.content
-        staged = Staged(self._root, _kept_at(project))
+        staged = Staged(self._root, f"{UPSTREAM}/{PAGES}/{_name(project)}")
         try:
             staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
             staged.file.flush()
@@ -183,5 +207,5 @@ class KeptPages:
             staged.discard()
 
 
-def _kept_at(project: str) -> str:
-    return f"{UPSTREAM}/{PAGES}/{hashlib.sha256(project.encode()).hexdigest()}"
+def _name(project: str) -> str:
+    return hashlib.sha256(project.encode()).hexdigest()

@@ -15,6 +15,7 @@ from server.publishing.checks import check_agreement, check_content, check_diges
 from server.publishing.forms import FIELD_LIMIT_BYTES, Form
 from server.publishing.publication import Publication, storage_refusal
 from server.store.packages import Packages
+from server.store.statuses import ACTIVE, STATES, Status
 from server.views.records import write_change
 from server.wire.messages import Environ, Refusal, Response, whole
 
@@ -47,6 +48,8 @@ class Actions:
                 self._yank(action, form.fields, environ, form.fields.get("reason", ""))
             elif action == "unyank":
                 self._yank(action, form.fields, environ, None)
+            elif action == "status":
+                self._change_status(form.fields, environ)
             elif action == "remove_pkg":
                 self._remove(form.fields, environ)
             elif action is None:
@@ -73,6 +76,7 @@ class Actions:
         if content.uploaded is not None:
             account.require_account()
         file = released(content.name)
+        self._require_open(file.project)
         # As PyPI does, whose answer twine understands; other clients expect a conflict.
         taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
         publication = Publication(self._packages, immutable=self._immutable, taken_status=taken_status)
@@ -92,12 +96,13 @@ class Actions:
             raise storage_refusal(error) from error
         publication.publish(content, signature, file)
         for staged in files:
-            write_change(environ, "upload", staged.name, staged.sha256, staged.size)
+            lost = "attestations were sent, and are not kept" if form.attested and staged is content else None
+            write_change(environ, "upload", staged.name, staged.sha256, staged.size, lost)
 
     def _yank(self, action: str, fields: dict[str, str], environ: Environ, reason: str | None) -> None:
         project, version = canonicalize_name(fields.get("name", "")), fields.get("version", "")
-        if reason is not None and (len(reason.encode()) > FIELD_LIMIT_BYTES or "\0" in reason):
-            raise Refusal(400, f"The reason is longer than {FIELD_LIMIT_BYTES} bytes, or has a null character.")
+        if reason is not None:
+            _require_reason(reason)
         index = self._packages.index
         index.refresh()
         wanted = canonicalize_version(version)
@@ -108,6 +113,31 @@ class Actions:
             raise self._unknown(project, version)
         self._packages.yank(package, reason)
         write_change(environ, action, f"{project}=={package.version}", None, None, reason)
+
+    def _require_open(self, project: str) -> None:
+        """Raises Refusal if the project takes no files."""
+        status = self._packages.yanks.status(project)
+        if status.is_closed:
+            raise Refusal(403, f"Nothing was stored: {project} takes no files, as it is {status}.")
+
+    def _change_status(self, fields: dict[str, str], environ: Environ) -> None:
+        project, status = (
+            canonicalize_name(fields.get("name", "")),
+            Status(fields.get("status", ""), fields.get("reason", "")),
+        )
+        _require_reason(status.reason)
+        if status.state not in STATES:
+            raise Refusal(400, f"Nothing was changed: a status is one of {', '.join(STATES)}.")
+        if status.state == ACTIVE and status.reason:
+            raise Refusal(400, "Nothing was changed: an active project has no reason.")
+        index = self._packages.index
+        index.refresh()
+        paths = index.paths(project)
+        if not paths:
+            index.require_complete()
+            raise Refusal(404, f"Nothing was changed: there is no {project} here.")
+        self._packages.change_status(project, paths[0], status)
+        write_change(environ, "status", project, None, None, str(status))
 
     def _remove(self, fields: dict[str, str], environ: Environ) -> None:
         """For good, all files of a release, signatures among them."""
@@ -143,3 +173,9 @@ class Actions:
     def _unknown(self, project: str, version: str) -> Refusal:
         self._packages.index.require_complete()
         return Refusal(404, f"Nothing was changed: there is no {project} {version} here.")
+
+
+def _require_reason(reason: str) -> None:
+    """Raises Refusal for what no link can hold."""
+    if len(reason.encode()) > FIELD_LIMIT_BYTES or "\0" in reason:
+        raise Refusal(400, f"The reason is longer than {FIELD_LIMIT_BYTES} bytes, or has a null character.")

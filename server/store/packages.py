@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.distributions.listed import Package, project_of
@@ -15,6 +15,7 @@ from server.store.details import ASKING_THREADS, DetailsCache
 from server.store.index import Index
 from server.store.staging import Staged
 from server.store.stamps import flush_directory
+from server.store.statuses import Status
 from server.store.yanks import Yanks
 
 
@@ -37,8 +38,19 @@ class Packages:
 
     def yank(self, package: Package, reason: str | None) -> None:
         """As Yanks.change, of the release that `package` belongs to, for every task at once."""
-        with self._announcer.announced(package.path.rpartition("/")[2]) as announcement:
+        with self._told(package.path):
             self.yanks.change(normalized(package.name), package.version, reason)
+
+    def change_status(self, project: str, path: str, status: Status) -> None:
+        """Of the project that the file at `path` is of, for every task at once."""
+        with self._told(path):
+            self.yanks.change_status(project, status)
+
+    @contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        """Every task looks again at the project that the file at `path` is of."""
+        with self._announcer.announced(path.rpartition("/")[2]) as announcement:
+            yield
             # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
             # contradicts the announcement, and lets them read that too.
             os.utime(self.index.root)

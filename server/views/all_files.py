@@ -7,6 +7,7 @@ from contextlib import suppress
 from html import escape
 
 from server.distributions.listed import order_of, package_at
+from server.distributions.names import normalized
 from server.store.packages import Packages
 from server.views.listings import PATIENCE_SECONDS, page, url_of
 from server.wire.calls import Calls
@@ -31,9 +32,12 @@ class AllFiles:
 
     def _render(self) -> None:
         began = time.monotonic()
-        self._packages.index.refresh()
+        index, yanks = self._packages.index, self._packages.yanks
+        index.refresh()
+        # What has no directory there has no status.
+        hidden = {name for name in yanks.marked() if not yanks.status(name).is_offered}
         found = sorted(
-            map(package_at, self._packages.index.all_paths()),
+            (it for it in map(package_at, index.all_paths()) if normalized(it.name) not in hidden),
             key=lambda it: (it.path.rpartition("/")[0], it.name, order_of(it.version), it.path),
         )
         links = (f'        <a href="{escape(self._url(it.path))}">{escape(it.path)}</a><br>\n' for it in found)

@@ -8,12 +8,13 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from functools import lru_cache, partial
 from html import escape
 from math import inf
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from server.store.details import Unread
 from server.store.kept import Details
 from server.store.packages import Packages
 from server.store.serials import serial_of
+from server.store.statuses import UNSAID, Status
 from server.store.yanks import NONE, Withdrawn, reason_of
 from server.wire.calls import Calls
 from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
@@ -219,20 +221,28 @@ class Listed(NamedTuple):
     yanked: str | None
     # Whether anybody says when it was uploaded.
     dated: bool = True
+    # Where another index has who made the file (PEP 740).
+    provenance: str | None = None
+    # Whether a signature is beside it, called as the file and .asc (PEP 503).
+    signed: bool = False
 
 
 def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn) -> Listing:
-    files = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
+    found = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
+    files = found if withdrawn.status.is_offered else []
+    known_paths = {path for path, _ in details}
     listed = []
     for path, known in files:
         version = package_at(path).version
-        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version)))
+        signed = f"{path}.asc" in known_paths
+        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version), signed=signed))
     serial = serial_of([known.identity.ctime_ns for _, known in details], withdrawn.changed_ns)
-    return Listing(0, 0.0, 0.0, details, files, *rendered(name, listed, serial), withdrawn, serial)
+    forms = rendered(name, listed, serial, withdrawn.status)
+    return Listing(0, 0.0, 0.0, details, files, *forms, withdrawn, serial)
 
 
-def rendered(name: str, files: list[Listed], serial: int | None = None) -> tuple[Body, Body]:
-    """A project's page in HTML and in JSON. `files` are in the order of versions."""
+def rendered(name: str, files: list[Listed], serial: int | None = None, status: Status = UNSAID) -> tuple[Body, Body]:
+    """A project's page in HTML and in JSON. `files` are in the order of versions; a status has none that it does not offer."""
     # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
     distributions = [file for file in files if not file.path.endswith(".asc")]
     document: dict[str, object] = {
@@ -240,7 +250,11 @@ def rendered(name: str, files: list[Listed], serial: int | None = None) -> tuple
         "versions": list(dict.fromkeys(file.version for file in distributions)),
         "files": list(map(_file, distributions)),
     }
-    return Body(page(f"Links for {name}", map(_link, files))), document_of(document, serial)
+    metas = {}
+    if status != UNSAID:
+        document["project-status"] = {"status": status.state, **({"reason": status.reason} if status.reason else {})}
+        metas = {"project-status": status.state, **({"project-status-reason": status.reason} if status.reason else {})}
+    return Body(page(f"Links for {name}", map(_link, files), metas)), document_of(document, serial)
 
 
 def send_listing(listing: Listing, environ: Environ) -> Response:
@@ -312,7 +326,7 @@ def url_of(path: str) -> str:
 
 
 def _link(file: Listed) -> str:
-    path, _, details, yanked, _ = file
+    path, _, details, yanked, _, provenance, signed = file
     attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
@@ -320,6 +334,10 @@ def _link(file: Listed) -> str:
         # PEP 714: the second name is for clients that know only the first form of PEP 658; never in JSON, see `_file`.
         digest = f"sha256={details.metadata_sha256}"
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    if signed:
+        attributes += ' data-gpg-sig="true"'
+    if provenance:
+        attributes += f' data-provenance="{escape(provenance)}"'
     name = escape(path.rpartition("/")[2])
     return f'        <a href="{escape(url_of(path))}#sha256={details.sha256}"{attributes}>{name}</a><br>\n'
 
@@ -329,7 +347,7 @@ def uploaded(details: Details) -> datetime:
 
 
 def _file(listed: Listed) -> dict[str, object]:
-    path, _, details, yanked, dated = listed
+    path, _, details, yanked, dated, provenance, signed = listed
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
         "url": url_of(path),
@@ -338,6 +356,8 @@ def _file(listed: Listed) -> dict[str, object]:
     }
     if dated:
         file["upload-time"] = uploaded(details).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if provenance:
+        file["provenance"] = provenance
     if yanked is not None:
         file["yanked"] = yanked or True
     if details.requires_python:
@@ -345,21 +365,25 @@ def _file(listed: Listed) -> dict[str, object]:
     if details.metadata_sha256:
         # Without the older name: pip 22.3 to 23.1.2 crashes on a dictionary there (PEP 714).
         file["core-metadata"] = {"sha256": details.metadata_sha256}
+    if signed:
+        file["gpg-sig"] = True
     return file
 
 
-def page(title: str, links: Iterable[str]) -> str:
-    """Of the simple index (PEP 503). `links` are lines of HTML."""
+def page(title: str, links: Iterable[str], metas: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Of the simple index (PEP 503). `links` are lines of HTML, `metas` what the head says of the project."""
+    head = "".join(f'        <meta name="pypi:{name}" content="{escape(it)}">\n' for name, it in metas.items())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
         '        <meta name="viewport" content="width=device-width">\n'
-        '        <meta name="pypi:repository-version" content="1.1">\n'
-        f"        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
+        '        <meta name="pypi:repository-version" content="1.4">\n'
+        f"{head}        <title>{escape(title)}</title>\n    </head>\n    <body>\n        <h1>{escape(title)}</h1>\n"
         f"{''.join(links)}    </body>\n</html>\n"
     )
 
 
 def document_of(document: dict[str, object], serial: int | None) -> Body:
     """Keys that begin with an underscore are an index's own (PEP 691)."""
-    meta = {"api-version": "1.1"} if serial is None else {"_last-serial": serial, "api-version": "1.1"}
+    # What 1.2 to 1.4 added may be left out, but for the number (PEP 792).
+    meta = {"api-version": "1.4"} if serial is None else {"_last-serial": serial, "api-version": "1.4"}
     return Body(json.dumps({"meta": meta, **document}, separators=(",", ":")))

@@ -17,6 +17,7 @@ from server.distributions.tarballs import Unfit
 from server.store.entries import open_file
 from server.store.kept import Details, Identity
 from server.store.packages import Packages
+from server.store.statuses import UNSAID
 from server.store.yanks import reason_of
 from server.views.listings import Listing, Listings, uploaded, url_of
 from server.views.markdown import to_html
@@ -90,6 +91,9 @@ class Pages:
         self, name: str, versions: dict[str, Files], latest: str | None, environ: Environ, listing: Listing
     ) -> Iterator[str]:
         yield f"<h1>{text(name)}</h1>"
+        status = listing.withdrawn.status
+        if status != UNSAID:
+            yield f"<p><b>{status.state.capitalize()}</b> {text(status.reason)}"
         known: dict[str, Any] = {}
         if latest:
             path, details = described_by(versions[latest])

@@ -42,7 +42,7 @@ def write_change(
     environ: Environ, change: str, file: str | None, sha256: str | None, size: int | None, reason: str | None = None
 ) -> None:
     """
-    `change` is upload, removal, refusal, yank or unyank, whose `file` is project==version.
+    `change` is upload, removal, refusal, yank or unyank, whose `file` is project==version, status, mint or burn.
 
     Of a refusal `file`, of `size` bytes, is known once it has arrived whole.
     """

@@ -18,7 +18,7 @@ from server.wire.messages import PHRASES, Environ, Response
 
 # In one turn; then other connections have theirs.
 TURN_BYTES = 1 << 21
-# A refused client is heard on, so that it reads the answer before it learns that nobody listens.
+# A refused client's data is still read, so that it sees the answer before the connection is closed.
 LINGER_SECONDS = 10.0
 # Of an answer, however slowly the rest of it is taken.
 LEAST_BYTES_PER_SECOND = 1 << 10

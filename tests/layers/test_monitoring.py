@@ -173,6 +173,33 @@ def test_the_dashboard_shows_what_exists(editions: Editions, mode: str, place: P
     assert {"CPUUtilization", "RunningTaskCount", "TargetResponseTime", "HealthyHostCount", "PercentIOLimit"} <= names
 
 
+COUNTS = re.compile("RequestCount|HTTPCode_.*|.*ConnectionCount|ClientConnections|.*IOBytes")
+"""Metrics that each request or connection adds to: any statistic but Sum says nothing of how many there were.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+https://docs.aws.amazon.com/efs/latest/ug/efs-metrics.html
+"""
+
+
+def test_the_dashboard_adds_up_what_is_counted_and_nothing_else(editions: Editions) -> None:
+    counted = _counted(editions.nested().resources)
+    graphs = [
+        it["properties"] for it in _dashboard(editions, "bursting", PLACES[0])["widgets"] if it["type"] == "metric"
+    ]
+    assert graphs
+    for graph in graphs:
+        series = [it for it in graph["metrics"] if isinstance(it[0], str)]
+        for namespace, name, *_, options in series:
+            is_count = (namespace, name) in counted or COUNTS.fullmatch(name) is not None
+            assert (options["stat"] == "Sum") == is_count, name
+            assert options["label"].startswith(name)
+        hidden = {it[-1]["id"] for it in series if it[-1].get("visible") is False}
+        calculated = {
+            name for (it,) in graph["metrics"][len(series) :] for name in re.findall("[a-z]+", it["expression"])
+        }
+        assert hidden == calculated
+
+
 def test_the_dashboards_tables_are_the_saved_queries(editions: Editions) -> None:
     resources = editions.nested().resources
     saved = of_type(resources, "AWS::Logs::QueryDefinition").values()

@@ -210,7 +210,7 @@ def _passes(copy: Path, tests: list[str], seconds: float) -> bool:
 
 
 def _is_harmless(planted: Planted) -> bool:
-    """A list of tables: module, function, kind, and part of the line's text, with the reason."""
+    """Whether harmless.toml explains it."""
     line = (ROOT / planted.module).read_text().splitlines()[planted.defect.line - 1]
     listed = tomllib.loads(HARMLESS.read_text())["harmless"] if HARMLESS.exists() else []
     return any(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from calls import client
@@ -15,7 +16,11 @@ from custom_resource import serving
 from emulator import environment
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
+from generator.access.minting import minted
 from generator.commands import main
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
+from generator.operations.formats import Credentials
 from server.accounts.access import Access
 from server.accounts.tokens import entries_of
 
@@ -32,16 +37,28 @@ class Outside(BaseHTTPRequestHandler):
     """GitHub, GitLab and IAM as far as they are asked; ``disabled`` as the account is before the feature is turned on."""
 
     disabled = False
+    unknown = False
     seen: list[str | None] = []  # of the class, as a handler lives for one request
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
         found = ANSWERS.get(self.path)
+        if self.path == "/_/oidc/audience":
+            found = {"audience": "pypi.example.com"}
         self._answer(200 if found else 404, json.dumps(found or {}))
 
     def do_POST(self) -> None:
         """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html"""
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.path == "/_/oidc/mint-token":
+            known = json.loads(body)["token"] == "of-aws"
+            return self._answer(200 if known else 422, json.dumps({"token": "pypi-x"} if known else {"message": "no"}))
+        if "GetWebIdentityToken" in body:
+            # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
+            self.seen.append(body)
+            name, token = "GetWebIdentityToken", "of-nobody" if self.unknown else "of-aws"
+            facts = f"<WebIdentityToken>{token}</WebIdentityToken><Expiration>2027-01-01T00:00:00Z</Expiration>"
+            return self._answer(200, f"<{name}Response><{name}Result>{facts}</{name}Result></{name}Response>")
         if self.disabled:
             error = "<Error><Type>Sender</Type><Code>FeatureDisabled</Code><Message>off</Message></Error>"
             return self._answer(404, f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>")
@@ -62,7 +79,8 @@ class Outside(BaseHTTPRequestHandler):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with serving(Outside) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", url)
+        for service in ("IAM", "STS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", url)
         for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
             monkeypatch.delenv(name, raising=False)
         yield url
@@ -167,6 +185,21 @@ def test_roles_of_the_account_are_trusted_by_the_issuer_that_it_has(
     capsys.readouterr()
     assert main(["trust", "aws", f"{role}two", "--project", "*"]) == 2
     assert "enable-outbound-web-identity-federation" in capsys.readouterr().err
+
+
+def test_a_role_gets_credentials_without_a_secret(
+    api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert minted(Account(), api) == Credentials(api, "__token__", "pypi-x")
+    asked = parse_qs(str(Outside.seen[-1]))
+    assert (asked["Audience.member.1"], asked["SigningAlgorithm"]) == (["pypi.example.com"], ["RS256"])
+    monkeypatch.setattr(Outside, "unknown", True)
+    with pytest.raises(Problem, match="answers 422: no"):
+        minted(Account(), api)
+    assert main(["credentials", "--mint", "--account", "reader"]) == 2
+    assert "leave --account or --mint away" in capsys.readouterr().err
+    assert main(["credentials", "--mint"]) == 2
+    assert "pypiserver.example.com/_/oidc/audience cannot be read" in capsys.readouterr().err
 
 
 def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> None:

@@ -35,6 +35,21 @@ def test_a_release_is_withdrawn_and_taken_back(target: Task, capsys: pytest.Capt
     assert capsys.readouterr().err == ""
 
 
+def test_a_project_is_quarantined_and_let_go(target: Task, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command of docs/server.md."""
+    name, content = wheel("acme_core", "1.2")
+    assert target.upload(name, content).status_code == 200
+    page = (ROOT / "docs" / "server.md").read_text()
+    (command,) = re.findall(r"`pypiserver-aws (project-status [^`]+)`", page)
+    assert main([*shlex.split(command), "--to", target.url]) == 0
+    assert target.project("acme-core")["project-status"] == {"status": "quarantined", "reason": "stolen credentials"}
+    assert target.get(f"/packages/{name}").status_code == 403
+    assert main(["project-status", "Acme.Core", "active", "--to", target.url]) == 0
+    assert target.get(f"/packages/{name}").status_code == 200
+    assert main(["project-status", "absent", "archived", "--to", target.url]) == 2
+    assert "there is no absent here" in capsys.readouterr().err
+
+
 def test_refusals_say_why(target: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert target.upload(*wheel("acme_core", "1.2")).status_code == 200
     for words, reason in (

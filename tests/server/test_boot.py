@@ -128,12 +128,13 @@ def test_nothing_is_written_outside_whatever_the_archive_says(tmp_path: Path) ->
     link, way = tarfile.TarInfo("server/link"), tarfile.TarInfo("server/link/through")
     link.type, link.linkname = tarfile.SYMTYPE, "server/__main__.py"
     names = (str(outside), "../../outside", "../tmp/beside", "server/../../up", "server/a/../../../up")
-    members = [tarfile.TarInfo(name) for name in ("server/__main__.py", *names)]
+    modules = {"server/__init__.py", "server/__main__.py"}
+    members = [tarfile.TarInfo(name) for name in (*modules, *names)]
     done = run(*packed_tar(*members), temporary)
     assert done.returncode == 7, done.stderr
     assert [it.name for it in tmp_path.iterdir()] == ["tmp"]
     (home,) = temporary.iterdir()
-    assert {str(it.relative_to(home)) for it in home.rglob("*.py")} == {"server/__main__.py"}
+    assert {str(it.relative_to(home)) for it in home.rglob("*.py")} == modules
 
     # A link to a folder elsewhere, and a file by way of it: neither is made.
     outside.mkdir()

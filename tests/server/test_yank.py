@@ -182,7 +182,7 @@ def test_the_page_for_people_says_so(start_newest: StartTask, directory: Path) -
     task = start_newest(directory)
     assert change(task, "yank", "2.0", reason="<b>\u202ebroken").status_code == 200
     page = task.get("/project/demo/", headers={"Accept": "text/html"}).text
-    assert "<b>Yanked</b> &lt;b&gt;\ufffdbroken" in page
+    assert "<strong>Yanked</strong> &lt;b&gt;\ufffdbroken" in page
     assert re.findall(r"<b>([^<]*)</b><small>yanked", page) == ["2.0"]
     # The one that is open is the one that pip takes.
     assert re.findall(r"<details open><summary><b>([^<]*)</b>", page) == ["1.0"]

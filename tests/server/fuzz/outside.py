@@ -71,7 +71,7 @@ class _Elements(HTMLParser):
 def check(world: World, server: Server, content: bytes) -> None:
     """Raises Finding, or whatever reading and listing the page raises that is no BadPage."""
     try:
-        files = read_page(content, "outer", PAGE, OUTBOUND.split)
+        files = read_page(content, "outer", PAGE, OUTBOUND.split).files
     except BadPage:
         return
     listing = listing_of("outer", list(files.values()))
@@ -92,4 +92,4 @@ def check(world: World, server: Server, content: bytes) -> None:
         raise Finding(f"{content!r} became {listing}")
 
 
-ATTRIBUTES = ("yanked", "requires-python", "core-metadata", "dist-info-metadata")
+ATTRIBUTES = ("provenance", "yanked", "requires-python", "core-metadata", "dist-info-metadata")

@@ -280,3 +280,23 @@ def test_clients_install_from_both_sides_by_one_index(
         assert list(tmp_path.glob(".venv/lib/*/site-packages/outer.py"))
     assert pypi.asked_for("inner") == 0
     assert pypi.asked.count(outer) == 1
+
+
+def test_what_upstream_says_of_a_project_and_of_who_made_a_file_is_passed_on(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    provenance = "https://pypi.test/integrity/outer/1.0/provenance?a&b"
+    pypi.add("outer", NAME, CONTENT, facts={"provenance": provenance})
+    pypi.pages["outer"]["project-status"] = {"status": "deprecated", "reason": 'use "inner"\n<b>'}
+    pypi.add("odd", *wheel("odd", "1.0"), facts={"provenance": "javascript:alert(1)"})
+    pypi.pages["odd"]["project-status"] = {"status": "haunted"}
+    task = start_upstream(directory)
+    document = task.project("outer")
+    assert document["project-status"] == {"status": "deprecated", "reason": 'use "inner" <b>'}
+    assert [it["provenance"] for it in document["files"]] == [provenance]
+    page = task.get("/simple/outer/").text
+    assert 'data-provenance="https://pypi.test/integrity/outer/1.0/provenance?a&amp;b"' in page
+    assert '<meta name="pypi:project-status-reason" content="use &quot;inner&quot; &lt;b&gt;">' in page
+    odd = task.project("odd")
+    assert "project-status" not in odd
+    assert "provenance" not in odd["files"][0]

@@ -42,6 +42,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 	@$(NEEDED)
 	PYTHONPATH=.:tests/support $(BIN)/python -m tests.server.fuzz $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: clients
+clients: .venv/tests ## Run every client that people have, of many ages, against the server; writes docs/clients.md's table; an hour
+	$(BIN)/python -m tests.clients $(CURDIR)/.venv/clients $(CLIENTS)
+
 .PHONY: needed-audit needed-bench
 needed-audit needed-bench:
 	@$(PYTHON) tests/support/programs.py $(@:needed-%=%)
@@ -49,6 +53,11 @@ needed-audit needed-bench:
 .PHONY: mutants
 mutants: .venv/tests ## Plant defects and list those that no fast test notices: make mutants ARGS="generator/parts --sample 60 --seed 1"
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+.PHONY: model
+model: .venv/tests ## Compare two tasks with a model of an index, until they differ: make model SECONDS=600
+	@$(NEEDED)
+	MODEL_SECONDS=$(SECONDS) $(BIN)/pytest -n 4 -o faulthandler_timeout=0 tests/server/model
 
 .PHONY: audit
 audit: needed-audit .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md

@@ -265,6 +265,9 @@ class Application:
         response = download(self._index, path, environ, immutable=self._immutable)
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        if response is None and "%2B" in path:
+            # simple-repository-server escapes what is escaped already.
+            return self._package(path.replace("%2B", "+"), environ)
         return _found(response, path)
 
 

@@ -152,7 +152,7 @@ REPLACES = {
     "ContainerMemory": {"TaskDefinition"},
     "ContainerMemoryReservation": {"TaskDefinition"},
     "CpuArchitecture": {"TaskDefinition"},
-    "DnsNames": {"Certificate"},
+    "DnsNames": {"Certificate", "TaskDefinition"},
     "DockerImageTag": {"TaskDefinition"},
     # Refused like BackupKmsKeyArn.
     "EfsKmsKeyArn": {
@@ -176,7 +176,7 @@ REPLACES = {
     "Tokens": {"TaskDefinition"},
     "GunicornWorkers": {"TaskDefinition"},
     "HostedZoneId": {"Certificate", "CertificateAuthorityRecords", "Records"},
-    "HostedZoneName": {"Certificate"},
+    "HostedZoneName": {"Certificate", "TaskDefinition"},
     "ImmutablePackages": {"TaskDefinition"},
     "ReleaseOpenDays": {"TaskDefinition"},
     "LoadBalancerScheme": {

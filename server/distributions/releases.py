@@ -66,6 +66,8 @@ def _wheel(name: str) -> Released:
     # packaging before 26.3 takes any.
     if len(parts) > 4 and not all(map(_TAG.fullmatch, parts[-3:])):
         raise BadName("its tags must be letters, digits and _, with dots between")
+    if (len(parts) == 6 and not parts[2][:1].isdigit()) or (len(parts) == 7 and parts[2][:1].isdigit()):
+        raise BadName("it is a wheel variant (PEP 825, a draft), whose variants.json no release can have here")
     return Released(*parse_wheel_filename(name))
 
 

@@ -13,10 +13,10 @@ from typing import IO
 
 from server.distributions.digests import is_sha256
 from server.proxy.sides import UPSTREAM
-from server.store.entries import READ_FLAGS, make_hidden, open_file
+from server.store.entries import READ_FLAGS, open_hidden_file
+from server.store.hidden import hidden
 from server.store.staging import STALE_SECONDS, Staged
-from server.store.stamps import open_directory
-from server.wire.outbound import Outbound, Unreachable
+from server.wire.outbound import Outbound, Untrue
 
 log = logging.getLogger("gunicorn.error")
 
@@ -45,14 +45,12 @@ class Files:
         self._limit_bytes = limit_bytes
 
     def open(self, sha256: str) -> IO[bytes] | None:
-        path = f"{UPSTREAM}/{FILES}/{sha256}"
         try:
-            file = open_file(str(self._root), path)
+            file = open_hidden_file(str(self._root), UPSTREAM, FILES, sha256)
         except FileNotFoundError:
             return None
         if abs(time.time() - os.fstat(file.fileno()).st_mtime) > USE_SECONDS:
-            with suppress(FileNotFoundError):
-                os.utime(self._root / path)
+            os.utime(file.fileno())
         return file
 
     def fetch(self, sha256: str, url: str, size: int | None, limit: int, check: Callable[[], None]) -> None:
@@ -61,19 +59,19 @@ class Files:
 
         One task fetches, of all that are asked to, after a `check`, which may raise. Raises Unreachable.
         """
-        lock = f"{make_hidden(str(self._root), FETCHING, UPSTREAM)}/{sha256}"
         while not self._is_here(sha256):
-            try:
-                os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
-            except FileExistsError:
-                _await(lock)
-                continue
-            try:
-                check()
-                self._download(sha256, url, size, limit, lock)
-            finally:
-                with suppress(OSError):
-                    os.unlink(lock)
+            with hidden(self._root, UPSTREAM, FETCHING, make=True) as fetching:
+                try:
+                    os.close(os.open(sha256, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=fetching))
+                except FileExistsError:
+                    _await(sha256, fetching)
+                    continue
+                try:
+                    check()
+                    self._download(sha256, url, size, limit, fetching)
+                finally:
+                    with suppress(OSError):
+                        os.unlink(sha256, dir_fd=fetching)
 
     def _is_here(self, sha256: str) -> bool:
         file = self.open(sha256)
@@ -81,8 +79,7 @@ class Files:
             file.close()
         return file is not None
 
-    def _download(self, sha256: str, url: str, size: int | None, limit: int, lock: str) -> None:
-        make_hidden(str(self._root), FILES, UPSTREAM)
+    def _download(self, sha256: str, url: str, size: int | None, limit: int, fetching: int) -> None:
         staged = Staged(self._root, f"{UPSTREAM}/{FILES}/{sha256}")
         expected = limit if size is None else size
         touched = began = time.monotonic()
@@ -90,15 +87,15 @@ class Files:
             seconds = LEAST_SECONDS + expected / LEAST_BYTES_PER_SECOND
             with self._outbound.get(url, {}, seconds) as reply:
                 if reply.status != 200:
-                    raise Unreachable(f"{reply.url} answers with status {reply.status}")
+                    raise reply.failure(f"status {reply.status}")
                 for chunk in reply.chunks(expected):
                     staged.write(chunk)
                     if time.monotonic() - touched > TOUCH_SECONDS:
                         touched = time.monotonic()
                         with suppress(FileNotFoundError):
-                            os.utime(lock)
+                            os.utime(sha256, dir_fd=fetching, follow_symlinks=False)
             if staged.sha256 != sha256 or staged.size != (staged.size if size is None else size):
-                raise Unreachable(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
+                raise Untrue(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
             staged.flush()
             # What is there is the same, or something that cannot be served.
             staged.publish(replace=True)
@@ -118,11 +115,7 @@ class Files:
 
     def _remove(self, name: str, seconds: float, limit_bytes: float) -> None:
         """Only from this directory, and only what is called as this program calls it, which no package is."""
-        try:
-            directory = open_directory(f"{self._root}/{UPSTREAM}/{name}")
-        except FileNotFoundError:
-            return
-        try:
+        with suppress(FileNotFoundError), hidden(self._root, UPSTREAM, name) as directory:
             # The file server's clock was at least at the directory's last change.
             now = max(time.time(), os.fstat(directory).st_ctime)
             files: list[tuple[float, int, str]] = []
@@ -139,29 +132,27 @@ class Files:
                 left -= size
                 with suppress(OSError):
                     os.unlink(file, dir_fd=directory)
-        finally:
-            os.close(directory)
 
 
-def _await(lock: str) -> None:
+def _await(lock: str, fetching: int) -> None:
     """Until whoever fetches is done, or seems to be dead: then the lock is removed. Raises OSError."""
-    seen, since = _touched(lock), time.monotonic()
+    seen, since = _touched(lock, fetching), time.monotonic()
     while seen is not None:
         time.sleep(POLL_SECONDS)
-        now = _touched(lock)
+        now = _touched(lock, fetching)
         if now != seen:
             # Another time, or another fetch.
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > SILENT_SECONDS:
             with suppress(FileNotFoundError):
-                os.unlink(lock)
+                os.unlink(lock, dir_fd=fetching)
             return
 
 
-def _touched(lock: str) -> tuple[int, int] | None:
+def _touched(lock: str, fetching: int) -> tuple[int, int] | None:
     """Of the lock as the file server has it, which opening asks; None if it is gone."""
     try:
-        descriptor = os.open(lock, READ_FLAGS)
+        descriptor = os.open(lock, READ_FLAGS, dir_fd=fetching)
     except FileNotFoundError:
         return None
     try:

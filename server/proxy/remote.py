@@ -20,7 +20,8 @@ from server.distributions.times import read_time
 from server.proxy.cached import PAGES
 from server.proxy.policy import Candidate
 from server.proxy.sides import UPSTREAM
-from server.store.entries import make_hidden, open_file
+from server.store.entries import open_hidden_file
+from server.store.hidden import hidden
 from server.store.kept import Details, Identity
 from server.store.staging import Staged
 from server.store.statuses import STATES, UNSAID, Status
@@ -169,7 +170,7 @@ class KeptPages:
     def load(self, project: str) -> tuple[Answered, float] | None:
         """With the seconds since it was last known to be current."""
         try:
-            with open_file(str(self._root), _kept_at(project)) as file:
+            with open_hidden_file(str(self._root), UPSTREAM, PAGES, _name(project)) as file:
                 # Negative, if the file server's clock is ahead.
                 age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
                 data = file.read(PAGE_BYTES + (1 << 14))
@@ -185,18 +186,19 @@ class KeptPages:
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
         """What was kept, `before`, was found to be `now`."""
         with suppress(OSError):
-            if now is None:
-                os.unlink(self._root / _kept_at(project))
-            elif now is before:
-                os.utime(self._root / _kept_at(project))
-            else:
+            if now is not before and now is not None:
                 self._save(project, now)
+                return
+            with hidden(self._root, UPSTREAM, PAGES) as directory:
+                if now is None:
+                    os.unlink(_name(project), dir_fd=directory)
+                else:
+                    os.utime(_name(project), dir_fd=directory, follow_symlinks=False)
 
     def _save(self, project: str, answered: Answered) -> None:
         """Raises OSError."""
-        make_hidden(str(self._root), PAGES, UPSTREAM)
         rest = json.dumps([project, *answered[:3]]).encode() + b"\n" + answered.content
-        staged = Staged(self._root, _kept_at(project))
+        staged = Staged(self._root, f"{UPSTREAM}/{PAGES}/{_name(project)}")
         try:
             staged.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
             staged.file.flush()
@@ -205,5 +207,5 @@ class KeptPages:
             staged.discard()
 
 
-def _kept_at(project: str) -> str:
-    return f"{UPSTREAM}/{PAGES}/{hashlib.sha256(project.encode()).hexdigest()}"
+def _name(project: str) -> str:
+    return hashlib.sha256(project.encode()).hexdigest()

@@ -5,21 +5,19 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import secrets
 import threading
 from contextlib import suppress
 
 from server.distributions.listed import project_of
 from server.distributions.names import Patterns, is_name
 from server.distributions.releases import BadName, released
-from server.store.entries import flush_hidden, make_hidden
+from server.store.hidden import flush_hidden, hidden, place_link
 from server.store.index import Index
-from server.store.stamps import open_directory
 from server.wire.messages import Refusal
 
 log = logging.getLogger("gunicorn.error")
 
-# This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is.
+# This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is.
 UPSTREAM = ".upstream"
 SIDES = "sides"
 PRIVATE = "private"
@@ -39,7 +37,6 @@ class Sides:
     def __init__(self, index: Index, private_names: Patterns) -> None:
         self._index = index
         self._private_names = private_names
-        self._directory = f"{index.root}/{UPSTREAM}/{SIDES}"
         self._lock = threading.Lock()
         self._taken_in: set[str] = set()
         self._private: set[str] = set()
@@ -110,33 +107,26 @@ class Sides:
     def _make_private(self, name: str) -> None:
         """Whatever the project was: its files are here, or the operator says so."""
         log.warning("%s was taken from upstream, and is private now.", name)
-        temporary = f"{self._directory}/.{secrets.token_hex(16)}"
-        os.symlink(PRIVATE, temporary)
-        os.replace(temporary, f"{self._directory}/{name}")
-        flush_hidden(str(self._index.root), SIDES, UPSTREAM)
+        with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
+            place_link(directory, name, PRIVATE)
+        flush_hidden(self._index.root, UPSTREAM, SIDES)
         self._outside.discard(name)
 
     def _record(self, name: str, side: str) -> str:
         """The side that the project is on: `side`, unless there was another before."""
         try:
-            os.symlink(side, f"{self._directory}/{name}")
-            flush_hidden(str(self._index.root), SIDES, UPSTREAM)
+            with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
+                os.symlink(side, name, dir_fd=directory)
+            flush_hidden(self._index.root, UPSTREAM, SIDES)
         except FileExistsError:
             return self._read(name) or PRIVATE
-        except FileNotFoundError:
-            make_hidden(str(self._index.root), SIDES, UPSTREAM)
-            return self._record(name, side)
         return side
 
     def _read(self, name: str) -> str | None:
         """The recorded side; None if there is none."""
         try:
-            # On NFS a name may be believed absent for a minute, until its directory is opened.
-            directory = open_directory(self._directory)
-        except FileNotFoundError:
-            return None
-        try:
-            return OUTSIDE if os.readlink(name, dir_fd=directory) == OUTSIDE else PRIVATE
+            with hidden(self._index.root, UPSTREAM, SIDES) as directory:
+                return OUTSIDE if os.readlink(name, dir_fd=directory) == OUTSIDE else PRIVATE
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -144,5 +134,3 @@ class Sides:
             if error.errno == errno.EINVAL:
                 return PRIVATE
             raise
-        finally:
-            os.close(directory)

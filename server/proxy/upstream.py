@@ -15,7 +15,17 @@ from functools import partial
 from server.distributions.names import Patterns, is_name
 from server.proxy.cached import Files
 from server.proxy.policy import Policy
-from server.proxy.remote import FILE_BYTES, PAGE_BYTES, Answered, BadPage, KeptPages, Page, listing_of, read_page
+from server.proxy.remote import (
+    FILE_BYTES,
+    PAGE_BYTES,
+    Answered,
+    BadPage,
+    KeptPages,
+    Page,
+    RemoteFile,
+    listing_of,
+    read_page,
+)
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.store.statuses import UNSAID
@@ -23,7 +33,7 @@ from server.views.downloads import send
 from server.views.listings import Listing, send_listing
 from server.wire.calls import Calls
 from server.wire.messages import Environ, Later, Refusal, Response
-from server.wire.outbound import Outbound, Unreachable
+from server.wire.outbound import Denied, Outbound, Unreachable, Untrue
 
 log = logging.getLogger("gunicorn.error")
 
@@ -60,6 +70,12 @@ class Known:
         self.listing: Listing | None = None
         # Seconds since 1970: the policy shows other files from then on.
         self.changes_at = math.inf
+
+    def withdraw_metadata(self, file: RemoteFile) -> None:
+        """Installers that are promised it ask for nothing else: without the promise they read the wheel."""
+        if self.files is not None:
+            self.files[file.name] = file._replace(metadata_sha256=None)
+            self.listing = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +178,10 @@ class Upstream:
             check()
             fetched = self._files.open(sha256)
             if fetched is None:
-                raise _unavailable(name, ready)
+                error = ready.exception()
+                if wheel != name and isinstance(error, (Denied, Untrue)):
+                    known.withdraw_metadata(file)
+                raise _absent(name) if isinstance(error, Denied) else _unavailable(name, ready)
             return send(fetched, name, environ, etag)
 
         return Later(ready, finish)
@@ -184,10 +203,14 @@ class Upstream:
                 kept, age = answered, 0.0
                 current = CURRENT_SECONDS if answered else ABSENT_SECONDS
             except Unreachable as error:
-                if kept is None or age > STALE_SECONDS:
+                if kept is not None and age <= STALE_SECONDS:
+                    log.warning("The page of %s is %d minutes old: %s.", project, age / 60, error)
+                    current = RETRY_SECONDS
+                elif isinstance(error, Denied):
+                    log.warning("There is no page of %s: %s.", project, error)
+                    kept, current = None, ABSENT_SECONDS
+                else:
                     raise
-                log.warning("The page of %s is %d minutes old: %s.", project, age / 60, error)
-                current = RETRY_SECONDS
         known = known or self._read(project, kept)
         # What was uploaded since this began is private.
         if kept is None or self.sides.claim_outside(project):
@@ -208,7 +231,7 @@ class Upstream:
                 return None
             content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if reply.status != 200 or content_type != JSON_TYPE:
-                raise Unreachable(f"{url} answers with status {reply.status} and {content_type!a}")
+                raise reply.failure(f"status {reply.status} and {content_type!a}")
             etag = reply.headers.get("ETag", "")
             # It is sent back in a header.
             etag = etag if etag.isascii() and etag.isprintable() else ""

@@ -96,7 +96,8 @@ class Actions:
             raise storage_refusal(error) from error
         publication.publish(content, signature, file)
         for staged in files:
-            write_change(environ, "upload", staged.name, staged.sha256, staged.size)
+            lost = "attestations were sent, and are not kept" if form.attested and staged is content else None
+            write_change(environ, "upload", staged.name, staged.sha256, staged.size, lost)
 
     def _yank(self, action: str, fields: dict[str, str], environ: Environ, reason: str | None) -> None:
         project, version = canonicalize_name(fields.get("name", "")), fields.get("version", "")

@@ -29,6 +29,8 @@ class Form(ExitStack):
         self._root = root
         self.fields: dict[str, str] = {}
         self.files: dict[str, Staged] = {}
+        # Whether attestations (PEP 740) were sent, which are not kept.
+        self.attested = False
         self._whole = False
 
     @property
@@ -79,6 +81,7 @@ class Form(ExitStack):
             for chunk in part.chunks:
                 staged.write(chunk)
             return
+        self.attested = self.attested or part.name == "attestations"
         value = b""
         for chunk in part.chunks:
             value += chunk[: FIELD_LIMIT_BYTES + 1 - len(value)]

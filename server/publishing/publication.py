@@ -102,6 +102,8 @@ class Publication:
                 files = []
             for staged in files:
                 staged.flush()
+            if signature is None:
+                self._drop_signature(content)
         except OSError as error:
             raise storage_refusal(error) from error
         made: list[Staged] = []
@@ -129,6 +131,13 @@ class Publication:
         for staged in made:
             with contextlib.suppress(OSError):
                 self._packages.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
+
+    def _drop_signature(self, content: Staged) -> None:
+        """Before another file takes the place of one: the signature of that would be taken for its own. Raises OSError."""
+        signature = f"{content.name}.asc"
+        with contextlib.suppress(FileNotFoundError):
+            if not self._immutable and self._packages.details.get(content.name).sha256 != content.sha256:
+                self._packages.remove(signature)
 
     def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
         """False if the very content is stored under the name already. Raises Refusal and OSError."""

@@ -22,7 +22,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from server.distributions.listed import project_of
-from server.store.entries import HIDDEN, READ_FLAGS, make_hidden, report
+from server.store.entries import READ_FLAGS, report
+from server.store.hidden import HIDDEN, hidden
 from server.store.stamps import Stamp, Watch, open_directory
 
 # Names the form of the lines: other versions of this program use another, and pass over this one.
@@ -75,7 +76,7 @@ class Announcer:
     def __init__(self, root: str) -> None:
         self._root = root
         self._numbers = itertools.count()
-        self._path: str | None = None
+        self._file: str | None = None
         self._size = 0
         self._written = 0.0
         self._lock = threading.Lock()
@@ -97,18 +98,19 @@ class Announcer:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             now = time.monotonic()
-            if self._path is None or self._size > FILE_BYTES or now - self._written > IDLE_SECONDS:
-                self._path = self._begin()
+            if self._file is None or self._size > FILE_BYTES or now - self._written > IDLE_SECONDS:
+                self._file = self._begin()
             try:
-                self._write(self._path, line)
+                self._write(self._file, line)
             except FileNotFoundError:
-                self._path = self._begin()
-                self._write(self._path, line)
+                self._file = self._begin()
+                self._write(self._file, line)
             self._written = now
 
-    def _write(self, path: str, line: bytes) -> None:
+    def _write(self, file: str, line: bytes) -> None:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            with hidden(self._root, HIDDEN, DIRECTORY) as directory:
+                descriptor = os.open(file, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             try:
                 written = os.pwrite(descriptor, line, self._size)
             finally:
@@ -118,15 +120,16 @@ class Announcer:
                 raise OSError(errno.EIO, f"{written} of {len(line)} bytes were written")
         except OSError:
             # Part of the line may be there. A line after it would be torn, so the next one begins a new file.
-            self._path = None
+            self._file = None
             raise
         self._size += len(line)
 
     def _begin(self) -> str:
-        path = f"{make_hidden(self._root, DIRECTORY)}/{secrets.token_hex(8)}{SUFFIX}"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        file = f"{secrets.token_hex(8)}{SUFFIX}"
+        with hidden(self._root, HIDDEN, DIRECTORY, make=True) as directory:
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=directory))
         self._size = 0
-        return path
+        return file
 
 
 class Bracket(NamedTuple):
@@ -147,7 +150,7 @@ class Changes:
     """Reads all processes' files. One thread uses it at a time."""
 
     def __init__(self, root: str) -> None:
-        self._directory = f"{root}/{HIDDEN}/{DIRECTORY}"
+        self._root = root
         self._watch = Watch()
         self._followed: dict[str, _Followed] = {}
         self._left: set[str] = set()
@@ -166,7 +169,8 @@ class Changes:
         self._read_at = now
         names: dict[str, bool] = {}
         try:
-            descriptor = open_directory(self._directory)
+            with hidden(self._root, HIDDEN, DIRECTORY) as directory:
+                self._follow(directory, now, names)
         except FileNotFoundError:
             self.doubted = self.doubted or bool(self._followed)
             self._forget(list(self._followed))
@@ -174,14 +178,6 @@ class Changes:
         except OSError as error:
             self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
             return names
-        try:
-            self._find(descriptor, now)
-            for file in list(self._followed):
-                self._read(descriptor, file, now, names)
-        except OSError as error:
-            self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
-        finally:
-            os.close(descriptor)
         for name, _ in self._pending.values():
             names.setdefault(name, False)
         return names
@@ -205,6 +201,14 @@ class Changes:
         """Whether an upload was announced that recently and is not known to be over."""
         now = time.monotonic()
         return any(now - seen < seconds for _, seen in self._pending.values())
+
+    def _follow(self, directory: int, now: float, names: dict[str, bool]) -> None:
+        try:
+            self._find(directory, now)
+            for file in list(self._followed):
+                self._read(directory, file, now, names)
+        except OSError as error:
+            self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
 
     def _find(self, descriptor: int, now: float) -> None:
         """Follow new files, and no longer those that are gone."""

@@ -7,19 +7,15 @@ import logging
 import os
 import stat
 from collections.abc import Container
-from contextlib import suppress
 from typing import IO, NamedTuple
 
 from server.distributions.listed import project_of
 from server.distributions.releases import projects_meant
-from server.store.stamps import flush_directory
+from server.store.hidden import hidden
+from server.store.stamps import within_reach
 
 log = logging.getLogger("gunicorn.error")
 
-# This program's own files, in the package directory. A dot-name: pypiserver and former versions pass over it.
-HIDDEN = ".index"
-# In it: uploads under way.
-STAGING = "staging"
 # Where former versions wrote uploads aside: in the package directory itself.
 FORMER_PREFIX = ".upload-"
 
@@ -40,22 +36,6 @@ class Contents(NamedTuple):
     children: set[str]
     leftovers: set[str]
     passed_over: set[str]
-
-
-def make_hidden(root: str, name: str, parent: str = HIDDEN) -> str:
-    """The path of a hidden directory, which is there if the package directory is. Raises OSError."""
-    path = f"{root}/{parent}"
-    for directory in (path, f"{path}/{name}"):
-        # FileExistsError must not get out: callers take it to mean that a package's name is taken.
-        with suppress(FileExistsError):
-            os.mkdir(directory)
-    return f"{path}/{name}"
-
-
-def flush_hidden(root: str, name: str, parent: str = HIDDEN) -> None:
-    """Bring what `make_hidden` made, and the names in it, to stable storage, whichever task made them. Raises OSError."""
-    for path in (f"{root}/{parent}/{name}", f"{root}/{parent}", f"{root}/"):
-        flush_directory(path)
 
 
 def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:
@@ -126,7 +106,8 @@ def open_file(root: str, path: str) -> IO[bytes]:
     """
     try:
         try:
-            descriptor = os.open(f"{root}/{path}", READ_FLAGS)
+            with within_reach(f"{root}/{path}") as (name, directory):
+                descriptor = os.open(name, READ_FLAGS, dir_fd=directory)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -135,6 +116,24 @@ def open_file(root: str, path: str) -> IO[bytes]:
         if error.errno in _NO_FILE:
             raise FileNotFoundError(errno.ENOENT, error.strerror, path) from error
         raise
+    return _regular(descriptor, path)
+
+
+def open_hidden_file(root: str, *names: str) -> IO[bytes]:
+    """As `open_file`, in a directory of ours, and of no link."""
+    *directories, name = names
+    try:
+        with hidden(root, *directories) as directory:
+            descriptor = os.open(name, READ_FLAGS, dir_fd=directory)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileNotFoundError(errno.ENOENT, error.strerror, "/".join(names)) from error
+        raise
+    return _regular(descriptor, "/".join(names))
+
+
+def _regular(descriptor: int, path: str) -> IO[bytes]:
+    """Raises FileNotFoundError for anything else."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", path)

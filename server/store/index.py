@@ -267,14 +267,16 @@ class Index(Projects):
         self.remove(path + name, project)
 
     def _forget(self, path: str) -> None:
-        """Drop a directory and all below it."""
-        self.unreadable.pop(path, None)
-        directory = self._directories.pop(path, None)
-        if directory is not None:
-            for name in directory.packages:
-                self._drop(path, name)
-            for name in directory.children:
-                self._forget(f"{path}{name}/")
+        """Drop a directory and all below it, however deep."""
+        pending = [path]
+        while pending:
+            path = pending.pop()
+            self.unreadable.pop(path, None)
+            directory = self._directories.pop(path, None)
+            if directory is not None:
+                for name in directory.packages:
+                    self._drop(path, name)
+                pending.extend(f"{path}{name}/" for name in directory.children)
 
     def _pass_over(self, path: str, error: OSError) -> None:
         """Remember that the directory at `path` cannot be read, and why; its packages stay listed."""

@@ -17,7 +17,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from server.distributions.digests import is_sha256
-from server.store.entries import HIDDEN, READ_FLAGS, STAGING, make_hidden, report
+from server.store.entries import READ_FLAGS, report
+from server.store.hidden import HIDDEN, STAGING, hidden
 
 # Names the form of the files, and what is computed: a version of this program that computes another thing
 # uses another name.
@@ -55,12 +56,12 @@ class Kept:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._directory = f"{root}/{HIDDEN}/{DIRECTORY}"
 
     def load(self, project: str) -> dict[str, Details]:
         """Details by path; empty where none are kept. A file may have changed since: compare its Identity."""
         try:
-            descriptor = os.open(self._path(project), READ_FLAGS)
+            with hidden(self._root, HIDDEN, DIRECTORY) as directory:
+                descriptor = os.open(_name(project), READ_FLAGS, dir_fd=directory)
             try:
                 # In one call, as each takes a network's time; if less than all comes of it, the digest does not fit.
                 data = os.read(descriptor, FILE_BYTES + 1)
@@ -96,40 +97,39 @@ class Kept:
             return
         data = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
         try:
-            try:
-                self._replace(project, data)
-            except FileNotFoundError:
-                # Not before: to ask whether they are there takes a network's time.
-                for name in (DIRECTORY, STAGING):
-                    make_hidden(self._root, name)
-                self._replace(project, data)
+            self._replace(project, data)
         except OSError as error:
             report(f"{HIDDEN}/{DIRECTORY}", str(error.strerror))
 
     def _replace(self, project: str, data: bytes) -> None:
         """Raises OSError."""
-        temporary = f"{self._root}/{HIDDEN}/{STAGING}/{secrets.token_hex(16)}"
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-            os.replace(temporary, self._path(project))
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        temporary, flags = secrets.token_hex(16), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with (
+            hidden(self._root, HIDDEN, DIRECTORY, make=True) as directory,
+            hidden(self._root, HIDDEN, STAGING, make=True) as staging,
+        ):
+            try:
+                with os.fdopen(os.open(temporary, flags, 0o666, dir_fd=staging), "wb") as file:
+                    file.write(data)
+                os.replace(temporary, _name(project), src_dir_fd=staging, dst_dir_fd=directory)
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=staging)
+                raise
 
     def sweep(self, projects: Iterable[str]) -> None:
         """Remove what projects that are gone left behind. Raises OSError."""
-        used = {os.path.basename(self._path(project)) for project in projects}
-        with suppress(FileNotFoundError):
-            names = os.listdir(self._directory)
+        used = set(map(_name, projects))
+        with suppress(FileNotFoundError), hidden(self._root, HIDDEN, DIRECTORY) as directory:
+            names = os.listdir(directory)
             if len(names) > len(used) + SPARE_FILES:
                 for name in set(names) - used:
-                    os.unlink(f"{self._directory}/{name}")
+                    os.unlink(name, dir_fd=directory)
 
-    def _path(self, project: str) -> str:
-        # Hashed, because a project's name may be longer than the 255 bytes that a file's may have.
-        return f"{self._directory}/{hashlib.sha256(project.encode()).hexdigest()[:32]}"
+
+def _name(project: str) -> str:
+    # Hashed, because a project's name may be longer than the 255 bytes that a file's may have.
+    return hashlib.sha256(project.encode()).hexdigest()[:32]
 
 
 def _details(identity: list[int], sha256: str, metadata_sha256: str | None, requires_python: str | None) -> Details:

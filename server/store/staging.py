@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from server.store.entries import HIDDEN, STAGING, make_hidden
+from server.store.hidden import HIDDEN, STAGING, hidden
 from server.store.stamps import flush_directory
 
 BUFFER_BYTES = 1 << 20
@@ -31,7 +31,7 @@ class Uncertain(OSError):
 
 class Staged:
     """
-    A hidden file that is to become `name`; its `digests` go by the names of the upload form's fields.
+    A hidden file that is to become `name`, which may be in a directory of ours; its `digests` go by the names of the upload form's fields.
 
     It lies below the package directory because a link cannot leave its file system, and not in it because
     every change there is one that all tasks must learn of.
@@ -48,13 +48,14 @@ class Staged:
         self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
+        *self._home, self._name = name.split("/")
         self._removed = False
-        self._path = directory / HIDDEN / STAGING / secrets.token_hex(16)
-        try:
-            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # closed by `discard`
-        except FileNotFoundError:
-            make_hidden(str(directory), STAGING)
-            self.file = open(self._path, "x+b", buffering=BUFFER_BYTES)  # noqa: SIM115  # as above
+        self._temporary = secrets.token_hex(16)
+        with hidden(directory, HIDDEN, STAGING, make=True) as staging:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self._temporary, flags, 0o666, dir_fd=staging)
+        # Closed by `discard`.
+        self.file = os.fdopen(descriptor, "w+b", buffering=BUFFER_BYTES)
 
     def write(self, chunk: bytes) -> None:
         """Raises OSError."""
@@ -79,27 +80,31 @@ class Staged:
         Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
         name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
         """
-        target = self._directory / self.name
-        try:
-            # Not before: what lies here and has an old mtime was left by a killed task.
-            if self.uploaded is not None:
-                os.utime(self._path, (self.uploaded, self.uploaded))
-                os.fsync(self.file.fileno())
+        with (
+            hidden(self._directory, HIDDEN, STAGING) as staging,
+            hidden(self._directory, *self._home, make=True) as home,
+        ):
             try:
-                os.link(self._path, target)
-            except FileExistsError:
-                if not replace:
+                # Not before: what lies here and has an old mtime was left by a killed task.
+                if self.uploaded is not None:
+                    os.utime(self.file.fileno(), (self.uploaded, self.uploaded))
+                    os.fsync(self.file.fileno())
+                try:
+                    os.link(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+                except FileExistsError:
+                    if not replace:
+                        raise
+                    self.replaced = True
+                    os.replace(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+            except OSError as error:
+                # A file server may do what is asked of it and report that it failed, as when its answer is lost.
+                if not self._is_at(home, error):
                     raise
-                self.replaced = True
-                os.replace(self._path, target)
-        except OSError as error:
-            # A file server may do what is asked of it and report that it failed, as when its answer is lost.
-            if not self._is_at(target, error):
-                raise
 
-    def _is_at(self, target: Path, error: OSError) -> bool:
+    def _is_at(self, home: int, error: OSError) -> bool:
         try:
-            return os.path.samestat(os.fstat(self.file.fileno()), os.lstat(target))
+            there = os.stat(self._name, dir_fd=home, follow_symlinks=False)
+            return os.path.samestat(os.fstat(self.file.fileno()), there)
         except FileNotFoundError:
             return False
         except OSError:
@@ -107,8 +112,8 @@ class Staged:
 
     def withdraw(self) -> None:
         """Undo `publish`. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._directory / self.name)
+        with contextlib.suppress(FileNotFoundError), hidden(self._directory, *self._home) as home:
+            os.unlink(self._name, dir_fd=home)
 
     def settle(self) -> None:
         """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
@@ -126,8 +131,8 @@ class Staged:
         """Once, as that takes a network's time: what stays is swept."""
         if not self._removed:
             self._removed = True
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+            with contextlib.suppress(OSError), hidden(self._directory, HIDDEN, STAGING) as staging:
+                os.unlink(self._temporary, dir_fd=staging)
 
 
 def settle(root: Path, path: str) -> None:
@@ -141,13 +146,12 @@ def settle(root: Path, path: str) -> None:
             os.close(descriptor)
 
 
-def sweep(directory: Path, names: Iterable[str] | None = None) -> None:
+def sweep(directory: int, names: Iterable[str] | None = None) -> None:
     """Remove files that killed tasks left in a directory, of these names or all. Raises OSError if it cannot be read."""
     # The times are the file server's, whose clock was at least at the directory's last change.
-    now = os.stat(directory).st_ctime
+    now = os.fstat(directory).st_ctime
     for name in os.listdir(directory) if names is None else names:
-        path = directory / name
         # What is gone, or no file.
         with contextlib.suppress(OSError):
-            if now - os.lstat(path).st_mtime > STALE_SECONDS:
-                os.unlink(path)
+            if now - os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime > STALE_SECONDS:
+                os.unlink(name, dir_fd=directory)

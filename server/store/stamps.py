@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 # A kernel stamps changes at its ticks, at most ten milliseconds apart, however many digits it keeps.
 TICK_SECONDS = 0.04
 # File systems that keep whole seconds.
 COARSE_TICK_SECONDS = 2.0
+REACH_CHARACTERS = 1000
 
-_OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Stamp(NamedTuple):
@@ -33,11 +36,30 @@ class Stamp(NamedTuple):
         return TICK_SECONDS if self.ctime_ns % 1_000_000 else COARSE_TICK_SECONDS
 
 
+@contextmanager
+def within_reach(path: str) -> Iterator[tuple[str, int | None]]:
+    """`path`, from a descriptor if the kernel takes no path so long at once (PATH_MAX is 4,096 bytes). Raises OSError."""
+    directory: int | None = None
+    try:
+        # A character has up to four bytes, a name up to 255.
+        while len(path) > REACH_CHARACTERS:
+            cut = path.rindex("/", 0, REACH_CHARACTERS)
+            below = os.open(path[:cut] or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+            if directory is not None:
+                os.close(directory)
+            path, directory = path[cut + 1 :], below
+        yield path, directory
+    finally:
+        if directory is not None:
+            os.close(directory)
+
+
 def open_directory(path: str) -> int:
     """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
     # With a slash at its end, the path may be a link: O_NOFOLLOW looks at the last name only.
     # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
-    return os.open(path, _OPEN_FLAGS)
+    with within_reach(path) as (name, directory):
+        return os.open(name, OPEN_FLAGS, dir_fd=directory)
 
 
 def flush_directory(path: str) -> None:

@@ -7,7 +7,7 @@ import logging
 import time
 
 from server.store.changes import DIRECTORY
-from server.store.entries import HIDDEN, STAGING
+from server.store.hidden import HIDDEN, STAGING, hidden
 from server.store.packages import Packages
 from server.store.spent import SPENT
 from server.store.staging import sweep
@@ -42,8 +42,9 @@ def keep_up(packages: Packages) -> None:
 def _sweep(packages: Packages) -> None:
     root = packages.index.root
     for name in (STAGING, DIRECTORY, SPENT):
-        with contextlib.suppress(FileNotFoundError):
-            sweep(root / HIDDEN / name)
+        with contextlib.suppress(FileNotFoundError), hidden(root, HIDDEN, name) as directory:
+            sweep(directory)
     if packages.index.leftovers:
-        sweep(root, packages.index.leftovers)
+        with hidden(root) as directory:
+            sweep(directory, packages.index.leftovers)
     packages.details.sweep(packages.index.projects())

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_version
 
-from server.store.entries import flush_hidden, make_hidden
-from server.store.stamps import open_directory
+from server.store.entries import report
+from server.store.hidden import flush_hidden, hidden, place_link
 from server.store.statuses import UNSAID, Status, status_of
 
-# This program's own files of this kind, in the package directory: a dot-name, as entries.HIDDEN is. A promise rests on them.
+# This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is. A promise rests on them.
 YANKED = ".yanked"
 # A link cannot be to nothing, and a reason can be empty.
 _PREFIX = b"yanked: "
@@ -50,50 +49,38 @@ class Yanks:
 
     def of(self, project: str) -> Withdrawn:
         try:
-            # On NFS a name may be believed absent for a minute, until its directory is opened.
-            os.close(open_directory(f"{self._root}/{YANKED}"))
-            directory = open_directory(f"{self._root}/{YANKED}/{project}")
-        except (FileNotFoundError, NotADirectoryError):
+            with hidden(self._root, YANKED, project) as directory:
+                reasons = {version: _read(version, directory) for version in os.listdir(directory)}
+                said = reasons.pop(_STATUS, None)
+                status = UNSAID if said is None else status_of(said)
+                return Withdrawn(reasons, os.fstat(directory).st_ctime_ns, status)
+        except FileNotFoundError:
             return NONE
-        try:
-            reasons = {version: _read(version, directory) for version in os.listdir(directory)}
-            said = reasons.pop(_STATUS, None)
-            status = UNSAID if said is None else status_of(said)
-            return Withdrawn(reasons, os.fstat(directory).st_ctime_ns, status)
-        finally:
-            os.close(directory)
+        except NotADirectoryError as error:
+            report(f"{YANKED}/{project}", str(error.strerror))
+            return NONE
 
     def status(self, project: str) -> Status:
         """As `of` has it, for who asks for nothing else."""
-        directories: list[int] = []
         try:
-            # Opened one after the other, as in `of`.
-            for path in (YANKED, f"{YANKED}/{project}"):
-                directories.append(open_directory(f"{self._root}/{path}"))
-            return status_of(_read(_STATUS, directories[-1])) if _STATUS in os.listdir(directories[-1]) else UNSAID
+            with hidden(self._root, YANKED, project) as directory:
+                return status_of(_read(_STATUS, directory)) if _STATUS in os.listdir(directory) else UNSAID
         except (FileNotFoundError, NotADirectoryError):
             return UNSAID
-        finally:
-            for directory in directories:
-                os.close(directory)
 
     def marked(self) -> dict[str, int]:
         """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
         try:
-            directory = open_directory(f"{self._root}/{YANKED}")
-        except FileNotFoundError:
-            return {}
-        try:
-            with os.scandir(directory) as entries:
+            with hidden(self._root, YANKED) as directory, os.scandir(directory) as entries:
                 return {entry.name: entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries}
-        finally:
-            os.close(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
 
     def mark(self, project: str) -> int:
         """Change the time of the project's directory to now, which is given, in ns. Raises OSError."""
-        path = make_hidden(self._root, project, YANKED)
-        os.utime(path)
-        return os.stat(path).st_ctime_ns
+        with hidden(self._root, YANKED, project, make=True) as directory:
+            os.utime(directory)
+            return os.fstat(directory).st_ctime_ns
 
     def change(self, project: str, version: str, reason: str | None) -> None:
         """Withdraw the release, or with None take that back."""
@@ -103,15 +90,13 @@ class Yanks:
         self._link(project, _STATUS, None if status == UNSAID else str(status).encode())
 
     def _link(self, project: str, name: str, target: bytes | None) -> None:
-        path = make_hidden(self._root, project, YANKED)
-        if target is None:
-            with suppress(FileNotFoundError):
-                os.unlink(f"{path}/{name}")
-        else:
-            temporary = f"{path}/.{secrets.token_hex(16)}"
-            os.symlink(target, temporary)
-            os.replace(temporary, f"{path}/{name}")
-        flush_hidden(self._root, project, YANKED)
+        with hidden(self._root, YANKED, project, make=True) as directory:
+            if target is None:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+            else:
+                place_link(directory, name, target)
+        flush_hidden(self._root, YANKED, project)
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:

@@ -223,15 +223,19 @@ class Listed(NamedTuple):
     dated: bool = True
     # Where another index has who made the file (PEP 740).
     provenance: str | None = None
+    # Whether a signature is beside it, called as the file and .asc (PEP 503).
+    signed: bool = False
 
 
 def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn) -> Listing:
     found = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
     files = found if withdrawn.status.is_offered else []
+    known_paths = {path for path, _ in details}
     listed = []
     for path, known in files:
         version = package_at(path).version
-        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version)))
+        signed = f"{path}.asc" in known_paths
+        listed.append(Listed(path, version, known, reason_of(withdrawn.reasons, version), signed=signed))
     serial = serial_of([known.identity.ctime_ns for _, known in details], withdrawn.changed_ns)
     forms = rendered(name, listed, serial, withdrawn.status)
     return Listing(0, 0.0, 0.0, details, files, *forms, withdrawn, serial)
@@ -322,7 +326,7 @@ def url_of(path: str) -> str:
 
 
 def _link(file: Listed) -> str:
-    path, _, details, yanked, _, provenance = file
+    path, _, details, yanked, _, provenance, signed = file
     attributes = "" if yanked is None else f' data-yanked="{escape(yanked)}"'
     if details.requires_python:
         attributes += f' data-requires-python="{escape(details.requires_python)}"'
@@ -330,6 +334,8 @@ def _link(file: Listed) -> str:
         # PEP 714: the second name is for clients that know only the first form of PEP 658; never in JSON, see `_file`.
         digest = f"sha256={details.metadata_sha256}"
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    if signed:
+        attributes += ' data-gpg-sig="true"'
     if provenance:
         attributes += f' data-provenance="{escape(provenance)}"'
     name = escape(path.rpartition("/")[2])
@@ -341,7 +347,7 @@ def uploaded(details: Details) -> datetime:
 
 
 def _file(listed: Listed) -> dict[str, object]:
-    path, _, details, yanked, dated, provenance = listed
+    path, _, details, yanked, dated, provenance, signed = listed
     file: dict[str, object] = {
         "filename": path.rpartition("/")[2],
         "url": url_of(path),
@@ -359,6 +365,8 @@ def _file(listed: Listed) -> dict[str, object]:
     if details.metadata_sha256:
         # Without the older name: pip 22.3 to 23.1.2 crashes on a dictionary there (PEP 714).
         file["core-metadata"] = {"sha256": details.metadata_sha256}
+    if signed:
+        file["gpg-sig"] = True
     return file
 
 

@@ -34,6 +34,19 @@ class Unreachable(Exception):
     """The upstream gives no answer that can be used; the message says why."""
 
 
+class Denied(Unreachable):
+    """Asking again would not help: there is no such thing there, or not for us."""
+
+
+class Untrue(Unreachable):
+    """What was sent is not what was promised."""
+
+
+# Of the answers that blame the client, those that say nothing of what was asked for:
+# https://www.iana.org/assignments/http-status-codes/http-status-codes.xhtml
+_PASSING = (407, 408, 421, 425, 429)
+
+
 def permitted(address: str, *, chosen: bool) -> bool:
     """Whether `address` may be connected to. With `chosen`, the operator named the host, which may then be in the VPC."""
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
@@ -59,6 +72,11 @@ class Reply:
         self.status = response.status
         self.headers = response.headers
         self._response = response
+
+    def failure(self, why: str) -> Unreachable:
+        """For an answer that is none; `why` says what is wrong with it."""
+        is_denied = 400 <= self.status < 500 and self.status not in _PASSING
+        return (Denied if is_denied else Unreachable)(f"{self.url} answers with {why}")
 
     def chunks(self, limit: int) -> Iterator[bytes]:
         """The body as it was sent. Raises Unreachable, also if it is longer than `limit` bytes or cut short."""

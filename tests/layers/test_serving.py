@@ -324,6 +324,8 @@ def test_hosts_log_what_their_tasks_and_they_do_without_stopping_them(container:
     assert options["mode"] == "non-blocking", "a slow CloudWatch would stop the server"
     assert options["awslogs-group"] == "<TaskLogs>"
     assert options["awslogs-region"] == "eu-west-1"
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html
+    assert options["awslogs-stream-prefix"], "required on Fargate"
 
 
 def test_spot_hosts_are_replaced_and_drained_before_they_are_taken_away(editions: Editions) -> None:

@@ -46,6 +46,17 @@ static int concerns(int file) {
     return below(path);
 }
 
+/* Of a path as openat and its like take it, into `absolute`, which it gives. */
+static const char *at(int directory, const char *path, char absolute[9000]) {
+    char link[32];
+    ssize_t length = 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+    if (*path != '/' && directory != AT_FDCWD && (length = readlink(link, absolute, 4096)) > 0)
+        absolute[length++] = '/';
+    snprintf(absolute + (length > 0 ? length : 0), 4096, "%s", path);
+    return absolute;
+}
+
 static void record(const char *call, int file, const char *path, const char *other) {
     const char *home = getenv("FAULT_RECORD");
     struct stat status = {0};
@@ -60,7 +71,7 @@ static void record(const char *call, int file, const char *path, const char *oth
         fstat(file, &status);
         if (!strcmp(call, "fsync")) {
             snprintf(line, sizeof line, "%s/%lu", home, (unsigned long)status.st_ino);
-            linkat(AT_FDCWD, link, AT_FDCWD, line, AT_SYMLINK_FOLLOW);
+            REAL(int, "linkat", int, const char *, int, const char *, int)(AT_FDCWD, link, AT_FDCWD, line, AT_SYMLINK_FOLLOW);
         }
     }
     snprintf(line, sizeof line, "%s/calls", home);
@@ -91,6 +102,83 @@ int open64(const char *path, int flags, ...) {
     if (file >= 0 && flags & O_CREAT && below(path))
         record("creat", file, path, "");
     return file;
+}
+
+int openat64(int directory, const char *path, int flags, ...) {
+    char named[9000];
+    va_list rest;
+    va_start(rest, flags);
+    int mode = va_arg(rest, int);
+    va_end(rest);
+    at(directory, path, named);
+    FAIL(below(named), flags & O_CREAT ? "creat" : flags & O_DIRECTORY ? "opendir" : "open");
+    int file = REAL(int, "openat64", int, const char *, int, ...)(directory, path, flags, mode);
+    if (file >= 0 && flags & O_CREAT && below(named))
+        record("creat", file, named, "");
+    return file;
+}
+
+int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    char first[9000], second[9000];
+    at(from_directory, from, first), at(to_directory, to, second);
+    FAIL(below(second), "link");
+    FAIL(below(second) && strstr(second, ".asc"), "linkasc");
+    int result = REAL(int, "linkat", int, const char *, int, const char *, int)(from_directory, from, to_directory, to, flags);
+    if (result)
+        return result;
+    if (below(second))
+        record("link", -1, first, second);
+    FAIL(below(second), "linkdone");
+    return 0;
+}
+
+int renameat(int from_directory, const char *from, int to_directory, const char *to) {
+    char first[9000], second[9000];
+    at(from_directory, from, first), at(to_directory, to, second);
+    FAIL(below(second), "rename");
+    int result = REAL(int, "renameat", int, const char *, int, const char *)(from_directory, from, to_directory, to);
+    if (result)
+        return result;
+    if (below(second))
+        record("rename", -1, first, second);
+    FAIL(below(second), "renamedone");
+    return 0;
+}
+
+int mkdirat(int directory, const char *path, mode_t mode) {
+    char named[9000];
+    at(directory, path, named);
+    FAIL(below(named), "mkdir");
+    int result = REAL(int, "mkdirat", int, const char *, mode_t)(directory, path, mode);
+    if (!result && below(named))
+        record("mkdir", -1, named, "");
+    return result;
+}
+
+int symlinkat(const char *target, int directory, const char *path) {
+    char named[9000];
+    at(directory, path, named);
+    int result = REAL(int, "symlinkat", const char *, int, const char *)(target, directory, path);
+    if (!result && below(named))
+        record("symlink", -1, named, target);
+    return result;
+}
+
+int unlinkat(int directory, const char *path, int flags) {
+    char named[9000];
+    at(directory, path, named);
+    FAIL(below(named), "unlink");
+    int result = REAL(int, "unlinkat", int, const char *, int)(directory, path, flags);
+    if (!result && below(named))
+        record("unlink", -1, named, "");
+    return result;
+}
+
+int futimens(int file, const struct timespec times[2]) {
+    int result = REAL(int, "futimens", int, const struct timespec *)(file, times);
+    if (!result && concerns(file))
+        record("utime", file, NULL, "");
+    return result;
 }
 
 int link(const char *from, const char *to) {
@@ -132,9 +220,10 @@ int symlink(const char *target, const char *path) {
 }
 
 int utimensat(int directory, const char *path, const struct timespec times[2], int flags) {
+    char named[9000];
     int result = REAL(int, "utimensat", int, const char *, const struct timespec *, int)(directory, path, times, flags);
-    if (!result && path && below(path))
-        record("utime", -1, path, "");
+    if (!result && path && below(at(directory, path, named)))
+        record("utime", -1, named, "");
     return result;
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.store.changes import Announcer, Changes
-from server.store.entries import make_hidden
+from server.store.hidden import HIDDEN, hidden
 from server.store.stamps import Stamp, open_directory
 
 NAMES = ["first-1.0.tar.gz", "second-1.0.tar.gz"]
@@ -27,7 +27,9 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        journals = Path(make_hidden(str(root), "changes"))
+        journals = root / HIDDEN / "changes"
+        with hidden(root, HIDDEN, "changes", make=True):
+            pass
         self.before = stamp_of(root)
         announcer = Announcer(str(root))
         for name in NAMES:

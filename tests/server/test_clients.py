@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .clients import pip_install, run, twine, uv_publish
-from .conftest import StartTask, python_with
+from .conftest import StartTask
 from .tasks import PUBLISHER, READER, Task, sha256, wheel
 
 NAME, CONTENT = wheel("clientdemo", "1.0")
@@ -19,19 +19,6 @@ NAME, CONTENT = wheel("clientdemo", "1.0")
 @pytest.fixture
 def task(start: StartTask, directory: Path) -> Task:
     return start(directory)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["21.3.1", "22.3.1", "23.0.1", "23.1.2", "23.2.1"])
-def test_pip_installs_whatever_its_age(task: Task, tmp_path: Path, version: str) -> None:
-    """Before and after pip learnt JSON (22.2), metadata of its own (22.3), and PEP 714 (23.2); 23.0.1 is Debian 12's."""
-    (task.directory / NAME).write_bytes(CONTENT)
-    old = python_with(f"pip-{version}", [f"pip=={version}", "setuptools<81"])
-    address = f"{task.with_credentials(READER)}/simple/"
-    options = ("--no-input", "--no-cache-dir", "--disable-pip-version-check", "--target", tmp_path / "site")
-    installed = run(old, "-m", "pip", "install", *options, "--index-url", address, "clientdemo")
-    assert installed.returncode == 0, installed.stdout + installed.stderr
-    assert (tmp_path / "site" / "clientdemo.py").exists()
 
 
 def test_twine_uploads_and_pip_installs_by_hash(task: Task, tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
 from .damages import OF_ANNOUNCEMENTS, files_of, lie_ahead, replace_by_files, upload_killed
-from .tasks import sdist, sha256, staged, stock_packages, visible, wheel
+from .tasks import PUBLISHER, sdist, sha256, staged, stock_packages, visible, wheel
 
 NAME, CONTENT = wheel("killed", "1.0")
 
@@ -220,6 +221,33 @@ def test_a_hidden_directory_that_cannot_be_written_stops_no_listing(start_newest
     assert task.upload(*sdist("other", "1.0", b"content")).status_code == 503
     (directory / ".index").unlink()
     assert task.upload(*sdist("other", "1.0", b"content")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", [".index", ".index/staging", ".index/changes", ".index/details-1", ".yanked", ".yanked/killed", ".upstream"]
+)
+def test_a_link_in_place_of_a_directory_of_ours_leads_nowhere(
+    start_newest: StartTask, directory: Path, tmp_path: Path, path: str
+) -> None:
+    outside = tmp_path / "outside"
+    for name in ("staging", "changes", "details-1", "killed"):
+        (outside / name).mkdir(parents=True)
+    (directory / NAME).write_bytes(CONTENT)
+    (directory / path).parent.mkdir(exist_ok=True)
+    (directory / path).symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    task = start_newest(directory)
+    assert files_of(task, "killed") == {NAME: sha256(CONTENT)}
+    form = {":action": "yank", "name": "killed", "version": "1.0"}
+    yanked = requests.post(task.url, data=form, auth=PUBLISHER, timeout=30)
+    uploaded = task.upload(*sdist("other", "1.0"))
+    assert sorted(outside.rglob("*")) == before
+    # Who is told that it was done finds it done.
+    assert yanked.status_code in (200, 503)
+    assert (yanked.status_code == 200) == ("yanked" in task.project("killed")["files"][0])
+    assert uploaded.status_code in (200, 503)
+    assert (uploaded.status_code == 200) == bool(files_of(task, "other"))
+    assert (yanked.status_code, uploaded.status_code) != (503, 503) or path in (".index", ".index/changes")
 
 
 def test_stock_pypiserver_passes_over_the_hidden_directory(

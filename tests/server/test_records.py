@@ -44,6 +44,14 @@ def test_a_signature_is_a_file_of_its_own(start_newest: StartTask, directory: Pa
     assert [line["file"] for line in task.changes()] == [NAME, f"{NAME}.asc"]
 
 
+def test_attestations_are_dropped_and_the_log_says_so(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    fields = {"attestations": json.dumps([{"version": 1, "envelope": "x" * 5000}])}
+    assert task.upload(NAME, CONTENT, fields).status_code == 200
+    assert task.upload(NAME, CONTENT).status_code == 200
+    assert [line["reason"] for line in task.changes()] == ["attestations were sent, and are not kept", None]
+
+
 def test_refusals_say_what_was_refused_and_why(start_newest: StartTask, directory: Path) -> None:
     task = start_newest(directory)
     task.upload(NAME, CONTENT)

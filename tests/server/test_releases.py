@@ -111,6 +111,12 @@ def test_a_name_that_nobody_can_install_is_none(stem: str, form: str) -> None:
         released(stem + form)
 
 
+@pytest.mark.parametrize("name", ["demo-1.0-cp313-cp313-linux_x86_64-cu12", "demo-1.0-1-py3-none-any-x86_64_v3"])
+def test_a_wheel_variant_is_refused_as_what_it_is(name: str) -> None:
+    with pytest.raises(BadName, match="PEP 825"):
+        released(f"{name}.whl")
+
+
 @pytest.mark.parametrize(
     "tags", ["py3-none-", "-none-any", "py3..py2-none-any", "py3.-none-any", "py3-!-any", "py3-none-\u00e9"]
 )

@@ -76,6 +76,43 @@ def test_other_refusals_leave_nothing(shared: Task) -> None:
     assert visible(shared.directory) == before
 
 
+def promised(task: Task, project: str) -> dict[str, tuple[bool, bool]]:
+    """By name, whether a signature is promised in JSON and in HTML."""
+    files = {it["filename"]: it.get("gpg-sig", False) for it in task.project(project)["files"]}
+    links = task.get(f"/simple/{project}/").text.splitlines()
+    return {
+        name: (signed, any(f">{name}</a>" in link and 'data-gpg-sig="true"' in link for link in links))
+        for name, signed in files.items()
+    }
+
+
+def test_a_signature_is_promised_where_there_is_one(start_newest: StartTask, directory: Path) -> None:
+    """Also when another program brings or removes it; and one without a file promises nothing."""
+    task = start_newest(directory)
+    (first, content), (second, other) = wheel("signed", "1.0"), wheel("signed", "2.0")
+    assert task.upload(first, content, signature=(f"{first}.asc", b"signature")).status_code == 200
+    assert task.upload(second, other).status_code == 200
+    assert promised(task, "signed") == {first: (True, True), second: (False, False)}
+    assert task.get(f"/packages/{first}.asc").content == b"signature"
+    (directory / f"{first}.asc").rename(directory / f"{second}.asc")
+    assert promised(task, "signed") == {first: (False, False), second: (True, True)}
+    (directory / second).unlink()
+    assert promised(task, "signed") == {first: (False, False)}
+
+
+def test_a_replaced_file_has_not_the_signature_of_the_old_one(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory, IMMUTABLE_PACKAGES="false")
+    (name, content), (_, other) = wheel("signed", "1.0"), wheel("signed", "1.0", b"other")
+    signature = (f"{name}.asc", b"signature")
+    assert task.upload(name, content, signature=signature).status_code == 200
+    # The very same file keeps its own.
+    assert task.upload(name, content).status_code == 200
+    assert promised(task, "signed") == {name: (True, True)}
+    assert task.upload(name, other).status_code == 200
+    assert promised(task, "signed") == {name: (False, False)}
+    assert visible(directory) == [name]
+
+
 def test_a_signature_is_stored_beside_its_distribution(shared: Task) -> None:
     name, content = wheel("signed", "1.0")
     assert shared.upload(name, content, signature=(f"{name}.asc", b"signature")).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -61,6 +62,55 @@ def test_a_page_that_is_none_is_unavailable_and_claims_nothing(
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert task.get("/health").status_code == 200
     assert task.upload(*wheel("outer", "2.0")).status_code == 200
+
+
+def answering(status: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    return lambda handler: send(handler, status, "text/plain", b"")
+
+
+def test_a_definite_no_is_passed_on_as_one(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    answers = {400: 404, 401: 404, 403: 404, 404: 404, 410: 404, 451: 404, 408: 503, 429: 503, 500: 503, 503: 503}
+    for status in answers:
+        pypi.answers[pypi.add("outer", *wheel("outer", f"9.{status}"))] = answering(status)
+        pypi.answers[f"/simple/page{status}/"] = answering(status)
+    task = start_upstream(directory)
+    for status, expected in answers.items():
+        for _ in range(2):
+            assert task.get(file_url(task, "outer", wheel("outer", f"9.{status}")[0])).status_code == expected, status
+            assert task.get(f"/simple/page{status}/").status_code == expected, status
+    # What may pass does not hide what is there.
+    assert task.get(file_url(task, "outer", NAME)).content == CONTENT
+
+
+@pytest.mark.parametrize("answer", [answering(404), answering(403), lambda it: send(it, 200, "text/plain", b"other")])
+def test_metadata_that_is_promised_and_not_there_is_promised_no_more(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, answer: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    """Installers that are promised it ask for nothing else."""
+    path = pypi.add("outer", NAME, CONTENT, facts={"core-metadata": {"sha256": "0" * 64}})
+    pypi.answers[f"{path}.metadata"] = answer
+    task = start_upstream(directory)
+    (file,) = task.project("outer")["files"]
+    assert "core-metadata" in file
+    assert task.get(f"{file['url']}.metadata").status_code in (404, 503)
+    (file,) = task.project("outer")["files"]
+    assert "core-metadata" not in file
+    assert "data-core-metadata" not in task.get(PAGE).text
+    assert task.get(f"{file['url']}.metadata").status_code == 404
+    assert task.get(file["url"]).content == CONTENT
+
+
+def test_metadata_that_fails_for_now_is_still_promised(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    path = pypi.add("outer", NAME, CONTENT, facts={"core-metadata": {"sha256": "0" * 64}})
+    pypi.answers[f"{path}.metadata"] = answering(500)
+    task = start_upstream(directory)
+    (file,) = task.project("outer")["files"]
+    assert task.get(f"{file['url']}.metadata").status_code == 503
+    assert "core-metadata" in task.project("outer")["files"][0]
 
 
 def test_files_that_cannot_be_trusted_are_left_out(

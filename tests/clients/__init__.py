@@ -1,0 +1,1 @@
+"""Real clients of many ages against a real task: `make clients`."""

@@ -1,0 +1,239 @@
+"""The clients: what each is, what it is told to do, and what it made of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.server.tasks import READER, Task
+
+from .environments import BUILDING, installed, python, python_for_pip, unpacked
+from .releases import WANTED
+
+PIPS = (
+    *(
+        "9.0.3",
+        "10.0.1",
+        "18.0",
+        "18.1",
+        "19.0.3",
+        "19.1.1",
+        "19.2.3",
+        "19.3.1",
+        "20.0.2",
+        "20.1.1",
+        "20.2.4",
+        "20.3.4",
+    ),
+    *("21.0.1", "21.1.3", "21.2.4", "21.3.1", "22.0.4", "22.1.2", "22.2.2", "22.3.1", "23.0.1", "23.1.2", "23.2.1"),
+    *(
+        "23.3.2",
+        "24.0",
+        "24.1.2",
+        "24.2",
+        "24.3.1",
+        "25.0.1",
+        "25.1.1",
+        "25.2",
+        "25.3",
+        "26.0.1",
+        "26.1.2",
+        "26.2.1",
+        "26.3",
+    ),
+)
+UVS = ("0.2.37", "0.7.22", "0.13.9")
+_LOCKED = (
+    re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE),
+    re.compile(r"^([\w.-]+)==([^\s\\;]+)", re.MULTILINE),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """`command` gets the index's address and a new directory, in which it runs; `found` reads versions from that."""
+
+    name: str
+    version: str
+    python: str
+    command: Callable[[str, Path], list[str | Path]]
+    found: Callable[[Path], dict[str, str]]
+    environment: dict[str, str] = field(default_factory=dict)
+    # Options for a password from netrc and from keyring, which is a program; None if the client has no such way.
+    netrc: tuple[str, ...] | None = None
+    keyring: tuple[str, ...] | None = None
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def in_target(directory: Path) -> dict[str, str]:
+    infos = [path.name for path in (directory / "site").glob("*-info")]
+    found = (re.match(r"(.+?)-(\d[^-]*?)(-py[\d.]+)?\.(?:dist|egg)-info", name) for name in infos)
+    return {normalized(it[1]): it[2].replace("_", "+") for it in found if it}
+
+
+def in_lock(name: str) -> Callable[[Path], dict[str, str]]:
+    def found(directory: Path) -> dict[str, str]:
+        text = (directory / name).read_text() if (directory / name).exists() else ""
+        return {normalized(it): version for pattern in _LOCKED for it, version in pattern.findall(text)}
+
+    return found
+
+
+def in_pipfile_lock(directory: Path) -> dict[str, str]:
+    path = directory / "Pipfile.lock"
+    entries = json.loads(path.read_text())["default"] if path.exists() else {}
+    return {normalized(name): entry.get("version", "").removeprefix("==") for name, entry in entries.items()}
+
+
+def pip(cache: Path, version: str) -> Client:
+    minor = python_for_pip(version)
+    interpreter = python(minor)
+    assert interpreter is not None, f"Python {minor} is not there"
+    paths = [unpacked(cache, f"pip=={version}")]
+    if minor not in ("2.7", "3.6"):
+        paths.append(installed(cache, minor, *BUILDING).parent / "lib" / f"python{minor}" / "site-packages")
+    isolation = () if version.startswith("9.") else ("--no-build-isolation",)
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        # pip keeps nothing that came without TLS, unless the host is trusted.
+        options = ("--trusted-host", "127.0.0.1", "--cache-dir", directory.parent / "cache", "--no-input")
+        target = ("--target", directory / "site", "--index-url", index)
+        return [
+            interpreter,
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            *options,
+            *isolation,
+            *target,
+            *WANTED,
+        ]
+
+    has_keyring = tuple(int(part) for part in version.split(".")[:2]) >= (23, 1)
+    return Client(
+        name="pip",
+        version=version,
+        python=minor,
+        command=command,
+        found=in_target,
+        environment={"PYTHONPATH": os.pathsep.join(map(str, paths)), "PIP_CONFIG_FILE": os.devnull},
+        netrc=(),
+        keyring=("--keyring-provider", "subprocess") if has_keyring else None,
+    )
+
+
+def uv(cache: Path, version: str) -> Client:
+    tool = installed(cache, "3.12", f"uv=={version}") / "uv"
+    building = installed(cache, "3.12", *BUILDING) / "python"
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        options = ("--no-build-isolation", "--python", building, "--cache-dir", directory.parent / "cache")
+        return [tool, "pip", "install", *options, "--target", directory / "site", "--index-url", index, *WANTED]
+
+    keyring = ("--keyring-provider", "subprocess")
+    return Client(
+        name="uv", version=version, python="3.12", command=command, found=in_target, netrc=(), keyring=keyring
+    )
+
+
+def poetry(cache: Path, version: str, *others: str) -> Client:
+    tool = installed(cache, "3.10", f"poetry=={version}", *others) / "poetry"
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        needs = "".join(f'"{name}" = "*"\n' for name in WANTED)
+        (directory / "pyproject.toml").write_text(
+            '[tool.poetry]\nname = "app"\nversion = "1.0"\ndescription = ""\nauthors = []\n'
+            f'[tool.poetry.dependencies]\npython = ">=3.10,<3.11"\n{needs}'
+            f'[[tool.poetry.source]]\nname = "ours"\nurl = "{index}"\n'
+        )
+        return [tool, "lock", "--no-interaction"]
+
+    return Client(
+        name="Poetry", version=version, python="3.10", command=command, found=in_lock("poetry.lock"),
+        environment={"POETRY_VIRTUALENVS_CREATE": "false", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+    )  # fmt: skip
+
+
+def pdm(cache: Path, version: str, *others: str) -> Client:
+    home = installed(cache, "3.11", f"pdm=={version}", *others)
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        (directory / "pyproject.toml").write_text(
+            f'[project]\nname = "app"\nversion = "1.0"\nrequires-python = ">=3.11,<3.12"\ndependencies = {json.dumps(list(WANTED))}\n'
+            f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{index}"\nverify_ssl = true\n'
+        )
+        (directory / ".pdm-python").write_text(str(home / "python"))
+        return [home / "pdm", "lock", "--no-isolation"] if version[:4] > "2.1" else [home / "pdm", "lock"]
+
+    environment = {"PDM_CHECK_UPDATE": "false", "PDM_IGNORE_SAVED_PYTHON": "1"}
+    found = in_lock("pdm.lock")
+    return Client(name="PDM", version=version, python="3.11", command=command, found=found, environment=environment)
+
+
+def pipenv(cache: Path, version: str, *others: str) -> Client:
+    home = installed(cache, "3.11", f"pipenv=={version}", *BUILDING, *others)
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        needs = "".join(f'"{name}" = "*"\n' for name in WANTED)
+        (directory / "Pipfile").write_text(
+            f'[[source]]\nname = "ours"\nurl = "{index}"\nverify_ssl = false\n[packages]\n{needs}'
+        )
+        return [home / "pipenv", "lock", "--python", home / "python"]
+
+    environment = {
+        "PIPENV_NOSPIN": "1",
+        "PIPENV_YES": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIPENV_VENV_IN_PROJECT": "1",
+    }
+    return Client(
+        name="pipenv", version=version, python="3.11", command=command, found=in_pipfile_lock, environment=environment
+    )
+
+
+def pip_compile(cache: Path, version: str, pip_version: str) -> Client:
+    home = installed(cache, "3.10", f"pip-tools=={version}", f"pip=={pip_version}", *BUILDING)
+
+    def command(index: str, directory: Path) -> list[str | Path]:
+        (directory / "requirements.in").write_text("".join(f"{name}\n" for name in WANTED))
+        options = ("--no-build-isolation", "--cache-dir", directory.parent / "cache", "--index-url", index)
+        return [home / "pip-compile", "--quiet", *options, "-o", "requirements.txt", "requirements.in"]
+
+    name = f"{version} with pip {pip_version}"
+    return Client(name="pip-tools", version=name, python="3.10", command=command, found=in_lock("requirements.txt"))
+
+
+def address(task: Task, account: str = "{0}:{1}@") -> str:
+    return f"http://{account.format(*READER)}127.0.0.1:{task.port}/simple/"
+
+
+Maker = Callable[[Path], Client]
+
+
+def all_clients() -> dict[str, Maker]:
+    """By a label, in the order of the table."""
+    makers: dict[str, Maker] = {}
+    for version in UVS:
+        makers[f"uv {version}"] = lambda cache, it=version: uv(cache, it)  # type: ignore[misc]  # a default in a lambda
+    for version in PIPS:
+        makers[f"pip {version}"] = lambda cache, it=version: pip(cache, it)  # type: ignore[misc]  # as above
+    makers["Poetry 1.8.5"] = lambda cache: poetry(cache, "1.8.5", "setuptools<81")
+    makers["Poetry 2.1.4"] = lambda cache: poetry(cache, "2.1.4")
+    makers["Poetry 2.5.1"] = lambda cache: poetry(cache, "2.5.1")
+    makers["PDM 2.10.4"] = lambda cache: pdm(cache, "2.10.4", *BUILDING)
+    makers["PDM 2.22.4"] = lambda cache: pdm(cache, "2.22.4", *BUILDING)
+    makers["PDM 2.29.4"] = lambda cache: pdm(cache, "2.29.4", *BUILDING)
+    makers["pipenv 2023.12.1"] = lambda cache: pipenv(cache, "2023.12.1")
+    makers["pipenv 2026.10.3"] = lambda cache: pipenv(cache, "2026.10.3")
+    makers["pip-tools 6.14.0"] = lambda cache: pip_compile(cache, "6.14.0", "23.0.1")
+    makers["pip-tools 7.4.1"] = lambda cache: pip_compile(cache, "7.4.1", "24.0")
+    makers["pip-tools 7.6.2"] = lambda cache: pip_compile(cache, "7.6.2", "26.2.1")
+    return makers

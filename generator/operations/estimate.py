@@ -26,7 +26,8 @@ def offers() -> dict[str, dict[str, str]]:
 def estimate(form: Mapping[str, str | None], given: Mapping[str, str]) -> str:
     """A sentence for a stack with the values ``given``, and otherwise with the defaults of ``form``."""
     values = {name: given.get(name) or default or "" for name, default in form.items()}
-    size = _size(values)
+    # The form of 1.0.0 has none.
+    size = _size(values) if "Capacity" in form else None
     if size is None:
         return "not known for these sizes, docs/sizing.md has prices; billed from its creation on"
     balancer = values["LoadBalancerSubnets"].split(",") if values["LoadBalancerScheme"] != "internal" else []

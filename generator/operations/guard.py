@@ -69,7 +69,7 @@ def refuse_outage(
     """
     defaults = {it.name: it.default or "" for it in form}
     for name, way in OUTAGES.items():
-        before = previous.get(name, defaults[name])
+        before = previous.get(name, defaults.get(name, ""))
         after = given.get(name, before)
         if previous and after != before and not {before, after} <= {"fargate", "fargate-spot"}:
             raise Problem(

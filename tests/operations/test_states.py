@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from emulator import backend
 from stacks import DEPLOY, Parameters, give_again
 
 from generator.commands import main
+from generator.operations import watch
 from generator.operations.invocation import called_as
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -78,15 +78,10 @@ def test_interrupting_ends_only_the_watching(
     in_state("UPDATE_IN_PROGRESS")
     give_again(deployed)
 
-    sleep = time.sleep
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
 
-    def interrupt(seconds: float) -> None:
-        # Threads that other tests left in this process sleep on.
-        if threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
-        sleep(seconds)
-
-    monkeypatch.setattr("time.sleep", interrupt)
+    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=interrupt))
     assert main([*DEPLOY]) == 130
     assert "The same command watches again." in capsys.readouterr().out
     assert found.status == "UPDATE_IN_PROGRESS"

@@ -34,6 +34,17 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 RELEASES = sorted((Path(__file__).parents[1] / "releases").glob("*.zip"))
 GIVEN = {"DockerImageTag": "v2.4.2"}
 """What docs/upgrading.md tells to give."""
+ALARMS = (
+    "CertificateExpiryAlarm",
+    "FileSystemBurstCreditAlarm",
+    "FileSystemIoLimitAlarm",
+    "FileSystemThroughputAlarm",
+    "HostCpuAlarm",
+    "NoHealthyTargetsAlarm",
+    "ResponseTimeAlarm",
+    "SuccessRateAlarm",
+    "UnhealthyTargetsAlarm",
+)
 REPLACED = {
     "1.0.0": {
         "Certificate": "Written anew for @ and wildcards; the names of a stack are what they were.",
@@ -41,7 +52,9 @@ REPLACED = {
         "TargetGroup": "Another port where the load balancer is internal: listeners move to the new group.",
         "CapacityProvider": "Its name holds pypiserver for ServiceName: the same by default; docs/upgrading.md has the rest.",
         "TaskDefinition": "A new revision, to which the service rolls.",
+        "Service": "Its cluster, written so that the service waits for the log group of Container Insights.",
     }
+    | dict.fromkeys(ALARMS, "Alarms have names that say which stack's they are; an alarm holds no data.")
 }
 """By release: resources whose replacing properties are written differently now, and why that is well."""
 
@@ -132,7 +145,8 @@ def test_a_stack_of_the_release_becomes_todays(release: Path, here: Path, capsys
     assert main([*DEPLOY]) == 0, capsys.readouterr().out
     shown = capsys.readouterr().out
     assert "what holds data is neither replaced nor removed" in shown
-    assert re.findall(r"! (?:maybe )?replace +(\w+)", shown) == ["TaskDefinition"]
+    alarms = set(ALARMS) & ids.keys()
+    assert sorted(re.findall(r"! (?:maybe )?replace +(\w+)", shown)) == sorted(["TaskDefinition", *alarms])
 
     now, has = physical_ids(), outputs()
     assert ids.keys() - now.keys() == {"HttpListener"}
@@ -140,6 +154,7 @@ def test_a_stack_of_the_release_becomes_todays(release: Path, here: Path, capsys
     assert {name: ids[name] for name in kept} == {name: now[name] for name in kept}
     assert secrets.get_secret_value(SecretId=now["PublisherSecret"])["SecretString"] == password
     assert {name for name in had if had[name] != has.get(name)} == {"CloudwatchAlarmArns"}
-    assert set(had["CloudwatchAlarmArns"].split(",")) <= set(has["CloudwatchAlarmArns"].split(","))
+    listed = {arn.partition(":alarm:")[2] for arn in has["CloudwatchAlarmArns"].split(",")}
+    assert alarms and {now[name] for name in ids.keys() & now.keys() if name.endswith("Alarm")} <= listed
     assert main([*DEPLOY]) == 0
     assert "nothing to do" in capsys.readouterr().out

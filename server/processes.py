@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import tempfile
 import time
+from pathlib import Path
 from threading import Thread
 
 from gunicorn.app.base import BaseApplication
@@ -15,8 +17,11 @@ from gunicorn.workers.base import Worker
 from server.accounts.polling import Polling
 from server.application import Application
 from server.settings import Settings, SettingsError
+from server.store.abilities import lacking
 from server.views.records import write_access
 from server.wire.engine import Engine
+
+log = logging.getLogger("gunicorn.error")
 
 
 class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
@@ -76,11 +81,25 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return application
 
 
+def _require_able(directory: Path) -> None:
+    """A storage that fails now may be well later, and /health tells; one that cannot do what is needed never will."""
+    try:
+        missing = lacking(directory)
+    except OSError as error:
+        log.warning("What the storage can do could not be tried: %s", error)
+        return
+    if missing:
+        sys.exit(
+            f"pypiserver: {directory} lies on a storage that cannot do what the index relies on: {'; '.join(missing)}."
+        )
+
+
 def main() -> None:
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         sys.exit(f"pypiserver: {error}")
+    _require_able(settings.packages_directory)
     polling = None
     if settings.polled:
         polling = Polling(settings.polled, settings.accounts)

@@ -36,7 +36,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations", "server.distributions.times"),
-    "commands": ("__version__", "commands", "access", "build", "operations", "packages", "local"),
+    "commands": (
+        "__version__",
+        "commands",
+        "access",
+        "build",
+        "operations",
+        "packages",
+        "local",
+        "server.store.abilities",
+    ),
     "__main__": ("commands",),
     # Programs that run elsewhere, without the rest of the project beside them.
     "functions": (),
@@ -60,7 +69,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.store",
         *FOUNDATIONS,
     ),
-    "server.processes": ("server.application", "server.settings", "server.views", "server.accounts", *FOUNDATIONS),
+    "server.processes": (
+        *("server.application", "server.settings", "server.views", "server.accounts", "server.store.abilities"),
+        *FOUNDATIONS,
+    ),
     "server.__main__": ("server.processes", "server.contract"),
 }
 """By room (a folder or a module of ``generator/`` or ``server/``, or ``functions``): the rooms, or single modules of one,

@@ -48,6 +48,25 @@ def local(
 
 
 @app.command()
+def check_storage(
+    directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="On the storage, and writable.")],
+) -> int:
+    """Try whether a storage can do what the server relies on, as the server does when it starts.
+
+    Example: `pypiserver-aws check-storage /mnt/packages`
+    """
+    from generator.operations.exits import DONE, FAILED
+    from server.store.abilities import lacking
+
+    missing = lacking(directory)
+    for it in missing:
+        print(f"{directory} cannot: {it}", file=sys.stderr)
+    if not missing:
+        print(f"{directory}: nothing is missing")
+    return FAILED if missing else DONE
+
+
+@app.command()
 def program(
     source: Annotated[
         Path, typer.Option("--from", metavar="FILE", help="A template, or the JSON of describe-task-definition.")

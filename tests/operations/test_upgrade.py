@@ -155,6 +155,7 @@ def test_a_stack_of_the_release_becomes_todays(release: Path, here: Path, capsys
     assert secrets.get_secret_value(SecretId=now["PublisherSecret"])["SecretString"] == password
     assert {name for name in had if had[name] != has.get(name)} == {"CloudwatchAlarmArns"}
     listed = {arn.partition(":alarm:")[2] for arn in has["CloudwatchAlarmArns"].split(",")}
-    assert alarms and {now[name] for name in ids.keys() & now.keys() if name.endswith("Alarm")} <= listed
+    assert alarms
+    assert {now[name] for name in ids.keys() & now.keys() if name.endswith("Alarm")} <= listed
     assert main([*DEPLOY]) == 0
     assert "nothing to do" in capsys.readouterr().out

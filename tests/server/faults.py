@@ -40,13 +40,13 @@ class Fault:
         source = Path(__file__).with_name("fault.c")
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         self.directory = directory
-        preload = {
+        self.preload = {
             "LD_PRELOAD": str(library),
             "FAULT_DIRECTORY": str(directory),
             "FAULT_CONTROL": str(self._control),
             "FAULT_RECORD": str(self.record),
         }
-        self.task: Task = start(directory, **preload, **settings)
+        self.task: Task = start(directory, **self.preload, **settings)
         self.other: Task = start(directory, **settings)
 
     def set(self, call: str, number: int) -> None:

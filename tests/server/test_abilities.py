@@ -1,0 +1,69 @@
+"""A storage that cannot do what the index relies on is refused before anything is served."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from server.store.abilities import lacking
+
+from .conftest import StartTask
+from .faults import Fault
+from .tasks import visible
+
+
+def test_an_ordinary_directory_lacks_nothing_and_keeps_nothing(directory: Path) -> None:
+    assert lacking(directory) == []
+    assert list((directory / ".index" / "staging").iterdir()) == []
+    assert visible(directory) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "missing"),
+    [
+        ("link", errno.EOPNOTSUPP, "hard links"),
+        ("link", errno.EPERM, "hard links"),
+        ("rename", errno.ENOSYS, "rename a file over another"),
+    ],
+)
+def test_a_storage_without_it_is_refused_in_one_line(
+    fault: Fault, start_newest: StartTask, call: str, number: int, missing: str
+) -> None:
+    fault.set(call, number)
+    with pytest.raises(AssertionError, match="did not start") as refused:
+        start_newest(fault.directory, **fault.preload)
+    lines = [line for line in str(refused.value).splitlines() if "cannot do what the index relies on" in line]
+    assert len(lines) == 1
+    assert missing in lines[0]
+
+
+def test_a_storage_that_fails_for_now_is_served_once_it_is_well(fault: Fault, start_newest: StartTask) -> None:
+    fault.set("link", errno.EIO)
+    task = start_newest(fault.directory, **fault.preload)
+    fault.end()
+    assert task.get("/simple/").status_code == 200
+
+
+def test_whole_seconds_are_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a storage answers that keeps no more of a time."""
+    keep = os.utime
+
+    def keep_whole(path: str, ns: tuple[int, int], dir_fd: int) -> None:
+        keep(path, ns=(0, ns[1] // 10**9 * 10**9), dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "utime", keep_whole)
+    assert lacking(directory) == ["keep times finer than a second"]
+
+
+def test_names_that_are_taken_for_the_same_are_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a storage answers that takes "A" for "b"."""
+    create = os.open
+
+    def create_folded(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        return create(path.replace("-A", "-b"), flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", create_folded)
+    assert lacking(directory) == ["tell names that differ in case"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import And, Condition, Equals, FindInMap, Join, Not, Or, Select, Split
+from troposphere import And, Condition, Equals, FindInMap, Not, Or, Select, Split, Sub
 
 from generator import settings
 from generator.language.wiring import Setting, When
@@ -81,7 +81,12 @@ IS_BURSTABLE = When(
         Select(
             0,
             Split(
-                "t", Join("", [stack.take(settings.ASG_INSTANCE_TYPE_OVERRIDE), stack.take(settings.ASG_INSTANCE_TYPE)])
+                "t",
+                Sub(
+                    "${Override}${Listed}",
+                    Override=stack.take(settings.ASG_INSTANCE_TYPE_OVERRIDE),
+                    Listed=stack.take(settings.ASG_INSTANCE_TYPE),
+                ),
             ),
         ),
         "",

@@ -116,6 +116,8 @@ def test_every_command_can_be_run(policies: dict[str, Json]) -> None:
         for where, may_be in calls.items()
         if not any(fnmatchcase(action, it) for action in may_be for it in allowed)
     }
+    # A token is for the trusted role that asks, never for whoever deploys.
+    lacking.pop("minting.py: get_web_identity_token")
     assert lacking == {}, "give it a place in COMMANDS of generator/catalog/deployer.py"
 
 

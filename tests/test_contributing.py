@@ -15,7 +15,7 @@ from troposphere import Ref, Tags, ec2, sns
 from generator.commands import main, stack
 from generator.commands.options import Region
 from generator.language.editions import Edition, Form, Nested, Single
-from generator.language.wiring import Group, Kind, Setting, Stack, Wire, layer
+from generator.language.wiring import Group, Kind, Setting, Stack, Wire
 from generator.operations.exits import DONE, REFUSED, Problem
 from generator.settings.values import of_server
 from server import contract, settings
@@ -48,7 +48,6 @@ class Disks:
     disk: Wire[DiskId]
 
 
-@layer
 def disks(stack: Stack) -> Disks:
     disk = stack.add(ec2.Volume("Disk", AvailabilityZone="eu-west-1a", Size=stack.take(SIZE)))
     return Disks(disk=stack.offer("DiskId", Ref(disk), "The disk."))
@@ -58,7 +57,6 @@ def disks(stack: Stack) -> Disks:
 class Watch: ...
 
 
-@layer
 def watch(stack: Stack, *, disk: Wire[DiskId]) -> Watch:
     stack.add(sns.Topic("Topic", DisplayName=stack.take(disk)))
     return Watch()

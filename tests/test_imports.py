@@ -30,8 +30,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data, what the templates are, and the prices.
-    "operations": ("operations", "build.costs", "parts.data_bearing", "parts.descriptions", "language.partitions"),
+    # Of the design, only which resources hold data, what the templates are and declare, and the prices.
+    "operations": (
+        "operations",
+        "build.costs",
+        "parts.data_bearing",
+        "parts.descriptions",
+        "language.declared",
+        "language.partitions",
+    ),
     "local": ("local", "parts", "operations.exits", "server.contract"),
     # A list of tokens has to be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),

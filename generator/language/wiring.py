@@ -1,6 +1,6 @@
 """What may cross a stack boundary, and the only ways across it.
 
-A layer is a function decorated with :func:`layer`: it gets the :class:`Stack` it writes into, takes wires as
+A layer is a function: it gets the :class:`Stack` it writes into, takes wires as
 keyword arguments and returns a frozen dataclass of the wires it offers. Inside it
 
 * ``take`` turns an operator's :class:`Setting` or another layer's :class:`Wire` into an expression,
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from troposphere import AWSHelperFn, AWSObject, If, NoValue, Output, Parameter, Ref, Select, Template
+
+from generator.language.declared import Declared
 
 Expression: TypeAlias = AWSHelperFn | str
 """Anything CloudFormation resolves to a value: an intrinsic function or a literal."""
@@ -28,30 +29,16 @@ class Kind:
 
 
 K = TypeVar("K", bound=Kind)
-P = ParamSpec("P")
-R = TypeVar("R")
 Resource = TypeVar("Resource", bound=AWSObject)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One operator-facing stack parameter; the fields are those of a CloudFormation Parameter, ``label`` its form's.
+class Setting(Declared):
+    """One operator-facing stack parameter.
 
-    ``default`` of ``None`` makes the parameter required. ``type`` is the parent's: a child receives the value
-    as a ``String``, or as a ``CommaDelimitedList`` where the parent's type is a list, so that an AWS-specific
-    type is checked once, where the operator typed the value.
+    ``type`` is the parent's: a child receives the value as a ``String``, or as a ``CommaDelimitedList`` where the
+    parent's type is a list, so that an AWS-specific type is checked once, where the operator typed the value.
     """
-
-    name: str
-    label: str
-    description: str
-    default: str | None = None
-    type: str = "String"
-    pattern: str | None = None
-    values: tuple[str, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    constraint: str | None = None
 
     @property
     def is_list(self) -> bool:
@@ -85,7 +72,7 @@ class Wire(Generic[K]):
     """A value that the layer ``stack`` offers to others.
 
     ``name`` is the producer's Output and the consumer's Parameter, ``expression`` what the producer calls the value.
-    ``kind`` is the K that the producer's record declares for it; :func:`layer` enters it there.
+    K is what it carries, as the producer's record declares it: mypy refuses a wire of another kind.
     ``condition`` is the name of the one without which there is no such value: who takes it, uses it under that condition.
     """
 
@@ -93,7 +80,6 @@ class Wire(Generic[K]):
     expression: Expression
     description: str
     stack: str
-    kind: type[K] | None = None
     condition: str | None = None
 
     @property
@@ -219,38 +205,6 @@ def outputs(stack: Stack, used: set[str]) -> list[Output]:
         for wire in stack.offered.values()
         if wire.name in used
     ]
-
-
-def layer(function: Callable[Concatenate[Stack, P], R]) -> Callable[Concatenate[Stack, P], R]:
-    """Check at run time what mypy checks before it: each wire has the kind its parameter is annotated with.
-
-    ``function`` is annotated with ``Wire[K]`` for each parameter, and to return a dataclass with a ``Wire[K]`` in
-    each field. The decorated function raises TypeError for a wire of another kind.
-    """
-    takes = _kinds(function)
-    offers = _kinds(get_type_hints(function)["return"])
-
-    @wraps(function)
-    def checked(stack: Stack, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        for name, wire in kwargs.items():
-            expected = takes.get(name)
-            if isinstance(wire, Wire) and expected is not None and wire.kind is not expected:
-                raise TypeError(
-                    f"{function.__name__}({name}=…) takes a Wire[{expected.__name__}], "
-                    f"but {wire.name} is a Wire[{wire.kind.__name__ if wire.kind else None}]"
-                )
-        offered = function(stack, *args, **kwargs)
-        for name, kind in offers.items():
-            getattr(offered, name).kind = kind
-        return offered
-
-    return checked
-
-
-def _kinds(annotated: object) -> dict[str, type[Kind]]:
-    """The K of everything that ``annotated`` annotates with ``Wire[K]``, by name."""
-    hints = get_type_hints(annotated)
-    return {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is Wire}
 
 
 def only_if(condition: str | None) -> dict[str, Any]:

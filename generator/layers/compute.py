@@ -20,7 +20,7 @@ from troposphere.logs import LogGroup
 
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
-from generator.language.wiring import Expression, Stack, Wire, after, layer
+from generator.language.wiring import Expression, Stack, Wire, after
 from generator.parts import container_program, fargate, hosts, tasks
 from generator.parts.iam import ECS_TASKS, document, managed, may_use_secret_key, role
 from generator.parts.log_groups import log_group, may_write
@@ -45,7 +45,6 @@ class Compute:
     capacity: Wire[kinds.Text]
 
 
-@layer
 def compute(
     stack: Stack,
     *,

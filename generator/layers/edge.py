@@ -10,7 +10,7 @@ from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.wafv2 import WebACLAssociation
 
 from generator import conditions, kinds, settings
-from generator.language.wiring import Expression, Stack, Wire, after, layer, only_if
+from generator.language.wiring import Expression, Stack, Wire, after, only_if
 from generator.parts.access_logs import access_logs
 from generator.parts.lists import DNS_NAMES
 from generator.parts.records import aliases, certificate_authority, full_name, host_names
@@ -36,7 +36,6 @@ class Edge:
     target_group_name: Wire[kinds.TargetGroupFullName]
 
 
-@layer
 def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> Edge:
     """Names, certificate and load balancer, which forwards requests for the names to a target group.
 

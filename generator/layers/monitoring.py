@@ -8,7 +8,7 @@ from troposphere import FindInMap, Ref, Sub, cloudwatch
 
 from generator import conditions, kinds, settings
 from generator.language.partitions import CONSOLES
-from generator.language.wiring import Expression, Stack, Wire, layer
+from generator.language.wiring import Expression, Stack, Wire
 from generator.parts import dashboard, names
 from generator.parts.alarms import alarms
 from generator.parts.failures import failures
@@ -24,7 +24,6 @@ class Monitoring:
     dashboard_url: Wire[kinds.Url]
 
 
-@layer
 def monitoring(
     stack: Stack,
     *,

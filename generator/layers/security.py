@@ -15,7 +15,7 @@ from troposphere.secretsmanager import GenerateSecretString, ResourcePolicy, Sec
 from generator import conditions, kinds, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.slots import appended
-from generator.language.wiring import Stack, Wire, layer
+from generator.language.wiring import Stack, Wire
 from generator.parts.iam import document, managed, role
 from generator.parts.lists import CIDRS, IPV6_CIDRS
 from generator.parts.rotation import rotation
@@ -43,7 +43,6 @@ class Security:
     rotation_function: Wire[kinds.FunctionName]
 
 
-@layer
 def security(stack: Stack) -> Security:
     """Security groups that refer to each other, the hosts' instance profile, the credentials of both accounts."""
     # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.

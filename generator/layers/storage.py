@@ -12,7 +12,7 @@ from troposphere.efs import AccessPoint, CreationInfo, MountTarget, PosixUser, R
 from troposphere.iam import Policy, Role, RolePolicy
 
 from generator import conditions, kinds, settings
-from generator.language.wiring import Expression, Stack, Wire, after, layer
+from generator.language.wiring import Expression, Stack, Wire, after
 from generator.parts import backups
 from generator.parts.file_system import file_system_arn, new_file_system
 from generator.parts.iam import ECS_TASKS, document, may_use_secret_key, role
@@ -29,7 +29,6 @@ class Storage:
     vault: Wire[kinds.VaultName]
 
 
-@layer
 def storage(
     stack: Stack,
     *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -11,27 +10,14 @@ from typing import Any
 
 import yaml
 
+from generator.language.declared import Declared
+
 _MANY = 20
 """Allowed values from which on a message does not list them."""
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """``default`` is ``None`` for one that must be given; ``pattern`` and ``constraint`` are empty where there is none.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
-    """
-
-    name: str
-    label: str
-    description: str
-    type: str
-    default: str | None
-    pattern: str
-    constraint: str
-    values: tuple[str, ...]
-    minimum: float | None
-    maximum: float | None
+class Parameter(Declared):
+    """One that is to be given."""
 
     def refusal(self, value: str) -> str:
         """What is wrong with ``value``, empty where nothing is."""
@@ -98,8 +84,8 @@ def _parameter(name: str, label: str, declared: dict[str, Any]) -> Parameter:
         description=declared.get("Description", ""),
         type=declared["Type"],
         default=str(declared["Default"]) if "Default" in declared else None,
-        pattern=declared.get("AllowedPattern", ""),
-        constraint=declared.get("ConstraintDescription", ""),
+        pattern=declared.get("AllowedPattern"),
+        constraint=declared.get("ConstraintDescription"),
         values=tuple(str(value) for value in declared.get("AllowedValues", [])),
         minimum=declared.get("MinValue"),
         maximum=declared.get("MaxValue"),

@@ -98,6 +98,7 @@ def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path:
         terminal.type("10.0.0.0/8;10.0.0.1" + ENTER)
         terminal.expect("192.0.2.1/32")
         said = next(it.constraint for it in form(TEMPLATES / PARENT) if it.name == "IngressCidrs")
+        assert said
         assert said in " ".join(terminal.text.split())
 
 

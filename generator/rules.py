@@ -13,10 +13,10 @@ from generator import settings
 from generator.language.wiring import Setting
 from generator.sizing import (
     CONTAINER_CPU,
-    CONTAINER_MEMORY,
     FARGATE,
     INSTANCES,
     MAX_SUBNETS,
+    MEMORY_SIZES,
     fargate_memory,
     task_cpu,
     task_memory,
@@ -93,11 +93,11 @@ def _fits_hosts() -> Iterable[tuple[Test, str]]:
     for size in sizes:
         vcpus, nominal = size
         names = [name for name, it in INSTANCES.items() if it[1:] == size]
-        memory = [it for it in CONTAINER_MEMORY if it <= task_memory(nominal)]
+        memory = [it for it in MEMORY_SIZES if it <= task_memory(nominal)]
         units = [it for it in CONTAINER_CPU if it <= task_cpu(vcpus)]
         tests, limits = [], []
-        if memory != list(CONTAINER_MEMORY):
-            tests.append(_in(settings.CONTAINER_MEMORY_LIMIT, memory))
+        if memory != list(MEMORY_SIZES):
+            tests.append(_in(settings.CONTAINER_MEMORY, memory))
             limits.append(f"a ContainerMemory of {memory[-1]}")
         if units != list(CONTAINER_CPU):
             tests.append(_in(settings.CONTAINER_CPU_UNITS, [0, *units]))
@@ -113,7 +113,7 @@ def _fits_hosts() -> Iterable[tuple[Test, str]]:
 def _fits_fargate() -> Iterable[tuple[Test, str]]:
     known = sorted({memory for units in FARGATE for memory in fargate_memory(units)})
     yield (
-        _in(settings.CONTAINER_MEMORY_LIMIT, known),
+        _in(settings.CONTAINER_MEMORY, known),
         f"Fargate knows no task of this ContainerMemory: choose one of {', '.join(map(str, known))}.",
     )
     yield (
@@ -123,7 +123,7 @@ def _fits_fargate() -> Iterable[tuple[Test, str]]:
     for units in FARGATE:
         fitting = fargate_memory(units)
         yield (
-            _if(_is(settings.CONTAINER_CPU_UNITS, units), _in(settings.CONTAINER_MEMORY_LIMIT, fitting)),
+            _if(_is(settings.CONTAINER_CPU_UNITS, units), _in(settings.CONTAINER_MEMORY, fitting)),
             f"On Fargate a ContainerCpu of {units} goes with a ContainerMemory of {fitting[0]} to {fitting[-1]}: "
             "choose one of these, or 0 for ContainerCpu.",
         )
@@ -220,9 +220,9 @@ RULES: dict[str, dict[str, Any]] = {
         (
             _at_most(
                 settings.CONTAINER_MEMORY_RESERVATION,
-                settings.CONTAINER_MEMORY_LIMIT,
-                CONTAINER_MEMORY[:-1],
-                [0, *CONTAINER_MEMORY],
+                settings.CONTAINER_MEMORY,
+                MEMORY_SIZES[:-1],
+                [0, *MEMORY_SIZES],
             ),
             "ContainerMemoryReservation must not exceed ContainerMemory.",
         )

@@ -59,7 +59,7 @@ INSTANCES: dict[str, Instance] = {
     for size, (vcpus, gibibytes) in sizes.items()
 }
 
-CONTAINER_MEMORY = (128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 30720)
+MEMORY_SIZES = (128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 30720)
 CONTAINER_CPU = (128, 256, 512, 1024, 2048, 4096)
 
 FARGATE = {
@@ -122,7 +122,7 @@ def fargate_memory(cpu_units: int) -> list[int]:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
     """
     least, most = FARGATE[cpu_units]
-    return [it for it in CONTAINER_MEMORY if least <= it <= most and (it == least or it % 1024 == 0)]
+    return [it for it in MEMORY_SIZES if least <= it <= most and (it == least or it % 1024 == 0)]
 
 
 def fargate_cpu(memory: int) -> int:
@@ -169,7 +169,7 @@ def container_table() -> dict[str, dict[str, str]]:
             "Cpu": str(cpu(memory)),
             "FargateCpu": str(fargate_cpu(memory)),
         }
-        for memory in CONTAINER_MEMORY
+        for memory in MEMORY_SIZES
     }
 
 
@@ -182,7 +182,7 @@ def tasks_table() -> dict[str, dict[str, str]]:
             )
             for vcpus, nominal in sorted({(it.vcpus, it.memory) for it in INSTANCES.values()})
         }
-        for memory in CONTAINER_MEMORY
+        for memory in MEMORY_SIZES
     }
 
 

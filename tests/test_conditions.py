@@ -12,7 +12,7 @@ from deployments import DEFAULTS, REQUIRED, Editions, everything, extras, items,
 from resolve import HERE, PLACES, Data, Evaluation, Place, Values
 
 from generator import settings
-from generator.sizing import CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS
+from generator.sizing import INSTANCES, MAX_SUBNETS, MAX_TASKS, MEMORY_SIZES
 
 LISTS = {
     "AlarmEmails": ("ops{}@example.com", settings.MAX_EMAILS),
@@ -144,7 +144,7 @@ def test_both_ways_of_the_records_are_the_same(editions: Editions) -> None:
 def test_every_key_that_a_mapping_is_asked_for_exists(editions: Editions) -> None:
     """A look-up evaluates without error for every type, memory and count that the parameters allow."""
     for name in INSTANCES:
-        for memory in CONTAINER_MEMORY:
+        for memory in MEMORY_SIZES:
             values = {"AsgInstanceType": name, "ContainerMemory": str(memory)}
             evaluation = editions.single(values)
             for title in ("AutoScalingGroup", "LaunchTemplate", "TaskDefinition"):

@@ -11,7 +11,7 @@ from refuse import constraint_violations, refusals
 from resolve import Data, Values
 
 from generator import settings
-from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, cpu, task_cpu, task_memory
+from generator.sizing import CONTAINER_CPU, INSTANCES, MAX_SUBNETS, MEMORY_SIZES, cpu, task_cpu, task_memory
 
 VPC = REQUIRED["VpcId"]
 CERTIFICATE = {"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a"}
@@ -205,14 +205,14 @@ def test_a_group_cannot_be_smaller_than_its_automatic_minimum(editions: Editions
 @pytest.mark.parametrize("name", INSTANCES)
 def test_task_fits_instance_over_all_sizes(editions: Editions, name: str) -> None:
     instance = INSTANCES[name]
-    for memory, units in product(CONTAINER_MEMORY, (0, *CONTAINER_CPU)):
+    for memory, units in product(MEMORY_SIZES, (0, *CONTAINER_CPU)):
         values = {"AsgInstanceType": name, "ContainerMemory": str(memory), "ContainerCpu": str(units)}
         fits = memory <= task_memory(instance.memory) and (units or cpu(memory)) <= task_cpu(instance.vcpus)
         assert bool(_refused(editions.parent, values, "TaskFitsInstance")) == (not fits), values
 
 
 def test_memory_reservation_over_all_sizes(editions: Editions) -> None:
-    for limit, soft in product(CONTAINER_MEMORY, (0, *CONTAINER_MEMORY)):
+    for limit, soft in product(MEMORY_SIZES, (0, *MEMORY_SIZES)):
         values = {"ContainerMemory": str(limit), "ContainerMemoryReservation": str(soft)}
         assert bool(_refused(editions.parent, values, "MemoryReservation")) == (soft > limit), values
 

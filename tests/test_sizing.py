@@ -13,7 +13,7 @@ from moto import mock_aws
 from refuse import refusals
 
 from generator import sizing
-from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY, INSTANCES, MAX_SUBNETS, MAX_TASKS, Instance
+from generator.sizing import CONTAINER_CPU, INSTANCES, MAX_SUBNETS, MAX_TASKS, MEMORY_SIZES, Instance
 
 KERNELS_SHARE = 0.1
 """Of the advertised memory, at most: hosts register what the kernel leaves, see REGISTERED."""
@@ -97,7 +97,7 @@ KNOWN_TO_FARGATE = {
 
 def test_the_rules_admit_the_sizes_that_fargate_knows_and_no_other(editions: Editions) -> None:
     rules = {"TaskFitsFargate": editions.parent["Rules"]["TaskFitsFargate"]}
-    for memory, cpu in product(CONTAINER_MEMORY, (0, *CONTAINER_CPU)):
+    for memory, cpu in product(MEMORY_SIZES, (0, *CONTAINER_CPU)):
         given = {"Capacity": "fargate", "ContainerMemory": str(memory), "ContainerCpu": str(cpu)}
         task = editions.single(given).resources["TaskDefinition"]["Properties"]
         (server,) = task["ContainerDefinitions"]
@@ -110,7 +110,7 @@ def test_the_rules_admit_the_sizes_that_fargate_knows_and_no_other(editions: Edi
 def test_every_automatic_task_can_be_registered_and_fits_every_type_by_cpu(overhead: tuple[int, int]) -> None:
     """ECS wants the limit above the reservation. The Rules check a ContainerCpu that is given, not an automatic one."""
     table = sizing.container_table()
-    assert table.keys() == {str(memory) for memory in CONTAINER_MEMORY}
+    assert table.keys() == {str(memory) for memory in MEMORY_SIZES}
     smallest = min(it.vcpus for it in INSTANCES.values()) * CPU_UNITS - overhead[1]
     for memory, row in table.items():
         assert int(memory) // 2 < int(row["Reservation"]) < int(memory)
@@ -134,7 +134,7 @@ def counted(name: str, memory: int) -> int:
 
 
 def test_as_many_tasks_are_counted_as_a_host_takes(overhead: tuple[int, int]) -> None:
-    for (name, instance), memory in product(INSTANCES.items(), CONTAINER_MEMORY):
+    for (name, instance), memory in product(INSTANCES.items(), MEMORY_SIZES):
         found, most = counted(name, memory), placed(instance, memory, sizing.cpu(memory), overhead)
         # What does not fit at all counts as one: a Rule refuses it.
         assert 1 <= found <= max(most, 1), f"{name} takes {most} tasks of {memory} MiB, not {found}"
@@ -187,7 +187,7 @@ def test_the_automatic_group_holds_all_tasks_and_one_host_more(
     group = editions.single_file["Resources"]["AutoScalingGroup"]["Properties"]
     ends = {"MinSize": group["MinSize"], "MaxSize": group["MaxSize"]}
     tried = 0
-    for (name, instance), memory, cpu in product(INSTANCES.items(), CONTAINER_MEMORY, (0, CONTAINER_CPU[-2])):
+    for (name, instance), memory, cpu in product(INSTANCES.items(), MEMORY_SIZES, (0, CONTAINER_CPU[-2])):
         needed_cpu = cpu or sizing.cpu(memory)
         fitting = placed(instance, memory, needed_cpu, overhead)
         if not fitting:

@@ -86,13 +86,13 @@ def deploy(
 
     Example: `pypiserver-aws deploy --stack-name pypi`
     """
-    from generator.operations.deploy import Wish, deploy
+    from generator.operations.deploy import Deployment, deploy
     from generator.operations.tags import read as read_tags
     from generator.operations.terminal import terminal
 
     if json and not dry_run:
         raise Problem("--json shows what would change: add --dry-run")
-    wish = Wish(
+    request = Deployment(
         stack_name=stack_name,
         templates=TEMPLATES,
         parameters=parameters,
@@ -106,7 +106,7 @@ def deploy(
         tags=read_tags(tags or ()),
         revert_drift=revert_drift,
     )
-    return deploy(account_of(profile, region, endpoint_url), terminal(as_json=json), wish)
+    return deploy(account_of(profile, region, endpoint_url), terminal(as_json=json), request)
 
 
 @app.command()
@@ -182,14 +182,14 @@ def restore(
 
     Example: `pypiserver-aws restore --stack-name pypi`
     """
-    from generator.operations.deploy import Wish as Deployment
-    from generator.operations.restore import Wish
-    from generator.operations.restored import run
+    from generator.operations.deploy import Deployment
+    from generator.operations.recovery_points import Restoration
+    from generator.operations.restore import run
     from generator.operations.terminal import terminal
 
-    wish = Wish(stack_name, recovery_point, vault, kms_key, yes)
+    request = Restoration(stack_name, recovery_point, vault, kms_key, yes)
     deployment = Deployment(stack_name, TEMPLATES, parameters, bucket, prefix, yes=yes)
-    return run(account_of(profile, region, endpoint_url), terminal(), wish, deployment, directory)
+    return run(account_of(profile, region, endpoint_url), terminal(), request, deployment, directory)
 
 
 @app.command()

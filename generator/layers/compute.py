@@ -203,7 +203,7 @@ def _capacity(stack: Stack) -> Sub:
         "${TaskMin} to ${TaskMax} tasks of ${Memory} MiB on ${Capacity}",
         TaskMin=stack.take(settings.TASK_MIN_COUNT),
         TaskMax=stack.take(settings.TASK_MAX_COUNT),
-        Memory=stack.take(settings.CONTAINER_MEMORY_LIMIT),
+        Memory=stack.take(settings.CONTAINER_MEMORY),
         Capacity=stack.if_(conditions.IS_EC2, on_hosts, on_fargate),
     )
 

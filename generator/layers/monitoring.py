@@ -62,8 +62,8 @@ def monitoring(
         "LogAgent.ServiceName": stack.take(log_agent),
         "TaskLogs": stack.take(logs),
         "FunctionName": stack.take(rotation_function),
-        "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY_LIMIT),
-        "Limit": stack.take(settings.CONTAINER_MEMORY_LIMIT),
+        "Reservation": stack.if_(conditions.IS_EC2, memory_reservation(stack), settings.CONTAINER_MEMORY),
+        "Limit": stack.take(settings.CONTAINER_MEMORY),
     }
     log_metrics(stack, stack.take(logs))
     arns = alarms(stack, Ref(topic), dimensions, silent=stack.later(service))

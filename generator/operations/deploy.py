@@ -48,7 +48,7 @@ _NEVER_WORKED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELET
 
 
 @dataclass(frozen=True)
-class Wish:
+class Deployment:
     """What the operator asked for.
 
     ``allowed``: logical IDs of resources with data that may go, and parameters that may say that the packages are
@@ -71,63 +71,63 @@ class Wish:
     revert_drift: bool = False
 
 
-def deploy(account: Account, terminal: Terminal, wish: Wish) -> int:
+def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
     """Create or update the stack; DONE if it is as the templates say, else FAILED.
 
     A stack that something else is changing is only watched. Raises Problem where nothing can or may be done, and
     Declined where the operator says No.
     """
     cloudformation = account.client("cloudformation")
-    stack = find(account, wish.stack_name)
+    stack = find(account, request.stack_name)
     status = stack["StackStatus"] if stack else "new"
     if stack and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-        terminal.line(f"{wish.stack_name} is {status}: watching, nothing new is deployed")
+        terminal.line(f"{request.stack_name} is {status}: watching, nothing new is deployed")
         return _watch(account, terminal, stack["StackId"])
     if stack:
         refuse_single(account, stack)
         _refuse_broken(account, stack, terminal)
     is_new = status in ("new", "REVIEW_IN_PROGRESS")
-    if is_new and wish.revert_drift:
-        raise Problem(f"--revert-drift: {wish.stack_name} is not deployed yet, so nothing of it has drifted")
+    if is_new and request.revert_drift:
+        raise Problem(f"--revert-drift: {request.stack_name} is not deployed yet, so nothing of it has drifted")
     previous = parameters(stack)
-    if not (wish.yes or wish.dry_run):
+    if not (request.yes or request.dry_run):
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
-    declared = form(wish.templates / PARENT)
-    given = _given(account, terminal, wish, declared, previous)
-    refuse_outage(wish.stack_name, declared, given, previous)
-    refuse_move(declared, given, previous, wish.allowed)
+    declared = form(request.templates / PARENT)
+    given = _given(account, terminal, request, declared, previous)
+    refuse_outage(request.stack_name, declared, given, previous)
+    refuse_move(declared, given, previous, request.allowed)
     refuse_retention(declared, given, previous)
     refuse_keys(account, terminal, given, previous)
     if is_new:
         refuse_network(account, terminal, given)
 
-    bucket = wish.bucket or own_bucket(account, terminal, make=not wish.dry_run, yes=wish.yes)
-    published = publish(account, terminal, wish.templates, bucket, wish.prefix)
+    bucket = request.bucket or own_bucket(account, terminal, make=not request.dry_run, yes=request.yes)
+    published = publish(account, terminal, request.templates, bucket, request.prefix)
     url = published.publisher.url(published.parent)
     deployed = [] if stack is None or is_new else list(resources(cloudformation, stack["StackId"]))
     with change_set(
-        cloudformation, terminal, stack, _request(wish, stack, url, arguments(declared, given, previous))
+        cloudformation, terminal, stack, _request(request, stack, url, arguments(declared, given, previous))
     ) as made:
-        if wish.as_json:
-            print(json.dumps(_plan(account, wish, status, url, made), indent=2))
+        if request.as_json:
+            print(json.dumps(_plan(account, request, status, url, made), indent=2))
         for warning in made.warnings:
             terminal.line(f"warning: {warning}", "yellow")
         if not made.changes:
-            terminal.line(f"{wish.stack_name} is as the template says: nothing to do")
-            if not wish.dry_run:
+            terminal.line(f"{request.stack_name} is as the template says: nothing to do")
+            if not request.dry_run:
                 _protect(account, terminal, made.stack_id)
             next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
-        terminal.show(change_sets.table(made.changes, verbose=wish.verbose))
+        terminal.show(change_sets.table(made.changes, verbose=request.verbose))
         costs = estimate({it.name: it.default for it in declared}, given) if is_new else ""
-        terminal.show(_consequences(account, wish, status, made, costs))
-        refuse_loss(made.changes, deployed, wish.allowed)
-        if wish.dry_run:
+        terminal.show(_consequences(account, request, status, made, costs))
+        refuse_loss(made.changes, deployed, request.allowed)
+        if request.dry_run:
             terminal.line("nothing was changed")
             return DONE
-        terminal.must_agree(f"Deploy {wish.stack_name}?", yes=wish.yes)
+        terminal.must_agree(f"Deploy {request.stack_name}?", yes=request.yes)
         if not is_new:
-            guard(cloudformation, made.stack_id, wish.allowed)
+            guard(cloudformation, made.stack_id, request.allowed)
         before = last_event(cloudformation, made.stack_id)
         made.execute()
     return _watch(account, terminal, made.stack_id, before)
@@ -144,15 +144,15 @@ def refuse_single(account: Account, stack: Stack) -> None:
         )
 
 
-def _request(wish: Wish, stack: Stack | None, url: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+def _request(request: Deployment, stack: Stack | None, url: str, values: list[dict[str, Any]]) -> dict[str, Any]:
     """What CreateChangeSet is asked for."""
-    has = tags.merged(stack, wish.tags)
+    has = tags.merged(stack, request.tags)
     return {
-        "StackName": wish.stack_name,
+        "StackName": request.stack_name,
         "TemplateURL": url,
         "Parameters": values,
         **({"Tags": has} if has else {}),
-        **({"DeploymentMode": "REVERT_DRIFT"} if wish.revert_drift else {}),
+        **({"DeploymentMode": "REVERT_DRIFT"} if request.revert_drift else {}),
     }
 
 
@@ -163,37 +163,37 @@ def _protect(account: Account, terminal: Terminal, stack_id: str) -> None:
 
 
 def _given(
-    account: Account, terminal: Terminal, wish: Wish, declared: list[Parameter], previous: dict[str, str]
+    account: Account, terminal: Terminal, request: Deployment, declared: list[Parameter], previous: dict[str, str]
 ) -> dict[str, str]:
     """The values of the file, completed by answers where somebody can be asked.
 
     ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept and is refused now.
     """
-    given = read(wish.parameters) if wish.parameters.exists() or not terminal.live else {}
+    given = read(request.parameters) if request.parameters.exists() or not terminal.live else {}
     given = tidied(declared, given)
     check(declared, given)
     check_kept(declared, given, previous)
     lacking = missing(declared, given, previous)
     if not lacking:
         return given
-    if wish.yes or not terminal.live:
-        raise Problem(f"{wish.parameters} lacks {', '.join(it.name for it in lacking)}")
-    refuse_unwritable(wish.parameters)
+    if request.yes or not terminal.live:
+        raise Problem(f"{request.parameters} lacks {', '.join(it.name for it in lacking)}")
+    refuse_unwritable(request.parameters)
     try:
         capacities = {} if previous else offers()
         for answered in ask(account, terminal, declared, lacking, given, capacities):
             given = answered
-            write(wish.parameters, given)
+            write(request.parameters, given)
     except KeyboardInterrupt:
-        if wish.parameters.exists():
-            terminal.line(f"{wish.parameters} has the answers so far: the same command asks for the rest")
+        if request.parameters.exists():
+            terminal.line(f"{request.parameters} has the answers so far: the same command asks for the rest")
         raise
     check(declared, given)
-    terminal.line(f"{wish.parameters} has these values; what it does not name keeps its default")
+    terminal.line(f"{request.parameters} has these values; what it does not name keeps its default")
     return given
 
 
-def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet, costs: str) -> Table:
+def _consequences(account: Account, request: Deployment, status: str, made: ChangeSet, costs: str) -> Table:
     """What it means to say Yes; ``costs`` is empty where it adds none."""
     held = [it for it in made.changes if it.kind != STACK and holds_data(it.name, it.kind)]
     lost = [it for it in held if it.loses]
@@ -206,7 +206,7 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet, co
     for name, text in {
         "account": made.stack_id.split(":")[4],
         "region": account.region,
-        "stack": f"{wish.stack_name} ({status})",
+        "stack": f"{request.stack_name} ({status})",
         "changes": change_sets.count(made.changes),
         "data": "; ".join(data),
         **({"costs": costs} if costs else {}),
@@ -215,13 +215,13 @@ def _consequences(account: Account, wish: Wish, status: str, made: ChangeSet, co
     return grid
 
 
-def _plan(account: Account, wish: Wish, status: str, url: str, made: ChangeSet) -> dict[str, Any]:
+def _plan(account: Account, request: Deployment, status: str, url: str, made: ChangeSet) -> dict[str, Any]:
     """``deploy --dry-run --json``: see docs/commands.md."""
     changes = [{**asdict(it), "data": holds_data(it.name, it.kind)} for it in change_sets.shown(made.changes)]
     return {
         "account": made.stack_id.split(":")[4],
         "region": account.region,
-        "stack": wish.stack_name,
+        "stack": request.stack_name,
         "status": status,
         "template": url,
         "changes": changes,

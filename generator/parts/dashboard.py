@@ -21,7 +21,7 @@ _TASKS = """## Tasks
 **Utilisation** is of the CPU and memory *reserved*; scaling aims at 60 % CPU, and more than 100 % is normal on an
 idle host. **Running** below **desired** for long: see the service's events. **Memory** near the limit: raise
 ContainerMemory."""
-_HOSTS = """## Requests
+_REQUESTS = """## Requests
 **p50** is what most clients see, **p99** the worst. **5xx** of the load balancer without the target's: no task
 answered. **Healthy** should equal the running tasks."""
 _STORAGE = """## Storage
@@ -71,7 +71,7 @@ _ROWS: list[tuple[str, dict[str, list[Metric]]]] = [
         },
     ),
     (
-        _HOSTS,
+        _REQUESTS,
         {
             "Response time (s)": [
                 _elb("TargetResponseTime", stat, _TARGETS) for stat in ("p50", "p95", "p99", "Average")

@@ -61,7 +61,7 @@ VAULT_TAG = "backup-vault"
 _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 """Nested stacks that have one of these."""
 
-CAPACITY = ("HostSecurityGroup", "TaskSecurityGroup")
+CAPACITY_GROUPS = ("HostSecurityGroup", "TaskSecurityGroup")
 """Of these a stack has the one that goes with its Capacity. A change would remove it, in the first layer of all."""
 _SERVING = "TargetGroup"
 """Where the tasks are. A replacement has none until the service gets it, long after names and load balancer lead there."""
@@ -107,7 +107,7 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": ["Update:Delete"],
-                "Resource": [f"LogicalResourceId/{title}" for title in CAPACITY],
+                "Resource": [f"LogicalResourceId/{title}" for title in CAPACITY_GROUPS],
             },
             {
                 "Effect": "Deny",

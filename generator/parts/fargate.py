@@ -44,9 +44,7 @@ def network(stack: Stack, group: Expression) -> If:
 
 def cpu(stack: Stack, column: str) -> If:
     """CPU units of a task: the operator's figure, or what ``sizing.container_table`` has in ``column`` for its memory."""
-    automatic = FindInMap(
-        stack.mapping("Containers", container_table()), stack.take(settings.CONTAINER_MEMORY_LIMIT), column
-    )
+    automatic = FindInMap(stack.mapping("Containers", container_table()), stack.take(settings.CONTAINER_MEMORY), column)
     return stack.if_(conditions.HAS_CONTAINER_CPU, settings.CONTAINER_CPU_UNITS, automatic)
 
 
@@ -56,7 +54,7 @@ def task(stack: Stack) -> dict[str, Any]:
         "NetworkMode": stack.if_(conditions.IS_EC2, "bridge", "awsvpc"),
         "RequiresCompatibilities": stack.if_(conditions.IS_EC2, ["EC2"], ["FARGATE"]),
         "Cpu": stack.if_(conditions.IS_FARGATE, cpu(stack, "FargateCpu")),
-        "Memory": stack.if_(conditions.IS_FARGATE, settings.CONTAINER_MEMORY_LIMIT),
+        "Memory": stack.if_(conditions.IS_FARGATE, settings.CONTAINER_MEMORY),
         "RuntimePlatform": stack.if_(
             conditions.IS_FARGATE,
             ecs.RuntimePlatform(CpuArchitecture=stack.take(settings.CPU_ARCHITECTURE), OperatingSystemFamily="LINUX"),

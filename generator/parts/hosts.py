@@ -93,7 +93,7 @@ def _group_max(stack: Stack) -> Expression:
     """The operator's figure, or ``sizing.group_size``; with the operator's own CPU figure, for one task a host."""
     tasks_per_instance = FindInMap(
         stack.mapping("Tasks", sizing.tasks_table()),
-        stack.take(settings.CONTAINER_MEMORY_LIMIT),
+        stack.take(settings.CONTAINER_MEMORY),
         FindInMap(
             stack.mapping("Instances", sizing.instance_table()), stack.take(settings.ASG_INSTANCE_TYPE), "Capacity"
         ),

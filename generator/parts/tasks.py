@@ -35,7 +35,7 @@ def pypiserver(
 
     The secret with the rest of its program is added to ``stack``.
     """
-    memory = stack.take(settings.CONTAINER_MEMORY_LIMIT)
+    memory = stack.take(settings.CONTAINER_MEMORY)
     return ecs.ContainerDefinition(
         Name=stack.take(settings.SERVICE_NAME),
         Image=_image(stack),
@@ -115,7 +115,7 @@ def _image(stack: Stack) -> If:
 def _automatic(stack: Stack, column: str) -> FindInMap:
     """What ``sizing.container_table`` has in ``column`` for the memory of a task."""
     table = stack.mapping("Containers", container_table())
-    return FindInMap(table, stack.take(settings.CONTAINER_MEMORY_LIMIT), column)
+    return FindInMap(table, stack.take(settings.CONTAINER_MEMORY), column)
 
 
 def _environment(stack: Stack) -> list[ecs.Environment]:

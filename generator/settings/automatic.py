@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
 from generator.settings.values import one_of, optional, whole_number
-from generator.sizing import CONTAINER_CPU, CONTAINER_MEMORY
+from generator.sizing import CONTAINER_CPU, MEMORY_SIZES
 
 MAX_GROUP_MIN = 10
 
@@ -13,7 +13,7 @@ CONTAINER_MEMORY_RESERVATION = Setting(
     label="Memory reserved for a task (MiB)",
     description="0: three quarters of the limit.",
     default="0",
-    values=one_of(0, *CONTAINER_MEMORY),
+    values=one_of(0, *MEMORY_SIZES),
 )
 CONTAINER_CPU_UNITS = Setting(
     name="ContainerCpu",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
 from generator.settings.values import IMAGE, SWITCH, of_server, one_of, optional, whole_number
-from generator.sizing import CONTAINER_MEMORY, MAX_TASKS
+from generator.sizing import MAX_TASKS, MEMORY_SIZES
 from server import contract
 
 MAX_TASK_MIN = 10
@@ -60,12 +60,12 @@ TASK_MAX_COUNT = Setting(
     pattern=f"^({whole_number(1, MAX_TASKS)})$",
     constraint=f"must be a whole number from 1 to {MAX_TASKS}",
 )
-CONTAINER_MEMORY_LIMIT = Setting(
+CONTAINER_MEMORY = Setting(
     name="ContainerMemory",
     label="Memory limit of a task (MiB)",
     description="A task that needs more is stopped.",
     default="512",
-    values=one_of(*CONTAINER_MEMORY),
+    values=one_of(*MEMORY_SIZES),
 )
 ENABLE_EXECUTE_COMMAND = Setting(
     name="EnableExecuteCommand",
@@ -85,7 +85,7 @@ CONTAINER = Group(
         FALLBACK_URL,
         TASK_MIN_COUNT,
         TASK_MAX_COUNT,
-        CONTAINER_MEMORY_LIMIT,
+        CONTAINER_MEMORY,
         ENABLE_EXECUTE_COMMAND,
     ),
 )

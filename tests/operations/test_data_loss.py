@@ -15,7 +15,7 @@ from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
 from generator.commands import main
 from generator.operations.aws import Account
-from generator.operations.deploy import Wish, deploy
+from generator.operations.deploy import Deployment, deploy
 from generator.operations.exits import Problem
 from generator.operations.form import form
 from generator.operations.guard import refuse_move
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 
 def deploy_from(templates: Path) -> int:
-    wish = Wish("pypi", templates, Path("parameters.json"), BUCKET, "pypiserver", yes=True)
+    wish = Deployment("pypi", templates, Path("parameters.json"), BUCKET, "pypiserver", yes=True)
     return deploy(Account(), terminal(), wish)
 
 

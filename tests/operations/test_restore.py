@@ -15,7 +15,7 @@ from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
 from generator.commands import main
-from generator.operations import restore as restoring
+from generator.operations import recovery_points
 
 LIVE = "aws-backup-restore_2026-01-03T04-05-06-789Z"
 
@@ -48,7 +48,7 @@ def account(
     for name, value in environment(url, tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(restoring, "POLL_SECONDS", 0)
+    monkeypatch.setattr(recovery_points, "POLL_SECONDS", 0)
     monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
     found.points.clear()
@@ -139,7 +139,7 @@ def test_a_second_run_watches_the_first_ones_job(account: Restores, capsys: pyte
     assert "is COMPLETED already: nothing new is begun" in out
     assert not account.asked
     (job,) = account.jobs.values()
-    client("efs").delete_file_system(FileSystemId=restoring.created(job))
+    client("efs").delete_file_system(FileSystemId=recovery_points.created(job))
     assert main(["restore", "--recovery-point", point, "--yes"]) == 0
     assert len(account.jobs) == 2
     assert account.asked[0]["Metadata"]["CreationToken"] != "first"
@@ -196,7 +196,7 @@ def test_the_key_of_another_region_is_not_asked_for(account: Restores) -> None:
     account.keys[point] = {"KmsKeyId": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0a-1b"}
     assert main(["restore", "--recovery-point", point, "--vault", "copied", "--yes"]) == 0
     account.keys[point] = {"KmsKeyId": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a-1b"}
-    client("efs").delete_file_system(FileSystemId=restoring.created(account.jobs["job-0"]))
+    client("efs").delete_file_system(FileSystemId=recovery_points.created(account.jobs["job-0"]))
     assert main(["restore", "--recovery-point", point, "--vault", "copied", "--yes"]) == 0
     keys = [it["Metadata"].get("KmsKeyId") for it in account.asked]
     assert keys == [None, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a-1b"]
@@ -275,7 +275,7 @@ def test_a_mount_target_to_look_by_is_in_the_way_and_said_to_be(
     point = account.add_point(vault(), live())
     assert main(["restore", "--recovery-point", point, "--yes"]) == 0
     (job,) = account.jobs.values()
-    made = restoring.created(job)
+    made = recovery_points.created(job)
     subnet = deployed["AsgSubnets"].split(",")[0]
     target = client("efs").create_mount_target(FileSystemId=made, SubnetId=subnet)["MountTargetId"]
     capsys.readouterr()
@@ -293,7 +293,7 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     point = account.add_point(vault(), old)
     assert main(["restore", "--recovery-point", point, "--yes"]) == 0
     (job,) = account.jobs.values()
-    made = restoring.created(job)
+    made = recovery_points.created(job)
     (printed,) = re.findall(r"generator (restore .* --directory) DIRECTORY", capsys.readouterr().out)
     words = [*printed.split(), f"/{LIVE}/"]
     assert main(words) == 2, "nobody to ask"

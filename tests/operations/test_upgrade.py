@@ -23,7 +23,7 @@ from stacks import DEPLOY, give, give_again, outputs, physical_ids
 
 from generator.commands import main
 from generator.operations.aws import Account
-from generator.operations.deploy import Wish, deploy
+from generator.operations.deploy import Deployment, deploy
 from generator.operations.exits import Problem
 from generator.operations.form import form
 from generator.operations.parameters import check_kept
@@ -133,7 +133,7 @@ def test_a_stack_of_the_release_becomes_todays(release: Path, here: Path, capsys
     with ZipFile(release) as files:
         files.extractall("released")
     values = give()
-    released = Wish("pypi", Path("released"), Path("parameters.json"), BUCKET, "released", yes=True)
+    released = Deployment("pypi", Path("released"), Path("parameters.json"), BUCKET, "released", yes=True)
     assert deploy(Account(), terminal(), released) == 0
     ids, had = physical_ids(), outputs()
     secrets = client("secretsmanager")

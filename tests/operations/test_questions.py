@@ -159,7 +159,7 @@ def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path)
     with session([*GENERATOR, "deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
         terminal.expect("E-mail addresses for alarms")
         terminal.type(ENTER)
-        terminal.expect("More topics for alarms")
+        terminal.expect("Additional topics for alarms")
         terminal.type(topic + ENTER)
         terminal.expect("Deploy pypi? (y/N)")
         terminal.type("n")

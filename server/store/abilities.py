@@ -17,6 +17,17 @@ _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 def lacking(root: str | os.PathLike[str]) -> list[str]:
     """What the storage of the package directory `root` cannot do; nothing of it is left there. Raises OSError."""
+    path = f"{os.fspath(root)}/{HIDDEN}"
+    made = [it for it in (f"{path}/{STAGING}", path) if not os.path.lexists(it)]
+    try:
+        return _tried(root)
+    finally:
+        for it in made:
+            with suppress(OSError):
+                os.rmdir(it)
+
+
+def _tried(root: str | os.PathLike[str]) -> list[str]:
     with hidden(root, HIDDEN, STAGING, make=True) as directory:
         prefix = f".able-{secrets.token_hex(8)}"
         names = [f"{prefix}-a", f"{prefix}-b", f"{prefix}-A"]

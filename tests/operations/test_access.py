@@ -204,7 +204,7 @@ def test_many_at_once_lose_nothing(arn: str) -> None:
 def test_without_tokens_the_command_says_how_to_have_them(
     arn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("generator.access.tokens.outputs", lambda stack: {"TokensSecretArn": ""})
+    monkeypatch.setattr("generator.access.entries.outputs", lambda stack: {"TokensSecretArn": ""})
     assert main(["token", "list"]) == 2
     assert "deploy it with Tokens=true" in capsys.readouterr().err
 

@@ -12,13 +12,11 @@ from server.store.abilities import lacking
 
 from .conftest import StartTask
 from .faults import Fault
-from .tasks import visible
 
 
 def test_an_ordinary_directory_lacks_nothing_and_keeps_nothing(directory: Path) -> None:
     assert lacking(directory) == []
-    assert list((directory / ".index" / "staging").iterdir()) == []
-    assert visible(directory) == []
+    assert list(directory.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def world(directory: Path) -> World:
 
 
 def test_a_line_counts_once_its_end_is_there(world: World) -> None:
+    assert world.journal
     for at in range(len(world.journal)):
         world.restart(world.journal[:at])
         names = world.reader.read()
@@ -86,6 +87,7 @@ def test_a_line_counts_once_its_end_is_there(world: World) -> None:
 
 def test_a_line_that_is_missing_or_damaged_explains_nothing(world: World) -> None:
     lines = world.journal.splitlines(keepends=True)
+    assert len(lines) > 1
     for at, line in enumerate(lines):
         is_outcome = at % 2 == 1
         for damaged in (b"", line[:-9] + b"\n", line.replace(b'"number"', b'"n"')):

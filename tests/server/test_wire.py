@@ -97,11 +97,13 @@ def received(form: bytes, at: int, size: int) -> list[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 11, 1 << 16])
 def test_a_form_is_the_same_wherever_it_is_cut(size: int) -> None:
+    assert received(FORM, len(FORM), size) == [("a", b""), ("b", CONTENT)]
     for at in range(1, len(FORM)):
         assert received(FORM, at, size) == [("a", b""), ("b", CONTENT)], at
 
 
 def test_a_form_that_ends_early_is_malformed_wherever_it_does() -> None:
+    assert received(FORM, len(FORM) - len(b"\r\n"), 1) == [("a", b""), ("b", CONTENT)]
     for end in range(1, len(FORM) - len(b"\r\n")):
         with pytest.raises(Malformed):
             received(FORM[:end], end, 1)

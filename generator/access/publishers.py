@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -21,6 +21,7 @@ from generator.access.minting import DISABLED
 from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
+from generator.operations.stacks import get
 
 _KEY_BYTES = 32
 _ANSWER_SECONDS = 20
@@ -106,9 +107,18 @@ def other(issuer: str, claims: list[str]) -> Identity:
 
 
 def trust(
-    account: Account, stack_name: str, identity: Identity, name: str, may: str, projects: list[str], expires: str
-) -> str:
-    """The name that the publisher has from now on. Raises Problem where tasks would refuse it."""
+    account: Account,
+    stack_name: str,
+    identify: Callable[[], Identity],
+    name: str,
+    may: str,
+    projects: list[str],
+    expires: str,
+) -> tuple[str, Identity]:
+    """The name that the publisher has from now on, and who it is. Raises Problem where tasks would refuse it."""
+    # Another's stack is refused before anybody else is asked.
+    get(account, stack_name)
+    identity = identify()
     name = name or identity.name
     entry = {
         **entries.begun(name, may, projects, expires),
@@ -122,7 +132,7 @@ def trust(
         "use a claim says who it is by a number (docs/ci.md)",
     )
     entries.add(account, stack_name, entry)
-    return name
+    return name, identity
 
 
 def revoke(account: Account, stack_name: str, name: str) -> None:

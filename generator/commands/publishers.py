@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,8 +69,8 @@ def github(
 
     if may == Right.UPLOAD and not workflow:
         raise Problem("to upload only one workflow is trusted: add --workflow FILE, or --may read")
-    identity = github_of(server, api, repository, workflow, environment)
-    return _trust(account_of(profile, region, endpoint_url), stack_name, identity, name, may, project, expires)
+    identify = partial(github_of, server, api, repository, workflow, environment)
+    return _trust(account_of(profile, region, endpoint_url), stack_name, identify, name, may, project, expires)
 
 
 @trusted.command()
@@ -98,8 +100,8 @@ def gitlab(
     """
     from generator.access.publishers import gitlab as gitlab_of
 
-    identity = gitlab_of(server, api, path, pipeline if may == Right.UPLOAD else None, environment)
-    return _trust(account_of(profile, region, endpoint_url), stack_name, identity, name, may, project, expires)
+    identify = partial(gitlab_of, server, api, path, pipeline if may == Right.UPLOAD else None, environment)
+    return _trust(account_of(profile, region, endpoint_url), stack_name, identify, name, may, project, expires)
 
 
 @trusted.command()
@@ -121,7 +123,7 @@ def aws(
     from generator.access.publishers import role
 
     account = account_of(profile, region, endpoint_url)
-    return _trust(account, stack_name, role(account, arn), name, may, project, expires)
+    return _trust(account, stack_name, partial(role, account, arn), name, may, project, expires)
 
 
 @trusted.command()
@@ -146,13 +148,14 @@ def issuer(
     """
     from generator.access.publishers import other
 
-    return _trust(account_of(profile, region, endpoint_url), stack_name, other(url, claim), name, may, project, expires)
+    identify = partial(other, url, claim)
+    return _trust(account_of(profile, region, endpoint_url), stack_name, identify, name, may, project, expires)
 
 
 def _trust(
     account: Account,
     stack_name: str,
-    identity: Identity,
+    identify: Callable[[], Identity],
     name: str,
     may: Right,
     project: list[str],
@@ -160,7 +163,7 @@ def _trust(
 ) -> int:
     from generator.access.publishers import trust
 
-    name = trust(account, stack_name, identity, name, str(may), project, expires)
+    name, identity = trust(account, stack_name, identify, name, str(may), project, expires)
     print(f"{name} may {may} {', '.join(project)}, if {identity.issuer} says:")
     for claim, value in identity.claims.items():
         print(f"  {claim}: {value}")

@@ -41,7 +41,7 @@ COMMANDS = {
     "token create": ["ci", "--project", "*"],
     "token list": [],
     "token revoke": ["ci"],
-    "trust github": ["octo/acme", "--project", "acme"],
+    "trust github": ["octo/acme", "--workflow", "release.yml", "--project", "acme"],
     "trust gitlab": ["octo/acme", "--project", "acme"],
     "trust aws": ["arn:aws:iam::123456789012:role/release", "--project", "acme"],
     "trust issuer": ["https://issuer.example", "--name", "acme", "--claim", "job=release", "--project", "acme"],

@@ -39,7 +39,7 @@ def deployments() -> dict[str, Data]:
     found = {f"defaults-{place.partition}": editions.single(DEFAULTS, place) for place in PLACES}
     found["production"] = editions.single(PARAMETERS)
     found["everything"] = editions.single(everything())
-    found["fargate"] = editions.single({"Capacity": "fargate"})
+    found["fargate"] = editions.single({"Capacity": "fargate", "EnableContainerInsights": "false"})
     product = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"]
     found["service-catalog"] = Evaluation(product.to_dict(), CATALOG)
     found["deployer"] = Evaluation(deployer(built)["deployer.yaml"].to_dict(), {"RoleName": "ci"})

@@ -197,7 +197,7 @@ def test_of_two_spellings_published_at_once_one_is_stored(
     tasks = [start_newest(directory, IMMUTABLE_PACKAGES=immutable) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         for number in range(40):
-            name, content = wheel(f"Raced_{'x' * number}", "1.0")
+            name, content = wheel(f"Raced_{'x' * (number + 1)}", "1.0")
             names = (name, name.lower())
             answers = list(pool.map(lambda task, name: task.upload(name, content), tasks, names))  # noqa: B023  # done
             stored = [it for it in visible(directory) if it.lower() == name.lower()]

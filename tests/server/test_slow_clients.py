@@ -136,6 +136,8 @@ def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, direc
     use(task)
     task.terminate()
     assert task.process.wait(60) == 0
+    for connection in waiting:
+        connection.close()
 
 
 @pytest.mark.slow

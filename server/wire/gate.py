@@ -34,6 +34,9 @@ class Gate:
         with self._lock:
             self._free += 1
             self._taken[account] -= 1
+            if not self._taken[account]:
+                # Names of tokens come and go.
+                del self._taken[account]
             for waiting in self._waiting:
                 if self._admits(waiting):
                     self._take(waiting)

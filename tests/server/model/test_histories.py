@@ -14,8 +14,7 @@ import requests
 
 from ..tasks import JSON_TYPE, PUBLISHER, Task, sdist, sha256
 from .linear import Call, explained
-from .test_model import SECONDS
-from .world import World
+from .world import SECONDS, World
 
 pytestmark = pytest.mark.slow
 CLIENTS, CALLS, HISTORIES = 4, 7, 12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import hypothesis
@@ -11,9 +10,8 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
 from .machine import Model
-from .world import World
+from .world import SECONDS, World
 
-SECONDS = float(os.environ.get("MODEL_SECONDS", "0"))
 pytestmark = pytest.mark.slow
 
 

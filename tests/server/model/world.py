@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from ..faults import SOURCE as FAULTS
 from ..tasks import PROGRAM, ROOT, Task
 
+# For which `make model` looks.
+SECONDS = float(os.environ.get("MODEL_SECONDS", "0"))
 WORKERS = 2
 CLOCK = Path(__file__).parents[1] / "clock.c"
 # What a release keeps in a form of its own, by its module.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .tasks import Task
 
+SOURCE = Path(__file__).with_name("fault.c")
 ASKING = ("open", "opendir", "read", "readdir", "stat", "close")
 WRITING = ("creat", "mkdir", "write", "fsync", "dirfsync", "unlink")
 LINKING = ("link", "linkdone")
@@ -37,8 +38,7 @@ class Fault:
     def __init__(self, start: Callable[..., Task], directory: Path, home: Path, **settings: str) -> None:
         library, self._control, self.record = home / "fault.so", home / "control", home / "record"
         self.record.mkdir()
-        source = Path(__file__).with_name("fault.c")
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
         self.directory = directory
         self.preload = {
             "LD_PRELOAD": str(library),

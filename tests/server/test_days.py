@@ -13,7 +13,7 @@ import requests
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, wheel
-from .test_pages import BROWSER
+
 
 KEPT = "private, max-age=31536000, immutable"
 ASKED = "private, no-cache"
@@ -111,7 +111,11 @@ def test_what_is_no_day_is_refused_with_the_reason(task: Task) -> None:
     assert task.get("/at/2026-01-10/simple/acme/", None).status_code == 401
     assert task.get("/at/yesterday/simple/", None).status_code == 401
     assert task.get("/at/2026-01-10/packages/").status_code == 404
-    assert task.get("/at/2026-01-10/simple/absent/", headers=BROWSER).headers["Content-Type"].startswith("text/html")
+    assert (
+        task.get("/at/2026-01-10/simple/absent/", headers={"Accept": "text/html"})
+        .headers["Content-Type"]
+        .startswith("text/html")
+    )
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from server.views.project_json import ProjectJson
 from server.views.records import write_change
 from server.views.root import Root
 from server.views.shell import asked_by_people, for_people
+from server.views.summaries import Summaries
 from server.wire.body import MalformedBody, StalledBody
 from server.wire.calls import TakesLong
 from server.wire.messages import (
@@ -72,7 +73,8 @@ class Application:
         self._root = Root(packages)
         self._json = ProjectJson(packages.index, self._listings)
         self._all_files = AllFiles(packages)
-        self._pages = Pages(packages, self._listings)
+        summaries = Summaries(packages)
+        self._pages = Pages(packages, self._listings, summaries)
         self._upstream = Upstream(settings.upstream, packages.index) if settings.upstream else None
         self._actions = Actions(
             packages,
@@ -85,6 +87,7 @@ class Application:
         self._trusted = TrustedPublishing(self.access, self._spent, settings.audience) if settings.audience else None
         self._health = Health(packages.index)
         Thread(target=keep_up, args=(packages,), daemon=True).start()
+        Thread(target=summaries.follow, daemon=True).start()
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; neither waits for the storage or the client."""
@@ -181,7 +184,7 @@ class Application:
             return whole(200, "text/html; charset=UTF-8", WELCOME, REVALIDATED)
         account = self._account(environ)
         account.require(())
-        return self._unspent(account, Work("storage", lambda: self._pages.search(environ)))
+        return self._unspent(account, Work("storage", lambda: self._pages.search(environ), account.name))
 
     def _read(self, path: str, environ: Environ) -> Response | Work:
         query = environ["QUERY_STRING"]

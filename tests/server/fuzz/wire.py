@@ -25,6 +25,7 @@ SEGMENTS = [
     "inner-1.0.tar.gz",
     "demo-1.0-py3-none-any.whl",
 ]
+SEGMENTS += ["at", "2026-01-01", "9999-12-31"]
 SEGMENTS += ["demo-1.0-py3-none-any.whl.metadata", "demo-1.1.tar.gz", "_", "oidc", "mint-token", ".well-known"]
 PATHS = [
     "",
@@ -37,6 +38,8 @@ PATHS = [
     "packages/",
     "packages/demo-1.1.tar.gz",
     "demo/json",
+    "at/2026-01-01/simple/",
+    "at/2026-01-01/simple/demo/",
 ]
 PATHS += [
     "packages/demo-1.0-py3-none-any.whl",

@@ -14,7 +14,6 @@ import requests
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, wheel
 
-
 KEPT = "private, max-age=31536000, immutable"
 ASKED = "private, no-cache"
 UPLOADED = {

@@ -245,7 +245,7 @@ class World:
 
     def _upstream(self) -> dict[str, str]:
         outside = playing.World(self.home / "outside", self.outside.port)
-        settings = playing.environment(outside, self.home / "certificate.pem", playing.library_below(self.home))
+        settings = playing.environment(outside, self.home / "certificate.pem")
         return settings | {"PRIVATE_NAMES": "acme-*"}
 
     def _start(self, image: str, directory: Path | None = None, **settings: str) -> Server:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..faults import SOURCE as FAULTS
+from ..libraries import library
 from ..tasks import PROGRAM, ROOT, Task
 
 # For which `make model` looks.
 SECONDS = float(os.environ.get("MODEL_SECONDS", "0"))
 WORKERS = 2
-CLOCK = Path(__file__).parents[1] / "clock.c"
 # What a release keeps in a form of its own, by its module.
 _FORMS = {
     "changes": [('SUFFIX = ".1"', 'SUFFIX = ".99"'), (r"{16}\.1", r"{16}\.99")],
@@ -31,7 +29,7 @@ class World(ExitStack):
         self.paths, self.immutable = paths, immutable
         self._python, self._home, self._started = python, home, 0
         self._control, self._clock = home / "control", home / "clock"
-        self._libraries = [_built(source, home) for source in (FAULTS, CLOCK)]
+        self._libraries = [library(name) for name in ("fault", "clock")]
         self._programs = [ROOT, _next_release(home / "next")]
         self.tasks = [self._start(number, ROOT) for number in range(len(paths))]
 
@@ -78,12 +76,6 @@ class World(ExitStack):
         self.callback(task.kill)
         task.wait_until_ready()
         return task
-
-
-def _built(source: Path, home: Path) -> Path:
-    library = home / f"{source.stem}.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    return library
 
 
 def _next_release(home: Path) -> Path:

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROGRAM := $(BIN)/pypiserver-aws
+# Or every process compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 NEEDED = $(PYTHON) tests/support/programs.py $@
 
 .PHONY: help

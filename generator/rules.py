@@ -64,9 +64,9 @@ def _if(premise: Test, conclusion: Test) -> Test:
     return _or(_not(premise), conclusion)
 
 
-def _at_most(low: Setting, high: Setting, highs: Iterable[int], lows: Sequence[int]) -> Test:
-    """``low``, whose values are ``lows``, does not exceed ``high``, for those ``highs`` that it could exceed."""
-    return _and([_if(_is(high, top), _in(low, [it for it in lows if it <= top])) for top in highs])
+def _at_most(low: Setting, high: Setting, highs: Iterable[int]) -> Test:
+    """``low`` does not exceed ``high``, for those ``highs`` that it could exceed."""
+    return _and([_if(_is(high, top), _in(low, [it for it in low.values if int(it) <= top])) for top in highs])
 
 
 def _rule(*assertions: tuple[Test, str], where: Test | None = None) -> dict[str, Any]:
@@ -186,23 +186,13 @@ RULES: dict[str, dict[str, Any]] = {
     ),
     "TaskCounts": _rule(
         (
-            _at_most(
-                settings.TASK_MIN_COUNT,
-                settings.TASK_MAX_COUNT,
-                range(1, settings.MAX_TASK_MIN),
-                range(settings.MAX_TASK_MIN),
-            ),
+            _at_most(settings.TASK_MIN_COUNT, settings.TASK_MAX_COUNT, range(1, settings.MAX_TASK_MIN)),
             "TaskMinCount must not exceed TaskMaxCount.",
         )
     ),
     "GroupSizes": _rule(
         (
-            _at_most(
-                settings.ASG_MIN_SIZE,
-                settings.ASG_MAX_SIZE,
-                range(1, settings.MAX_GROUP_MIN),
-                range(settings.MAX_GROUP_MIN),
-            ),
+            _at_most(settings.ASG_MIN_SIZE, settings.ASG_MAX_SIZE, range(1, settings.MAX_GROUP_MIN)),
             "AsgMinSize must not exceed AsgMaxSize.",
         ),
         (
@@ -218,12 +208,7 @@ RULES: dict[str, dict[str, Any]] = {
     "TaskFitsFargate": _rule(*_fits_fargate(), where=_not(_ON_HOSTS)),
     "MemoryReservation": _rule(
         (
-            _at_most(
-                settings.CONTAINER_MEMORY_RESERVATION,
-                settings.CONTAINER_MEMORY,
-                MEMORY_SIZES[:-1],
-                [0, *MEMORY_SIZES],
-            ),
+            _at_most(settings.CONTAINER_MEMORY_RESERVATION, settings.CONTAINER_MEMORY, MEMORY_SIZES[:-1]),
             "ContainerMemoryReservation must not exceed ContainerMemory.",
         )
     ),

@@ -20,6 +20,7 @@ FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
+    "durations": (),
     "settings": ("settings", "language", "sizing", "server.contract"),
     "kinds": ("language",),
     "conditions": ("language", "settings", "sizing"),
@@ -29,10 +30,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "addons": ("parts", *DESIGN),
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
-    "build": ("build", "addons", "catalog", "parent", "parts", *DESIGN),
+    "build": ("build", "durations", "addons", "catalog", "parent", "parts", *DESIGN),
     # Of the design, only which resources hold data, what the templates are and declare, and the prices.
     "operations": (
         "operations",
+        "durations",
         "build.costs",
         "parts.data_bearing",
         "parts.descriptions",

@@ -160,9 +160,7 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "PasswordRotationDays": (["0", "7", "30", "99", "365"], ["", "1", "6", "366", "07", "30d"]),
     "PasswordGraceHours": (["1", "72", "168"], ["", "0", "169", "1.5"]),
     "UpstreamCacheGib": (["1", "9999"], ["", "0", "10000", "01"]),
-    "TaskMinCount": (["0", "9", str(settings.MAX_TASK_MIN)], ["", "-1", str(settings.MAX_TASK_MIN + 1), "01", "2.0"]),
     "TaskMaxCount": (["1", "9", "10", str(MAX_TASKS)], ["", "0", str(MAX_TASKS + 1), "01", "1000"]),
-    "AsgMinSize": (["0", "9", str(settings.MAX_GROUP_MIN)], ["", str(settings.MAX_GROUP_MIN + 1), "-1", "007"]),
     "AsgMaxSize": (["0", "99", "100"], ["", "101", "1000", "-1", "007"]),
     "AsgInstanceTypeOverride": (
         ["", "r8gd.medium", "u-6tb1.metal", "m7i-flex.large", "x2gd.metal", "c8gn.metal-24xl"],

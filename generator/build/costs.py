@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from generator.sizing import fargate_cpu
 
+REGION = "us-east-1"
+"""Whose prices these are. Others have their own, most of them higher."""
 HOURS = 730
 """Of a month, as AWS's calculator has it."""
 ROOT_VOLUME_GB = 30

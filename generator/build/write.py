@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import time
 from pathlib import Path
 
 from troposphere import Template
 
+from generator import durations
 from generator.build import documents
 from generator.build.examples import example_parameters
 from generator.build.validate import unvalidated, validate
@@ -40,14 +41,16 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
     _print_table(directory, built)
     if not validated:
         return 0
-    return 1 if _findings(directory) else 0
+    return 1 if report_findings(directory) else 0
 
 
-def _findings(directory: Path) -> int:
+def report_findings(directory: Path) -> int:
     """How many findings there are on the templates of ``directory`` that changed; prints them, and how far it is."""
-    marks = unvalidated(directory, _cache() / "validated")
-    print(f"validating {len(marks)} changed files", file=sys.stderr, flush=True)
-    count = 0
+    marks = unvalidated(directory, durations.cache() / "validated")
+    steps = {path: f"validate {path.name}" for path in marks}
+    took = durations.last(*steps.values())
+    print(f"validating {len(marks)} changed files{took and f'; last time it took {took}'}", file=sys.stderr, flush=True)
+    count, taken, began = 0, {}, time.monotonic()
     for done, (path, findings) in enumerate(validate(marks), 1):
         print(
             f"{done}/{len(marks)} {path.name}: {len(findings)} findings",
@@ -57,12 +60,9 @@ def _findings(directory: Path) -> int:
             flush=True,
         )
         count += len(findings)
+        taken[steps[path]] = time.monotonic() - began
+    durations.remember(taken)
     return count
-
-
-def _cache() -> Path:
-    """https://specifications.freedesktop.org/basedir-spec/latest/"""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypiserver-aws"
 
 
 def _print_table(directory: Path, built: dict[str, Template]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from generator import durations
 from generator.operations import changes as change_sets
 from generator.operations import leftovers, next_steps, tags
 from generator.operations.aws import Account
@@ -45,6 +46,9 @@ from generator.parts.descriptions import PARENT, SINGLE
 
 _NEVER_WORKED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 """States of a stack whose creation or deletion has failed: CloudFormation lets it only be deleted."""
+
+_CREATION, _UPDATE = "creation of a stack", "update of a stack"
+"""Steps of ``generator.durations``."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
             next_steps.show(account, terminal, get(account, made.stack_id))
             return DONE
         terminal.show(change_sets.table(made.changes, verbose=request.verbose))
-        costs = estimate({it.name: it.default for it in declared}, given) if is_new else ""
+        costs = estimate({it.name: it.default for it in declared}, given, account.region) if is_new else ""
         terminal.show(_consequences(account, request, status, made, costs))
         refuse_loss(made.changes, deployed, request.allowed)
         if request.dry_run:
@@ -130,6 +134,8 @@ def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
             guard(cloudformation, made.stack_id, request.allowed)
         before = last_event(cloudformation, made.stack_id)
         made.execute()
+    if took := durations.last(_CREATION if is_new else _UPDATE):
+        terminal.line(f"the last {_CREATION if is_new else _UPDATE} from here took {took}")
     return _watch(account, terminal, made.stack_id, before)
 
 
@@ -249,6 +255,8 @@ def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "")
     terminal.line(f"{name} is {status}{hint}", "bold")
     if not succeeded(events):
         return FAILED
+    step = _CREATION if status.startswith("CREATE") else _UPDATE
+    durations.remember({step: (events[-1].at - events[0].at).total_seconds()})
     next_steps.show(account, terminal, get(account, stack_id))
     return DONE
 

@@ -23,8 +23,8 @@ def offers() -> dict[str, dict[str, str]]:
     }
 
 
-def estimate(form: Mapping[str, str | None], given: Mapping[str, str]) -> str:
-    """A sentence for a stack with the values ``given``, and otherwise with the defaults of ``form``."""
+def estimate(form: Mapping[str, str | None], given: Mapping[str, str], region: str) -> str:
+    """A sentence for a stack in ``region`` with the values ``given``, and otherwise with the defaults of ``form``."""
     values = {name: given.get(name) or default or "" for name, default in form.items()}
     # The form of 1.0.0 has none.
     size = _size(values) if "Capacity" in form else None
@@ -32,9 +32,10 @@ def estimate(form: Mapping[str, str | None], given: Mapping[str, str]) -> str:
         return "not known for these sizes, docs/sizing.md has prices; billed from its creation on"
     balancer = values["LoadBalancerSubnets"].split(",") if values["LoadBalancerScheme"] != "internal" else []
     month = costs.month(values["Capacity"], values["CpuArchitecture"], size, len(balancer))
+    there = "" if region == costs.REGION else f" (not of {region}, whose prices are in https://calculator.aws/)"
     return (
-        f"about ${month:.0f} a month at list prices of us-east-1, from its creation on; packages, backups, logs and traffic "
-        "come by use"
+        f"about ${month:.0f} a month at list prices of {costs.REGION}{there}, from its creation on; packages, backups, logs and "
+        "traffic come by use"
     )
 
 

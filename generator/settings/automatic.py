@@ -40,10 +40,9 @@ ASG_INSTANCE_TYPE_OVERRIDE = Setting(
 ASG_MIN_SIZE = Setting(
     name="AsgMinSize",
     label="Minimum number of hosts",
-    description=f"0 to {MAX_GROUP_MIN}. 0: one for each subnet.",
+    description="0: one for each subnet.",
     default="0",
-    pattern=f"^({whole_number(0, MAX_GROUP_MIN)})$",
-    constraint=f"must be a whole number from 0 to {MAX_GROUP_MIN}",
+    values=one_of(*range(MAX_GROUP_MIN + 1)),
 )
 ASG_MAX_SIZE = Setting(
     name="AsgMaxSize",

@@ -47,10 +47,9 @@ FALLBACK_URL = of_server(
 TASK_MIN_COUNT = Setting(
     name="TaskMinCount",
     label="Minimum number of tasks",
-    description=f"1 to {MAX_TASK_MIN}. 0 turns the service off: no load starts a task, and no alarm reports that none runs.",
+    description="0 turns the service off: no load starts a task, and no alarm reports that none runs.",
     default="2",
-    pattern=f"^({whole_number(0, MAX_TASK_MIN)})$",
-    constraint=f"must be a whole number from 0 to {MAX_TASK_MIN}",
+    values=one_of(*range(MAX_TASK_MIN + 1)),
 )
 TASK_MAX_COUNT = Setting(
     name="TaskMaxCount",

@@ -23,6 +23,7 @@ from server.views.listings import Listing, Listings, uploaded, url_of
 from server.views.markdown import to_html
 from server.views.releases import Files, described_by, latest_of, releases_of
 from server.views.shell import page, text, visible
+from server.views.summaries import UNREAD, Summaries
 from server.wire.messages import Environ, Response, origin_of
 
 WELCOME = b"""<!DOCTYPE html>
@@ -36,6 +37,7 @@ FILES_SHOWN = 200
 FACTS_SHOWN = 60
 FACT_CHARACTERS = 300
 QUERY_CHARACTERS = 200
+WORDS_LIMIT = 8
 DESCRIPTION_CHARACTERS = 50_000
 # Each is read from its archive once, and held in up to 200 KiB.
 DESCRIPTIONS_REMEMBERED = 64
@@ -47,14 +49,19 @@ _ADDRESS = re.compile(r"https?://[^\s\"<>]+", re.IGNORECASE)
 class Pages:
     """Both methods raise OSError if a directory or file cannot be read; `project` raises Awaited, too."""
 
-    def __init__(self, packages: Packages, listings: Listings) -> None:
+    def __init__(self, packages: Packages, listings: Listings, summaries: Summaries) -> None:
         self._index = packages.index
         self._listings = listings
+        self._summaries = summaries
         self._names: tuple[int, list[str]] = (-1, [])
         self._about = lru_cache(DESCRIPTIONS_REMEMBERED)(self._read_about)
 
     def search(self, environ: Environ) -> Response:
-        """The projects whose names have what `q` says, those that begin with it first, a page of them; all without it."""
+        """
+        A page of the projects that have each word of `q` in name or summary; all without it.
+
+        First come those whose names begin with the whole of `q`, then those that have it in their names.
+        """
         self._index.refresh()
         generation = self._index.projects_generation
         if self._names[0] != generation:
@@ -62,21 +69,35 @@ class Pages:
         names = self._names[1]
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
         asked = query.get("q", "")[:QUERY_CHARACTERS].strip()
-        wanted = normalized("-".join(asked.split()))
-        found = [name for name in names if wanted in name]
-        found.sort(key=lambda name: not name.startswith(wanted))
+        found = self._found(names, asked.casefold().split()[:WORDS_LIMIT])
+        whole = normalized("-".join(asked.split()))
+        found.sort(key=lambda name: (not name.startswith(whole), whole not in name))
         last = max(0, len(found) - 1) // NAMES_SHOWN + 1
         number = min(max(1, int(query["page"])), last) if re.fullmatch(r"\d{1,6}", query.get("page", "")) else 1
-        shown = found[(number - 1) * NAMES_SHOWN : number * NAMES_SHOWN]
-        links = (f'<li><a href="/project/{quote(name)}/">{text(name)}</a>' for name in shown)
-        listed = f'<ul class="names">{"".join(links)}</ul>' if shown else "<p>No project has this in its name."
+        links = map(self._hit, found[(number - 1) * NAMES_SHOWN : number * NAMES_SHOWN])
+        listed = (
+            f'<ul class="names">{"".join(links)}</ul>' if found else "<p>No project has this in its name or summary."
+        )
+        reading = "" if self._summaries.complete else "<p>Summaries are still being read: there may be more to find."
         return page(
             environ,
             "Package index",
             f'<h1>Projects</h1><p>{_count(len(names), "project")}. The index for pip and uv is at <a href="/simple/">simple/</a>.'
-            f"{listed}{''.join(_others(asked, number, last))}",
+            f"{reading}{listed}{''.join(_others(asked, number, last))}",
             asked,
         )
+
+    def _found(self, names: list[str], words: list[str]) -> list[str]:
+        known = self._summaries.known
+        for word in words:
+            part = normalized(word)
+            names = [name for name in names if part in name or word in known.get(name, UNREAD).folded]
+        return list(names)
+
+    def _hit(self, name: str) -> str:
+        known = self._summaries.known.get(name, UNREAD)
+        summary = f'<small dir="auto">{text(known.text)}</small>' if known.text else ""
+        return f'<li><a href="/project/{quote(name)}/">{text(name)}</a>{summary}</li>'
 
     def project(self, name: str, environ: Environ) -> Response | None:
         """`name` is normalised (PEP 503); None if there is no such project."""

@@ -30,7 +30,9 @@ h2{margin:2rem 0 .5rem;font-size:1.2rem}
 :is(h3,h4,h5,h6){margin:1.5rem 0 .5rem;line-height:1.3}
 pre{margin:.5rem 0;padding:.5rem .75rem;white-space:pre-wrap;background:#8881}
 pre,code{font:.875rem/1.5 ui-monospace,monospace}
-.names{columns:15rem;padding:0;list-style:none}
+.names{columns:20rem;padding:0;list-style:none}
+.names small{display:block}
+.names li{padding:.2rem 0;break-inside:avoid}
 nav{display:flex;gap:1rem}
 .warning{padding:.5rem .75rem;border:1px solid;border-radius:.4rem}
 .project{display:grid;grid-template-columns:minmax(0,1fr) 20rem;gap:0 2.5rem}
@@ -101,5 +103,5 @@ def _document(title: str, content: str, asked: str) -> str:
         f'<meta name="viewport" content="width=device-width"><title>{text(title)}</title>'
         f'<style>{_STYLE}</style></head><body><header><a href="/">Package index</a><form action="/">'
         f'<input type="search" name="q" value="{text(asked)}" placeholder="Find a project" aria-label="Find a project">'
-        f"<button>Find</button></form></header><main>{content}</main></body></html>\n"
+        f'<button type="submit">Find</button></form></header><main>{content}</main></body></html>\n'
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from generator.build.validate import unvalidated, validate
+from generator.build.write import report_findings
 
 CHILD = """\
 Parameters:
@@ -155,3 +157,16 @@ def test_a_type_that_one_partition_lacks_is_found(project: Project) -> None:
     project.write("backups.yaml", ELSEWHERE)
     (found,) = project.findings().values()
     assert any("cn-north-1" in finding and "RestoreTestingPlan" in finding for finding in found)
+
+
+def test_who_waits_is_told_how_long_it_took_last_time(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    said = []
+    for version in ("first", "second"):
+        project.write("alone.yaml", f"{CHILD}# {version}\n")
+        assert report_findings(project.templates) == 0
+        said.append(capsys.readouterr().err.splitlines()[0])
+    assert said[0] == "validating 1 changed files"
+    assert re.fullmatch(r"validating 1 changed files; last time it took \d+ seconds", said[1])

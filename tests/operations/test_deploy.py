@@ -14,6 +14,7 @@ from program import installed
 from pseudo_terminal import session
 from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 
+from generator import durations
 from generator.commands import main
 from generator.parts.descriptions import DESCRIPTIONS, PARENT
 
@@ -73,8 +74,11 @@ def test_dry_run_of_a_new_stack_leaves_none(here: Path, capsys: pytest.CaptureFi
 def test_update_keeps_what_the_file_does_not_name(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
     Path("parameters.json").write_text('["AlarmEmails=new@example.com"]')
     before = physical_ids()
+    durations.remember({"update of a stack": 700})
     assert main([*DEPLOY]) == 0
     lines = capsys.readouterr().out
+    assert "the last update of a stack from here took 12 minutes" in lines
+    assert durations.last("update of a stack") != "12 minutes"
     assert "pypi is UPDATE_COMPLETE" in lines
     assert physical_ids()["FileSystem"] == before["FileSystem"]
     (found,) = client("cloudformation").describe_stacks(StackName="pypi")["Stacks"]

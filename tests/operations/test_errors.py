@@ -1,4 +1,4 @@
-"""Whatever goes wrong between here and AWS is one line that says what to do, from real processes."""
+"""Whatever goes wrong between here and AWS is one line that says what to do; one of each kind in a real process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from commands import command
 from custom_resource import serving
 from emulator import environment
 from program import installed
@@ -24,6 +25,11 @@ PAGE = b"<!DOCTYPE html><html><title>Guest network</title><body>Please log in</b
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return command(words, {"PATH": os.defpath, **env})
+
+
+def process(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "generator", *words],
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **env},
@@ -32,6 +38,9 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -59,10 +68,10 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("status", [200, 302, 403, 407])
-def test_web_page_instead_of_an_answer(status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("status", "start"), [(200, run), (302, run), (403, process), (407, run)])
+def test_web_page_instead_of_an_answer(status: int, start: Run, tmp_path: Path) -> None:
     with answering(status, PAGE) as url:
-        done = run("status", **environment(url, tmp_path))
+        done = start("status", **environment(url, tmp_path))
     assert done.returncode == 1
     error = one_line(done)
     assert "answered DescribeStacks with a web page" in error
@@ -81,7 +90,7 @@ def test_answer_that_is_none_of_awss(status: int, body: bytes, tmp_path: Path) -
 def test_gateway_without_a_server_behind_it(tmp_path: Path) -> None:
     """Asked ten times."""
     with answering(502, PAGE) as url:
-        done = run("status", **environment(url, tmp_path))
+        done = process("status", **environment(url, tmp_path))
     assert done.returncode == 1
     assert "HTTPS_PROXY" in one_line(done)
 
@@ -143,13 +152,13 @@ def test_settings_that_boto3_does_not_check(setting: dict[str, str], tmp_path: P
 
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:
-    done = run("local", "--directory", "/dev/null/packages")
+    done = process("local", "--directory", "/dev/null/packages")
     assert done.returncode == 1
     assert "/dev/null" in one_line(done)
 
 
 def test_no_region_is_refused(tmp_path: Path) -> None:
-    done = run("status", **{**environment("http://127.0.0.1:9", tmp_path), "AWS_DEFAULT_REGION": ""})
+    done = process("status", **{**environment("http://127.0.0.1:9", tmp_path), "AWS_DEFAULT_REGION": ""})
     assert done.returncode == 2
     assert "add --region" in one_line(done)
 
@@ -209,18 +218,11 @@ def test_interrupted_while_a_library_loads(tmp_path: Path) -> None:
 def test_what_needs_no_aws_loads_none_of_it(tmp_path: Path) -> None:
     (tmp_path / "boto3.py").write_text("raise SystemExit('boto3 was loaded')\n")
     (tmp_path / "botocore.py").write_text("raise SystemExit('botocore was loaded')\n")
-    for words in (["--help"], ["--version"], ["deploy", "--help"], ["program", "--from", "templates/compute.yaml"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "generator", *words],
-            env={"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    written = [sys.executable, "-c", "import generator.build.write"]
-    subprocess.run(written, env={"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, cwd=ROOT, check=True)
+    commands = (["--help"], ["--version"], ["deploy", "--help"], ["program", "--from", "templates/compute.yaml"])
+    lines = [f"assert main({words}) == 0" for words in commands]
+    script = "\n".join(["from generator.commands import main", *lines, "import generator.build.write"])
+    env = {"PATH": os.defpath, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    subprocess.run([sys.executable, "-c", script], env=env, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
 
 
 @pytest.mark.parametrize(

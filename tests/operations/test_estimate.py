@@ -17,7 +17,7 @@ FARGATE = {"Capacity": "fargate", "CpuArchitecture": "ARM64"}
 
 
 def month(given: dict[str, str]) -> int:
-    said = re.match(r"about \$(\d+) a month", estimate(FORM, {**NETWORK, **given}))
+    said = re.match(r"about \$(\d+) a month", estimate(FORM, {**NETWORK, **given}, "us-east-1"))
     assert said
     return int(said[1])
 
@@ -55,4 +55,10 @@ def test_what_is_given_counts(given: dict[str, str], more: float) -> None:
     "given", [{"AsgInstanceType": "m7g.large"}, {"Capacity": "fargate-spot"}, {**FARGATE, "ContainerCpu": "1024"}]
 )
 def test_what_has_no_price_is_not_guessed(given: dict[str, str]) -> None:
-    assert "docs/sizing.md has prices" in estimate(FORM, {**NETWORK, **given})
+    assert "docs/sizing.md has prices" in estimate(FORM, {**NETWORK, **given}, "us-east-1")
+
+
+def test_it_says_whose_prices_these_are() -> None:
+    at_home = estimate(FORM, NETWORK, "us-east-1")
+    assert "at list prices of us-east-1, from its creation on" in at_home
+    assert "at list prices of us-east-1 (not of eu-central-1" in estimate(FORM, NETWORK, "eu-central-1")

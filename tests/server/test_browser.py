@@ -65,7 +65,7 @@ def test_a_person_logs_in_finds_a_project_and_reads_about_it(task: Task, browser
         browser.open(f"{task.with_credentials(READER)}/", width, height)
         assert browser.value("document.querySelector('h1').innerText") == "Projects"
         browser.follow("q = document.querySelector('input'); q.value = 'INV'; q.form.requestSubmit()")
-        assert browser.value("[...document.querySelectorAll('li')].map(e => e.innerText)") == ["acme-invoices"]
+        assert browser.value("[...document.querySelectorAll('li a')].map(e => e.innerText)") == ["acme-invoices"]
         browser.follow("document.querySelector('li a').click()")
         assert browser.value("location.pathname") == "/project/acme-invoices/"
         assert browser.value("document.querySelector('[open] b').innerText").strip().endswith("1.10")

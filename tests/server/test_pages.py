@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -131,6 +132,72 @@ def test_projects_are_found_by_any_part_of_their_name(task: Task) -> None:
         assert page(task, f"/?q={query.replace(chr(10), '%0A')}").projects == projects, query
     assert "4 projects" in page(task, "/").text
     assert page(task, "/?other=1").projects == found[""]
+
+
+def hits(task: Task, query: str, least: int = 0) -> list[str]:
+    """What a search finds, once that is `least` projects: summaries are read by and by."""
+    deadline = time.monotonic() + 60
+    while True:
+        shown = page(task, f"/?q={query}")
+        done = "still being read" not in shown.text and len(shown.projects) >= least
+        if done or time.monotonic() > deadline:
+            return shown.projects
+        time.sleep(0.2)
+
+
+def test_projects_are_found_by_words_of_their_summary(start_newest: StartTask, directory: Path) -> None:
+    said = {
+        "acme_ledger": "Numbers without <gaps>, für Rechnungen",
+        "gaps": "",
+        "acme_old": "Ledgers of the past",
+        "long": "y" * 300 + "tail",
+    }
+    for name, summary in said.items():
+        (directory / wheel(name, "1.0")[0]).write_bytes(wheel(name, "1.0", metadata=f"Summary: {summary}\n")[1])
+    for version, summary in (("1.0rc1", "unfinished"), ("0.9", "first ideas"), ("0.10", "Second thoughts")):
+        (directory / sdist("acme_old", version)[0]).write_bytes(
+            sdist("acme_old", version, metadata=f"Summary: {summary}\n")[1]
+        )
+    task = start_newest(directory)
+    # Names first, whatever else has the word.
+    assert hits(task, "gaps") == ["gaps", "acme-ledger"]
+    for query, found in {
+        "NUMBERS": ["acme-ledger"],
+        "f%C3%9Cr": ["acme-ledger"],
+        "acme+past": ["acme-old"],
+        "past+acme": ["acme-old"],
+        "acme+nothing": [],
+        "ideas": [],
+        "unfinished": [],
+        "tail": [],
+    }.items():
+        assert hits(task, query) == found, query
+    assert "Numbers without <gaps>" in page(task, "/").parts["small"][0]
+    # What comes, and what is withdrawn, is known soon after.
+    assert task.upload(*wheel("acme_old", "2.0", metadata="Summary: Fresh start\n")).status_code == 200
+    assert hits(task, "fresh", 1) == ["acme-old"]
+    fields = {":action": "yank", "name": "acme-old", "version": "2.0", "reason": ""}
+    assert requests.post(task.url, data=fields, auth=PUBLISHER, timeout=60).status_code == 200
+    assert hits(task, "past", 1) == ["acme-old"]
+    fields = {":action": "status", "name": "acme-ledger", "status": "quarantined", "reason": ""}
+    assert requests.post(task.url, data=fields, auth=PUBLISHER, timeout=60).status_code == 200
+    deadline = time.monotonic() + 60
+    while hits(task, "rechnungen") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert hits(task, "rechnungen") == []
+    assert "acme-ledger" in hits(task, "ledger")
+
+
+def test_summaries_that_cannot_be_read_keep_none_else_away(fault: Fault) -> None:
+    task = fault.task
+    assert task.upload(*wheel("acme_a", "1.0", metadata="Summary: first\n")).status_code == 200
+    assert hits(task, "first", 1) == ["acme-a"]
+    fault.set("read", errno.EIO)
+    assert task.upload(*sdist("zeta", "1.0", metadata="Summary: last\n")).status_code in (200, 503)
+    assert page(task, "/?q=first").projects == ["acme-a"]
+    fault.end()
+    task.upload(*sdist("zeta", "1.0", metadata="Summary: last\n"))
+    assert hits(task, "last", 1) == ["zeta"]
 
 
 def test_a_query_is_text_again(task: Task) -> None:

@@ -234,7 +234,7 @@ ALARMS = (
     Alarm(
         title="MissingBackupAlarm",
         runbook=runbooks.BACKUP,
-        description="No backup has succeeded for two days, and perhaps none was begun: see the plan and its jobs, and whether "
+        description="No backup has succeeded for two days, and perhaps none was started: see the plan and its jobs, and whether "
         "AWS Backup is allowed to back up EFS in this region.",
         # Only what is not zero is sent. A day on which the server was not there yet does not count: a new one would ring
         # until its first backup.
@@ -276,7 +276,7 @@ ALARMS = (
     Alarm(
         title="RotationAlarm",
         runbook=runbooks.ROTATION,
-        description="A new password could not be made; the old one is good as before. See the rotation's log.",
+        description="A new password could not be made; the old one still works. See the rotation's log.",
         metric=Metric("AWS/Lambda", "Errors", "Sum", 300, ("FunctionName",)),
         comparison=AT_LEAST,
         threshold=1,
@@ -307,7 +307,7 @@ ALARMS = (
 OUTAGE = ("NoHealthyTargetsAlarm", "FailingRequestsAlarm")
 """Each of these alone means that nobody gets packages."""
 OUTAGE_DESCRIPTION = (
-    "Packages cannot be had: no task answers, or most requests fail. See which of the two alarms rings."
+    "Packages are unavailable: no task answers, or most requests fail. See which of the two alarms rings."
 )
 
 

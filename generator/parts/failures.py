@@ -61,7 +61,7 @@ def _alarms(stack: Stack, topic: Expression) -> None:
     stack.add(
         events.Rule(
             "EndedAlarm",
-            Description="What an alarm told of is over",
+            Description="An alarm is over",
             EventPattern={
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
@@ -180,7 +180,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
     stack.add(
         events.Rule(
             "UnplacedTask",
-            Description="A task of the service found no host, or does not start again and again",
+            Description="A task of the service found no host, or fails to start repeatedly",
             EventPattern={
                 "source": ["aws.ecs"],
                 "detail-type": ["ECS Service Action"],

@@ -46,6 +46,10 @@ fuzz: .venv/tests ## Send the server what nobody foresaw, until it fails: make f
 clients: .venv/tests ## Run every client that people have, of many ages, against the server; writes docs/clients.md's table; an hour
 	$(BIN)/python -m tests.clients $(CURDIR)/.venv/clients $(CLIENTS)
 
+.PHONY: corpus
+corpus: .venv/tests ## Upload 300 files of the registry, of many kinds, and compare with what it says of them: make corpus KINDS='"build tags"'
+	$(BIN)/python -m tests.corpus $(CURDIR)/.venv/corpus $(KINDS)
+
 .PHONY: needed-audit needed-bench
 needed-audit needed-bench:
 	@$(PYTHON) tests/support/programs.py $(@:needed-%=%)

@@ -25,6 +25,7 @@ from server.store.packages import Packages
 from server.store.spent import Spent
 from server.store.upkeep import keep_up
 from server.views.all_files import AllFiles
+from server.views.days import Day, Days, day_of
 from server.views.downloads import download, metadata
 from server.views.health import Health
 from server.views.listings import Listings
@@ -71,6 +72,7 @@ class Application:
         self._index = packages.index
         self._listings = Listings(packages)
         self._root = Root(packages)
+        self._days = Days(self._listings, self._root)
         self._json = ProjectJson(packages.index, self._listings)
         self._all_files = AllFiles(packages)
         summaries = Summaries(packages)
@@ -215,6 +217,16 @@ class Application:
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
+            case ["at", _, "simple"] | ["at", _, "simple", _] if segments[-1]:
+                return redirect(301, f"{quote(path)}/", query)
+            case ["at", text, "simple", ""]:
+                day = day_of(text)
+                return Work("storage", lambda: self._days.root(day, environ))
+            case ["at", text, "simple", name, ""]:
+                normalized, day = _normalized(name), day_of(text)
+                if name != normalized:
+                    return redirect(301, f"/at/{text}/simple/{quote(normalized)}/", query)
+                return Work("storage", lambda: self._project_at(name, day, environ))
             case ["packages", ""]:
                 return Work("storage", lambda: self._all_files.respond(environ))
             case ["packages", *_]:
@@ -238,6 +250,8 @@ class Application:
         match segments:
             case ["simple", name] | ["simple", name, ""] if name:
                 yield _normalized(name)
+            case ["at", _, "simple", *names]:
+                yield from self._projects_at(["simple", *names])
             case ["packages", *directories, name]:
                 if self._upstream and directories and directories[0] == UPSTREAM:
                     yield from directories[1:2]
@@ -256,6 +270,13 @@ class Application:
             return self._upstream.project(name, environ)
         if self._fallback_url:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
+        raise _absent(name)
+
+    def _project_at(self, name: str, day: Day, environ: Environ) -> Response | Later:
+        if answer := self._days.project(name, day, environ):
+            return answer
+        if self._upstream:
+            return self._upstream.project_at(name, day, self._days, environ)
         raise _absent(name)
 
     def _package(self, path: str, environ: Environ) -> Response | Later:

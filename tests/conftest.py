@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from functools import cache
 
+import botocore.session  # type: ignore[import-untyped] # botocore has no types
+import moto.core.utils
 import pytest
 from deployments import Editions
 
@@ -11,6 +14,10 @@ from generator.parent import templates
 
 # A shell starts in the background what does not hear SIGINT, and so do all whom that starts: some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Every session would read the descriptions of all services anew, which takes longer than most tests.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+moto.core.utils.create_loader = cache(moto.core.utils.create_loader)  # type: ignore[attr-defined]  # it imports it
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ def _data(text: str) -> object:
         raise ProgramError(f"is neither YAML nor JSON: {error}") from error
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads ``!Ref X`` and its like as the plain data behind the tag."""
 
 

@@ -36,6 +36,8 @@ _FORM = Form(groups=(Group("Deployer", (STACK_NAME, ROLE_NAME)),))
 _STACKS = "${StackName}*"
 _BUCKET = "arn:${AWS::Partition}:s3:::pypiserver-templates-${AWS::AccountId}-*"
 """What ``publish`` makes where it is given none."""
+_LOG_GROUPS = f"arn:${{AWS::Partition}}:logs:*:${{AWS::AccountId}}:log-group:{_STACKS}"
+"""CloudFormation begins their names with that of the stack."""
 _REPOSITORIES = "arn:${AWS::Partition}:ecr:*:${AWS::AccountId}:repository/*"
 
 COMMANDS = {
@@ -51,6 +53,7 @@ COMMANDS = {
     "cloudformation": ("DescribeEvents", "DescribeStackDriftDetectionStatus", "GetTemplateSummary", "ValidateTemplate"),
     "ecr": ("GetAuthorizationToken",),
     "iam": ("GetOutboundWebIdentityFederationInfo",),
+    "logs": ("GetQueryResults",),
     "route53": ("ListHostedZones",),
     "servicecatalog": (
         "CreateProvisioningArtifact",
@@ -110,6 +113,7 @@ def _commands(deployer: Deployer) -> list[dict[str, Any]]:
     return [
         *(allow(service, names, "*") for service, names in COMMANDS.items()),
         allow("ecr", (*images, *layers), Sub(_REPOSITORIES)),
+        allow("logs", ("StartQuery",), Sub(_LOG_GROUPS)),
         allow("s3", ("CreateBucket", "ListBucket", "PutBucketPublicAccessBlock"), Sub(_BUCKET)),
         allow("s3", ("GetObject", "PutObject"), Sub(f"{_BUCKET}/*")),
         allow("ssm", ("GetParameters",), IMAGE_PARAMETERS),

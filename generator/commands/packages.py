@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from generator.commands.options import Endpoint, Profile, Region, StackName, Yes, account_of, of_form
+from generator.commands.options import Endpoint, Json, Profile, Region, StackName, Yes, account_of, of_form
+from generator.operations.exits import Problem
 
 app = typer.Typer()
 
@@ -111,3 +112,31 @@ def project_status(
 
     there = ours(lambda: account_of(profile, region, endpoint_url), stack_name, to)
     return change_status(there, project, state, reason)
+
+
+@app.command()
+def who(
+    project: Annotated[str | None, typer.Argument(metavar="PROJECT[==VERSION]", help="Whose files were taken.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An account, a token or a trusted publisher, instead of a project."),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="TIME", help="Days (30d) or hours (12h) before now.")] = "30d",
+    json: Json = False,
+    stack_name: StackName = "pypi",
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+) -> int:
+    """Say who downloaded and changed a project, or what was done under a name, and from where: by the tasks' log.
+
+    Example: `pypiserver-aws who acme-core==1.2 --since 30d`
+    """
+    from generator.operations.terminal import terminal
+    from generator.packages import who
+
+    if (project is None) == (user is None):
+        raise Problem("give PROJECT, PROJECT==VERSION, or --user NAME")
+    asked = who.Project(project) if project is not None else who.User(user or "")
+    account = account_of(profile, region, endpoint_url)
+    return who.ask(account, terminal(as_json=json), stack_name, asked, since, as_json=json)

@@ -61,7 +61,7 @@ def _range_of(text: str) -> str:
         return text
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """CloudFormation's short functions are passed over: parameters have none."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from tarfile import DIRTYPE, REGTYPE
 from typing import IO
 
 from packaging.utils import canonicalize_name
@@ -16,6 +17,8 @@ from server.distributions.tarballs import COMPRESSIONS, Inflated, Unfit, members
 # Core metadata larger than this is not offered (PEP 658 leaves offering it to the index).
 METADATA_LIMIT_BYTES = 4 << 20
 _METADATA = re.compile(r"([^/]+)-[^-/]+\.dist-info/METADATA")
+# Is told a member's name, its type (of tarfile's) and what it is a link to.
+See = Callable[[str, bytes, str], None]
 _PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
 
 
@@ -31,24 +34,28 @@ def core_metadata(name: str, file: IO[bytes]) -> bytes | None:
         return None
 
 
-def read_metadata(name: str, file: IO[bytes]) -> bytes:
-    """As `core_metadata`; raises Unfit, and OSError if, and only if, the storage fails."""
-    return examine(file, partial(_read, name.rpartition("/")[2]))
+def read_metadata(name: str, file: IO[bytes], see: See = lambda *_: None) -> bytes:
+    """
+    As `core_metadata`; raises Unfit, and OSError if, and only if, the storage fails.
+
+    A source distribution's members are shown to `see` meanwhile, as a long archive is inflated once.
+    """
+    return examine(file, partial(_read, name.rpartition("/")[2], see))
 
 
-def _read(name: str, source: Source) -> bytes:
+def _read(name: str, see: See, source: Source) -> bytes:
     if name.endswith(".whl"):
         project = canonicalize_name(name.partition("-")[0])
-        return _from_zip(source, _METADATA, project)
+        return _from_zip(source, _METADATA, see, project)
     if name.endswith(".zip"):
-        return _from_zip(source, _PKG_INFO)
+        return _from_zip(source, _PKG_INFO, see)
     for suffix, decompressor in COMPRESSIONS.items():
         if name.endswith(suffix):
-            return _from_tar(source, decompressor)
+            return _from_tar(source, decompressor, see)
     raise Unfit("it is not a wheel or source distribution")
 
 
-def _from_zip(source: Source, wanted: re.Pattern[str], project: str | None = None) -> bytes:
+def _from_zip(source: Source, wanted: re.Pattern[str], see: See, project: str | None = None) -> bytes:
     """`project` is the one that the first group of `wanted` must name; any will do if it is None."""
     found = []
     for member in zips.members(source):
@@ -56,6 +63,8 @@ def _from_zip(source: Source, wanted: re.Pattern[str], project: str | None = Non
             found.append((member, match))
             if len(found) > 1:
                 break
+        if project is None:
+            see(member.name, DIRTYPE if member.name.endswith("/") else REGTYPE, "")
     if len(found) != 1:
         raise _not_one(len(found), "METADATA" if project else "PKG-INFO")
     member, match = found[0]
@@ -64,7 +73,7 @@ def _from_zip(source: Source, wanted: re.Pattern[str], project: str | None = Non
     return zips.content(source, member, METADATA_LIMIT_BYTES, "core metadata")
 
 
-def _from_tar(source: Source, decompressor: Callable[[], object]) -> bytes:
+def _from_tar(source: Source, decompressor: Callable[[], object], see: See) -> bytes:
     stream = Inflated(source.read, source.size, decompressor)
     found = []
     for member in members(stream):
@@ -74,6 +83,7 @@ def _from_tar(source: Source, decompressor: Callable[[], object]) -> bytes:
             found.append(stream.read(member.size))
             if len(found) > 1:
                 break
+        see(member.name, member.type, member.linkname)
     if len(found) != 1:
         raise _not_one(len(found), "PKG-INFO")
     return found[0]

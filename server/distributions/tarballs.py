@@ -32,6 +32,8 @@ _WITHOUT_CONTENT = (
     tarfile.DIRTYPE,
     tarfile.FIFOTYPE,
 )
+# GNU's long names, by what pax calls the same.
+_LONG = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
 
 
 class Unfit(ValueError):
@@ -138,25 +140,25 @@ def members(stream: Inflated) -> Iterator[tarfile.TarInfo]:
     tarfile's own reader holds all members in memory, and reads headers of any size.
     """
     # What precedes a member about it.
-    name: bytes | None = None
-    size: bytes | None = None
+    said: dict[bytes, bytes] = {}
     for _ in range(MEMBERS_LIMIT):
         block = stream.read(tarfile.BLOCKSIZE)
         if not block.strip(b"\0"):
             return
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         begin = stream.position
-        if member.type == tarfile.GNUTYPE_LONGNAME:
-            name = _extension(stream, member).partition(b"\0")[0]
+        if member.type in _LONG:
+            said[_LONG[member.type]] = _extension(stream, member).partition(b"\0")[0]
         elif member.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-            records = _records(_extension(stream, member))
-            name, size = records.get(b"path", name), records.get(b"size", size)
-        else:
-            if name is not None:
-                member.name = name.decode("utf-8", "surrogateescape")
-            if size is not None:
-                member.size = int(size)
-            name = size = None
+            said |= _records(_extension(stream, member))
+        elif member.type != tarfile.XGLTYPE:
+            if b"path" in said:
+                member.name = said[b"path"].decode("utf-8", "surrogateescape")
+            if b"linkpath" in said:
+                member.linkname = said[b"linkpath"].decode("utf-8", "surrogateescape")
+            if b"size" in said:
+                member.size = int(said[b"size"])
+            said = {}
             yield member
         if member.type not in _WITHOUT_CONTENT:
             blocks = -(-member.size // tarfile.BLOCKSIZE)
@@ -171,14 +173,14 @@ def _extension(stream: Inflated, member: tarfile.TarInfo) -> bytes:
 
 
 def _records(extension: bytes) -> dict[bytes, bytes]:
-    """A pax header's `path` and `size`; each record is `LENGTH KEY=VALUE` and a line end. Raises Unfit."""
+    """What a pax header says that is used here; each record is `LENGTH KEY=VALUE` and a line end. Raises Unfit."""
     found: dict[bytes, bytes] = {}
     for _ in range(RECORDS_LIMIT):
         length = extension[:20].partition(b" ")[0]
         if not length.isdigit() or not int(length):
             return found
         key, _, value = extension[len(length) + 1 : int(length) - 1].partition(b"=")
-        if key in (b"path", b"size"):
+        if key in (b"path", b"linkpath", b"size"):
             found[key] = value
         extension = extension[int(length) :]
     raise Unfit("it has a header that is too long")

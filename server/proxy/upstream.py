@@ -29,6 +29,7 @@ from server.proxy.remote import (
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.store.statuses import UNSAID
+from server.views.days import Day, Days
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
 from server.wire.calls import Calls
@@ -112,6 +113,10 @@ class Upstream:
         """Of a project that has no file here."""
         return self._with_page(name, partial(self._listed, name, environ))
 
+    def project_at(self, name: str, day: Day, days: Days, environ: Environ) -> Response | Later:
+        """As `project`, of the files that say that they were uploaded by the end of the day."""
+        return self._with_page(name, lambda known: days.made(partial(self._listed_at, name, day, environ, known)))
+
     def file(self, path: str, environ: Environ) -> Response | Later:
         """`path` is the project and the file's name."""
         project, _, name = path.partition("/")
@@ -151,6 +156,19 @@ class Upstream:
             )
             known.listing = listing_of(name, shown, known.status)
         return send_listing(known.listing, environ)
+
+    def _listed_at(self, name: str, day: Day, environ: Environ, known: Known) -> Response:
+        now, shown, final = time.time(), [], True
+        for file in (known.files or {}).values():
+            if file.candidate.uploaded is not None and file.candidate.uploaded < day.ends:
+                shown_from = self._policy.shown_from(file.candidate)
+                final = final and not now < shown_from < math.inf
+                if shown_from <= now:
+                    shown.append(file)
+        if not shown:
+            raise _absent(name)
+        shown.sort(key=lambda file: (file.candidate.version, file.name))
+        return day.sent(send_listing(listing_of(name, shown, known.status), environ), final=final)
 
     def _file(self, project: str, name: str, environ: Environ, known: Known) -> Response | Later:
         wheel = name.removesuffix(".metadata")

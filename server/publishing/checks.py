@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from packaging.utils import canonicalize_name
 
 from server.distributions.archives import read_metadata
+from server.distributions.layouts import Layout
 from server.distributions.metadata import parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
@@ -68,7 +69,8 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
 
 def check_content(content: Staged, file: Released) -> None:
     """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
-    content.metadata = read_metadata(content.name, content.file)
+    layout = Layout()
+    content.metadata = read_metadata(content.name, content.file, layout.see)
     metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")
@@ -83,6 +85,8 @@ def check_content(content: Staged, file: Released) -> None:
             raise Unfit("its core metadata begins with an empty line")
         check_requirements(metadata.requires_python, metadata.requires_dist)
         check_wheel(content.file)
+    else:
+        layout.require_project()
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:

@@ -241,6 +241,12 @@ def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn)
     return Listing(0, 0.0, 0.0, details, files, *forms, withdrawn, serial)
 
 
+def as_of(name: str, listing: Listing, ends: int) -> Listing:
+    """Of the files that were uploaded before `ends`, in seconds since 1970."""
+    details = [it for it in listing.details if it[1].identity.mtime_ns < ends * 10**9]
+    return _render(name, details, listing.withdrawn)
+
+
 def rendered(name: str, files: list[Listed], serial: int | None = None, status: Status = UNSAID) -> tuple[Body, Body]:
     """A project's page in HTML and in JSON. `files` are in the order of versions; a status has none that it does not offer."""
     # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.

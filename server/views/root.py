@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -24,7 +26,7 @@ from server.wire.calls import Calls
 from server.wire.messages import Awaited, Environ, Response
 
 
-class _Form(NamedTuple):
+class Form(NamedTuple):
     """
     What the index had counted when it was rendered; `serial` is None if none was asked for.
 
@@ -35,6 +37,8 @@ class _Form(NamedTuple):
     began: float
     body: Body
     serial: int | None
+    # When the oldest file of each project was uploaded, in ns since 1970, by name in order.
+    first_ns: Mapping[str, int] = MappingProxyType({})
 
 
 class Root:
@@ -43,13 +47,17 @@ class Root:
         self._serials = Serials(packages)
         # One renders, of all that ask meanwhile: it takes long and much memory.
         self._calls = Calls(1)
-        self._html: _Form | None = None
-        self._json: _Form | None = None
+        self._html: Form | None = None
+        self._json: Form | None = None
 
     def respond(self, environ: Environ) -> Response:
         """Raises OSError if a directory or file cannot be read, and Awaited."""
         content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
-        is_json = content_type == JSON_TYPE
+        form = self.current(environ, is_json=content_type == JSON_TYPE)
+        return respond(form.body, content_type, environ, *serial_header(form.serial))
+
+    def current(self, environ: Environ, *, is_json: bool) -> Form:
+        """Raises OSError if a directory or file cannot be read, and Awaited."""
         form = self._json if is_json else self._html
         if form is None or form.began < environ["server.arrived"]:
             self._index.refresh()
@@ -59,23 +67,35 @@ class Root:
             if form is None or form.counted != counted or is_old:
                 render = self._render_json if is_json else self._render_html
                 raise Awaited(self._calls.wait(is_json, render, PATIENCE_SECONDS))
-        return respond(form.body, content_type, environ, *serial_header(form.serial))
+        return form
+
+    def as_of(self, form: Form, ends: int, environ: Environ) -> Response:
+        """Of the projects that had a file before `ends`, in seconds since 1970; `form` is JSON's."""
+        names = [name for name, first_ns in form.first_ns.items() if first_ns < ends * 10**9]
+        content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
+        if content_type == JSON_TYPE:
+            return respond(document_of({"projects": [{"name": name} for name in names]}, None), content_type, environ)
+        return respond(_in_html(names), content_type, environ)
 
     def _render_html(self) -> None:
         began = time.monotonic()
         self._index.refresh()
         counted = self._index.projects_generation
-        names = sorted(self._index.projects())
-        links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
-        self._html = _Form(counted, began, Body(page("Simple Index", links)), None)
+        self._html = Form(counted, began, _in_html(sorted(self._index.projects())), None)
 
     def _render_json(self) -> None:
         """With serials, for mirrors. Each project's takes a question for each file that has changed."""
         began = time.monotonic()
         self._index.refresh()
         counted = self._index.changes
-        serials = self._serials.of_all()
+        found = dict(sorted(self._serials.of_all().items()))
         # A project that is gone leaves its trace in the directory alone.
-        serial = max(self._index.changed_ns // 1000, *serials.values(), 0)
-        projects = [{"_last-serial": serials[name], "name": name} for name in sorted(serials)]
-        self._json = _Form(counted, began, document_of({"projects": projects}, serial), serial)
+        serial = max(self._index.changed_ns // 1000, *(it.serial for it in found.values()), 0)
+        projects = [{"_last-serial": it.serial, "name": name} for name, it in found.items()]
+        first_ns = {name: it.first_ns for name, it in found.items()}
+        self._json = Form(counted, began, document_of({"projects": projects}, serial), serial, first_ns)
+
+
+def _in_html(names: Iterable[str]) -> Body:
+    links = (f'        <a href="{quote(name)}/">{escape(name)}</a><br>\n' for name in names)
+    return Body(page("Simple Index", links))

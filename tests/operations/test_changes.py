@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import emulator
 import pytest
 from botocore.session import Session  # type: ignore[import-untyped] # botocore has no types
 from calls import client
+from commands import command
 from emulator import BUCKET, STACK, NestedChangeSet, backend, environment, network
 from moto.cloudformation.utils import generate_changeset_id
 
@@ -26,7 +25,6 @@ from generator.operations.exits import Problem
 from generator.operations.guard import refuse_loss
 from generator.parts.data_bearing import DATA_BEARING
 
-ROOT = Path(__file__).parents[2]
 Change = dict[str, Any]
 Deploy = Callable[[list[Change]], subprocess.CompletedProcess[str]]
 
@@ -56,17 +54,10 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
     with emulator.emulator() as url, pytest.MonkeyPatch.context() as patch:
         parameters = directory / "parameters.json"
         parameters.write_text(json.dumps([f"{name}={value}" for name, value in network().items()]))
-        command = ["deploy", "--bucket", BUCKET, "--yes", "--parameters", str(parameters)]
+        words = ("deploy", "--bucket", BUCKET, "--yes", "--parameters", str(parameters))
 
         def run() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-m", "generator", *command],
-                cwd=ROOT,
-                env={**environment(url, directory), "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return command(words, {**environment(url, directory), "COLUMNS": "200"})
 
         def deployed(changes: list[Change]) -> subprocess.CompletedProcess[str]:
             patch.setattr(emulator, "planned", lambda *_: changes)

@@ -238,5 +238,5 @@ def test_a_dry_run_makes_no_bucket(env: dict[str, str], capsys: pytest.CaptureFi
     values = network()
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     assert main(["deploy", "--dry-run"]) == 2
-    assert "a dry run makes no bucket" in capsys.readouterr().err
+    assert "a dry run does not create a bucket" in capsys.readouterr().err
     assert [it["Name"] for it in client("s3").list_buckets()["Buckets"]] == [BUCKET]

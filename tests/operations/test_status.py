@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from calls import REGION, client
+from commands import command
 from emulator import ACCOUNT, BUCKET, emulator, environment, network
 from vitals import AT, Vitals, vitals
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -37,14 +34,7 @@ class Deployed:
         return [arn.partition(":alarm:")[2] for arn in self.outputs["CloudwatchAlarmArns"].split(",")]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "generator", *arguments],
-            cwd=ROOT,
-            env={**self.environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return command(arguments, {**self.environment, "COLUMNS": "200"})
 
     def status(self, *options: str) -> tuple[int, dict[str, str]]:
         """The exit code and, by subject, the rest of its line with its verdict: ``ok``, ``BAD`` or none."""

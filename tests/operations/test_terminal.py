@@ -62,7 +62,6 @@ def test_interrupted_question_changes_nothing(env: dict[str, str], tmp_path: Pat
     assert client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-@pytest.mark.slow
 def piped(command: list[str], env: dict[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, cwd=directory, capture_output=True, text=True, check=False)
 

@@ -197,7 +197,7 @@ def test_a_role_gets_credentials_without_a_secret(
     with pytest.raises(Problem, match="answers 422: no"):
         minted(Account(), api)
     assert main(["credentials", "--mint", "--account", "reader"]) == 2
-    assert "leave --account or --mint away" in capsys.readouterr().err
+    assert "leave out --account or --mint" in capsys.readouterr().err
     assert main(["credentials", "--mint"]) == 2
     assert "pypiserver.example.com/_/oidc/audience cannot be read" in capsys.readouterr().err
 

@@ -171,7 +171,7 @@ def test_an_index_that_wants_hours_is_not_waited_for(
     scripted.answers[f"/files/{NAME}"] = lambda handler: answer(handler, 503, Retry_After="7200")
     assert bring(scripted.url) == 1
     assert f"failed  {NAME}: " in (printed := capsys.readouterr().out)
-    assert "wants to be asked in 7,200 s" in printed
+    assert "asks to retry in 7,200 s" in printed
     assert len([path for path, _ in scripted.asked if path == f"/files/{NAME}"]) == 1
 
 

@@ -35,13 +35,13 @@ ODD = {
 }
 
 
-def _meaning(source: str) -> list[tuple[int, str]]:
-    """The line of every statement and expression, and what it is; of a text that is a statement, only that it is one."""
+def _meaning(source: str) -> tuple[str, list[int]]:
+    """What it is, and the line of every statement and expression; of a text that is a statement, only that it is one."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             node.value.value = ""
-    return [(getattr(node, "lineno", 0), ast.dump(node)) for node in ast.walk(tree)]
+    return ast.dump(tree), [getattr(node, "lineno", 0) for node in ast.walk(tree)]
 
 
 @pytest.mark.parametrize("source", ODD.values(), ids=ODD)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from .faults import Fault
+from .libraries import kept
 from .tasks import PROGRAM, Task
 
 # The pinned pypiserver on the oldest engine that is supported, and the newest of everything.
@@ -29,9 +28,8 @@ StartTask = Callable[..., Task]
 
 def python_with(name: str, requirements: list[str]) -> Path:
     """The interpreter of a virtual environment with just these packages, made on first use."""
-    home = Path(tempfile.gettempdir()) / f"container-tests-{os.getuid()}" / name
+    home = kept() / name
     python = home / "bin" / "python"
-    home.parent.mkdir(exist_ok=True)
     with Path(f"{home}.lock").open("w") as lock:
         # Workers of one test run want it at the same time.
         fcntl.flock(lock, fcntl.LOCK_EX)

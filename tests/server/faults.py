@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import itertools
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .libraries import library
 from .tasks import Task
 
 ASKING = ("open", "opendir", "read", "readdir", "stat", "close")
@@ -35,13 +35,11 @@ class Fault:
     """Of `task`; `other` has the same directory, and a storage that is well."""
 
     def __init__(self, start: Callable[..., Task], directory: Path, home: Path, **settings: str) -> None:
-        library, self._control, self.record = home / "fault.so", home / "control", home / "record"
+        self._control, self.record = home / "control", home / "record"
         self.record.mkdir()
-        source = Path(__file__).with_name("fault.c")
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         self.directory = directory
         self.preload = {
-            "LD_PRELOAD": str(library),
+            "LD_PRELOAD": str(library("fault")),
             "FAULT_DIRECTORY": str(directory),
             "FAULT_CONTROL": str(self._control),
             "FAULT_RECORD": str(self.record),

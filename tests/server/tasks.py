@@ -23,6 +23,8 @@ from typing import Any
 
 import requests
 
+from .forking import Forked
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "server")
 PUBLISHER = ("publisher", "a-long-random-password")
@@ -72,15 +74,20 @@ class Task:
         self._connections: list[socket.socket] = []
         environment = environment_of(directory, self.port, TMPDIR=str(self.temporary), **overrides)
         with self.log.open("wb") as stdout, self.errors.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [*wrapper.split(), python, *command],
-                cwd=ROOT,
-                env={"PATH": os.defpath, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-            )
+            variables = {"PATH": os.defpath, **environment}
+            self.process: Forked | subprocess.Popen[bytes]
+            if command == PROGRAM and not wrapper:
+                self.process = Forked(python, variables, stdout.fileno(), stderr.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [*wrapper.split(), python, *command],
+                    cwd=ROOT,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 20

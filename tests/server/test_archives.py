@@ -22,6 +22,7 @@ GROWTH_BYTES = 150 * MIB
 INFO = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 METADATA = ("demo-1.0.dist-info/METADATA", INFO)
 PKG_INFO = ("demo-1.0/PKG-INFO", INFO)
+SETUP = ("demo-1.0/setup.py", b"")
 
 
 def peak(task: Task) -> int:
@@ -198,9 +199,9 @@ def test_requires_python_is_read_as_mail_headers_are(shared: Task, kind: str, fi
     if kind == "whl":
         content = zipped([(METADATA[0], info), *beside("demo-1.0.dist-info")], zipfile.ZIP_DEFLATED)
     elif kind == "zip":
-        content = zipped([(PKG_INFO[0], info)])
+        content = zipped([(PKG_INFO[0], info), SETUP])
     else:
-        content = tarball([("demo-1.0/a", b"1" * 1000), (PKG_INFO[0], info)], kind.partition(".")[2])
+        content = tarball([("demo-1.0/a", b"1" * 1000), (PKG_INFO[0], info), SETUP], kind.partition(".")[2])
     assert shared.upload(name, content).status_code == 200
     try:
         (file,) = shared.project("demo")["files"]
@@ -214,7 +215,7 @@ def test_a_pax_archive_with_long_names_is_read(shared: Task) -> None:
     content = io.BytesIO()
     home = "long_" + "x" * 120
     with tarfile.open(fileobj=content, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
-        for name in ("a" * 300, "PKG-INFO"):
+        for name in ("a" * 300, "PKG-INFO", "setup.py"):
             data = f"Name: {home}\nVersion: 1.0\nRequires-Python: >=3.9\n".encode()
             header = tarfile.TarInfo(f"{home}-1.0/{name}")
             header.size, header.mtime = len(data), 1.5

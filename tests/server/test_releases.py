@@ -180,7 +180,7 @@ def test_a_release_is_stored_if_file_name_form_and_metadata_agree(
     text = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n".format(*said["metadata"]).encode()
     home = f"{data.draw(respelled(project)).replace('.', '_')}-{data.draw(st.sampled_from(spellings(version)[:2]))}"
     if suffix == ".tar.gz":
-        content = tarball([(f"{home}/PKG-INFO", text)])
+        content = tarball([(f"{home}/PKG-INFO", text), (f"{home}/setup.py", b"")])
     else:
         info = f"{home}.dist-info"
         content = zipped([(f"{info}/METADATA", text), *beside(info)])

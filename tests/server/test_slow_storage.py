@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import StartTask
+from .libraries import library
 from .mounts import missing, mounts
 from .tasks import sha256, staged, wheel
 
@@ -23,11 +23,8 @@ FILES = 100
 @pytest.fixture
 def delays(directory: Path, tmp_path: Path) -> dict[str, str]:
     """The environment that slows a task's package directory down; ``tmp_path / "slowed"`` is there once it has."""
-    library = tmp_path / "slow.so"
-    source = Path(__file__).with_name("slow.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(library("slow")),
         "SLOW_DIRECTORY": str(directory),
         "SLOW_MICROSECONDS": str(DELAY_MICROSECONDS),
         "SLOW_MARK": str(tmp_path / "slowed"),

@@ -142,6 +142,8 @@ ONE = {
     "/simple/OTHER": "other",
     "/simple/o-acme/": "o-acme",
     "/simple/json/": "json",
+    "/at/2026-01-01/simple/acme-one/": "acme-one",
+    "/at/2026-01-01/simple/other/": "other",
     "/acme-one/json": "acme-one",
     "/other/json": "other",
     "/pypi/acme-one/json": "acme-one",
@@ -161,6 +163,7 @@ ONE = {
     "/packages/acme-one/../other-1.0-py3-none-any.whl": "other",
 }
 ALL = [
+    *("/at/2026-01-01/simple/", "/at/2026-01-01/packages/other"),
     *("/simple/", "/simple", "/packages/", "/packages", "/?q=", "/?q=acme", "/packages/acme-one/", "/packages/README"),
     *("/packages/.upstream/acme-one/x", "/a/b/c", "/simple/acme-one/x", "/simple//", "/project//"),
 ]

@@ -24,8 +24,9 @@ from generator.local.proxy import certificate_in, proxy
 
 from .clients import pip_install
 from .issuers import AUDIENCE, answers, claims_of, key, publish, published, publisher, signed
+from .libraries import library
 from .tasks import Task, becomes, free_port, wheel
-from .upstream.playing import INDEX, Index, World, certificate_below, library_below, send
+from .upstream.playing import INDEX, Index, World, certificate_below, send
 
 ISSUER, OTHER, AWS = (f"https://{INDEX}/{name}" for name in ("github", "gitlab", "aws"))
 MINT, BURN = "/_/oidc/mint-token", "/_/oidc/burn-token"
@@ -102,7 +103,7 @@ def place(newest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             **outside(world, manager),
             "AUDIENCE": AUDIENCE,
             "SSL_CERT_FILE": str(certificate[0]),
-            "LD_PRELOAD": str(library_below(home)),
+            "LD_PRELOAD": str(library("outside")),
             "OUTSIDE": str(world.path),
         }
         tasks = [Task(newest_image, home / "packages", home / name, environment) for name in ("one", "two")]
@@ -147,7 +148,7 @@ def test_a_token_of_ci_is_exchanged_once_at_whichever_task(place: Place) -> None
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200] + [422] * 7
-    assert "exchanged before" in sent_by(two, MINT, token).text
+    assert "used before" in sent_by(two, MINT, token).text
 
 
 def test_a_burnt_token_is_burnt_at_every_task_and_so_is_no_other(place: Place) -> None:

@@ -189,6 +189,7 @@ def test_content_that_looks_like_boundaries_survives(shared: Task) -> None:
     content = zipped(
         [
             ("tricky-1.0/PKG-INFO", b"Name: tricky\nVersion: 1.0\n"),
+            ("tricky-1.0/setup.py", b""),
             ("tricky-1.0/boundaries", b"\r\n--B\r\n\r\n--" * 20_000 + b"\r\n-"),
         ]
     )
@@ -285,6 +286,7 @@ def test_memory_and_temporary_disk_do_not_grow_with_the_upload(
     file = tmp_path / "huge-1.0.zip"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("huge-1.0/PKG-INFO", "Name: huge\nVersion: 1.0\n")
+        archive.writestr("huge-1.0/setup.py", "")
         with archive.open("huge-1.0/data", "w", force_zip64=True) as member:
             for _ in range(size // len(block)):
                 member.write(block)

@@ -1,6 +1,6 @@
 """Where the time of a run of pytest goes: ``make spent`` writes the table of tests/README.md.
 
-CPU time is that of the worker and of every process that it started and waited for.
+CPU time is that of the worker, of every process that it started and waited for, and of servers that were forked.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from generator.build.documents import update
+from tests.server import forking
 
 TESTS = Path(__file__).parents[1]
 
@@ -37,7 +38,7 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
     """Give each report of a phase, which crosses from a worker to its controller, the CPU time since the one before."""
     global _before
     report = yield
-    now = sum(os.times()[:4])
+    now = sum(os.times()[:4]) + forking.cpu_seconds
     report.cpu, _before = now - _before, now
     return report
 

@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import HealthCheck, Verbosity
 from hypothesis import strategies as st
 
-from . import directories, forms, outside, private, raw, readings, slow, wire, yanks
+from . import directories, forms, identity, outside, private, raw, readings, slow, statuses, wire, yanks
 from .target import Server, World
 
 
@@ -30,6 +30,8 @@ PROPERTIES = {
     "forms": Property(forms.uploads(), forms.check, 60),
     "archives": Property(forms.archives(), forms.check, 30),
     "yanks": Property(yanks.yanks(), yanks.check, 60),
+    "statuses": Property(statuses.markings(), statuses.check, 40),
+    "identity tokens": Property(identity.tokens(), identity.check, 60),
     "directories": Property(directories.steps, directories.check, 15, lambda world: [*world.servers, world.mutable]),
     "pages from outside": Property(outside.pages(), outside.check, 300),
     "private names": Property(private.requests(), private.check, 100, lambda world: [world.upstream]),

@@ -19,6 +19,8 @@ TEMPLATES = [b"/simple/%b/", b"/simple/%b", b"/%b/", b"/%b", b"/%b/json", b"/pro
 TEMPLATES += [
     b"/packages/%b-9-py3-none-any.whl",
     b"http://x/simple/%b/",
+    b"/at/2026-01-01/simple/%b/",
+    b"/at/2026-01-01/simple/%b",
     b"/simple/../simple/%b/",
     b"/packages/../simple/%b/",
 ]

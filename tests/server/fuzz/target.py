@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from secrets_manager import secrets_manager
 
 from ..conftest import IMAGES, python_with
+from ..issuers import AUDIENCE
 from ..tasks import Task, sdist, sha256, staged, wheel
 from ..upstream import playing
 from .wire import TOKEN
@@ -25,7 +26,7 @@ GROWTH_LIMIT_BYTES = 150 << 20
 # Of an answer, on a machine that does much else.
 PATIENCE_SECONDS = 60.0
 # What a client can bring about; a 500 is a failure of ours, and the storage is well.
-STATUSES = {200, 206, 301, 303, 304, 400, 401, 403, 404, 405, 408, 409, 413, 416, 417, 431, 501, 505}
+STATUSES = {200, 202, 206, 301, 303, 304, 400, 401, 403, 404, 405, 408, 409, 413, 416, 417, 422, 431, 501, 505}
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ([\x20-\x7e]*)")
 _FIELD = re.compile(rb"([A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)")
@@ -225,7 +226,7 @@ class World:
         token = {"name": "demo", "sha256": digest, "may": "upload", "projects": ["demo"], "expires": None}
         arn = manager.create(f"tokens-{secrets.token_hex(4)}", [token])
         # Read once: what a process opens meanwhile would be taken for a connection that stays.
-        self._tokens = manager.environment(TOKENS_SECRET=arn) | {"POLL_SECONDS": "3600"}
+        self._tokens = manager.environment(TOKENS_SECRET=arn) | {"POLL_SECONDS": "3600", "AUDIENCE": AUDIENCE}
         self.servers = [self._start(image) for image in IMAGES]
         self.mutable = self._start("newest", IMMUTABLE_PACKAGES="false", GUNICORN_WORKERS="2")
         self.outside = playing.Index(playing.certificate_below(home))
@@ -244,7 +245,7 @@ class World:
 
     def _upstream(self) -> dict[str, str]:
         outside = playing.World(self.home / "outside", self.outside.port)
-        settings = playing.environment(outside, self.home / "certificate.pem", playing.library_below(self.home))
+        settings = playing.environment(outside, self.home / "certificate.pem")
         return settings | {"PRIVATE_NAMES": "acme-*"}
 
     def _start(self, image: str, directory: Path | None = None, **settings: str) -> Server:

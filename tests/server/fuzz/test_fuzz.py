@@ -19,6 +19,7 @@ from .wire import TOKEN, Sent
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ROUNDS = {"raw": 4, "gunicorn": 3, "nginx": 4, "forms": 4, "archives": 2, "directories": 2}
 ROUNDS |= {"other settings": 3, "slow clients": 2, "pages from outside": 3, "yanks": 2, "private names": 3}
+ROUNDS |= {"statuses": 2, "identity tokens": 3}
 
 
 @pytest.fixture(scope="module")

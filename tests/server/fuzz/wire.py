@@ -25,7 +25,8 @@ SEGMENTS = [
     "inner-1.0.tar.gz",
     "demo-1.0-py3-none-any.whl",
 ]
-SEGMENTS += ["demo-1.0-py3-none-any.whl.metadata", "demo-1.1.tar.gz"]
+SEGMENTS += ["at", "2026-01-01", "9999-12-31"]
+SEGMENTS += ["demo-1.0-py3-none-any.whl.metadata", "demo-1.1.tar.gz", "_", "oidc", "mint-token", ".well-known"]
 PATHS = [
     "",
     "",
@@ -37,12 +38,15 @@ PATHS = [
     "packages/",
     "packages/demo-1.1.tar.gz",
     "demo/json",
+    "at/2026-01-01/simple/",
+    "at/2026-01-01/simple/demo/",
 ]
 PATHS += [
     "packages/demo-1.0-py3-none-any.whl",
     "packages/demo-1.0-py3-none-any.whl.metadata",
     "packages/sub/inner-1.0.tar.gz",
 ]
+PATHS += ["_/oidc/audience", "_/oidc/mint-token", "_/oidc/burn-token", ".well-known/pytp"]
 ODD_SEGMENTS = [*SEGMENTS, ".", "..", "", "%2e%2e", "%2f", "%00", "%", "%zz"]
 ODD_SEGMENTS += [
     "%5c",
@@ -170,6 +174,8 @@ BODIES = [
     b"x",
     FORM,
     b":action=remove_pkg&name=demo&version=1.0",
+    b":action=status&name=absent&status=quarantined",
+    b'{"token": "e30.e30.e30"}',
     b"<methodCall><methodName>search</methodName><params><param><value><string>dem</string></value></param></params></methodCall>",
     b"0\r\n\r\n",
     b"a" * 5000,

@@ -1,40 +1,29 @@
-"""What an index is, in a few lines; and two tasks of two processes each, which are to be like it after every change."""
+"""What an index is, in a few lines, and what is done to it: every task is to be like it after every change."""
 
 from __future__ import annotations
 
-import html
+import errno
 import itertools
 import os
-import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import requests
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ..tasks import JSON_TYPE, PUBLISHER, Task, sdist, sha256
+from ..tasks import PUBLISHER, sdist, wheel
+from .told import Told, compare
+from .world import WORKERS, World
 
-WORKERS = 2
 # Any process of a task may answer; over many steps each does.
 ASKED = WORKERS
+# Of one a wheel, of the other a source distribution.
 VERSIONS = ["1.0", "2.0rc1"]
+CALLS = ["open", "creat", "mkdir", "write", "fsync", "dirfsync", "link", "linkdone", "close", "unlink", "stat", "read"]
+TASKS, PLACES = st.integers(0, 1), st.integers(0, 1)
+CONTENTS = st.integers(0, 1)
+RELEASES = st.sampled_from(VERSIONS)
+REASONS = st.none() | st.sampled_from(["", "bad <&> é"])
 _numbers = itertools.count()
-
-
-class World:
-    """Tasks, each at a path of its own to one package directory; `start(number, path)` starts one."""
-
-    def __init__(self, paths: list[Path], start: Callable[[int, Path], Task], *, immutable: bool) -> None:
-        self.paths, self.immutable = paths, immutable
-        self._start = start
-        self.tasks = [start(number, path) for number, path in enumerate(paths)]
-
-    def kill(self, number: int) -> None:
-        """As when a host dies; another takes its place."""
-        self.tasks[number].kill()
-        self.tasks[number] = self._start(number, self.paths[number])
 
 
 class Model(RuleBasedStateMachine):
@@ -47,45 +36,55 @@ class Model(RuleBasedStateMachine):
         self.project = f"model{next(_numbers)}"
         self.files: dict[str, bytes] = {}
         self.yanked: dict[str, str] = {}
+        self.status = "active"
         self.bodies: dict[str, bytes] = {}
         self.steps = 0
         self.upload(0, VERSIONS[0], 0, False)
 
-    @rule(task=st.integers(0, 1), version=st.sampled_from(VERSIONS), content=st.integers(0, 1), capital=st.booleans())
+    @rule(task=TASKS, version=RELEASES, content=CONTENTS, capital=st.booleans())
     def upload(self, task: int, version: str, content: int, capital: bool) -> None:
-        name, data = sdist(self.project.capitalize() if capital else self.project, version, b"%d" * (1 + content))
+        name, data = self._file(version, content, capital)
         others = [it for it in self.files if it.lower() == name.lower() and it != name]
         taken = others or (self.world.immutable and self.files.get(name, data) != data)
-        assert self.world.tasks[task].upload(name, data).status_code == (409 if taken else 200), name
-        if not taken:
+        closed = self.status in ("archived", "quarantined")
+        answer = self.world.tasks[task].upload(name, data)
+        assert answer.status_code == (403 if closed else 409 if taken else 200), (name, answer.reason)
+        if not (taken or closed):
             self.files[name] = data
 
     @precondition(lambda self: self.files)
-    @rule(
-        task=st.integers(0, 1), version=st.sampled_from(VERSIONS), reason=st.none() | st.sampled_from(["", "bad <&> é"])
-    )
+    @rule(task=TASKS, version=RELEASES, reason=REASONS)
     def yank(self, task: int, version: str, reason: str | None) -> None:
         fields = {} if reason is None else {"reason": reason}
-        answer = self._change(task, "unyank" if reason is None else "yank", version, fields)
+        answer = self._change(task, "unyank" if reason is None else "yank", version=version, **fields)
         assert answer == (200 if self._of(version) else 404)
         if answer == 200 and reason is None:
             self.yanked.pop(version, None)
         elif answer == 200 and reason is not None:
             self.yanked[version] = reason
 
-    @rule(task=st.integers(0, 1), version=st.sampled_from(VERSIONS))
+    @precondition(lambda self: self.steps % 3 == 2)
+    @rule(task=TASKS, status=st.sampled_from(["active", "deprecated", "archived", "quarantined"]))
+    def mark(self, task: int, status: str) -> None:
+        answer = self._change(task, "status", status=status)
+        assert answer == (200 if self.files else 404)
+        if answer == 200:
+            self.status = status
+
+    @rule(task=TASKS, version=RELEASES)
     def remove(self, task: int, version: str) -> None:
         found = self._of(version)
-        answer = self._change(task, "remove_pkg", version, {})
+        answer = self._change(task, "remove_pkg", version=version)
         assert answer == (403 if self.world.immutable else 200 if found else 404)
         if answer == 200:
             self.files = {name: data for name, data in self.files.items() if name not in found}
 
-    @rule(at=st.integers(0, 1), version=st.sampled_from(VERSIONS), content=st.integers(0, 1), days=st.integers(0, 2))
-    def copy(self, at: int, version: str, content: int, days: int) -> None:
-        """By another program, with a file's old times, as a restore does; what is there stays."""
-        name, data = sdist(self.project, version, b"%d" * (1 + content))
-        if not any(it.lower() == name for it in self.files):
+    @rule(at=PLACES, version=RELEASES, content=CONTENTS, days=st.integers(0, 2), over=st.booleans())
+    def copy(self, at: int, version: str, content: int, days: int, over: bool) -> None:
+        """By another program, with a file's old times, as a restore does; over what is there, or else that stays."""
+        name, data = self._file(version, content)
+        if over or not self._of(version):
+            self.delete(at, version, but=name)
             path = self.world.paths[at] / name
             aside = path.with_name(f".{name}")
             aside.write_bytes(data)
@@ -93,53 +92,54 @@ class Model(RuleBasedStateMachine):
             aside.rename(path)
             self.files[name] = data
 
-    @rule(at=st.integers(0, 1), version=st.sampled_from(VERSIONS))
-    def delete(self, at: int, version: str) -> None:
-        for name in self._of(version):
+    @rule(at=PLACES, version=RELEASES, but=st.just(""))
+    def delete(self, at: int, version: str, but: str) -> None:
+        for name in set(self._of(version)) - {but}:
             (self.world.paths[at] / name).unlink()
             del self.files[name]
 
+    @rule(call=st.sampled_from(CALLS), number=st.sampled_from([errno.EIO, errno.ESTALE]), version=RELEASES)
+    def fail(self, call: str, number: int, version: str) -> None:
+        """Whatever becomes of an upload, a withdrawal and a look meanwhile: the same again is right."""
+        name, data = self._file(version, 0)
+        with self.world.failing(call, number):
+            uploaded = self.world.tasks[0].upload(name, data)
+            yanked = self._change(0, "yank", version=version)
+            self.world.tasks[0].get(f"/simple/{self.project}/")
+        told = [it for it in (uploaded.status_code, yanked) if it not in (200, 403, 404, 409, 503, 507)]
+        assert not told, (call, told, uploaded.reason)
+        self.upload(0, version, 0, False)
+        self.yank(0, version, "")
+
     @precondition(lambda self: self.steps % 8 == 7)
-    @rule(task=st.integers(0, 1))
+    @rule(task=TASKS)
     def kill(self, task: int) -> None:
         self.world.kill(task)
+
+    @precondition(lambda self: self.steps % 8 == 3)
+    @rule(task=TASKS)
+    def deploy(self, task: int) -> None:
+        self.world.deploy(task)
+
+    @rule(seconds=st.sampled_from([0, -90_000, 90_000]))
+    def step(self, seconds: int) -> None:
+        self.world.step(seconds)
 
     @invariant()
     def every_task_is_like_the_model(self) -> None:
         self.steps += 1
+        told = Told(self.project, self.files, self.yanked, self.status)
         for task in self.world.tasks:
             for _ in range(ASKED):
-                self._compare(task)
+                compare(task, told, self.bodies)
 
-    def _compare(self, task: Task) -> None:
-        page = task.get(f"/simple/{self.project}/")
-        document = task.get(f"/simple/{self.project}/", headers={"Accept": JSON_TYPE})
-        project = task.get(f"/{self.project}/json")
-        if not self.files:
-            assert [it.status_code for it in (page, document, project)] == [404] * 3
-            return
-        digests = {name: sha256(data) for name, data in self.files.items()}
-        yanked = {name: self.yanked[version] for version in self.yanked for name in self._of(version)}
-        links = re.findall(r'<a href="[^"]*#sha256=(\w+)"[^>]*>([^<]*)</a>', page.text)
-        assert {name: digest for digest, name in links} == digests
-        reasons = re.findall(r'<a [^>]*data-yanked="([^"]*)"[^>]*>([^<]*)</a>', page.text)
-        assert {name: html.unescape(reason) for reason, name in reasons} == yanked
-        files: list[dict[str, Any]] = document.json()["files"]
-        assert {it["filename"]: it["hashes"]["sha256"] for it in files} == digests
-        assert {it["filename"]: it["yanked"] for it in files if it.get("yanked", False) is not False} == {
-            name: reason or True for name, reason in yanked.items()
-        }
-        released = [it for release in project.json()["releases"].values() for it in release]
-        assert {it["filename"]: it["digests"]["sha256"] for it in released} == digests
-        for answer in (page, document):
-            etag = answer.headers["ETag"]
-            assert self.bodies.setdefault(etag, answer.content) == answer.content
-        for it in files:
-            assert sha256(task.get(f"/packages/{it['filename']}").content) == digests[it["filename"]]
+    def _file(self, version: str, content: int, capital: bool = False) -> tuple[str, bytes]:
+        make = wheel if version == VERSIONS[0] else sdist
+        return make(self.project.capitalize() if capital else self.project, version, b"%d" * (1 + content))
 
     def _of(self, version: str) -> list[str]:
-        return [name for name in self.files if name.endswith(f"-{version}.tar.gz")]
+        return [name for name in self.files if f"-{version}" in name]
 
-    def _change(self, task: int, action: str, version: str, fields: dict[str, str]) -> int:
-        form = {":action": action, "name": self.project, "version": version, **fields}
+    def _change(self, task: int, action: str, **fields: str) -> int:
+        form = {":action": action, "name": self.project, **fields}
         return requests.post(self.world.tasks[task].url, data=form, auth=PUBLISHER, timeout=60).status_code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from ..conftest import StartTask
 from ..tasks import Task
-from .playing import CONTENT, NAME, Index, World, certificate_below, environment, library_below
+from .playing import CONTENT, NAME, Index, World, certificate_below, environment
 
 StartUpstream = Callable[..., Task]
 
@@ -18,13 +17,6 @@ StartUpstream = Callable[..., Task]
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate_below(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("building needs gcc")
-    return library_below(tmp_path_factory.mktemp("outside"))
 
 
 @pytest.fixture
@@ -40,13 +32,11 @@ def world(pypi: Index, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def start_upstream(
-    start_newest: StartTask, world: World, library: Path, certificate: tuple[Path, Path]
-) -> StartUpstream:
+def start_upstream(start_newest: StartTask, world: World, certificate: tuple[Path, Path]) -> StartUpstream:
     """`start_upstream(directory, **environment)`: a task that takes from the index what it does not have."""
 
     def start(directory: Path, **settings: str) -> Task:
-        return start_newest(directory, **{**environment(world, certificate[0], library), **settings})
+        return start_newest(directory, **{**environment(world, certificate[0]), **settings})
 
     return start
 

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ..libraries import library
 from ..tasks import JSON_TYPE, Task, sha256, wheel
 
 NAME, CONTENT = wheel("outer", "1.0")
@@ -149,21 +150,13 @@ def certificate_below(home: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def library_below(home: Path) -> Path:
-    """outside.c, built with gcc."""
-    library = home / "outside.so"
-    source = Path(__file__).parents[1] / "outside.c"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
-def environment(world: World, certificate: Path, library: Path) -> dict[str, str]:
+def environment(world: World, certificate: Path) -> dict[str, str]:
     """Of a task that takes from the index what it does not have."""
     return {
         "UPSTREAM_URL": f"https://{INDEX}/simple",
         "UPSTREAM_FILE_HOSTS": FILES,
         "SSL_CERT_FILE": str(certificate),
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(library("outside")),
         "OUTSIDE": str(world.path),
     }
 

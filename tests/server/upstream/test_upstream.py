@@ -13,7 +13,7 @@ import pytest
 from ..clients import pip_install, run
 from ..tasks import JSON_TYPE, READER, sha256, wheel
 from .conftest import StartUpstream
-from .playing import ADDRESS, CONTENT, FILES, NAME, Index, World, file_url, send
+from .playing import ADDRESS, CONTENT, FILES, NAME, Index, World, file_url, send, stamp
 
 
 def test_a_project_of_the_index_is_installed_and_asked_for_once(
@@ -300,3 +300,29 @@ def test_what_upstream_says_of_a_project_and_of_who_made_a_file_is_passed_on(
     odd = task.project("odd")
     assert "project-status" not in odd
     assert "provenance" not in odd["files"][0]
+
+
+def test_a_day_has_what_upstream_says_was_uploaded_by_its_end(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    for version, days_ago in (("1.0", 30), ("1.1", 20), ("1.2", 9), ("1.3", 3), ("1.4", None)):
+        pypi.add("outer", *wheel("outer", version), days_ago=days_ago)
+    pypi.add("undated", *wheel("undated", "1.0"), days_ago=None)
+    task = start_upstream(directory, MIN_RELEASE_AGE_DAYS="7", PRIVATE_NAMES="acme-*")
+
+    def at(days_ago: float, project: str = "outer") -> tuple[list[str], str]:
+        response = task.get(f"/at/{stamp(days_ago)[:10]}/simple/{project}/", headers={"Accept": JSON_TYPE})
+        found = response.json()["versions"] if response.status_code == 200 else [str(response.status_code)]
+        return found, "immutable" if "immutable" in response.headers["Cache-Control"] else "asked"
+
+    assert at(40)[0] == ["404"]
+    assert at(25) == (["1.0"], "immutable")
+    assert at(15) == (["1.0", "1.1"], "immutable")
+    # The youngest will be shown, once it is old enough.
+    assert at(2) == (["1.0", "1.1", "1.2"], "asked")
+    assert at(0) == (["1.0", "1.1", "1.2"], "asked")
+    assert at(2, "undated")[0] == ["404"]
+    assert at(2, "acme-core")[0] == ["404"]
+    assert not [it for it in pypi.asked if "acme" in it]
+    file = task.get(f"/at/{stamp(15)[:10]}/simple/outer/", headers={"Accept": JSON_TYPE}).json()["files"][1]
+    assert task.get(file["url"]).content == wheel("outer", "1.1")[1]

@@ -1,0 +1,67 @@
+"""
+What installers demand of the members of a source distribution: what pip and uv both refuse to unpack or build is refused.
+
+Tried with pip 26 and uv 0.13; the names are those of https://docs.python.org/3/library/tarfile.html#extraction-filters.
+"""
+
+from __future__ import annotations
+
+import tarfile
+
+from server.distributions.tarballs import Unfit
+
+_PROJECTS = ("pyproject.toml", "setup.py")
+_KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
+
+
+class Layout:
+    """Of one archive, whose members are shown to `see` one after another. Methods raise Unfit."""
+
+    def __init__(self) -> None:
+        # The directory that all members are in, "" if there is none.
+        self._top: str | None = None
+        # Those that hold a project.
+        self._homes: set[str] = set()
+        # Of names, which can be long, as hard links are to what came before.
+        self._hashes: set[int] = set()
+
+    def see(self, name: str, kind: bytes, target: str) -> None:
+        """A member, of a type of tarfile's, which as a link is to `target`."""
+        if _leads_out(name):
+            raise Unfit(f"its member {name!a} leads out of the wheel")
+        if kind not in _KINDS:
+            raise Unfit(f"its member {name!a} is no file, directory or link")
+        if not (path := _plain(name)):
+            return
+        top, slash, rest = path.partition("/")
+        here = top if slash or kind == tarfile.DIRTYPE else ""
+        self._top = here if self._top in (None, here) else ""
+        if kind == tarfile.SYMTYPE and _leads_out(target, path.count("/")):
+            raise Unfit(f"its link {name!a} leads out of the wheel, to {target!a}")
+        if kind == tarfile.LNKTYPE and not self._has(target, top):
+            raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
+        self._hashes.add(hash(path))
+        if (rest or top) in _PROJECTS:
+            self._homes.add(here)
+
+    def require_project(self) -> None:
+        """Once all members are seen."""
+        if self._top not in self._homes:
+            raise Unfit(f"it has no {' or '.join(_PROJECTS)} in the one directory that everything is in")
+
+    def _has(self, target: str, top: str) -> bool:
+        """Whether one of the installers finds it: uv from the archive's root, pip from the directory at it."""
+        return hash(_plain(target)) in self._hashes or hash(f"{top}/{_plain(target)}") in self._hashes
+
+
+def _plain(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _leads_out(name: str, depth: int = 0) -> bool:
+    """Of an archive, seen from a directory at that depth in it."""
+    for part in name.split("/"):
+        depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
+        if depth < 0:
+            return True
+    return name.startswith("/")

@@ -1,0 +1,88 @@
+"""`/at/DAY/simple/`: the index as it was listed at the end of a day in UTC, by the times of upload. Yanks and statuses are of now."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple
+
+from server.distributions.times import DAY_SECONDS
+from server.views.downloads import KEPT
+from server.views.listings import PATIENCE_SECONDS, Listings, as_of, send_listing
+from server.views.root import Root
+from server.wire.calls import Calls
+from server.wire.messages import Environ, Later, Refusal, Response
+
+# What was uploaded just before midnight is published when it has been checked.
+SETTLED_SECONDS = 3600.0
+_EPOCH = date(1970, 1, 1)
+
+
+class Day(NamedTuple):
+    """It ends at `ends`, in seconds since 1970."""
+
+    ends: int
+
+    def sent(self, response: Response, *, final: bool = True) -> Response:
+        """Kept for ever by its client, if it is `final` and the day is over."""
+        if not final or time.time() < self.ends + SETTLED_SECONDS:
+            return response
+        return response._replace(headers=[*(it for it in response.headers if it[0] != KEPT[0]), KEPT])
+
+
+def day_of(text: str) -> Day:
+    """Raises Refusal."""
+    try:
+        begins = (
+            (date.fromisoformat(text) - _EPOCH).days * DAY_SECONDS
+            if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text)
+            else None
+        )
+    except ValueError:
+        begins = None
+    if begins is None:
+        raise Refusal(400, f"{text[:20]} is no day: /at/2026-11-01/simple/ has what was listed at the end of that day.")
+    if begins > time.time():
+        raise Refusal(404, f"{text} has not begun, in UTC.")
+    return Day(begins + DAY_SECONDS)
+
+
+class Days:
+    """Nothing that is made is kept, whatever days are asked for; one thread makes all, so that they cost others little."""
+
+    def __init__(self, listings: Listings, root: Root) -> None:
+        self._listings = listings
+        self._root = root
+        self._calls = Calls(1)
+
+    def root(self, day: Day, environ: Environ) -> Later:
+        """Raises OSError and Awaited."""
+        form = self._root.current(environ, is_json=True)
+        return self.made(lambda: day.sent(self._root.as_of(form, day.ends, environ)))
+
+    def project(self, name: str, day: Day, environ: Environ) -> Later | None:
+        """`name` is normalised (PEP 503); None if there is no such project now. Raises OSError and Awaited."""
+        listing = self._listings.current(name, environ)
+        if listing is None:
+            return None
+
+        def make() -> Response:
+            then = as_of(name, listing, day.ends)
+            if not then.details:
+                raise Refusal(404, f"Not Found ({name} had no file at the end of that day)")
+            return day.sent(send_listing(then, environ), final=listing.withdrawn.status.is_offered)
+
+        return self.made(make)
+
+    def made(self, make: Callable[[], Response]) -> Later:
+        """What `make` gives, or raises, in its turn."""
+        found: list[Response] = []
+        ready = self._calls.wait(object(), lambda: found.append(make()), PATIENCE_SECONDS)
+
+        def finish() -> Response:
+            ready.result()
+            return found[0]
+
+        return Later(ready, finish)

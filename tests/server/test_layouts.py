@@ -1,0 +1,153 @@
+"""Two sides of one rule, for source distributions: what pip or uv builds is accepted, what both refuse is refused."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from server.distributions.archives import read_metadata
+from server.distributions.layouts import Layout
+from server.distributions.tarballs import Unfit
+
+from .tasks import zipped
+
+HOME = "demo-1.0"
+INFO = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+# Builds without anything from elsewhere.
+BACKEND = f"""
+import zipfile
+
+def build_wheel(directory, *_):
+    info = "demo-1.0.dist-info"
+    with zipfile.ZipFile(f"{{directory}}/demo-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{{info}}/METADATA", {INFO!r})
+        wheel.writestr(f"{{info}}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{{info}}/RECORD", "")
+    return "demo-1.0-py3-none-any.whl"
+"""
+PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+FILES = {f"{HOME}/PKG-INFO": INFO, f"{HOME}/pyproject.toml": PROJECT, f"{HOME}/backend.py": BACKEND}
+REG, SYM, HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+
+
+class Case(NamedTuple):
+    """`reason` is a part of ours, empty where it is accepted; members beside `files` are of a type, and links to something."""
+
+    reason: str
+    more: Mapping[str, tuple[bytes, str]] = {}
+    files: Mapping[str, str] = FILES
+    name: str = f"{HOME}.tar.gz"
+
+    def content(self) -> bytes:
+        if self.name.endswith(".zip"):
+            return zipped(
+                (name, text.encode()) for name, text in [*self.files.items(), *dict.fromkeys(self.more, "").items()]
+            )
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w:gz") as archive:
+            for name, text in self.files.items():
+                header = tarfile.TarInfo(name)
+                header.size = len(text)
+                archive.addfile(header, io.BytesIO(text.encode()))
+            for name, (kind, target) in self.more.items():
+                header = tarfile.TarInfo(name)
+                header.type, header.linkname = kind, target
+                archive.addfile(header)
+        return content.getvalue()
+
+
+def without(name: str) -> dict[str, str]:
+    return {path: text for path, text in FILES.items() if path != f"{HOME}/{name}"}
+
+
+# What one installer takes.
+TAKEN = {
+    "as it should be": Case(""),
+    "zip": Case("", name=f"{HOME}.zip"),
+    "another directory": Case("", files={path.replace(HOME, "any"): text for path, text in FILES.items()}),
+    "with dots": Case("", files={f"./{path}": text for path, text in FILES.items()}),
+    "directory of its own": Case("", {HOME: (tarfile.DIRTYPE, "")}),
+    "project beside the directory": Case(
+        "",
+        files={path if path.endswith("INFO") else path.removeprefix(f"{HOME}/"): text for path, text in FILES.items()},
+    ),
+    "link within": Case("", {f"{HOME}/a": (SYM, "PKG-INFO")}),
+    "link to nothing": Case("", {f"{HOME}/a": (SYM, "nothing")}),
+    "link beside the directory": Case("", {f"{HOME}/a": (SYM, "../b")}),
+    "hard link": Case("", {f"{HOME}/a": (HARD, f"{HOME}/PKG-INFO")}),
+    "hard link from the directory": Case("", {f"{HOME}/a": (HARD, "PKG-INFO")}),
+    "hard link with a dot": Case("", {f"{HOME}/a": (HARD, f"./{HOME}/PKG-INFO")}),
+    "dots in names": Case("", {f"{HOME}/..a": (REG, ""), f"{HOME}/a..": (REG, "")}),
+    "long link": Case("", {f"{HOME}/{'a' * 200}": (REG, ""), f"{HOME}/b": (HARD, f"{HOME}/{'a' * 200}")}),
+    "contiguous file": Case("", {f"{HOME}/a": (tarfile.CONTTYPE, "")}),
+}
+# What neither does.
+REFUSED = {
+    "no project": Case("pyproject.toml or setup.py", files=without("pyproject.toml")),
+    "no project in a zip": Case("pyproject.toml", files=without("pyproject.toml"), name=f"{HOME}.zip"),
+    "two directories": Case("the one directory", {"other/a": (REG, "")}),
+    "file beside the directory": Case("the one directory", {"._demo-1.0": (REG, "")}),
+    "member above": Case("leads out", {"../evil": (REG, "")}),
+    "member far above": Case("leads out", {f"{HOME}/../../evil": (REG, "")}),
+    "absolute member": Case("leads out", {"/evil": (REG, "")}),
+    "link above": Case("leads out", {f"{HOME}/a": (SYM, "../../evil")}),
+    "deep link above": Case("leads out", {f"{HOME}/a/b/c": (SYM, "../../../../evil")}),
+    "absolute link": Case("leads out", {f"{HOME}/a": (SYM, "/etc/passwd")}),
+    "long link above": Case("leads out", {f"{HOME}/a": (SYM, f"../../{'a' * 200}")}),
+    "hard link above": Case("no file that comes before", {f"{HOME}/a": (HARD, "../evil")}),
+    "hard link to nothing": Case("no file that comes before", {f"{HOME}/a": (HARD, f"{HOME}/nothing")}),
+    "pipe": Case("no file, directory or link", {f"{HOME}/a": (tarfile.FIFOTYPE, "")}),
+    "device": Case("no file, directory or link", {f"{HOME}/a": (tarfile.CHRTYPE, "")}),
+    "unknown type": Case("no file, directory or link", {f"{HOME}/a": (b"Z", "")}),
+}
+# Which uv leaves out.
+LEADING = {
+    "zip's member above": Case("leads out", {"../evil": (REG, "")}, name=f"{HOME}.zip"),
+    "zip's absolute member": Case("leads out", {"/evil": (REG, "")}, name=f"{HOME}.zip"),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [*TAKEN.values(), *REFUSED.values(), *LEADING.values()], ids=[*TAKEN, *REFUSED, *LEADING]
+)
+def test_a_source_distribution_is_taken_or_refused_with_the_reason(case: Case) -> None:
+    said, layout = "", Layout()
+    try:
+        assert read_metadata(case.name, io.BytesIO(case.content()), layout.see).decode() == INFO
+        layout.require_project()
+    except Unfit as error:
+        said = str(error)
+    assert case.reason in said
+    assert bool(said) == bool(case.reason), said
+    # Where it lies in the directory already, its metadata is read all the same.
+    assert read_metadata(case.name, io.BytesIO(case.content())).decode() == INFO
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [*TAKEN.values(), *REFUSED.values()], ids=[*TAKEN, *REFUSED])
+def test_the_rule_is_that_of_the_installers(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / case.name
+    path.write_bytes(case.content())
+    options: list[str | Path] = ["--no-index", "--no-deps", "--no-build-isolation", "--target", tmp_path / "site", path]
+    pip = [sys.executable, "-m", "pip", "install", "--isolated", *options]
+    uv = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--no-config",
+        "--no-cache",
+        "--python",
+        sys.executable,
+        *options,
+    ]
+    taken = [subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in (pip, uv)]
+    assert any(taken) == (not case.reason)

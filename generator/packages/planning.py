@@ -191,7 +191,7 @@ def _compared(project: str, page: Page, target: Page) -> Found:
         found.left.append((Left.LOST, f"{project}: attestations (PEP 740) of {attested:,} files: there are none here"))
     found.left += [(Left.DAMAGED, f"{project}: {what}") for what in page.unread]
     if not (page.files or page.declared or found.left):
-        found.left.append((Left.NO_PACKAGE, f"{project}: its page lists no filess"))
+        found.left.append((Left.NO_PACKAGE, f"{project}: its page lists no files"))
     return found
 
 

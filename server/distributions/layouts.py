@@ -28,7 +28,7 @@ class Layout:
     def see(self, name: str, kind: bytes, target: str) -> None:
         """A member, of a type of tarfile's, which as a link is to `target`."""
         if _leads_out(name):
-            raise Unfit(f"its member {name!a} leads out of the wheel")
+            raise Unfit(f"its member {name!a} leads out of the archive")
         if kind not in _KINDS:
             raise Unfit(f"its member {name!a} is no file, directory or link")
         if not (path := _plain(name)):
@@ -37,7 +37,7 @@ class Layout:
         here = top if slash or kind == tarfile.DIRTYPE else ""
         self._top = here if self._top in (None, here) else ""
         if kind == tarfile.SYMTYPE and _leads_out(target, path.count("/")):
-            raise Unfit(f"its link {name!a} leads out of the wheel, to {target!a}")
+            raise Unfit(f"its link {name!a} leads out of the archive, to {target!a}")
         if kind == tarfile.LNKTYPE and not self._has(target, top):
             raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
         self._hashes.add(hash(path))

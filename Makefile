@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROGRAM := $(BIN)/pypiserver-aws
+# Or every process compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 NEEDED = $(PYTHON) tests/support/programs.py $@
 
 .PHONY: help
@@ -27,7 +29,7 @@ tests:
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
-test-slow: .venv/tests ## Run the slow tests, which wait more than they work
+test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work
 	@$(NEEDED)
 	$(BIN)/pytest -n 4 -m slow
 
@@ -125,6 +127,15 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 # Exact versions: a newer cdk-nag has other rules.
 .venv/node: | .venv/generator
 	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2.276.0 constructs@10.8.1 cdk-nag@2.38.2
+
+# What looks at the pages. Without npm those tests fail, and say so.
+.venv/pages: | .venv/generator
+	-npm install --silent --no-fund --no-audit --prefix $@ axe-core@4.14.1 html-validate@10.1.2
+
+# Exact: tests/support/ministack_bridge.py mends what this version lacks.
+.venv/ministack: | .venv/generator
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet "ministack==1.5.33"
 
 .venv/original: .venv/generator
 	$(PYTHON) -m venv $@

@@ -49,6 +49,7 @@ COMMANDS = {
     "trust revoke": ["acme"],
     "project-status": ["project", "archived"],
     "import": ["https://example.com/simple/", "--yes"],
+    "who": ["project"],
     "yank": ["project", "1.0", "--reason", "broken"],
     "unyank": ["project", "1.0"],
     "catalog publish": ["--version", "9.9", "--bucket", BUCKET],

@@ -169,7 +169,7 @@ def test_a_key_that_is_weak_or_for_something_else_is_none(weak: dict[str, object
 
 @pytest.mark.parametrize("junk", [None, [], {}, {"keys": {}}, {"keys": [{}] * 101}, "x"])
 def test_a_set_of_keys_that_is_none_is_refused(junk: object) -> None:
-    with pytest.raises(ValueError, match="no set"):
+    with pytest.raises(ValueError, match="not a set"):
         keys_of(junk)
 
 

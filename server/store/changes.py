@@ -94,6 +94,18 @@ class Announcer:
             with suppress(OSError):
                 self._append({"number": number, "name": name, **announcement.outcome()})
 
+    @contextmanager
+    def doubted(self, name: str) -> Iterator[None]:
+        """Around the removal of `name`: whoever learns of it looks. A full disk, on which nothing can be told, hinders none."""
+        number = next(self._numbers)
+        with suppress(OSError):
+            self._append({"number": number, "name": name})
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self._append({"number": number, "name": name, "done": False})
+
     def _append(self, record: dict[str, Any]) -> None:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         with self._lock:

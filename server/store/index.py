@@ -228,13 +228,17 @@ class Index(Projects):
         """False if what was announced contradicts the directory."""
         project = project_of(name)
         assert project is not None, name
-        if name in directory.packages:
-            self.touch(project)
-            return True
+        known = name in directory.packages
         try:
             open_file(str(self.root), name).close()
         except FileNotFoundError:
-            return not certain
+            return not (certain or known)
+        except PermissionError:
+            if not known:
+                raise
+        if known:
+            self.touch(project)
+            return True
         self._announced[name] = time.monotonic()
         directory.packages[name] = None
         self.add(name, project)

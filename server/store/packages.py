@@ -58,9 +58,11 @@ class Packages:
                 announcement.done()
 
     def remove(self, path: str) -> None:
-        """Every task notices, as of what other programs remove. Raises FileNotFoundError if it is gone already."""
-        os.remove(self.index.root / path)
-        if project := project_of(path.rpartition("/")[2]):
+        """Every task notices, though something else is announced meanwhile. Raises FileNotFoundError if it is gone already."""
+        name = path.rpartition("/")[2]
+        with self._announcer.doubted(name):
+            os.remove(self.index.root / path)
+        if project := project_of(name):
             with suppress(OSError):
                 self.yanks.mark(project)
 

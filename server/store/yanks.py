@@ -50,7 +50,8 @@ class Yanks:
     def of(self, project: str) -> Withdrawn:
         try:
             with hidden(self._root, YANKED, project) as directory:
-                reasons = {version: _read(version, directory) for version in os.listdir(directory)}
+                found = {version: _read(version, directory) for version in os.listdir(directory)}
+                reasons = {version: reason for version, reason in found.items() if reason is not None}
                 said = reasons.pop(_STATUS, None)
                 status = UNSAID if said is None else status_of(said)
                 return Withdrawn(reasons, os.fstat(directory).st_ctime_ns, status)
@@ -64,7 +65,8 @@ class Yanks:
         """As `of` has it, for who asks for nothing else."""
         try:
             with hidden(self._root, YANKED, project) as directory:
-                return status_of(_read(_STATUS, directory)) if _STATUS in os.listdir(directory) else UNSAID
+                said = _read(_STATUS, directory) if _STATUS in os.listdir(directory) else None
+                return UNSAID if said is None else status_of(said)
         except (FileNotFoundError, NotADirectoryError):
             return UNSAID
 
@@ -104,12 +106,15 @@ def reason_of(yanks: Mapping[str, str], version: str) -> str | None:
     return yanks.get(canonicalize_version(version)) if yanks else None
 
 
-def _read(version: str, directory: int) -> str:
+def _read(version: str, directory: int) -> str | None:
+    """None if there is no such link, or not any more."""
     try:
         target = os.readlink(os.fsencode(version), dir_fd=directory)
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        # Something else than a link, which another program made, withdraws as well. A link may be gone meanwhile.
-        if error.errno not in (errno.EINVAL, errno.ENOENT):
+        # Something else than a link, which another program made, withdraws as well.
+        if error.errno != errno.EINVAL:
             raise
         return ""
     return target.removeprefix(_PREFIX).decode("utf-8", "replace")

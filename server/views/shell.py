@@ -103,5 +103,5 @@ def _document(title: str, content: str, asked: str) -> str:
         f'<meta name="viewport" content="width=device-width"><title>{text(title)}</title>'
         f'<style>{_STYLE}</style></head><body><header><a href="/">Package index</a><form action="/">'
         f'<input type="search" name="q" value="{text(asked)}" placeholder="Find a project" aria-label="Find a project">'
-        f"<button>Find</button></form></header><main>{content}</main></body></html>\n"
+        f'<button type="submit">Find</button></form></header><main>{content}</main></body></html>\n'
     )

@@ -62,13 +62,13 @@ def test_what_is_missing_or_relaxed_is_reported_and_mended(
     assert main([*DEPLOY]) == 0
     said = capsys.readouterr().out
     assert "nothing to do" in said
-    assert "is set again" in said
+    assert "has been restored" in said
     assert policies() == as_they_should_be()
     rewrite()
     main(["status"])
     assert re.search("^ok +protection", capsys.readouterr().out, re.MULTILINE)
     assert main([*DEPLOY]) == 0
-    assert "is set again" not in capsys.readouterr().out
+    assert "has been restored" not in capsys.readouterr().out
 
 
 def test_a_dry_run_sets_nothing(deployed: Parameters) -> None:

@@ -7,12 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from server.store.statuses import UNSAID, Status
+from server.store.yanks import Yanks
 
 from .clients import pip_install, run
 from .conftest import StartTask
@@ -255,3 +259,29 @@ def test_two_hosts_know_at_once_without_a_reading(start_newest: StartTask, direc
             assert [yanked(it) for it in tasks] == [expected] * 2
         after = [asked(host, "readdir /") for host in hosts]
         assert all(there - then <= 4 for there, then in zip(after, before, strict=True)), (before, after)
+
+
+def test_what_is_taken_back_is_never_told_without_its_reason(directory: Path) -> None:
+    """Nor is a project quarantined for a moment, whose status is taken back while it is read."""
+    yanks, done = Yanks(str(directory)), threading.Event()
+    reasons: set[str | None] = set()
+    statuses: set[Status] = set()
+
+    def read() -> None:
+        other = Yanks(str(directory))
+        while not done.is_set():
+            reasons.add(other.of("demo").reasons.get("1"))
+            statuses.add(other.status("demo"))
+            statuses.add(other.of("demo").status)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(150):
+        yanks.change("demo", "1.0", "bad")
+        yanks.change_status("demo", Status("deprecated"))
+        yanks.change("demo", "1.0", None)
+        yanks.change_status("demo", UNSAID)
+    done.set()
+    reader.join()
+    assert reasons <= {None, "bad"}
+    assert statuses <= {UNSAID, Status("deprecated")}

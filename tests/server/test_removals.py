@@ -1,0 +1,56 @@
+"""A removal beside uploads: nobody takes it for a part of what the upload announces."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from server.store.changes import Announcer
+from server.store.packages import Packages
+
+OLD, NEW = "old-1.0.tar.gz", "new-1.0.tar.gz"
+
+
+@pytest.fixture
+def reader(directory: Path) -> Packages:
+    """Who knows all that there is, and that nothing has changed since."""
+    (directory / OLD).write_bytes(b"old")
+    (directory / NEW).write_bytes(b"new")
+    (directory / ".index").mkdir()
+    reader = Packages(directory)
+    for _ in range(3):
+        time.sleep(0.1)
+        reader.index.refresh()
+    assert reader.index.paths("old") == [OLD]
+    return reader
+
+
+@pytest.mark.parametrize("name", [NEW, OLD], ids=["another", "the same"])
+def test_a_removal_in_the_moment_of_an_announced_change_is_seen(reader: Packages, directory: Path, name: str) -> None:
+    """The times around a withdrawal, or an upload, are around the removal as well."""
+    with Announcer(str(directory)).announced(name) as announcement:
+        Packages(directory).remove(OLD)
+        announcement.done()
+    reader.index.refresh()
+    assert reader.index.paths("old") == []
+
+
+def test_a_removal_that_is_under_way_is_seen(reader: Packages, directory: Path) -> None:
+    """However long it takes to be told that it is done."""
+    with Announcer(str(directory)).doubted(OLD):
+        with Announcer(str(directory)).announced(NEW) as announcement:
+            (directory / OLD).unlink()
+            announcement.done()
+        reader.index.refresh()
+        assert reader.index.paths("old") == []
+
+
+def test_a_removal_needs_no_room(reader: Packages, directory: Path) -> None:
+    """It cannot be announced where nothing can be written."""
+    (directory / ".index").rmdir()
+    (directory / ".index").write_bytes(b"")
+    reader.remove(OLD)
+    reader.index.refresh()
+    assert reader.index.paths("old") == []

@@ -92,6 +92,7 @@ release: .venv/generator ## Build the wheel, the sdist and an archive of the tem
 bench: needed-bench .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
+	$(BIN)/python -m bench.syncs --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.server --original .venv/original/bin/python

@@ -61,8 +61,14 @@ def attempt(client: Client, task: Task, home: Path, index: str, *options: str, *
         ran = subprocess.run(
             [*map(str, client.command(index, directory)), *options],
             cwd=directory,
-            env={"PATH": os.defpath, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), **client.environment}
-            | environment,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(home),
+                "XDG_CACHE_HOME": str(home / ".cache"),
+                "PIP_CONFIG_FILE": os.devnull,
+                **client.environment,
+                **environment,
+            },
             capture_output=True,
             text=True,
             errors="replace",

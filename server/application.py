@@ -107,7 +107,7 @@ class Application:
         try:
             return call()
         except TakesLong:
-            return plain(503, "This is read for the first time, and takes long.\n", ("Retry-After", "5"))
+            return plain(503, "This is being read for the first time, which takes a while.\n", ("Retry-After", "5"))
         except Refusal as refusal:
             return refusal.response
         except StalledBody as error:
@@ -176,7 +176,7 @@ class Application:
 
         def call() -> Response | Later:
             if account.minted in self._spent:
-                raise unauthorized("The token was burnt.")
+                raise unauthorized("The token was revoked.")
             return work.call()
 
         return work._replace(call=call)

@@ -18,8 +18,8 @@ except ValueError:
     archive = b""
 if hashlib.sha256(archive).hexdigest() != sys.argv[2]:
     sys.exit(
-        "pypiserver: the command and PROGRAM_1 do not make the program whose SHA-256 the command names. The secret "
-        "ServerProgram* was changed, or is another program's: give it the SecretString that the template has."
+        "pypiserver: the command and PROGRAM_1 are not the program whose SHA-256 the command names. The secret "
+        "ServerProgram* was changed, or belongs to another program: set it to the SecretString in the template."
     )
 home = os.path.realpath(tempfile.mkdtemp(prefix="pypiserver-"))
 with tarfile.open(fileobj=io.BytesIO(archive), mode="r:bz2") as members:

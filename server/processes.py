@@ -86,11 +86,11 @@ def _require_able(directory: Path) -> None:
     try:
         missing = lacking(directory)
     except OSError as error:
-        log.warning("What the storage can do could not be tried: %s", error)
+        log.warning("The storage could not be checked: %s", error)
         return
     if missing:
         sys.exit(
-            f"pypiserver: {directory} lies on a storage that cannot do what the index relies on: {'; '.join(missing)}."
+            f"pypiserver: {directory} is on a storage that cannot do what the index relies on: {'; '.join(missing)}."
         )
 
 

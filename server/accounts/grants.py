@@ -34,7 +34,7 @@ class Grant(NamedTuple):
             raise Refusal(403, f"{self.name} may see some projects only, and this shows others.")
         for project in named:
             if not is_name(project) or project not in self.projects:
-                raise Refusal(403, f"{self.name} may do nothing with the project {project[:100]}.")
+                raise Refusal(403, f"{self.name} has no access to the project {project[:100]}.")
 
     def require_upload(self) -> None:
         if not self.may_upload:
@@ -51,4 +51,4 @@ def moment_of(text: Any) -> float:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return moment.timestamp()
-    raise ValueError("a time is not written as 2027-01-31T12:00:00+00:00")
+    raise ValueError("a time is not written like 2027-01-31T12:00:00+00:00")

@@ -67,10 +67,10 @@ class IdentityToken(NamedTuple):
         expected = b"\x00\x01" + b"\xff" * (size - len(digest) - 3) + b"\x00" + digest
         number = int.from_bytes(self.signature, "big")
         if len(self.signature) != size or number >= key.modulus:
-            raise Unproved("its signature is not its issuer's")
+            raise Unproved("its signature is not by its issuer")
         found = pow(number, key.exponent, key.modulus).to_bytes(size, "big")
         if not hmac.compare_digest(found, expected):
-            raise Unproved("its signature is not its issuer's")
+            raise Unproved("its signature is not by its issuer")
 
     def require_current(self, audience: str, now: float) -> None:
         """Raises Unproved unless it is for `audience`, and for `now`, in seconds since 1970."""
@@ -78,16 +78,16 @@ class IdentityToken(NamedTuple):
             raise Unproved(f"its audience is not {audience}")
         issued, expires = self._moment("iat"), self._moment("exp")
         if not issued - LEEWAY_SECONDS <= now < expires + LEEWAY_SECONDS:
-            raise Unproved("it has expired, or is of the future")
+            raise Unproved("it has expired, or was issued in the future")
         if "nbf" in self.claims and self._moment("nbf") > now + LEEWAY_SECONDS:
-            raise Unproved("it is not good yet")
+            raise Unproved("it is not valid yet")
         if expires - issued > LIFE_SECONDS:
-            raise Unproved(f"it lives for more than {LIFE_SECONDS // 3600} hours")
+            raise Unproved(f"it is valid for more than {LIFE_SECONDS // 3600} hours")
 
     def _moment(self, claim: str) -> float:
         value = self.claims.get(claim)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise Unproved(f"it has no {claim}, or none that is a time")
+            raise Unproved(f"it has no {claim}, or one that is not a time")
         return value
 
 
@@ -95,7 +95,7 @@ def read_token(text: object) -> IdentityToken:
     """Raises Unproved for what is no token, or one that is signed in another way."""
     matched = _TOKEN.fullmatch(text) if isinstance(text, str) and len(text) <= TOKEN_LIMIT else None
     if matched is None:
-        raise Unproved("it is no JSON Web Token")
+        raise Unproved("it is not a JSON Web Token")
     header, claims = _read_object(matched[1]), _read_object(matched[2])
     if header.get("alg") != ALGORITHM:
         raise Unproved(f"it is not signed with {ALGORITHM}")
@@ -109,7 +109,7 @@ def keys_of(document: object) -> dict[str, Key]:
     """By `kid`, the keys of a set that can verify; others are passed over. Raises ValueError for what is no set."""
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(entries) > KEYS_LIMIT:
-        raise ValueError(f"it is no set of at most {KEYS_LIMIT} keys")
+        raise ValueError(f"it is not a set of at most {KEYS_LIMIT} keys")
     return {entry["kid"]: key for entry in entries if (key := _key(entry)) is not None}
 
 
@@ -134,12 +134,12 @@ def _read_object(encoded: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise Unproved("it is no JSON Web Token")
+        raise Unproved("it is not a JSON Web Token")
     return value
 
 
 def _decoded(encoded: object) -> bytes:
     """Base64 without padding, by the letters of URLs. Raises Unproved."""
     if not isinstance(encoded, str) or not _ENCODED.fullmatch(encoded) or len(encoded) % 4 == 1:
-        raise Unproved("it is no base64")
+        raise Unproved("it is not base64")
     return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))

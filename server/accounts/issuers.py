@@ -52,7 +52,7 @@ class Issuers:
             return None
         if not self._places.acquire(blocking=False):
             refused: Future[None] = Future()
-            refused.set_exception(TakesLong("too many wait for it"))
+            refused.set_exception(TakesLong("too many requests wait for it"))
             return refused
         asked = self._calls.wait(issuer, partial(self._ask, issuer), PATIENCE_SECONDS)
         asked.add_done_callback(lambda _: self._places.release())
@@ -83,5 +83,5 @@ def _document(outbound: Outbound, url: str) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             raise Unreachable(f"{url} is no JSON") from error
     if not isinstance(document, dict):
-        raise Unreachable(f"{url} is no JSON object")
+        raise Unreachable(f"{url} is not a JSON object")
     return document

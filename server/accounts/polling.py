@@ -57,7 +57,7 @@ class Polling:
                 Access(self._accounts).take({role: known})
             except (Unreachable, ValueError) as error:
                 if role not in self._failing:
-                    log.error("%s cannot be read, and what was known stays: %s.", arn, error)
+                    log.error("%s cannot be read; the last known value stays in use: %s.", arn, error)
                 self._failing.add(role)
                 continue
             if role in self._failing:

@@ -32,7 +32,7 @@ class SecretsManager:
         """What the version with the label `stage` holds; None if none has. Raises Unreachable, which never says what."""
         status, credentials = _call("GET", self._credentials, {}, b"")
         if status != 200:
-            raise Unreachable(f"the credentials of the task's role cannot be had: {status}")
+            raise Unreachable(f"cannot get the credentials of the task's role: {status}")
         body = json.dumps({"SecretId": arn, "VersionStage": stage}).encode()
         headers = signed(self._endpoint.netloc, body, arn.split(":")[3], credentials, datetime.now(timezone.utc))
         status, answer = _call("POST", self._endpoint, headers, body)
@@ -88,7 +88,7 @@ def _call(method: str, url: SplitResult, headers: Mapping[str, str], body: bytes
                 # More than the limit is cut, and no JSON.
                 answer = json.loads(response.read(ANSWER_BYTES))
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise Unreachable(f"{host} gives no answer that can be used: {type(error).__name__}") from None
+        raise Unreachable(f"{host} gave an unusable answer: {type(error).__name__}") from None
     if not isinstance(answer, dict):
         raise Unreachable(f"{host} gives no JSON object")
     return response.status, answer

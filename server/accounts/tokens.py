@@ -42,7 +42,7 @@ def entries_of(text: str | None) -> Entries:
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list):
-        raise ValueError("it is no JSON list")
+        raise ValueError("it is not a JSON list")
     known = Entries({}, {})
     for number, entry in enumerate(entries, 1):
         try:

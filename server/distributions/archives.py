@@ -52,7 +52,7 @@ def _read(name: str, see: See, source: Source) -> bytes:
     for suffix, decompressor in COMPRESSIONS.items():
         if name.endswith(suffix):
             return _from_tar(source, decompressor, see)
-    raise Unfit("it is no wheel or source distribution")
+    raise Unfit("it is not a wheel or source distribution")
 
 
 def _from_zip(source: Source, wanted: re.Pattern[str], see: See, project: str | None = None) -> bytes:
@@ -90,4 +90,4 @@ def _from_tar(source: Source, decompressor: Callable[[], object], see: See) -> b
 
 
 def _not_one(count: int, what: str) -> Unfit:
-    return Unfit(f"it holds no {what}" if not count else f"it holds more than one {what}")
+    return Unfit(f"it has no {what}" if not count else f"it has more than one {what}")

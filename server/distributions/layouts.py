@@ -28,7 +28,7 @@ class Layout:
     def see(self, name: str, kind: bytes, target: str) -> None:
         """A member, of a type of tarfile's, which as a link is to `target`."""
         if _leads_out(name):
-            raise Unfit(f"its member {name!a} leads out of it")
+            raise Unfit(f"its member {name!a} leads out of the archive")
         if kind not in _KINDS:
             raise Unfit(f"its member {name!a} is no file, directory or link")
         if not (path := _plain(name)):
@@ -37,7 +37,7 @@ class Layout:
         here = top if slash or kind == tarfile.DIRTYPE else ""
         self._top = here if self._top in (None, here) else ""
         if kind == tarfile.SYMTYPE and _leads_out(target, path.count("/")):
-            raise Unfit(f"its link {name!a} leads out of it, to {target!a}")
+            raise Unfit(f"its link {name!a} leads out of the archive, to {target!a}")
         if kind == tarfile.LNKTYPE and not self._has(target, top):
             raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
         self._hashes.add(hash(path))
@@ -47,7 +47,7 @@ class Layout:
     def require_project(self) -> None:
         """Once all members are seen."""
         if self._top not in self._homes:
-            raise Unfit(f"it holds no {' or '.join(_PROJECTS)} in the one directory that everything is in")
+            raise Unfit(f"it has no {' or '.join(_PROJECTS)} in the one directory that everything is in")
 
     def _has(self, target: str, top: str) -> bool:
         """Whether one of the installers finds it: uv from the archive's root, pip from the directory at it."""

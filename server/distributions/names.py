@@ -27,7 +27,7 @@ class Patterns:
         patterns = [normalized(item.strip()) for item in text.split(",") if item.strip()]
         for pattern in patterns:
             if not _PATTERN.fullmatch(pattern):
-                raise ValueError(f"{pattern!r} is no name of a project; * stands for any characters")
+                raise ValueError(f"{pattern!r} is not the name of a project; * stands for any characters")
         self._names = frozenset(pattern for pattern in patterns if "*" not in pattern)
         self._pieces = [pattern.split("*") for pattern in patterns if "*" in pattern]
 

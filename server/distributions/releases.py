@@ -47,7 +47,7 @@ class Released(NamedTuple):
 def released(name: str) -> Released:
     """Raises BadName: installers agree on no name that PEP 508 does not admit, and each folds other letters its own way."""
     if not name.isascii():
-        raise BadName("it has other characters than ASCII's")
+        raise BadName("it has characters other than ASCII")
     try:
         file = _wheel(name) if name.endswith(".whl") else _sdist(name)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
@@ -67,7 +67,7 @@ def _wheel(name: str) -> Released:
     if len(parts) > 4 and not all(map(_TAG.fullmatch, parts[-3:])):
         raise BadName("its tags must be letters, digits and _, with dots between")
     if (len(parts) == 6 and not parts[2][:1].isdigit()) or (len(parts) == 7 and parts[2][:1].isdigit()):
-        raise BadName("it is a wheel variant (PEP 825, a draft), whose variants.json no release can have here")
+        raise BadName("it is a wheel variant (PEP 825, a draft), which this index does not support")
     return Released(*parse_wheel_filename(name))
 
 

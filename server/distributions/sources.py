@@ -28,7 +28,7 @@ def examine(file: IO[bytes], reader: Callable[[Source], Found]) -> Found:
             raise source.failure from error
         if isinstance(error, Unfit):
             raise
-        raise Unfit("it cannot be read as the archive that its name says") from error
+        raise Unfit("it cannot be read as the kind of archive that its name says") from error
 
 
 class Source:

@@ -80,13 +80,13 @@ def _check(source: Source) -> None:
         elif home.endswith(".data") and path and not _SCHEME.match(member.name):
             strays[home] = member.name
     if len(homes) > 1:
-        raise Unfit("it holds more than one .dist-info directory")
+        raise Unfit("it has more than one .dist-info directory")
     for name in ("WHEEL", "RECORD"):
         if name not in found:
-            raise Unfit(f"it holds no {name} beside its METADATA")
+            raise Unfit(f"it has no {name} beside its METADATA")
     # pip minds those of other projects too, uv does not.
     if stray := strays.get(homes.pop().removesuffix(".dist-info") + ".data"):
-        raise Unfit(f"its member {stray!a} is in none of the directories that .data may have: {', '.join(_SCHEMES)}")
+        raise Unfit(f"its member {stray!a} is in a directory that .data may not have: {', '.join(_SCHEMES)}")
     texts = {name: _text(source, member, name) for name, member in found.items()}
     version = _WHEEL_VERSION.search(texts["WHEEL"])
     if version is None:
@@ -107,7 +107,7 @@ def _check_place(member: zips.Member) -> None:
         if depth < 0:
             break
     if depth < 0 or path.startswith("/") or _DRIVE.match(path):
-        raise Unfit(f"its member {member.name!a} leads out of it")
+        raise Unfit(f"its member {member.name!a} leads out of the wheel")
 
 
 def _check_scripts(text: str) -> None:

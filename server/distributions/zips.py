@@ -94,7 +94,7 @@ def content(source: Source, member: Member, limit: int, what: str) -> bytes:
         inflated = inflater.decompress(packed, limit + 1)
         is_complete = inflater.eof
     else:
-        raise Unfit(f"its {what} is compressed by another method than DEFLATE")
+        raise Unfit(f"its {what} is compressed with a method other than DEFLATE")
     if len(inflated) > limit:
         raise Unfit(f"its {what} is larger than {limit >> 20} MiB")
     if not is_complete or len(inflated) != member.size or zlib.crc32(inflated) != member.crc:
@@ -112,7 +112,7 @@ def _table(source: Source) -> tuple[int, int, int]:
     if not (tail[max(at, 0) :].startswith(b"PK\5\6") and tail.endswith(b"\0\0")):
         at = tail.rfind(b"PK\5\6")
     if at < 0:
-        raise Unfit("it is no zip archive, or is cut off")
+        raise Unfit("it is not a zip archive, or is cut off")
     _, size, offset, _ = _END.unpack_from(tail, at)
     end = last + at
     locator = end - _LOCATOR.size

@@ -40,7 +40,7 @@ class Policy:
                 self._digests.add(digest)
             elif equals:
                 if not is_name(normalized(name.strip())):
-                    raise ValueError(f"{item!r} begins with no name of a project")
+                    raise ValueError(f"{item!r} does not begin with the name of a project")
                 try:
                     self._releases.add((normalized(name.strip()), Version(version)))
                 except InvalidVersion as error:

@@ -85,7 +85,7 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], o
                 file = _read_file(entry, project, url, allowed)
                 found.setdefault(file.name, file)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadPage(f"it is no page of PEP 691: {error}") from error
+        raise BadPage(f"it is not a PEP 691 page: {error}") from error
     return Page(found, _status(document.get("project-status")))
 
 

@@ -291,7 +291,7 @@ class Upstream:
                     evicted = time.monotonic()
                     self._files.evict()
             except Exception:
-                log.exception("What is kept of upstream could not be tended.")
+                log.exception("The cache of upstream's files could not be cleaned.")
 
 
 def _absent(name: str) -> Refusal:
@@ -299,4 +299,4 @@ def _absent(name: str) -> Refusal:
 
 
 def _unavailable(name: str, ready: Future[None]) -> Refusal:
-    return Refusal(503, f"{name} cannot be had from upstream now: {ready.exception()}.", ("Retry-After", "5"))
+    return Refusal(503, f"{name} cannot be fetched from upstream now: {ready.exception()}.", ("Retry-After", "5"))

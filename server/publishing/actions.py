@@ -64,9 +64,9 @@ class Actions:
         if content is None:
             raise Refusal(400, "Nothing was stored: the form has no file (content).")
         if content.name.endswith(".asc"):
-            raise Refusal(400, f"Nothing was stored: {content.name} is a signature, and comes with its file.")
+            raise Refusal(400, f"Nothing was stored: {content.name} is a signature: upload it together with its file.")
         if signature is not None and signature.name != f"{content.name}.asc":
-            raise Refusal(400, f"Nothing was stored: {signature.name} is no signature of {content.name}.")
+            raise Refusal(400, f"Nothing was stored: {signature.name} is not a signature of {content.name}.")
         files = [content] if signature is None else [content, signature]
         for staged in files:
             if not staged.size:
@@ -167,7 +167,7 @@ class Actions:
         try:
             self._packages.settle_removals(removed)
         except OSError as error:
-            text = f"{project} {version} is removed, but a crash may bring it back: the package directory fails: "
+            text = f"{project} {version} is removed, but a crash may bring it back: the package directory failed: "
             raise Refusal(503, f"{text}{error.strerror}.") from error
 
     def _unknown(self, project: str, version: str) -> Refusal:

@@ -61,7 +61,9 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
         return None
     seconds = read_time(text)
     if seconds is None or not EARLIEST <= seconds <= time.time():
-        raise Refusal(400, "Nothing was stored: upload_time is no time from 2003 until now, like 2024-05-31T12:00:00Z.")
+        raise Refusal(
+            400, "Nothing was stored: upload_time is not a time from 2003 until now, like 2024-05-31T12:00:00Z."
+        )
     return seconds
 
 

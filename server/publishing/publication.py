@@ -162,7 +162,7 @@ class Publication:
             names = " and ".join(staged.name for staged in made)
             log.error("Stored in part: %s: %s", names, error)
             raise Refusal(
-                503, f"Stored in part: {names} is public, and the package directory fails. Upload again."
+                503, f"Stored in part: {names} is public, and the package directory failed. Upload again."
             ) from cause
 
     def _compare(self, path: str, staged: Staged) -> None:
@@ -170,7 +170,7 @@ class Publication:
             sha256 = self._packages.details.get(path).sha256
         except FileNotFoundError:
             if os.path.lexists(self._root / path):
-                raise self._taken(staged.name, "as something that is no file, and is not served") from None
+                raise self._taken(staged.name, "as something that is not a file, and is not served") from None
             raise
         if sha256 != staged.sha256:
             raise self._taken(staged.name, "with other content")
@@ -186,7 +186,7 @@ def storage_refusal(error: OSError) -> Refusal:
     """For a failure before anything became visible."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Refusal(507, "Nothing was stored: the package directory is full.")
-    return Refusal(503, f"Nothing was stored: the package directory fails: {error.strerror}. Upload again.")
+    return Refusal(503, f"Nothing was stored: the package directory failed: {error.strerror}. Upload again.")
 
 
 def _unsettled(name: str, error: OSError) -> Refusal:
@@ -194,6 +194,6 @@ def _unsettled(name: str, error: OSError) -> Refusal:
     log.error("%s may be stored: %s", name, error)
     return Refusal(
         503,
-        f"{name} may be public, but it is not certain to stay: the package directory fails: {error.strerror}. "
+        f"{name} may be public, but may not survive a crash: the package directory failed: {error.strerror}. "
         "Upload the same file again.",
     )

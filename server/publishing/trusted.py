@@ -60,7 +60,7 @@ class TrustedPublishing:
             token = read_token(text)
             token.require_current(self._audience, time.time())
         except Unproved as error:
-            raise _refusal(422, "invalid-token", f"The identity token proves nothing here: {error}.") from error
+            raise _refusal(422, "invalid-token", f"The identity token is invalid: {error}.") from error
         if not self._access.trusts(token.issuer):
             raise _untrusted()
         asked = self._issuers.asked(token.issuer, token.key_id)
@@ -71,19 +71,19 @@ class TrustedPublishing:
     def _minted(self, token: IdentityToken, asked: Future[None] | None, environ: Environ) -> Response:
         key = self._issuers.key(token.issuer, token.key_id)
         if key is None and asked is not None and (error := asked.exception()):
-            reason = f"The keys of {token.issuer} cannot be had now: {error}."
+            reason = f"The keys of {token.issuer} cannot be fetched now: {error}."
             raise _refusal(503, "issuer-unreachable", reason, ("Retry-After", "10"))
         try:
             if key is None:
                 raise Unproved("its issuer has no such key")
             token.require_signed(key)
         except Unproved as error:
-            raise _refusal(422, "invalid-token", f"The identity token proves nothing here: {error}.") from error
+            raise _refusal(422, "invalid-token", f"The identity token is invalid: {error}.") from error
         publisher = self._access.publisher(token.claims)
         if publisher is None:
             raise _untrusted()
         if not self._spent.spend(token.identifier):
-            raise _refusal(422, "invalid-token", "The identity token was exchanged before: each is good once.")
+            raise _refusal(422, "invalid-token", "The identity token was used before: each works once.")
         minted, grant, until = publisher.mint()
         environ["REMOTE_USER"] = grant.name
         said = {name: token.claims.get(name) for name in ("iss", "sub", "jti", *publisher.claims)}
@@ -121,7 +121,7 @@ def _untrusted() -> Refusal:
     return _refusal(
         422,
         "invalid-publisher",
-        "Nobody is trusted here of whom the identity token says what this one says. Compare its claims with those that "
+        "No trusted publisher matches this identity token. Compare its claims with those that "
         "`trust list` shows. Uploads from pull requests are never trusted.",
     )
 

@@ -66,7 +66,7 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
     name = entry.name
     # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
     if not (path + name).isprintable() or "\\" in path + name:
-        report(path + name, "no address can name it")
+        report(path + name, "no URL can name it")
         if entry.is_dir(follow_symlinks=False):
             reading.children.add(name)
         else:

@@ -61,4 +61,6 @@ def _open(directory: int, name: str, path: str, *, make: bool) -> int:
             os.mkdir(name, dir_fd=directory)
         return os.open(name, OPEN_FLAGS, dir_fd=directory)
     except NotADirectoryError as error:
-        raise NotADirectoryError(errno.ENOTDIR, f"{path} is no directory, or a link, which is not followed") from error
+        raise NotADirectoryError(
+            errno.ENOTDIR, f"{path} is not a directory, or is a link, which is not followed"
+        ) from error

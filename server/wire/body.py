@@ -74,7 +74,7 @@ class Body:
     def _next_chunk(self) -> bool:
         """Whether there is one. The line end of the chunk before it is still to come, unless it is the first."""
         if self._in_chunks and self._line():
-            raise MalformedBody("a chunk is longer than it says")
+            raise MalformedBody("a chunk is longer than its size")
         line = self._line()
         matched = _CHUNK_SIZE.fullmatch(line)
         if matched is None:
@@ -89,7 +89,7 @@ class Body:
                 self.complete = True
                 return False
             if _TRAILER.fullmatch(trailer) is None:
-                raise MalformedBody("a trailer is no field")
+                raise MalformedBody("a trailer is malformed")
         raise MalformedBody("there are too many trailers")
 
     def _line(self) -> bytes:

@@ -39,7 +39,7 @@ class Calls:
                 return waiter
             call_under_way = self._under_way.get(key)
             if call_under_way is None and len(self._under_way) >= CALLS_LIMIT:
-                waiter.set_exception(TakesLong("too much else is asked for"))
+                waiter.set_exception(TakesLong("the server is too busy"))
                 return waiter
             if begins := call_under_way is None:
                 call_under_way = self._under_way[key] = self._pool.submit(call)

@@ -108,7 +108,7 @@ class Outbound:
         self._chosen = parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
         for host in (parts.hostname, *self._hosts):
             if not _HOST.fullmatch(host):
-                raise ValueError(f"{host!r} is no name of a host")
+                raise ValueError(f"{host!r} is not the name of a host")
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -158,7 +158,7 @@ class Outbound:
         """Raises OSError, and Unreachable if no address may be connected to."""
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         chosen = (parts.scheme, host, port) == self._chosen
-        failure: Exception = Unreachable(f"{host} has no address that may be connected to")
+        failure: Exception = Unreachable(f"{host} has no address that connections are allowed to")
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             # The connection is made to the address that was checked: the name may have another one a moment later.
             if not permitted(str(address[0]), chosen=chosen):

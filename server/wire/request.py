@@ -151,7 +151,7 @@ def _read_length(fields: Environ, minor: str) -> int | None:
     if length is None:
         return 0
     if not _LENGTH.fullmatch(length):
-        raise Refusal(400, "Content-Length is no number.")
+        raise Refusal(400, "Content-Length is not a number.")
     return int(length)
 
 

@@ -155,7 +155,7 @@ def test_a_nested_stack_is_not_the_server(
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     (storage,) = [it["StackName"] for it in stacks if it["StackName"].startswith("pypi-Storage")]
     said = refused(["delete", "--yes", "--stack-name", storage], capsys, changes)
-    assert f"{storage} is nested in pypi: give the name of that" in said
+    assert f"{storage} is nested in pypi: give the name of that stack" in said
 
 
 def test_a_change_set_that_awaits_its_review_is_somebodys(

@@ -1,5 +1,5 @@
-# What the command carries: the beginning of a program, and the SHA-256 of the whole; PROGRAM_1, from a secret, has the
-# rest. The program is a bzip2-compressed tar archive in base 85, some of its characters exchanged. This unpacks it into a
+# The command carries the beginning of a program, and the SHA-256 of the whole; PROGRAM_1, from a secret, has the rest.
+# The program is a bzip2-compressed tar archive in base 85, with some characters exchanged. This unpacks it into a
 # private directory and runs it. `pypiserver-aws program --from FILE` prints its sources, for any template or task
 # definition that carries it. Their comments are in the repository that made the template.
 
@@ -26,7 +26,7 @@ with tarfile.open(fileobj=io.BytesIO(archive), mode="r:bz2") as members:
     for member in members:
         source = members.extractfile(member)
         path = os.path.realpath(os.path.join(home, member.name))
-        # Files alone, and none elsewhere, whatever the archive says.
+        # Only files, and only here, whatever the archive says.
         if source is not None and path.startswith(home + os.sep):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as module:

@@ -15,12 +15,12 @@ def normalized(name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether `name` is a normalised one that an index can have."""
+    """Whether `name` is normalised and possible in an index."""
     return _NAME.fullmatch(name) is not None
 
 
 class Patterns:
-    """Names, each with `*` for any characters, spelled as anybody likes; none from an empty text."""
+    """Names in any spelling, with `*` for any characters; none for an empty text."""
 
     def __init__(self, text: str) -> None:
         """`text` has commas between the names. Raises ValueError."""
@@ -37,7 +37,7 @@ class Patterns:
 
 
 def _has_pieces(name: str, first: str, *others: str) -> bool:
-    """Each piece is looked for once, behind the one before: an expression with many `.*` would try every combination."""
+    """Each piece is searched for once, after the one before: a regular expression with many `.*` would try every combination."""
     *middle, last = others
     at, end = len(first), len(name) - len(last)
     if at > end or not name.startswith(first) or not name.endswith(last):

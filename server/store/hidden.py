@@ -1,4 +1,4 @@
-"""Directories of this program's own in the package directory, each a directory itself: a link among them is not followed."""
+"""This program's own directories in the package directory. Each is a real directory: links in their place are not followed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from contextlib import contextmanager, suppress
 
 from server.store.stamps import OPEN_FLAGS, open_directory
 
-# A dot-name: pypiserver and former versions pass over it.
+# A dot-name: pypiserver and former versions ignore it.
 HIDDEN = ".index"
-# In it: uploads under way.
+# In it: uploads in progress.
 STAGING = "staging"
 
 
 @contextmanager
 def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Iterator[int]:
-    """
-    A descriptor of the directory at `names` below `root`, of `root` itself without any; to make is to do so on the way.
+    """A descriptor of the directory at `names` below `root`, of `root` itself without any; `make` creates what is missing.
 
-    On NFS, opening asks for each: a name may else be believed absent for a minute. Raises OSError; FileNotFoundError if
-    there is none, NotADirectoryError if one is something else, or a link.
+    On NFS, opening asks the server for each: otherwise a name may be believed absent for a minute. Raises OSError;
+    FileNotFoundError if there is none, NotADirectoryError if one is something else, or a link.
     """
     descriptor = open_directory(f"{os.fspath(root)}/{'' if make or not names else names[0]}")
     try:
@@ -36,14 +35,14 @@ def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Ite
 
 
 def flush_hidden(root: str | os.PathLike[str], *names: str) -> None:
-    """Bring what `hidden` made, and the names in it, to stable storage, whichever task made them. Raises OSError."""
+    """Flush what `hidden` created, and the names in it, to stable storage, whichever task created them. Raises OSError."""
     for depth in range(len(names), -1, -1):
         with hidden(root, *names[:depth]) as directory:
             os.fsync(directory)
 
 
 def place_link(directory: int, name: str, target: str | bytes) -> None:
-    """A symbolic link to `target`, in the place of whatever is called `name` there. Raises OSError."""
+    """A symbolic link to `target`, replacing whatever is called `name` there. Raises OSError."""
     temporary = f".{secrets.token_hex(16)}"
     os.symlink(target, temporary, dir_fd=directory)
     os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)

@@ -59,7 +59,7 @@ class Account:
 
     @property
     def secret(self) -> Text:
-        return _secret(f"{self.role}_SECRET", "of the account, read again while the server runs")
+        return _secret(f"{self.role}_SECRET", "of the account, re-read while the server runs")
 
 
 def _secret(name: str, meaning: str) -> Text:
@@ -81,7 +81,7 @@ THREADS = Number(
     128,
     1,
     900,
-    "of each process: half for uploads under way, a third for work on the storage, the rest for answers that need neither",
+    "in each process: half for uploads in progress, a third for work on the storage, the rest for answers that need neither",
 )
 IMMUTABLE_PACKAGES = Text(
     "IMMUTABLE_PACKAGES", "true", "true|false", "true or false", "`false`: files can be replaced and removed"
@@ -91,7 +91,7 @@ RELEASE_OPEN_DAYS = Number(
     14,
     0,
     3650,
-    "for which a release takes files, from its first; [0: always](server.md#closed-releases)",
+    "how long a release accepts files after its first; [0: always](server.md#closed-releases)",
 )
 FALLBACK_URL = Text(
     "FALLBACK_URL",
@@ -105,7 +105,7 @@ UPSTREAM_URL = Text(
     "",
     "(https?://[A-Za-z0-9.:/_~-]{1,120})?",
     "the URL of a simple index of at most 128 characters, without credentials, e.g. https://pypi.org/simple, or empty",
-    "this and the next: see [upstream.md](upstream.md)",
+    "for this and the next six, see [upstream.md](upstream.md)",
 )
 UPSTREAM_FILE_HOSTS = Text(
     "UPSTREAM_FILE_HOSTS",

@@ -128,24 +128,24 @@ PASSWORD_ROTATION_DAYS = Text(
     "0",
     "0|[7-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5]",
     "0, or a whole number from 7 to 365",
-    "not 0: `PUBLISHER_SECRET` and `READER_SECRET` count, [for new passwords](security.md#new-passwords-on-a-schedule)",
+    "unless 0, `PUBLISHER_SECRET` and `READER_SECRET` are read, [for new passwords](security.md#new-passwords-on-a-schedule)",
 )
-TOKENS_SECRET = _secret("TOKENS_SECRET", "with [tokens](tokens.md), read likewise")
+TOKENS_SECRET = _secret("TOKENS_SECRET", "with [tokens](tokens.md), also re-read")
 AUDIENCE = Text(
     "AUDIENCE",
     "",
     "[A-Za-z0-9*._-]{0,255}",
     "a name of this index, or empty",
-    "for which [CI asks identity tokens](ci.md); with publishers in `TOKENS_SECRET`, and without it for nobody",
+    "the audience of [CI's identity tokens](ci.md), with publishers in `TOKENS_SECRET`; without it, nobody is trusted",
 )
 SECRETS_ENDPOINT = Text(
     "SECRETS_ENDPOINT",
     "",
     "(https?://.+)?",
     "an http(s) URL",
-    "of Secrets Manager, required where a secret is named",
+    "of Secrets Manager, required if a secret is named",
 )
-POLL_SECONDS = Number("POLL_SECONDS", 60, 1, 3600, "between two readings, by one process for all")
+POLL_SECONDS = Number("POLL_SECONDS", 60, 1, 3600, "between reads of the secrets, by one process for all")
 STALL_TIMEOUT = Number(
     "STALL_TIMEOUT",
     120,
@@ -158,7 +158,7 @@ DRAIN_SECONDS = Number(
     0,
     0,
     60,
-    "for which a server that is told to stop takes requests, as the load balancer still sends some",
+    "how long a stopping server still accepts requests, as the load balancer sends some",
 )
 ALL = (
     PUBLISHER,

@@ -50,6 +50,8 @@ class Packages:
     def _told(self, path: str) -> Iterator[None]:
         """Every task looks again at the project that the file at `path` is of."""
         with self._announcer.announced(path.rpartition("/")[2]) as announcement:
+            # Before as well: else a task that happens to look meanwhile tells of it, and another later does not.
+            os.utime(self.index.root)
             yield
             # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
             # contradicts the announcement, and lets them read that too.

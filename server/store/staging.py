@@ -111,9 +111,11 @@ class Staged:
             raise Uncertain(error.errno, error.strerror) from error
 
     def withdraw(self) -> None:
-        """Undo `publish`. Raises OSError."""
+        """Undo `publish`, unless another has taken its place. Raises OSError."""
         with contextlib.suppress(FileNotFoundError), hidden(self._directory, *self._home) as home:
-            os.unlink(self._name, dir_fd=home)
+            there = os.stat(self._name, dir_fd=home, follow_symlinks=False)
+            if os.path.samestat(os.fstat(self.file.fileno()), there):
+                os.unlink(self._name, dir_fd=home)
 
     def settle(self) -> None:
         """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""

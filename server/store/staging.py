@@ -54,6 +54,7 @@ class Staged:
         with hidden(directory, HIDDEN, STAGING, make=True) as staging:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._temporary, flags, 0o666, dir_fd=staging)
+            self._staging = os.dup(staging)
         # Closed by `discard`.
         self.file = os.fdopen(descriptor, "w+b", buffering=BUFFER_BYTES)
 
@@ -80,22 +81,19 @@ class Staged:
         Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
         name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
         """
-        with (
-            hidden(self._directory, HIDDEN, STAGING) as staging,
-            hidden(self._directory, *self._home, make=True) as home,
-        ):
+        with hidden(self._directory, *self._home, make=True) as home:
             try:
                 # Not before: what lies here and has an old mtime was left by a killed task.
                 if self.uploaded is not None:
                     os.utime(self.file.fileno(), (self.uploaded, self.uploaded))
                     os.fsync(self.file.fileno())
                 try:
-                    os.link(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+                    os.link(self._temporary, self._name, src_dir_fd=self._staging, dst_dir_fd=home)
                 except FileExistsError:
                     if not replace:
                         raise
                     self.replaced = True
-                    os.replace(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+                    os.replace(self._temporary, self._name, src_dir_fd=self._staging, dst_dir_fd=home)
             except OSError as error:
                 # A file server may do what is asked of it and report that it failed, as when its answer is lost.
                 if not self._is_at(home, error):
@@ -133,8 +131,9 @@ class Staged:
         """Once, as that takes a network's time: what stays is swept."""
         if not self._removed:
             self._removed = True
-            with contextlib.suppress(OSError), hidden(self._directory, HIDDEN, STAGING) as staging:
-                os.unlink(self._temporary, dir_fd=staging)
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._staging)
+            os.close(self._staging)
 
 
 def settle(root: Path, path: str) -> None:

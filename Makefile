@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROGRAM := $(BIN)/pypiserver-aws
+# Or every process compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 NEEDED = $(PYTHON) tests/support/programs.py $@
 
 .PHONY: help
@@ -27,7 +29,7 @@ tests:
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
-test-slow: .venv/tests .venv/ministack ## Run the slow tests, which wait more than they work
+test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work
 	@$(NEEDED)
 	$(BIN)/pytest -n 4 -m slow
 
@@ -90,6 +92,7 @@ release: .venv/generator ## Build the wheel, the sdist and an archive of the tem
 bench: needed-bench .venv/tests .venv/node .venv/original .venv/others ## Compare with an AWS CDK app, and the server with others; half an hour
 	$(BIN)/python -m bench.templates .venv/node
 	$(BIN)/python -m bench.costs --original .venv/original/bin/python --others .venv/others/bin/python
+	$(BIN)/python -m bench.syncs --others .venv/others/bin/python
 	$(BIN)/python -m bench.uploads --original .venv/original/bin/python
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.server --original .venv/original/bin/python
@@ -125,6 +128,10 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 # Exact versions: a newer cdk-nag has other rules.
 .venv/node: | .venv/generator
 	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2.276.0 constructs@10.8.1 cdk-nag@2.38.2
+
+# What looks at the pages. Without npm those tests fail, and say so.
+.venv/pages: | .venv/generator
+	-npm install --silent --no-fund --no-audit --prefix $@ axe-core@4.14.1 html-validate@10.1.2
 
 # Exact: tests/support/ministack_bridge.py mends what this version lacks.
 .venv/ministack: | .venv/generator

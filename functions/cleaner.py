@@ -1,4 +1,4 @@
-"""Empties what CloudFormation cannot delete while it holds something.
+"""Empties what CloudFormation can delete only when empty.
 
 The function behind the stacks' cleaner custom resources. It acts on Delete only, on the one resource named
 in its properties:

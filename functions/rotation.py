@@ -89,7 +89,7 @@ def require_successor(client, arn, token):
         # Else it would keep Secrets Manager from beginning another rotation.
         client.update_secret_version_stage(SecretId=arn, VersionStage=PENDING, RemoveFromVersionId=token)
     raise RuntimeError(
-        "the current version changed meanwhile, or this began too long ago: it is given up, the old password stays"
+        "the current version changed meanwhile, or this began too long ago: it is abandoned, and the old password stays"
     )
 
 

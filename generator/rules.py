@@ -114,11 +114,11 @@ def _fits_fargate() -> Iterable[tuple[Test, str]]:
     known = sorted({memory for units in FARGATE for memory in fargate_memory(units)})
     yield (
         _in(settings.CONTAINER_MEMORY, known),
-        f"Fargate knows no task of this ContainerMemory: choose one of {', '.join(map(str, known))}.",
+        f"Fargate has no task of this ContainerMemory: choose one of {', '.join(map(str, known))}.",
     )
     yield (
         _in(settings.CONTAINER_CPU_UNITS, [0, *FARGATE]),
-        f"Fargate knows no task of this ContainerCpu: choose 0, {', '.join(map(str, FARGATE))}.",
+        f"Fargate has no task of this ContainerCpu: choose 0, {', '.join(map(str, FARGATE))}.",
     )
     for units in FARGATE:
         fitting = fargate_memory(units)
@@ -155,7 +155,7 @@ RULES: dict[str, dict[str, Any]] = {
         )
     ),
     "AlarmReceivers": _rule(
-        (_not(_and(_NOBODY)), "Give AlarmEmails or AlarmTopicArns: alarms are for somebody who gets them.")
+        (_not(_and(_NOBODY)), "Give AlarmEmails or AlarmTopicArns: somebody must receive the alarms.")
     ),
     "CertificateForForeignZone": _rule(
         (

@@ -1,4 +1,4 @@
-"""The application: which request gets what, and who may ask for it."""
+"""The application: which request gets what, and who may make it."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ from server.wire.messages import (
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
-# First segments of paths, which are no projects where another segment follows.
+# First segments of paths, which are not projects if another segment follows.
 ROOMS = ("simple", "packages", "project", "pypi")
 _normalized = lru_cache(maxsize=256)(normalized)
 
 
 class Application:
-    """Made once per worker process."""
+    """Created once per worker process."""
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access(settings.accounts)
@@ -85,18 +85,18 @@ class Application:
             claim=self._upstream.sides.claim_private if self._upstream else None,
         )
         self._spent = Spent(str(packages.index.root))
-        # Without, nobody is trusted.
+        # Without it nobody is trusted.
         self._trusted = TrustedPublishing(self.access, self._spent, settings.audience) if settings.audience else None
         self._health = Health(packages.index)
         Thread(target=keep_up, args=(packages,), daemon=True).start()
         Thread(target=summaries.follow, daemon=True).start()
 
     def admit(self, environ: Environ) -> Response | Work:
-        """The answer, or the work that it takes; neither waits for the storage or the client."""
+        """The answer, or the work that it takes; waits for neither the storage nor the client."""
         return self._guard(lambda: self._route(environ), environ)
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
-        """What a Work's `call`, or then a Later's `finish`, gives."""
+        """The result of a Work's `call`, or then of a Later's `finish`."""
         return self._guard(lambda: _without_waiting(call), environ)
 
     def _guard(self, call: Callable[[], Answered], environ: Environ) -> Answered | Response:
@@ -107,7 +107,7 @@ class Application:
         try:
             return call()
         except TakesLong:
-            return plain(503, "This is read for the first time, and takes long.\n", ("Retry-After", "5"))
+            return plain(503, "This is being read for the first time, which takes a while.\n", ("Retry-After", "5"))
         except Refusal as refusal:
             return refusal.response
         except StalledBody as error:
@@ -145,7 +145,7 @@ class Application:
         raise Refusal(405, "Method not allowed.", ("Allow", "GET, HEAD"))
 
     def _post(self, environ: Environ) -> Response | Work:
-        """The only way to what changes the package directory. A refusal is in the log before its client knows."""
+        """The only way to change the package directory. A refusal is logged before the client gets it."""
         form = Form(self._index.root)
 
         def recorded(call: Callable[[], Answered]) -> Answered | Response:
@@ -170,13 +170,13 @@ class Application:
         return account
 
     def _unspent(self, account: Grant, work: Work) -> Work:
-        """`work`, unless the token that asks for it was burnt, at whichever task."""
+        """`work`, unless the token that makes the request was burnt, at any task."""
         if not account.minted:
             return work
 
         def call() -> Response | Later:
             if account.minted in self._spent:
-                raise unauthorized("The token was burnt.")
+                raise unauthorized("The token was revoked.")
             return work.call()
 
         return work._replace(call=call)
@@ -246,7 +246,7 @@ class Application:
         raise Refusal(404, "Not Found")
 
     def _projects_at(self, segments: list[str]) -> Iterator[str]:
-        """Of which the answer to GET tells, as `_read` understands the path; none if it may tell of any."""
+        """The projects that the answer to GET is about, as `_read` understands the path; none if it may be about any."""
         match segments:
             case ["simple", name] | ["simple", name, ""] if name:
                 yield _normalized(name)
@@ -256,7 +256,7 @@ class Application:
                 if self._upstream and directories and directories[0] == UPSTREAM:
                     yield from directories[1:2]
                 else:
-                    # The metadata of a wheel, unless it is a file of its own.
+                    # The metadata of a wheel, unless it is a file in its own right.
                     yield from filter(None, (project_of(name), project_of(name.removesuffix(".metadata"))))
             case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"] if name:
                 yield _normalized(name)
@@ -290,13 +290,13 @@ class Application:
         if response is None and path.endswith(".whl.metadata"):
             response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         if response is None and "%2B" in path:
-            # simple-repository-server escapes what is escaped already.
+            # simple-repository-server escapes what is already escaped.
             return self._package(path.replace("%2B", "+"), environ)
         return _found(response, path)
 
 
 def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:
-    """Raises what the call does, and in the end how that failed which it awaits."""
+    """Raises what the call raises, and in the end the failure that it awaits."""
     try:
         return call()
     except Awaited as awaited:

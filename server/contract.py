@@ -1,8 +1,7 @@
-"""
-What the program and whoever starts it agree on: its variables, and a few facts of its container.
+"""What the program and whoever starts it agree on: its variables, and a few facts about its container.
 
-The program reads its environment by this, the generator makes the form and the task definition from it, and the table of
-docs/server.md is written from it. It imports nothing of the project.
+The program reads its environment by it; the form, the task definition and the table in docs/server.md are generated
+from it. It imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HEALTH_PATH = "/health"
-# Of pypiserver/pypiserver, the first with a gunicorn that does not let requests be smuggled.
+# Of pypiserver/pypiserver, the first whose gunicorn does not let requests be smuggled.
 IMAGE_TAG = "v2.4.2"
-# User and group that the pypiserver image makes, and owner of the packages; another image runs as this user, too:
+# User and group that the pypiserver image creates, and owner of the packages; other images run as this user, too:
 # https://github.com/pypiserver/pypiserver/blob/master/Dockerfile
 USER_ID = "9898"
 
 
 @dataclass(frozen=True)
 class Text:
-    """A value that `pattern` matches as a whole, which `form` puts into words. The default is taken for an empty one that it does not match."""
+    """A value that `pattern` must match as a whole; `form` says it in words. An empty value that does not match means the default."""
 
     name: str
     default: str
@@ -45,7 +44,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Account:
-    """One of the two accounts, by what the names of its variables begin with."""
+    """One of the two accounts, by the prefix of its variables."""
 
     role: str
     meaning: str

@@ -25,7 +25,7 @@ log = logging.getLogger("gunicorn.error")
 
 
 class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
-    """Runs the engine where gunicorn would run one of its own, under gunicorn's supervision."""
+    """Runs the engine in place of gunicorn's own worker, under gunicorn's supervision."""
 
     def run(self) -> None:
         settings: Settings = self.app.settings
@@ -33,7 +33,7 @@ class EngineWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         engine.start([listener.sock for listener in self.sockets])
         while self.alive and self.ppid == os.getppid():
             self._tend(engine, 0.5)
-        # SIGTERM can come before the load balancer has stopped sending requests.
+        # SIGTERM can arrive before the load balancer has stopped sending requests.
         told = time.monotonic()
         while time.monotonic() < told + settings.drain_seconds:
             self._tend(engine, 0.5)
@@ -61,9 +61,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "worker_class": f"{EngineWorker.__module__}.{EngineWorker.__name__}",
             # Shorter than the longest StopTimeout of ECS (120 s).
             "graceful_timeout": 100,
-            # Longer than any request of a healthy process keeps the heartbeat waiting.
+            # Longer than any request of a healthy process delays the heartbeat.
             "timeout": 120,
-            # A heartbeat on a disk can stall, and with it the worker's life.
+            # A heartbeat on a disk can stall, and kill the worker.
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),
             "backlog": 2048,
             # Newer releases open a socket for remote control.
@@ -82,15 +82,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _require_able(directory: Path) -> None:
-    """A storage that fails now may be well later, and /health tells; one that cannot do what is needed never will."""
+    """A storage that fails now may recover, and /health reports it; one that lacks a required ability never will."""
     try:
         missing = lacking(directory)
     except OSError as error:
-        log.warning("What the storage can do could not be tried: %s", error)
+        log.warning("The storage could not be checked: %s", error)
         return
     if missing:
         sys.exit(
-            f"pypiserver: {directory} lies on a storage that cannot do what the index relies on: {'; '.join(missing)}."
+            f"pypiserver: {directory} is on a storage that cannot do what the index relies on: {'; '.join(missing)}."
         )
 
 

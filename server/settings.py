@@ -74,7 +74,7 @@ def _text(environment: Environment, it: contract.Text) -> str:
 
 
 def number(environment: Environment, it: contract.Number) -> int:
-    """What the environment says of ``it``, or its default. Raises SettingsError."""
+    """What the environment says about ``it``, or its default. Raises SettingsError."""
     text = environment.get(it.name) or str(it.default)
     if not text.isascii() or not text.isdigit() or not it.least <= int(text) <= it.most:
         raise SettingsError(f"{it.name} must be {it.form}, not {text!r}.")
@@ -82,7 +82,7 @@ def number(environment: Environment, it: contract.Number) -> int:
 
 
 def _upstream(environment: Environment) -> UpstreamSettings | None:
-    """What a pattern cannot tell is found by those who use it: an address, names and versions."""
+    """What a pattern cannot check is checked where it is used: an address, names and versions."""
 
     def read(it: contract.Text, made: Callable[[str], Made]) -> Made:
         try:
@@ -126,7 +126,7 @@ def _polled(environment: Environment, accounts: tuple[Account, ...]) -> Polled |
         raise SettingsError(
             f"{contract.SECRETS_ENDPOINT.name} must be {contract.SECRETS_ENDPOINT.form} where a secret is named."
         )
-    # Of a task on hosts, and of one on Fargate or elsewhere.
+    # For a task on hosts, and for one on Fargate or elsewhere.
     relative = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
     credentials = (
         f"http://169.254.170.2{relative}" if relative else environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")

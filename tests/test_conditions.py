@@ -171,7 +171,7 @@ HOSTS = {
 TASKS = {"TaskSecurityGroup", "TaskIngress"}
 
 PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
-    # What is given, what has to be there, what must not be there.
+    # What is given, what must be there, what must not be there.
     "defaults": (
         DEFAULTS,
         {"FileSystem", "Certificate", "Dashboard", "MountTarget1", "MountTarget2", *RECORDS, *BACKUP},
@@ -207,7 +207,7 @@ PRESENCE: dict[str, tuple[Values, set[str], set[str]]] = {
         {f"MountTarget{n}" for n in range(1, MAX_SUBNETS + 1)},
         set(),
     ),
-    # The service refuses the extra target: it has to be there.
+    # The service refuses the extra target: it must be there.
     "more subnets than zones": (
         {"AsgSubnets": items("subnet-0{}", MAX_SUBNETS + 1)},
         {f"MountTarget{MAX_SUBNETS + 1}"},

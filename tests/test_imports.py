@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "language.partitions",
     ),
     "local": ("local", "parts", "operations.exits", "server.contract"),
-    # A list of tokens has to be one that the tasks take.
+    # A list of tokens must be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations", "server.distributions.times"),
     "commands": (

@@ -29,7 +29,7 @@ def begun(name: str, may: str, projects: list[str], expires: str) -> Entry:
     if not NAME.fullmatch(name):
         raise Problem(f"{name!r} cannot be a name: up to 63 letters, digits and . _ -, a letter or digit first")
     if wrong := [it for it in projects if not _PROJECT.fullmatch(it)]:
-        raise Problem(f"--project {wrong[0]!r} is no name of a project; * stands for any characters")
+        raise Problem(f"--project {wrong[0]!r} is not the name of a project; * stands for any characters")
     return {"name": name, "may": may, "projects": projects, "expires": _end(expires)}
 
 
@@ -52,7 +52,7 @@ def add(account: Account, stack_name: str, entry: Entry) -> None:
         for it in entries:
             if "claims" in it and (it["issuer"], it["claims"]) == (entry.get("issuer"), entry.get("claims")):
                 raise Problem(
-                    f"the publisher {it['name']} has these claims already: revoke it, and name all projects here"
+                    f"the publisher {it['name']} has these claims already: revoke that one, then name all projects here"
                 )
         return [*entries, entry]
 
@@ -120,7 +120,7 @@ def _read(account: Account, arn: str) -> tuple[str, list[Entry]]:
         # As tasks do: of a list that they refuse they would take up no change, and a revoked token would go on working.
         entries_of(text)
     except ValueError as error:
-        raise Problem(f"tasks refuse the list in the secret {arn}, as {error}: mend it there") from error
+        raise Problem(f"tasks reject the list in the secret {arn}, as {error}: fix it there") from error
     return found["VersionId"], json.loads(text)
 
 
@@ -152,4 +152,4 @@ def _change(account: Account, stack_name: str, edit: Callable[[list[Entry]], lis
         finally:
             # A version without a label is soon removed.
             client.update_secret_version_stage(SecretId=arn, VersionStage=label, RemoveFromVersionId=following)
-    raise Problem("somebody changes the tokens all the time, and nothing was changed here: try again")
+    raise Problem("somebody else keeps changing the tokens, and nothing was changed: try again")

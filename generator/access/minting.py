@@ -13,7 +13,9 @@ from generator.operations.exits import Problem
 from generator.operations.formats import Credentials
 from generator.operations.stacks import get, outputs
 
-DISABLED = "roles of this account get no identity tokens: `aws iam enable-outbound-web-identity-federation` lets them"
+DISABLED = (
+    "roles of this account cannot get identity tokens: run `aws iam enable-outbound-web-identity-federation` once"
+)
 _ANSWER_SECONDS = 20
 # The token of AWS is exchanged at once.
 _IDENTITY_SECONDS = 60

@@ -88,7 +88,7 @@ def role(account: Account, arn: str) -> Identity:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
     """
     if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/*-]+", arn, re.ASCII):
-        raise Problem(f"{arn!r} is no ARN of a role, such as arn:aws:iam::123456789012:role/publish-*")
+        raise Problem(f"{arn!r} is not the ARN of a role, such as arn:aws:iam::123456789012:role/publish-*")
     try:
         issuer = account.client("iam").get_outbound_web_identity_federation_info()["IssuerIdentifier"]
     except ClientError as error:
@@ -172,9 +172,9 @@ def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> di
             facts = json.load(answer)
     except HTTPError as error:
         advice = f"set {variable} if the repository is private" if error.code in (401, 403, 404) else "try again"
-        raise Problem(f"{url} answers {error.code}: look at the name, and {advice}") from error
+        raise Problem(f"{url} answers {error.code}: check the name, and {advice}") from error
     except (OSError, ValueError) as error:
         raise Problem(f"{url} cannot be read, which has the numbers to trust: {error}") from error
     if not isinstance(facts, dict) or "id" not in facts:
-        raise Problem(f"{url} says nothing of a repository: look at --server and --api")
+        raise Problem(f"{url} did not describe a repository: check --server and --api")
     return facts

@@ -41,7 +41,7 @@ def rotate(account: Account, screen: Terminal, stack_name: str, user: User) -> i
             f"The new password of the {user} is the current one. The old one is good for PasswordGraceHours more."
         )
         return DONE
-    screen.line("There is no new password, and the old one is good as before. The log of RotationFunction says why.")
+    screen.line("There is no new password, and the old one still works. The log of RotationFunction says why.")
     return FAILED
 
 

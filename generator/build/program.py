@@ -62,7 +62,9 @@ def carried(document: object, rest: str | None = None) -> dict[str, bytes]:
         packed, *digest = container["command"]
         archive = _decoded(packed + _rest(document, container, rest))
         if digest and hashlib.sha256(archive).hexdigest() != digest[0]:
-            raise ProgramError("has a program without the SHA-256 that its command names: the secret is another one's")
+            raise ProgramError(
+                "has a program without the SHA-256 that its command names: the secret belongs to another program"
+            )
         sources = {"boot.py": container["entrypoint"][2].encode(), **_unpacked(archive)}
         if sources not in found:
             found.append(sources)

@@ -27,10 +27,12 @@ def credentials(
     ] = None,
     mint: Annotated[
         bool,
-        typer.Option("--mint", help="A token of 15 minutes for the role that you are, by `trust aws`; no password."),
+        typer.Option(
+            "--mint", help="A token for 15 minutes for the role you are using (`trust aws`), instead of a password."
+        ),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600, print nothing.")
+        Path | None, typer.Option(metavar="FILE", help="Write a new file of mode 0600 instead of printing.")
     ] = None,
     stack_name: StackName = "pypi",
     profile: Profile = None,
@@ -48,7 +50,7 @@ def credentials(
     Example: `pypiserver-aws credentials --format pypirc --output .pypirc`
     """
     if mint and account:
-        raise Problem("a token is no account's: leave --account or --mint away")
+        raise Problem("a token belongs to no account: leave out --account or --mint")
     user = user_for(format, account)
     from generator.access.minting import mint as mint_for
     from generator.operations.credentials import read, write
@@ -94,7 +96,7 @@ Name = Annotated[str, typer.Argument(help="The token's name, which the log has."
 @token.command("create")
 def token_create(
     name: Name,
-    may: Annotated[Right, typer.Option(help="To upload includes to read.")] = Right.READ,
+    may: Annotated[Right, typer.Option(help="publish includes read.")] = Right.READ,
     project: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A project, with `*` for any characters; `*` alone for all. Repeatable."),
@@ -112,9 +114,9 @@ def token_create(
     from generator.access.tokens import create
 
     if not project:
-        raise Problem("a token is for some projects: add --project NAME, or --project '*' for all")
+        raise Problem("a token is for certain projects: add --project NAME, or --project '*' for all")
     print(create(account_of(profile, region, endpoint_url), stack_name, name, str(may), project, expires))
-    print("It is shown this once. User name: __token__. Every task knows it within two minutes.", file=sys.stderr)
+    print("It is shown only once. User name: __token__. Every task knows it within two minutes.", file=sys.stderr)
     return DONE
 
 

@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def templates(
-    no_validate: Annotated[bool, typer.Option("--no-validate", help="Only write them, in seconds.")] = False,
+    no_validate: Annotated[bool, typer.Option("--no-validate", help="Only write them, which takes seconds.")] = False,
 ) -> int:
     """Write and validate `templates/` in this directory; in a checkout also the derived parts of the documents.
 
@@ -76,7 +76,7 @@ def program(
         typer.Option(metavar="FILE", help="For a task definition: what get-secret-value prints of its PROGRAM_1."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIRECTORY", help="Write them there, print nothing of them.")
+        Path | None, typer.Option(metavar="DIRECTORY", help="Write them there instead of printing them.")
     ] = None,
 ) -> int:
     """Print the sources of the container's program that a template or a task definition carries.

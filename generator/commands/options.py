@@ -25,7 +25,7 @@ def of_form(option: str, pattern: str, form: str) -> Callable[[str | None], str 
 
     def check(value: str | None) -> str | None:
         if value is not None and not re.fullmatch(pattern, value):
-            raise Problem(f"{option} has to be {form}; it is {value!r}")
+            raise Problem(f"{option} must be {form}; it is {value!r}")
         return value
 
     return check

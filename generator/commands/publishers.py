@@ -23,7 +23,7 @@ trusted = typer.Typer(
 )
 
 _server = of_form("--server", r"https://[A-Za-z0-9.:-]+", "such as https://git.example.com")
-May = Annotated[Right, typer.Option(help="To upload includes to read.")]
+May = Annotated[Right, typer.Option(help="publish includes read.")]
 Projects = Annotated[
     list[str],
     typer.Option(
@@ -68,7 +68,7 @@ def github(
     from generator.access.publishers import github as github_of
 
     if may == Right.UPLOAD and not workflow:
-        raise Problem("to upload only one workflow is trusted: add --workflow FILE, or --may read")
+        raise Problem("uploads are trusted from one workflow only: add --workflow FILE, or --may read")
     identify = partial(github_of, server, api, repository, workflow, environment)
     return _trust(account_of(profile, region, endpoint_url), stack_name, identify, name, may, project, expires)
 
@@ -209,7 +209,7 @@ def trust_revoke(
     from generator.access.publishers import revoke
 
     revoke(account_of(profile, region, endpoint_url), stack_name, name)
-    print(f"{name} is trusted no more. Every task refuses its tokens within two minutes.")
+    print(f"{name} is no longer trusted. Every task refuses its tokens within two minutes.")
     return DONE
 
 

@@ -132,7 +132,7 @@ def _cluster(stack: Stack) -> ecs.Cluster:
 def _insights(stack: Stack, cluster: ecs.Cluster) -> LogGroup:
     """What Container Insights measures, as a log. ECS writes under this name, and makes the group where it is not there.
 
-    So it has to be there before hosts and tasks, of which ECS measures.
+    So it must be there before hosts and tasks, of which ECS measures.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
     """
     return log_group(

@@ -26,7 +26,7 @@ SERVER_PORT = (contract.PORT.default, contract.PORT.default)
 DYNAMIC_PORTS = (32768, 65535)
 """Where Docker on the ECS-optimised image publishes a container port that asks for host port 0."""
 NFS_PORT = 2049
-_NOWHERE = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "nothing starts from here"}
+_NOWHERE = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "no outbound connections"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +253,7 @@ def _tokens(stack: Stack) -> Wire[kinds.TokensSecretArn]:
             "TokensSecret",
             **RETAIN_EXCEPT_ON_CREATE,
             Description="Digests of the tokens of pypiserver, and what each may do",
-            # Never to be changed: CloudFormation would put it in the place of all tokens.
+            # Never to be changed: CloudFormation would put it in place of all tokens.
             SecretString="[]",
             KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
             Tags=tags(stack, "tokens"),

@@ -38,4 +38,4 @@ def _refusal(name: str, value: str) -> str:
         good = re.fullmatch("[0-9]{1,9}", value) is not None and variable.least <= int(value) <= variable.most
     else:
         good = re.fullmatch(variable.pattern, value) is not None
-    return "" if good else f"has to be {variable.form}"
+    return "" if good else f"must be {variable.form}"

@@ -27,4 +27,4 @@ def advice(reason: str, kind: str) -> str:
     for pattern, known in _KNOWN.items():
         if re.search(pattern, reason, re.IGNORECASE):
             return f"to do: {known}"
-    return f"to do: {_BY_TYPE.get(kind, 'mend what the reason names, then run this again')}"
+    return f"to do: {_BY_TYPE.get(kind, 'fix what the reason names, then run this again')}"

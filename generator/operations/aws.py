@@ -79,7 +79,7 @@ class Account:
                 )
             except ValueError as error:
                 # botocore's own word for an endpoint or a region that cannot be one.
-                raise Problem(f"{error}: look at --endpoint-url and --region") from error
+                raise Problem(f"{error}: check --endpoint-url and --region") from error
             client.meta.events.register("before-parse", refuse_web_pages)
             self._clients[service] = client
         return self._clients[service]

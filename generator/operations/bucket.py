@@ -18,13 +18,15 @@ def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -
     if has_own_bucket(account):
         return name
     if not make:
-        raise Problem("a dry run makes no bucket for the templates: give --bucket, or run `publish`, which makes one")
-    terminal.must_agree(f"Make the bucket {name} for the templates?", yes=yes, instead="give --bucket, or add --yes")
+        raise Problem(
+            "a dry run does not create a bucket for the templates: give --bucket, or run `publish`, which makes one"
+        )
+    terminal.must_agree(f"Create the bucket {name} for the templates?", yes=yes, instead="give --bucket, or add --yes")
     place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else place))
     closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
-    terminal.line(f"made the bucket {name}")
+    terminal.line(f"created the bucket {name}")
     return name
 
 
@@ -38,7 +40,7 @@ def has_own_bucket(account: Account) -> bool:
     except ClientError as error:
         if code(error) == "403":
             raise Problem(
-                f"the bucket {name} is not this account's, or may not be read: give another --bucket"
+                f"the bucket {name} belongs to another account, or you may not read it: give another --bucket"
             ) from error
         if code(error) != "404":
             raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from generator.operations.aws import Client
 from generator.operations.changes import Change, read
-from generator.operations.errors import AWS_ERRORS, explain
+from generator.operations.errors import AWS_ERRORS, ClientError, explain
 from generator.operations.exits import Problem
 from generator.operations.identity import Stack
 from generator.operations.terminal import Terminal
@@ -32,8 +32,13 @@ class ChangeSet:
     executed: bool = False
 
     def execute(self) -> None:
-        self.cloudformation.execute_change_set(ChangeSetName=self.arn)
+        # It may run where the answer is lost; a refusal is one.
         self.executed = True
+        try:
+            self.cloudformation.execute_change_set(ChangeSetName=self.arn)
+        except ClientError:
+            self.executed = False
+            raise
 
 
 @contextmanager
@@ -45,13 +50,21 @@ def change_set(
     Raises Problem where CloudFormation cannot compare, or refuses what it has compared.
     """
     is_new = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
-    created = cloudformation.create_change_set(
-        ChangeSetName=f"deploy-{time.time_ns()}",
-        ChangeSetType="CREATE" if is_new else "UPDATE",
-        Capabilities=["CAPABILITY_IAM"],
-        IncludeNestedStacks=True,
-        **request,
-    )
+    name = f"deploy-{time.time_ns()}"
+    try:
+        created = cloudformation.create_change_set(
+            ChangeSetName=name,
+            ClientToken=name,  # of one that is asked for again, since its answer was lost
+            ChangeSetType="CREATE" if is_new else "UPDATE",
+            Capabilities=["CAPABILITY_IAM"],
+            IncludeNestedStacks=True,
+            **request,
+        )
+    except ClientError:
+        raise
+    except BaseException:
+        _remove_unanswered(cloudformation, request["StackName"], name, is_new=stack is None)
+        raise
     made = ChangeSet(cloudformation, created["Id"], created["StackId"])
     try:
         with terminal.waiting(f"comparing {request['StackName']} with {request['TemplateURL']} …"):
@@ -65,6 +78,15 @@ def change_set(
             if stack is None:
                 # A change set for a new stack has made one that is empty.
                 cloudformation.delete_stack(StackName=made.stack_id)
+
+
+def _remove_unanswered(cloudformation: Client, stack_name: str, name: str, *, is_new: bool) -> None:
+    """What a request has made whose answer did not come, if it has made anything."""
+    with suppress(*AWS_ERRORS):
+        cloudformation.delete_change_set(StackName=stack_name, ChangeSetName=name)
+        (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+        if is_new and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            cloudformation.delete_stack(StackName=stack["StackId"])
 
 
 def _has_changes(terminal: Terminal, made: ChangeSet) -> bool:

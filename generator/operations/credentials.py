@@ -81,6 +81,6 @@ def _refuse_unignored(path: Path) -> None:
     except FileNotFoundError:
         return
     raise Problem(
-        f"{path}: git would take this password into a commit: write it elsewhere, or let git pass over it by "
+        f"{path}: git would commit this password: write it elsewhere, or make git ignore it with "
         f"`echo {shlex.quote(path.name)} >> {shlex.quote(exclude)}`"
     )

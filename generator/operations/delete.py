@@ -36,9 +36,9 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
     earlier = leftovers.left(operation(cloudformation, stack_id)) if status in _FAILED_CREATIONS else []
     before = ""
     if status == "DELETE_IN_PROGRESS":
-        terminal.line(f"{stack_name} is being deleted already: watching")
+        terminal.line(f"{stack_name} is already being deleted: watching")
     elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-        raise Problem(f"{stack_name} is {status}: wait for its end, then delete it")
+        raise Problem(f"{stack_name} is {status}: wait until that is done, then delete it")
     else:
         protections = _protections(account, stack, has)
         if protections and not unprotect:
@@ -53,7 +53,7 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
     for line in root_cause(events):
         terminal.line(line)
     if not succeeded(events):
-        terminal.line(f"{stack_name} is not deleted: mend the cause, then run this again", "bold")
+        terminal.line(f"{stack_name} is not deleted: fix the cause, then run this again", "bold")
         return FAILED
     terminal.line(f"{stack_name} is deleted", "bold")
     gone = [leftovers.Leftover(it.name, it.kind, it.physical_id) for it in staying]

@@ -92,7 +92,7 @@ def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
         _refuse_broken(account, stack, terminal)
     is_new = status in ("new", "REVIEW_IN_PROGRESS")
     if is_new and request.revert_drift:
-        raise Problem(f"--revert-drift: {request.stack_name} is not deployed yet, so nothing of it has drifted")
+        raise Problem(f"--revert-drift: {request.stack_name} is not deployed yet, so nothing has drifted")
     previous = parameters(stack)
     if not (request.yes or request.dry_run):
         terminal.must_be_live("add --yes, or --dry-run to see the changes only")
@@ -165,7 +165,7 @@ def _request(request: Deployment, stack: Stack | None, url: str, values: list[di
 def _protect(account: Account, terminal: Terminal, stack_id: str) -> None:
     """Whatever an interrupted deployment, or somebody else, has left of the stack policies."""
     if mended := guard(account.client("cloudformation"), stack_id):
-        terminal.line(f"the stack policy of {', '.join(mended)} was missing or relaxed, and is set again")
+        terminal.line(f"the stack policy of {', '.join(mended)} was missing or relaxed, and has been restored")
 
 
 def _given(
@@ -248,7 +248,7 @@ def _watch(account: Account, terminal: Terminal, stack_id: str, after: str = "")
     name = stack_id.split("/")[1]
     hint = ""
     if status in _NEVER_WORKED:
-        hint = f": mend it, then `{_delete(account, name)}` and deploy again"
+        hint = f": fix it, then `{_delete(account, name)}` and deploy again"
     leftovers.show(account, terminal, leftovers.left(events))
     if status in _NEVER_WORKED:
         leftovers.show_bucket(account, terminal)
@@ -282,6 +282,6 @@ def _refuse_broken(account: Account, stack: Stack, terminal: Terminal) -> None:
             if it.status == "UPDATE_FAILED"
         ]
         raise Problem(
-            f"{name} is {status}, stuck at {', '.join(stuck) or 'an unknown resource'}: mend the cause, then "
+            f"{name} is {status}, stuck at {', '.join(stuck) or 'an unknown resource'}: fix the cause, then "
             f"`{shlex.join(['aws', 'cloudformation', 'continue-update-rollback', '--stack-name', name, *account.options])}`"
         )

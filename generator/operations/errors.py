@@ -41,7 +41,7 @@ _CONFIGURATION = (
 )
 
 _LOG_IN = "run `aws configure` or `aws sso login`, or choose a --profile"
-_NETWORK = "look at the network, the proxy (HTTPS_PROXY), --region and --endpoint-url, then run this again"
+_NETWORK = "check the network, the proxy (HTTPS_PROXY), --region and --endpoint-url, then run this again"
 _TO_DO = {
     exceptions.NoCredentialsError: _LOG_IN,
     exceptions.PartialCredentialsError: _LOG_IN,
@@ -49,9 +49,9 @@ _TO_DO = {
     exceptions.TokenRetrievalError: "run `aws sso login`",
     exceptions.SSOError: "run `aws sso login`",
     exceptions.LoginError: "run `aws login`",
-    exceptions.ProfileNotFound: "`aws configure list-profiles` names those there are",
+    exceptions.ProfileNotFound: "`aws configure list-profiles` lists them",
     exceptions.ConfigParseError: "mend that file",
-    exceptions.InvalidConfigError: "mend the profile in AWS's configuration file",
+    exceptions.InvalidConfigError: "correct the profile in AWS's configuration file",
     exceptions.UnknownEndpointError: "look at --region",
     exceptions.InvalidRegionError: "look at --region",
     exceptions.ConnectionError: _NETWORK,
@@ -76,7 +76,7 @@ def is_of_configuration(error: BaseException) -> bool:
 class NotAWS(BotoCoreError):  # type: ignore[misc] # see above
     """A web page came where a service's answer should be, as of a proxy or a hotel's login."""
 
-    fmt = "{url} answered {operation} with a web page, so something else than AWS did"
+    fmt = "{url} answered {operation} with a web page, so something other than AWS answered"
 
 
 def refuse_web_pages(operation_model: Any, response_dict: dict[str, Any], **_event: object) -> None:
@@ -105,7 +105,7 @@ def explain(error: Exception) -> str:
     if not isinstance(error, ClientError):
         to_do = next((f": {known}" for kind, known in _TO_DO.items() if isinstance(error, kind)), "")
         if not isinstance(error, BotoCoreError):
-            to_do = ": look at the profile, AWS's environment variables, --region and --endpoint-url"
+            to_do = ": check the profile, AWS's environment variables, --region and --endpoint-url"
         return " ".join(str(error).split()).rstrip(".") + to_do
     return _explain_answer(error)
 
@@ -116,7 +116,7 @@ def _explain_answer(error: Any) -> str:
         case name if name in _EXPIRED:
             return f"the AWS credentials have expired ({error.operation_name}): get new ones, e.g. by `aws sso login`"
         case name if name in _UNKNOWN:
-            return f"AWS does not know these credentials ({name}): look at the profile, the region and the clock"
+            return f"AWS does not know these credentials ({name}): check the profile, the region and the clock"
         case name if name in _THROTTLED:
             return f"AWS throttles {error.operation_name} even after ten attempts: wait a minute, then run this again"
         case name if name in DENIED:

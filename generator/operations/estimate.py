@@ -9,7 +9,7 @@ from generator.build import costs
 _OFFERS = {
     "Fargate, ARM64: no hosts to patch": {"Capacity": "fargate", "CpuArchitecture": "ARM64"},
     "Fargate, X86_64": {"Capacity": "fargate", "CpuArchitecture": "X86_64"},
-    "hosts of yours, 2 t3.small": {"Capacity": "ec2"},
+    "your own hosts, 2 t3.small": {"Capacity": "ec2"},
 }
 """Values of parameters by what is shown of them, the least first."""
 
@@ -29,7 +29,7 @@ def estimate(form: Mapping[str, str | None], given: Mapping[str, str], region: s
     # The form of 1.0.0 has none.
     size = _size(values) if "Capacity" in form else None
     if size is None:
-        return "not known for these sizes, docs/sizing.md has prices; billed from its creation on"
+        return "no estimate for these sizes, docs/sizing.md has prices; billed from the moment it is created"
     balancer = values["LoadBalancerSubnets"].split(",") if values["LoadBalancerScheme"] != "internal" else []
     month = costs.month(values["Capacity"], values["CpuArchitecture"], size, len(balancer))
     there = "" if region == costs.REGION else f" (not of {region}, whose prices are in https://calculator.aws/)"

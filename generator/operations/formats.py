@@ -77,7 +77,7 @@ def _netrc_token(text: str) -> str:
 def _pypirc(it: Credentials) -> str:
     if it.password != it.password.strip():
         raise Problem(
-            "a .pypirc loses the blank that this password begins or ends with: take --format twine, or give the "
+            "a .pypirc drops the space at the start or end of this password: take --format twine, or give the "
             "account a new password"
         )
     return (
@@ -160,5 +160,5 @@ FORMATS = {**INSTALL, **UPLOAD}
 def user_for(form: str, asked: User | None) -> User:
     """The server's account that belongs into ``form``: ``asked``, or the least that can do it. Raises Problem."""
     if form in UPLOAD and asked == User.READER:
-        raise Problem(f"{form} is for uploading, and the reader may only install: leave out --account {asked}")
+        raise Problem(f"{form} is for uploads, and the reader may only install: leave out --account {asked}")
     return asked or (User.PUBLISHER if form in UPLOAD else User.READER)

@@ -32,7 +32,7 @@ def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collec
         names = ", ".join(f"{it.name} ({it.action})" for it in lost)
         options = " ".join(f"--allow-data-loss {it.name}" for it in lost)
         raise Problem(
-            f"refused, as this would take what holds data out of the stack: {names}. If you mean it: {options}"
+            f"refused: this would remove resources that hold data from the stack: {names}. If you mean it: {options}"
         )
 
 

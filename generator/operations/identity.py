@@ -24,15 +24,15 @@ def refuse_other(cloudformation: Client, stack: Stack, templates: Collection[str
     """Raises Problem where the stack is of none of ``templates``, and says what it is."""
     name, wanted = stack["StackName"], " or ".join(templates)
     if root := stack.get("RootId") or stack.get("ParentId"):
-        raise Problem(f"{name} is nested in {root.split('/')[1]}: give the name of that")
+        raise Problem(f"{name} is nested in {root.split('/')[1]}: give the name of that stack")
     said = _description(cloudformation, stack)
     if stack["StackStatus"] == "REVIEW_IN_PROGRESS" and not said:
         _refuse_review(cloudformation, name, templates)
     elif (ours := _template(said)) not in templates:
         what = f"of {ours}" if ours else f"described as {said!r}" if said else "without a description"
         raise Problem(
-            f"{name} is no stack of {wanted}, and was not touched. It is {what}, {stack['StackStatus']}, made on "
-            f"{stack['CreationTime']:%Y-%m-%d}: look at --stack-name and the region"
+            f"{name} is no stack of {wanted}, and was left alone. It is {what}, {stack['StackStatus']}, made on "
+            f"{stack['CreationTime']:%Y-%m-%d}: check --stack-name and the region"
         )
 
 
@@ -66,6 +66,6 @@ def _refuse_review(cloudformation: Client, stack_name: str, templates: Collectio
         text = " ".join(str(template["TemplateBody"]).split())
         if not any(DESCRIPTIONS[name] in text for name in templates):
             raise Problem(
-                f"{stack_name} has nothing yet but somebody's change set {it['ChangeSetName']}, of another template, and "
-                "was not touched: look at --stack-name and the region"
+                f"{stack_name} has nothing yet except somebody's change set {it['ChangeSetName']}, of another template, and "
+                "was not touched: check --stack-name and the region"
             )

@@ -26,7 +26,7 @@ def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], 
         try:
             wrong += [f"{name}: {arn} {why}" for why in _why_not(account, arn)]
         except AWS_ERRORS as error:
-            terminal.line(f"{name} was not checked: {explain(error)}")
+            terminal.line(f"{name} could not be checked: {explain(error)}")
     if wrong:
         raise Problem("\n".join(wrong))
 
@@ -38,14 +38,14 @@ def _why_not(account: Account, arn: str) -> Iterator[str]:
     """
     region = arn.split(":")[3]
     if region != account.region:
-        yield f"is in {region}, and has to be in {account.region}: a service takes keys of its own region"
+        yield f"is in {region}, and must be in {account.region}: a service takes keys of its own region"
         return
     try:
         key = account.client("kms").describe_key(KeyId=arn)["KeyMetadata"]
     except ClientError as error:
         if code(error) != "NotFoundException":
             raise
-        yield "does not exist: look at the ARN"
+        yield "does not exist: check the ARN"
         return
     state, spec, usage = (key.get(name) for name in ("KeyState", "KeySpec", "KeyUsage"))
     if state not in (None, "Enabled"):

@@ -44,7 +44,9 @@ def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *
     """
     tool = next((name for name in _TOOLS if _is_installed(name)), None)
     if tool is None:
-        raise Problem(f"none of {', '.join(_TOOLS)} with its buildx is installed, one of which has to copy the images")
+        raise Problem(
+            f"none of {', '.join(_TOOLS)} with its buildx is installed; one of them is needed to copy the images"
+        )
     terminal.must_agree(f"Copy two images into the registry of {account.number} in {account.region}?", yes=yes)
     lines = []
     with _credentials(account) as environment:

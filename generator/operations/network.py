@@ -70,7 +70,7 @@ def refuse_network(account: Account, terminal: Terminal, given: dict[str, str]) 
         try:
             wrong += check(account, given)
         except AWS_ERRORS as error:
-            terminal.line(f"{subject} not checked: {explain(error)}")
+            terminal.line(f"{subject} could not be checked: {explain(error)}")
     if wrong:
         raise Problem("\n".join(wrong))
 
@@ -106,7 +106,7 @@ def _zones_of(balancer: list[Subnet], hosts: list[Subnet]) -> Iterator[str]:
             if number > 1:
                 yield f"{name}: {number} subnets are in {zone}, and only one may be"
     for zone in sorted({it.zone for it in hosts} - {it.zone for it in balancer}):
-        yield f"AsgSubnets: {zone} has no subnet in LoadBalancerSubnets, so hosts there would get no requests"
+        yield f"AsgSubnets: {zone} has no subnet in LoadBalancerSubnets, so hosts there would receive no requests"
 
 
 def _hosted_zone(account: Account, given: dict[str, str]) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _quotas(account: Account, given: dict[str, str]) -> Iterator[str]:
     limits = {it["Name"]: int(it["Max"]) for it in elb.describe_account_limits()["Limits"]}
     balancers = [it for it in _pages(elb, "describe_load_balancers", "LoadBalancers") if it["Type"] == "application"]
     if len(balancers) >= limits.get(_LOAD_BALANCERS, len(balancers) + 1):
-        yield f"{account.region} has all {len(balancers)} load balancers that the quota allows: ask for more, or free one"
+        yield f"{account.region} has all {len(balancers)} load balancers that the quota allows: request more, or delete one"
 
 
 def _pages(client: Client, operation: str, key: str, **options: Any) -> Iterator[dict[str, Any]]:

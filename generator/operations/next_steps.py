@@ -66,9 +66,9 @@ def _alarms(account: Account, stack: dict[str, Any], given: dict[str, str]) -> I
     # https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
     waiting = [it["Endpoint"] for it in found if it["SubscriptionArn"] == "PendingConfirmation"]
     if waiting:
-        yield f"alarms: {', '.join(waiting)} has to confirm a message of AWS Notifications"
+        yield f"alarms: {', '.join(waiting)} must confirm a message from AWS Notifications"
     if not found and not given.get("AlarmTopicArns"):
-        yield "alarms: nobody gets them; give AlarmEmails or AlarmTopicArns"
+        yield "alarms: nobody receives them; give AlarmEmails or AlarmTopicArns"
 
 
 def _jobs(account: Account, stack: dict[str, Any], given: dict[str, str]) -> Iterator[str]:
@@ -82,4 +82,4 @@ def _jobs(account: Account, stack: dict[str, Any], given: dict[str, str]) -> Ite
             it.get("ParameterValue") for it in other.get("Parameters", []) if it["ParameterKey"] == "SecretArn"
         }:
             return
-    yield "CI: jobs have no access of their own; docs/ci.md gives it without a stored password, docs/tokens.md by tokens"
+    yield "CI: jobs have no access of their own; docs/ci.md sets it up without a stored password, docs/tokens.md with tokens"

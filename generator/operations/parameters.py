@@ -65,7 +65,7 @@ def _text(name: str, value: Any) -> str:
             return str(value)
         case [*items] if not any(isinstance(it, list) for it in items):
             return ",".join(_text(name, it) for it in items)
-    raise ValueError(f"{name} is {json.dumps(value)}, and has to be text, a number, true, false or a list of these")
+    raise ValueError(f"{name} is {json.dumps(value)}, and must be text, a number, true, false or a list of these")
 
 
 def refuse_unwritable(path: Path) -> None:

@@ -31,7 +31,7 @@ def ask(
     by_name = {it.name: it for it in form}
     if capacities and "Capacity" not in given:
         terminal.line(
-            "List prices of us-east-1 for two tasks or hosts; packages, backups and traffic come by use.", "dim"
+            "List prices of us-east-1 for two tasks or hosts; packages, backups and traffic are billed by use.", "dim"
         )
         given = given | terminal.choice("Capacity", capacities)
         yield given
@@ -70,7 +70,7 @@ def _text(terminal: Terminal, parameter: Parameter, *, may_be_empty: bool = Fals
 def _vpc(account: Account, terminal: Terminal) -> str:
     found = vpcs(account)
     if not found:
-        raise Problem(f"{account.region} has no VPC: make one first, as README.md says")
+        raise Problem(f"{account.region} has no VPC: create one first, as README.md says")
     return terminal.choice("VPC", {it.label: it.id for it in found})
 
 

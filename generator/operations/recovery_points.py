@@ -87,8 +87,8 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
         metadata = _metadata(account, terminal, point, request)
         terminal.line(
             f"a new file system will have what {point['ResourceArn'].rpartition('/')[2]} held at "
-            f"{point['CreationDate'].astimezone(UTC):%Y-%m-%d %H:%M} UTC, and is billed as the one that serves is: "
-            f"{decimal(point.get('BackupSizeInBytes', 0))}. {live}, which serves, is not touched"
+            f"{point['CreationDate'].astimezone(UTC):%Y-%m-%d %H:%M} UTC, and is billed like the one in service: "
+            f"{decimal(point.get('BackupSizeInBytes', 0))}. {live}, which is in service, is left alone"
         )
         terminal.must_agree("Restore it?", yes=request.yes)
         started = backup.start_restore_job(
@@ -101,11 +101,11 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
         )
         job = {"RestoreJobId": started["RestoreJobId"], "Status": "PENDING"}
     else:
-        terminal.line(f"the restore {job['RestoreJobId']} is {job['Status']} already: nothing new is begun")
+        terminal.line(f"the restore {job['RestoreJobId']} is {job['Status']} already: nothing new is started")
     ended = _watch(backup, terminal, job)
     if ended["Status"] != "COMPLETED":
         terminal.line(
-            f"the restore is {ended['Status']}: {ended.get('StatusMessage', 'AWS Backup says no reason')}", "bold"
+            f"the restore is {ended['Status']}: {ended.get('StatusMessage', 'AWS Backup gives no reason')}", "bold"
         )
         return FAILED
     _show_where(account, terminal, request, recovery_point, created(ended))
@@ -181,7 +181,7 @@ def source(account: Account, request: Restoration, has: list[Resource], arn: str
 def _role(account: Account, has: list[Resource]) -> str:
     roles = [it.physical_id for it in has if it.name == "BackupRole"]
     if not roles:
-        raise Problem("the stack has no role that may restore, as EnableEfsBackup is false: deploy it with true first")
+        raise Problem("the stack has no role for restores, as EnableEfsBackup is false: deploy it with true first")
     return f"arn:{account.partition}:iam::{account.number}:role/{roles[0]}"
 
 
@@ -215,7 +215,7 @@ def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, reques
 def _watch(backup: Client, terminal: Terminal, job: Job) -> Job:
     """The job when it has ended; a line for each change of its progress."""
     shown = ""
-    with terminal.waiting("restoring; interrupting this does not stop it, and the same command watches on …"):
+    with terminal.waiting("restoring; interrupting this command does not stop it; run it again to keep watching …"):
         while True:
             found: Job = backup.describe_restore_job(RestoreJobId=job["RestoreJobId"])
             progress = f"{found['Status']} {found.get('PercentDone', '')}".strip()
@@ -230,11 +230,11 @@ def _watch(backup: Client, terminal: Terminal, job: Job) -> Job:
 def _show_where(account: Account, terminal: Terminal, request: Restoration, recovery_point: str, identity: str) -> None:
     terminal.line(f"restored into {identity}", "bold")
     terminal.line(
-        "Its files are in a directory aws-backup-restore_… at its root. AWS names that directory to nobody: "
+        "Its files are in a directory aws-backup-restore_… at its root. AWS does not report its name: "
         "look, as docs/runbooks/restore.md has it, then let the stack serve from it:"
     )
     where = ("--directory", "DIRECTORY")
     terminal.verbatim(f"  {command(account, request.stack_name, recovery_point, request.vault, *where)}")
-    terminal.line("Nothing serves from it yet. To do without it after all:")
+    terminal.line("Nothing serves from it yet. To discard it:")
     options = "".join(f" {shlex.quote(word)}" for word in account.options)
     terminal.verbatim(f"  aws efs delete-file-system --file-system-id {identity}{options}")

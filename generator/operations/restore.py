@@ -111,7 +111,7 @@ def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
     efs = account.client("efs")
     source, target = recovery_points.file_system(account, old), recovery_points.file_system(account, new)
     if source is None or target is None:
-        raise Problem(f"{old if source is None else new} is gone: look in the region")
+        raise Problem(f"{old if source is None else new} is gone: check the region")
     policy = _policy(efs, old)
     if policy:
         efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
@@ -149,7 +149,7 @@ def _show_what_is_where(
 ) -> None:
     for line in (
         f"serves from {new}, {path}; it is in no stack, so no deletion of one removes it",
-        f"{old} still has {old_path} with every upload since the backup, and is billed: copy what is missed, then remove it",
-        f"the stack has the parameters of {file}: put it in the place of {given}, or the next deployment goes back",
+        f"{old} still has {old_path} with every upload since the backup, and is billed: copy what is missing, then delete it",
+        f"the stack has the parameters of {file}: put it in place of {given}, or the next deployment goes back",
     ):
         terminal.line(line)

@@ -45,7 +45,7 @@ def get(account: Account, stack_name: str) -> Stack:
     """What DescribeStacks says of the server's stack. Raises Problem where there is none, or it is another's."""
     found = find(account, stack_name)
     if found is None:
-        raise Problem(f"there is no stack {stack_name} in {account.region}: look at the name and the region")
+        raise Problem(f"there is no stack {stack_name} in {account.region}: check the name and the region")
     return found
 
 

@@ -99,9 +99,9 @@ def _protection(cloudformation: Client, stack_id: str, has: list[Resource]) -> L
     wrong = unguarded(cloudformation, stack_id, has)
     if wrong:
         return Line(
-            "protection", f"the stack policy of {', '.join(wrong)} is missing or relaxed: `deploy` sets it", False
+            "protection", f"the stack policy of {', '.join(wrong)} is missing or relaxed: `deploy` restores it", False
         )
-    return Line("protection", "the stack policies keep what holds data from being replaced or removed", True)
+    return Line("protection", "the stack policies protect resources that hold data", True)
 
 
 def _detect_drift(cloudformation: Client, terminal: Terminal, stack_ids: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ def read(given: Iterable[str]) -> dict[str, str]:
         key, equals, value = it.partition("=")
         if not (equals and _KEY.fullmatch(key) and _VALUE.fullmatch(value)):
             raise Problem(
-                f"--tags {it}: it wants KEY=VALUE of letters, digits, spaces and _.:/=+-@, the key of 1 to 128 and not "
+                f"--tags {it}: must be KEY=VALUE of letters, digits, spaces and _.:/=+-@, the key of 1 to 128 and not "
                 "beginning with aws:, the value of 1 to 256"
             )
         if key in tags:

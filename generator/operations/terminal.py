@@ -100,7 +100,7 @@ class Terminal:
     def must_be_live(self, instead: str) -> None:
         """Raises Problem where there is nobody to ask; ``instead``: what to do without."""
         if not self.live:
-            raise Problem(f"nobody to ask, as this is not a terminal: {instead}")
+            raise Problem(f"cannot ask, as this is not a terminal: {instead}")
 
     def text(self, question: str, check: Callable[[str], str]) -> str:
         """An answer without blanks around it, for which ``check`` says nothing; what it says is shown, and asked again.

@@ -75,7 +75,7 @@ def watch(cloudformation: Client, stack_id: str, terminal: Terminal, after: str 
                 time.sleep(POLL_SECONDS)
                 events = operation(cloudformation, stack_id, after)
     except KeyboardInterrupt:
-        terminal.line("CloudFormation goes on without being watched. The same command watches again.")
+        terminal.line("CloudFormation continues. Run the same command to watch again.")
         raise
     return events
 

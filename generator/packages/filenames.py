@@ -11,7 +11,7 @@ PACKAGES = (
 )
 """How wheels and source distributions end that pip or uv installs. The server takes those of the first line alone."""
 
-NO_PACKAGE = "it is no wheel or source distribution"
+NO_PACKAGE = "it is not a wheel or source distribution"
 
 
 def is_package(name: str) -> bool:

@@ -64,7 +64,7 @@ def _run(
     except (Failed, Stopped) as error:
         raise Problem(str(error)) from error
     if source.url != given:
-        terminal.line(f"{given} is no index: the one at {source.url} is taken")
+        terminal.line(f"{given} is not an index: using the one at {source.url}")
     terminal.verbatim(f"{source.url} → {target.url}")
     _show(terminal, plan, size, seconds)
     idle = not (plan.wanted or plan.yanks)
@@ -93,7 +93,9 @@ def _carry_out(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, pla
     except Stopped as error:
         stopped = str(error)
     if untimed := done.pop("untimed", 0):
-        plan.report.add(Left.LOST, f"upload times of {untimed:,} files, which the source does not say: theirs is now")
+        plan.report.add(
+            Left.LOST, f"upload times of {untimed:,} files, which the source does not give: they count as uploaded now"
+        )
     plan.report.show(terminal)
     if stopped:
         terminal.line(f"stopped: {printable(stopped)}", "red")
@@ -119,7 +121,7 @@ def _show(terminal: Terminal, plan: Plan, size: int, seconds: float) -> None:
     if plan.withdrawn:
         terminal.line(f"releases to withdraw, as they are there: {plan.withdrawn:,}")
     if plan.unchecked:
-        terminal.line(f"{plan.unchecked:,} files have no hash there: that they are whole cannot be checked", "yellow")
+        terminal.line(f"{plan.unchecked:,} files have no hash there: so they cannot be verified", "yellow")
 
 
 def _duration(seconds: float) -> str:

@@ -97,9 +97,9 @@ def _of_json(content: bytes, url: str) -> Page:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON: {error}") from error
+        raise ValueError(f"it is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     version = _dict(document.get("meta")).get("api-version", "1.0")
     if not str(version).startswith("1."):
         raise ValueError(f"it is of version {version} of the interface, and 1.x is known here")
@@ -113,13 +113,13 @@ def _of_json(content: bytes, url: str) -> Page:
         if name := _project(spelling):
             page.projects.append(Entry(name, None))
         else:
-            page.unread.append(f"{spelling[:_TEXT_CHARACTERS] or 'an entry'}: it is no name of a project")
+            page.unread.append(f"{spelling[:_TEXT_CHARACTERS] or 'an entry'}: it is not the name of a project")
     for entry in map(_dict, files if isinstance(files, list) else ()):
         if link := _joined(url, entry.get("url")):
             page.files.append(_file_of_json(entry, link))
         else:
             name = _text_of(entry.get("filename"))[:_TEXT_CHARACTERS]
-            page.unread.append(f"{name or 'an entry'}: the page has no address of it")
+            page.unread.append(f"{name or 'an entry'}: the page has no URL for it")
     return page
 
 
@@ -179,11 +179,11 @@ def _of_html(text: str, url: str) -> Page:
     below: dict[bool, list[Entry]] = {True: [], False: []}
     for link in parser.links:
         if (address := _joined(base, link["href"])) is None:
-            page.unread.append(f"{link['href'][:_TEXT_CHARACTERS]}: it is no address")
+            page.unread.append(f"{link['href'][:_TEXT_CHARACTERS]}: it is not a URL")
             continue
         egg = _EGG.search(urlsplit(address).fragment)
         if egg and not is_package(_last(address)):
-            page.unread.append(f"{egg[1]}: pip builds it from {address.partition('#')[0]}, which is no file")
+            page.unread.append(f"{egg[1]}: pip builds it from {address.partition('#')[0]}, which is not a file")
             continue
         if urlsplit(address).scheme not in ("http", "https"):
             continue

@@ -23,14 +23,14 @@ def ours(account: Callable[[], Account], stack_name: str, to: str | None) -> Sim
     if to is None:
         given = read(account(), stack_name, User.PUBLISHER)
         return SimpleIndex(
-            f"{given.url}/simple/", (given.username, given.password), f"look at the publisher's secret of {stack_name}"
+            f"{given.url}/simple/", (given.username, given.password), f"check the publisher's secret of {stack_name}"
         )
     _check(to, "TWINE_USERNAME and TWINE_PASSWORD")
     credentials = _from_environment("TWINE")
     if credentials is None:
         raise Problem("--to wants the publisher's credentials in TWINE_USERNAME and TWINE_PASSWORD")
     url = to.rstrip("/").removesuffix("/simple")
-    return SimpleIndex(f"{url}/simple/", credentials, "look at TWINE_USERNAME and TWINE_PASSWORD")
+    return SimpleIndex(f"{url}/simple/", credentials, "check TWINE_USERNAME and TWINE_PASSWORD")
 
 
 def theirs(url: str) -> SimpleIndex:
@@ -55,7 +55,9 @@ def _check(url: str, variables: str) -> None:
         known = False
     if not known:
         raise Problem(
-            "this is no address of an index: give one such as https://pypi.example.com/simple/, without query and fragment"
+            "this is not the URL of an index: give one such as https://pypi.example.com/simple/, without query and fragment"
         )
     if "@" in parts.netloc:
-        raise Problem(f"give the credentials in {variables}, not in the address: commands are seen and kept by shells")
+        raise Problem(
+            f"give the credentials in {variables}, not in the URL: other users and the shell's history see commands"
+        )

@@ -191,7 +191,7 @@ def _compared(project: str, page: Page, target: Page) -> Found:
         found.left.append((Left.LOST, f"{project}: attestations (PEP 740) of {attested:,} files: there are none here"))
     found.left += [(Left.DAMAGED, f"{project}: {what}") for what in page.unread]
     if not (page.files or page.declared or found.left):
-        found.left.append((Left.NO_PACKAGE, f"{project}: its page lists no file"))
+        found.left.append((Left.NO_PACKAGE, f"{project}: its page lists no files"))
     return found
 
 
@@ -251,7 +251,7 @@ def _yanks(
             continue
         reason = (reasons[0] or "").replace("\0", "").encode("utf-8", "replace")
         if len(reason) > _REASON_BYTES:
-            found.left.append((Left.LOST, f"{project} {version}: the end of the reason why it is withdrawn"))
+            found.left.append((Left.LOST, f"{project} {version}: the reason for the yank is cut off"))
         yanks[version] = Yank(project, version, reason[:_REASON_BYTES].decode(errors="ignore"))
     found.withdrawn = len(yanks)
     return yanks

@@ -43,11 +43,11 @@ class Spool(Generic[T]):
 class Left(Enum):
     """Why something of the source is not here: what it is called, and what to do."""
 
-    FAILED = "failed", "run the import again: what is here is passed over"
+    FAILED = "failed", "run the import again: files that are here are skipped"
     DENIED = "denied", "let the source's account read them (IMPORT_USERNAME), and run the import again"
-    GONE = "missing", "the source does not have them, whatever it lists: ask who runs it, or build them anew"
-    DAMAGED = "damaged", "they are not what the source's own pages promise: mend them there, or build them anew"
-    REFUSED = "refused", "they cannot come as they are, and what is here stays: publish them as a new version"
+    GONE = "missing", "the source does not have them, although it lists them: ask who runs it, or build them again"
+    DAMAGED = "damaged", "they are not what the source's own pages promise: fix them there, or build them again"
+    REFUSED = "refused", "they cannot be imported as they are, and what is here stays: publish them as a new version"
     NO_PACKAGE = "no package", "pip and uv install none of them"
     LOST = "not carried", "their packages are here"
 

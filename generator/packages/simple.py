@@ -208,7 +208,9 @@ class SimpleIndex:
         following = page.following if page else None
         while page and following and following not in seen and len(seen) < _PARTS:
             if origin(following) != self._transport.origin:
-                raise Failed(f"the next part of {url} is elsewhere, at {without_query(following)}, which is not asked")
+                raise Failed(
+                    f"the next part of {url} is elsewhere, at {without_query(following)}, which is not followed"
+                )
             seen.add(following)
             part = self._part(following)
             if part is None:
@@ -231,7 +233,7 @@ class SimpleIndex:
                     # packages become private ones.
                     if origin(url) != self._transport.origin:
                         raise Failed(
-                            f"{asked} sends to {without_query(url)}, which is not asked: if your packages are there, "
+                            f"{asked} sends to {without_query(url)}, which is not followed: if your packages are there, "
                             "import from there",
                             404,
                         )
@@ -243,7 +245,7 @@ class SimpleIndex:
                 kind, _, options_of_kind = answer.headers.get("Content-Type", pages.HTML[0]).partition(";")
                 kind = kind.strip().lower()
                 if kind not in (pages.JSON, *pages.HTML):
-                    raise Failed(f"{url} is no page of an index, but {kind}")
+                    raise Failed(f"{url} is not a page of an index, but {kind}")
                 charset = options_of_kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
                 content = b"".join(self._transport.chunks(answer, PAGE_BYTES, decode=True))
                 return _read(content, kind, charset, url, answer.links.get("next", {}).get("url"))
@@ -259,7 +261,7 @@ class SimpleIndex:
             for chunk in self._transport.chunks(answer, limit):
                 into.write(chunk)
                 if file.size is not None and into.tell() > file.size:
-                    raise Damaged(f"more arrives than the {file.size} bytes that its page promises")
+                    raise Damaged(f"more arrived than the {file.size} bytes that its page promises")
                 for digest in digests.values():
                     digest.update(chunk)
             modified = date(answer.headers.get("Last-Modified"))
@@ -278,7 +280,7 @@ def _read(content: bytes, kind: str, charset: str | None, url: str, following: s
     try:
         page = pages.read(content, kind, charset, url)
     except ValueError as error:
-        raise Failed(f"{url} is no page of an index: {error}") from error
+        raise Failed(f"{url} is not a page of an index: {error}") from error
     if following:
         page.following = urljoin(url, following)
     return page

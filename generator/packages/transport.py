@@ -143,7 +143,7 @@ class Transport:
                     raise _Transient(text, answer.status_code, _after(answer.headers.get("Retry-After")))
                 yield answer
         except (InvalidSchema, InvalidURL, UnicodeError) as error:
-            raise Damaged(f"{url} is no address of a file") from error
+            raise Damaged(f"{url} is not the URL of a file") from error
         except requests.TooManyRedirects as error:
             raise Failed(f"{without_query(url)} redirects without end") from error
         except (requests.RequestException, ConnectionBroken) as error:
@@ -170,7 +170,7 @@ class Transport:
                 attempt += 1
                 pause = _PAUSE_SECONDS * 2 ** (attempt - 1) if error.after is None else error.after
                 if attempt >= (TRIES if error.after is None else PATIENT_TRIES) or pause > MOST_SECONDS:
-                    later = "" if error.after is None else f", and wants to be asked in {error.after:,.0f} s"
+                    later = "" if error.after is None else f", and asks to retry in {error.after:,.0f} s"
                     if error.status:
                         raise Failed(f"{error}{later}", error.status) from error
                     if self._unanswered >= SILENT_REQUESTS * TRIES:
@@ -212,9 +212,9 @@ class Transport:
             if isinstance(cause, IncompleteRead):
                 raise _Transient(f"{host} broke off in the middle of {without_query(url)}") from error
             if isinstance(cause, socket.gaierror):
-                raise _Transient(f"the name {host} cannot be found: is it spelt so, and in this network?") from error
+                raise _Transient(f"the name {host} cannot be found: check the spelling and the network") from error
             if isinstance(cause, ConnectionRefusedError):
-                raise _Transient(f"nobody listens at {host}") from error
+                raise _Transient(f"nothing listens at {host}") from error
             if isinstance(cause, TimeoutError | requests.Timeout):
                 raise _Transient(f"{host} does not answer within {TIMEOUT_SECONDS[1]} s") from error
         raise _Transient(f"the connection to {host} broke: {causes[-1]}") from error

@@ -25,11 +25,11 @@ ABOVE, AT_LEAST, BELOW = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
 class Alarm:
     """Goes off when ``metric`` is ``comparison`` ``threshold`` in ``breaching`` of ``periods`` periods, all by default; if ``condition`` holds.
 
-    ``title`` is the logical ID, ``description`` what whoever is told reads: what is wrong, and what to do, for which
-    ``runbook`` is one of ``runbooks``. ``silence`` is what a period without a datapoint counts as, in the words of CloudWatch's TreatMissingData.
+    ``title`` is the logical ID. ``description`` is the message: what is wrong, and what to do; ``runbook`` is one of
+    ``runbooks``. ``silence`` is what a period without a datapoint counts as, a value of CloudWatch's TreatMissingData.
 
-    An expression that fills in for each of its metrics has a datapoint for the newest periods too, of which the metrics
-    are not there yet: such an alarm needs periods beyond ``breaching``, or it never goes off.
+    An expression that fills in for each of its metrics has a datapoint even for the newest periods, whose metrics have
+    not arrived yet: such an alarm needs more periods than ``breaching``, or it never goes off.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
     """
 
@@ -53,9 +53,9 @@ _HOSTS = ("AutoScalingGroupName",)
 
 
 def _successes(period: int, least: int) -> Computed:
-    """Percentage of the requests of ``period`` seconds that did not fail with 5xx; 100 where there are fewer than ``least``.
+    """Percentage of the requests of ``period`` seconds that did not fail with 5xx; 100 if there are fewer than ``least``.
 
-    RequestCount has only requests for which there was a target. For the others the load balancer answers 503.
+    RequestCount has only requests for which there was a target. The load balancer answers the others with 503.
     """
     asked = "(FILL(requests,0)+FILL(refused,0))"
     metrics = {
@@ -76,7 +76,7 @@ ALARMS = (
     Alarm(
         title="FileSystemIoLimitAlarm",
         runbook=runbooks.SLOW,
-        description="The file system is near its limit of operations: look for a client that lists or uploads in a loop.",
+        description="The file system is near its operations limit: look for a client that lists or uploads in a loop.",
         metric=Metric("AWS/EFS", "PercentIOLimit", "Average", 300, _FILE_SYSTEM),
         comparison=ABOVE,
         threshold=80,
@@ -100,7 +100,7 @@ ALARMS = (
     Alarm(
         title="FileSystemBurstCreditAlarm",
         runbook=runbooks.CREDITS,
-        description="Burst credits run out, after which the file system is slow: choose elastic throughput.",
+        description="Burst credits are running out; then the file system is slow: choose elastic throughput.",
         metric=Metric("AWS/EFS", "BurstCreditBalance", "Average", 300, _FILE_SYSTEM),
         comparison=BELOW,
         threshold=settings.EFS_BURST_CREDIT_THRESHOLD,
@@ -175,9 +175,9 @@ ALARMS = (
     Alarm(
         title="TaskMemoryAlarm",
         runbook=runbooks.TASKS,
-        description="A task uses more than 90 % of its memory limit, at which it is ended: raise ContainerMemory, or lower "
+        description="A task uses more than 90 % of its memory limit, where it is stopped: raise ContainerMemory, or lower "
         "GunicornWorkers.",
-        # ECS measures against the reservation, and the limit is what ends a task.
+        # ECS measures against the reservation, but it is the limit that stops a task.
         metric=Computed(
             "limited",
             "Memory used (% of the limit)",
@@ -191,7 +191,7 @@ ALARMS = (
         title="LostHostsAlarm",
         runbook=runbooks.HOST,
         description="A host runs no log agent for 15 minutes: its ECS agent is gone or never joined the cluster. "
-        "Terminate the host, and another starts; if that one is lost too, see its log and its way to ECS.",
+        "Terminate the host, and another starts; if that one is lost too, check its log and its route to ECS.",
         # The agent's figures come through the ECS agent of the host.
         metric=Computed(
             "lost",
@@ -212,9 +212,9 @@ ALARMS = (
     Alarm(
         title="CpuCreditAlarm",
         runbook=runbooks.CREDITS,
-        description="A host has spent its CPU credits for two hours, and what it uses beyond is billed: choose a larger "
+        description="A host has been out of CPU credits for two hours, and extra use is billed: choose a larger "
         "AsgInstanceType, or one that is not burstable.",
-        # A new host has none yet.
+        # A new host has no credits yet.
         metric=Metric("AWS/EC2", "CPUCreditBalance", "Minimum", 300, _HOSTS),
         comparison=BELOW,
         threshold=10,
@@ -234,10 +234,10 @@ ALARMS = (
     Alarm(
         title="MissingBackupAlarm",
         runbook=runbooks.BACKUP,
-        description="No backup has succeeded for two days, and perhaps none was begun: see the plan and its jobs, and whether "
+        description="No backup has succeeded for two days, and perhaps none was started: see the plan and its jobs, and whether "
         "AWS Backup is allowed to back up EFS in this region.",
-        # Only what is not zero is sent. A day on which the server was not there yet does not count: a new one would ring
-        # until its first backup.
+        # AWS sends only values other than zero. Days before the server existed do not count: a new one would ring until
+        # its first backup.
         metric=Computed(
             "missing",
             "Days without a backup",
@@ -266,8 +266,8 @@ ALARMS = (
     Alarm(
         title="RefusedLoginsAlarm",
         runbook=runbooks.LOGINS,
-        description="Twenty wrong passwords or more within five minutes: a client with an old one, or somebody who guesses. "
-        "See who, by the saved query on refusals.",
+        description="Twenty wrong passwords or more within five minutes: a client with an old one, or somebody guessing. "
+        "The saved query on refusals shows who.",
         metric=Metric(log_metrics.NAMESPACE, "RefusedLogins", "Sum", 300, ()),
         comparison=AT_LEAST,
         threshold=20,
@@ -276,7 +276,7 @@ ALARMS = (
     Alarm(
         title="RotationAlarm",
         runbook=runbooks.ROTATION,
-        description="A new password could not be made; the old one is good as before. See the rotation's log.",
+        description="A password could not be rotated; the old one is still valid. See the rotation's log.",
         metric=Metric("AWS/Lambda", "Errors", "Sum", 300, ("FunctionName",)),
         comparison=AT_LEAST,
         threshold=1,
@@ -307,15 +307,15 @@ ALARMS = (
 OUTAGE = ("NoHealthyTargetsAlarm", "FailingRequestsAlarm")
 """Each of these alone means that nobody gets packages."""
 OUTAGE_DESCRIPTION = (
-    "Packages cannot be had: no task answers, or most requests fail. See which of the two alarms rings."
+    "Packages are unavailable: no task answers, or most requests fail. See which of the two alarms rings."
 )
 
 
 def alarms(stack: Stack, topic: Expression, values: Dimensions, *, silent: dict[str, Any]) -> Expression:
-    """Every alarm, told to ``topic`` and the operator's; gives their ARNs, joined by commas.
+    """Every alarm, sent to ``topic`` and to the operator's topics; returns their ARNs, joined by commas.
 
-    Those that ring in silence have the resource attributes ``silent``: without tasks yet they would ring at once, so they come
-    after the service, which waits until its tasks are healthy. The outage is told to the operator's pager instead, if there is one.
+    Those that ring when data is missing get the resource attributes ``silent``: before there are tasks they would ring at once,
+    so they come after the service, which waits until its tasks are healthy. The outage goes to the operator's pager instead, if any.
     """
     actions = appended(stack, [topic], settings.ALARM_TOPIC_ARNS, conditions.HAS_ALARM_TOPICS)
     others = stack.if_(conditions.HAS_ALARM_TOPICS, Split(",", stack.take(settings.ALARM_TOPIC_ARNS)))
@@ -348,7 +348,7 @@ def alarms(stack: Stack, topic: Expression, values: Dimensions, *, silent: dict[
 
 
 def _outage(stack: Stack, actions: Expression, others: Expression) -> None:
-    """The one alarm to be woken by; not in the list of the others, which are its causes."""
+    """The one alarm worth waking someone for; not in the list of the others, which are its causes."""
     pager = [stack.take(settings.PAGER_TOPIC_ARN)]
     stack.add(
         cloudwatch.CompositeAlarm(

@@ -45,7 +45,7 @@ def cleaner(stack: Stack, title: str, condition: When, target: dict[str, Any], *
         Function(
             f"{title}Function",
             **there,
-            Description="Empties what CloudFormation cannot delete while it holds something",
+            Description="Empties what CloudFormation can delete only when empty",
             Runtime=RUNTIME,
             Handler="index.handler",
             Code=Code(ZipFile=_SOURCE),

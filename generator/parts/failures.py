@@ -1,4 +1,4 @@
-"""What is sent to the topic as events: failures of a deployment, of tasks, of hosts, of a backup; and alarms that ended."""
+"""Events sent to the topic: failures of a deployment, of tasks, of hosts, of a backup; and alarms that are over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def failures(
     file_system: Expression,
     vault: Expression,
 ) -> None:
-    """Rules that tell ``topic`` of failures, each with what is known of the reason.
+    """Rules that report failures to ``topic``, each with what is known of the reason.
 
     Of the service ``service``, ARN ``service_arn``, in the cluster ``cluster`` (names); of the hosts in
     ``auto_scaling_group``; of backups of ``file_system``, and of their copies from ``vault`` (a name).
@@ -54,14 +54,14 @@ def failures(
 
 
 def _alarms(stack: Stack, topic: Expression) -> None:
-    """An alarm's own message for OK would also come when it is new, as it begins without a state.
+    """An alarm's own message for OK would also come when it is new, as it starts without a state.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
     """
     stack.add(
         events.Rule(
             "EndedAlarm",
-            Description="What an alarm told of is over",
+            Description="An alarm is over",
             EventPattern={
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
@@ -78,7 +78,7 @@ def _alarms(stack: Stack, topic: Expression) -> None:
 
 
 def _backups(stack: Stack, topic: Expression, file_system: Expression, vault: Expression) -> None:
-    """Restores have ``status`` where backups and copies have ``state``, and name neither the vault nor what was backed up.
+    """Restores have ``status`` where backups and copies have ``state``, and name neither the vault nor the resource backed up.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
     """
@@ -146,7 +146,7 @@ def _backups(stack: Stack, topic: Expression, file_system: Expression, vault: Ex
 
 
 def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expression, service_arn: Expression) -> None:
-    """Tasks that fail to start or end by themselves, and those for which there is no host.
+    """Tasks that fail to start or stop unexpectedly, and those for which there is no host.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html
@@ -155,7 +155,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
     stack.add(
         events.Rule(
             "FailedTask",
-            Description="A task of the service failed to start, or ended by itself",
+            Description="A task of the service failed to start, or stopped unexpectedly",
             EventPattern={
                 "source": ["aws.ecs"],
                 "detail-type": ["ECS Task State Change"],
@@ -180,7 +180,7 @@ def _tasks(stack: Stack, topic: Expression, cluster: Expression, service: Expres
     stack.add(
         events.Rule(
             "UnplacedTask",
-            Description="A task of the service found no host, or does not start again and again",
+            Description="A task of the service found no host, or repeatedly fails to start",
             EventPattern={
                 "source": ["aws.ecs"],
                 "detail-type": ["ECS Service Action"],
@@ -211,7 +211,7 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
         events.Rule(
             "FailedHosts",
             Condition=stack.when(conditions.IS_EC2),
-            Description="Hosts could not be launched, ended or replaced",
+            Description="Hosts could not be launched, terminated or replaced",
             EventPattern={
                 "source": ["aws.autoscaling"],
                 "detail-type": [
@@ -235,7 +235,7 @@ def _hosts(stack: Stack, topic: Expression, auto_scaling_group: Expression) -> N
 
 
 def _tell(topic: Expression, message: str, runbook: str = "", **paths: str) -> list[events.Target]:
-    """Send ``message`` to ``topic``, in which ``<name>`` stands for what the event has at that JSON path, and of its runbook."""
+    """Send ``message`` and its runbook to ``topic``; ``<name>`` in it stands for what the event has at that JSON path."""
     text = runbooks.named(message, runbook) if runbook else message
     transformer = events.InputTransformer(InputPathsMap=paths, InputTemplate=f'"{text}"')
     return [events.Target(Id="Topic", Arn=topic, InputTransformer=transformer)]

@@ -35,7 +35,7 @@ def rotation(stack: Stack, schedules: Mapping[str, tuple[Secret, When]]) -> Func
     function = stack.add(
         Function(
             "RotationFunction",
-            Description="Gives an account of the server a new password, beside which the old one is good for a while",
+            Description="Gives an account of the server a new password; the old one works beside it for a while",
             Runtime=RUNTIME,
             Handler="index.handler",
             Code=Code(ZipFile=_SOURCE),

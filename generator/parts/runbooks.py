@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FOLDER = "docs/runbooks"
-OUTAGE = "packages-cannot-be-had"
+OUTAGE = "packages-unavailable"
 TASKS = "tasks-fail"
 SLOW = "answers-are-slow"
 CREDITS = "credits-are-exhausted"

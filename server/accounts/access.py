@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: the only place that decides."""
+"""Who a client is, and what it may do: the only place that decides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 TOKENS = "TOKENS"
 _TOKEN = f"{USERNAME}:".encode()
 
-# By account or TOKENS, and in it by the label of a version: what Secrets Manager has, or None for no such version.
+# By account or TOKENS, then by version label: the value in Secrets Manager, or None if there is no such version.
 Values = Mapping[str, Mapping[str, str | None]]
 
 
@@ -37,7 +37,7 @@ class _Credentials(NamedTuple):
 
 
 class Access:
-    """Begins with the accounts of the settings; one thread may `take` others while the rest ask."""
+    """Starts with the accounts of the settings; one thread may `take` others while the rest ask."""
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._at_start = accounts
@@ -45,7 +45,7 @@ class Access:
         self.take({})
 
     def take(self, values: Values) -> None:
-        """Know what is in `values`, and for what is not there, what the settings have. Raises ValueError."""
+        """Use what is in `values`, and the settings for whatever it lacks. Raises ValueError."""
         credentials: list[_Credentials] = []
         for account in self._at_start:
             grant = Grant(account.username, account.may_upload)
@@ -62,7 +62,7 @@ class Access:
             return None
         given = _given(header)
         found = self._token(given) if given.startswith(_TOKEN) else None
-        # Takes as long whichever name exists.
+        # Takes the same time whichever name exists.
         for credentials in self._credentials:
             if hmac.compare_digest(given, credentials.text) and time.time() < credentials.until:
                 found = credentials.grant
@@ -72,7 +72,7 @@ class Access:
         return found
 
     def _token(self, given: bytes) -> Grant | None:
-        """Found by its digest: how long that takes tells nothing of any token. Raises Refusal."""
+        """Looked up by its digest, so the time taken reveals nothing about any token. Raises Refusal."""
         text = given.partition(b":")[2]
         token = self._entries.tokens.get(hashlib.sha256(text).hexdigest())
         if token is None:
@@ -82,22 +82,22 @@ class Access:
         return token.grant
 
     def minted(self, text: str) -> Grant | None:
-        """What a token that a publisher was given stands for; whether it is spent is for the storage to say."""
+        """The grant of a token that a publisher minted; whether it is spent only the storage knows."""
         return minted(text, self._entries.publishers)
 
     def trusts(self, issuer: str) -> bool:
-        """Whether a single publisher is of this issuer."""
+        """Whether any publisher is of this issuer."""
         return any(it.issuer == issuer for it in self._entries.publishers.values())
 
     def publisher(self, claims: Mapping[str, Any]) -> Publisher | None:
-        """Whom a proved token with these claims is of: of several that admit it, the one that asks most, and is listed first."""
+        """The publisher of a proved token with these claims: of several that admit it, the one with the most claims, then the first."""
         admitting = [it for it in self._entries.publishers.values() if it.admits(claims, time.time())]
         return max(admitting, key=lambda it: len(it.claims), default=None)
 
 
 @lru_cache(maxsize=256)
 def _given(header: str) -> bytes:
-    """`username:password` of an Authorization header; nothing if it is of another kind, or malformed."""
+    """`username:password` of an Authorization header; empty if it is of another kind, or malformed."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() == "basic":
         with contextlib.suppress(binascii.Error, ValueError):
@@ -106,7 +106,7 @@ def _given(header: str) -> bytes:
 
 
 def _read(known: Mapping[str, str | None], account: Account) -> list[_Credentials]:
-    """The passwords of an account: its secret's, the one before while that lasts, and the one that is to follow."""
+    """The passwords of an account: its secret's, the previous one while it lasts, and the pending one."""
     value = _fields(known.get(CURRENT))
     grant = Grant(value["username"], account.may_upload)
     credentials = _spelled(grant, value["password"], inf)
@@ -114,7 +114,7 @@ def _read(known: Mapping[str, str | None], account: Account) -> list[_Credential
         credentials += _spelled(grant, value["previous"], moment_of(value.get("previous_until")))
     with contextlib.suppress(ValueError):
         pending = _fields(known.get(PENDING))
-        # What an abandoned rotation left, of a password that was replaced by hand since, must not open anything.
+        # What an abandoned rotation left, of a password since replaced by hand, must not open anything.
         if pending["username"] == grant.name and pending.get("previous") == value["password"]:
             credentials += _spelled(grant, pending["password"], inf)
     return credentials

@@ -1,4 +1,4 @@
-"""The accounts that every server has: one pair of credentials for each."""
+"""The accounts that every server has: one pair of credentials each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Account:
 
 
 def require_usable(role: str, username: str, password: str) -> None:
-    """Raises ValueError, which does not say the password."""
+    """Raises ValueError, whose message does not contain the password."""
     if not username or not password:
         raise ValueError(f"{role}_USERNAME and {role}_PASSWORD must both be set.")
     for part, value in (("USERNAME", username), ("PASSWORD", password)):
-        # A password that ends in a line end, or is not UTF-8, would never match.
+        # A password with a line end, or not in UTF-8, would never match.
         if not value.isprintable():
             raise ValueError(f"{role}_{part} must not contain control characters, nor bytes that are not UTF-8.")
     if ":" in username:

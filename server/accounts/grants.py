@@ -1,4 +1,4 @@
-"""What somebody who was recognised may do; whatever is not granted is refused."""
+"""What an authenticated client may do; whatever is not granted is refused."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from server.wire.messages import Refusal
 
 
 class Grant(NamedTuple):
-    """
-    `name` is the log's. Whoever may upload may read, too; methods raise Refusal.
+    """`name` is for the log. Whoever may upload may also read. Methods raise Refusal.
 
-    Only a `token` is limited to `projects`, which is None for all of them, and changes nothing but by uploads. One that was
-    `minted` is good until what is called so is spent (store/spent.py).
+    Only a `token` is limited to `projects` (None for all), and can change things only by uploading. A `minted` one is
+    valid until that name is spent (store/spent.py).
     """
 
     name: str
@@ -26,7 +25,7 @@ class Grant(NamedTuple):
     minted: str = ""
 
     def require(self, projects: Iterable[str]) -> None:
-        """What is asked for tells of these, as PEP 503 normalises them, or if there are none, of any."""
+        """The projects that a request is about, as PEP 503 normalises them; if there are none, it is about any."""
         if self.projects is None:
             return
         named = list(projects)
@@ -34,7 +33,7 @@ class Grant(NamedTuple):
             raise Refusal(403, f"{self.name} may see some projects only, and this shows others.")
         for project in named:
             if not is_name(project) or project not in self.projects:
-                raise Refusal(403, f"{self.name} may do nothing with the project {project[:100]}.")
+                raise Refusal(403, f"{self.name} has no access to the project {project[:100]}.")
 
     def require_upload(self) -> None:
         if not self.may_upload:
@@ -51,4 +50,4 @@ def moment_of(text: Any) -> float:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return moment.timestamp()
-    raise ValueError("a time is not written as 2027-01-31T12:00:00+00:00")
+    raise ValueError("a time is not written like 2027-01-31T12:00:00+00:00")

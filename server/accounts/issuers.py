@@ -13,13 +13,13 @@ from server.accounts.identity import Key, keys_of
 from server.wire.calls import Calls, TakesLong
 from server.wire.outbound import Outbound, Unreachable
 
-# What an issuer took back is forgotten after this ...
+# Keys that an issuer withdrew are forgotten after this ...
 CURRENT_SECONDS = 3600.0
-# ... and a key that nobody has heard of is asked for so often at the most, whatever strangers send.
+# ... and an unknown key is looked up at most this often, whatever strangers send.
 UNKNOWN_SECONDS = 60.0
 FAILED_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-# A client is asked to come again.
+# Clients are told to come back.
 PATIENCE_SECONDS = 8.0
 DOCUMENT_BYTES = 1 << 18
 THREADS = 2
@@ -36,23 +36,23 @@ class Issuers:
     def __init__(self) -> None:
         self._calls = Calls(THREADS, FAILED_SECONDS)
         self._known: dict[str, _Known] = {}
-        # Of those who wait for an issuer: strangers can make any number wait.
+        # Calls that wait for an issuer: strangers can create any number.
         self._places = threading.BoundedSemaphore(64)
 
     def key(self, issuer: str, key_id: str) -> Key | None:
-        """None if the issuer has no such key, or what it has is not known now."""
+        """None if the issuer has no such key, or its keys are not known now."""
         known = self._known.get(issuer)
         return known.keys.get(key_id) if known and time.monotonic() < known.at + CURRENT_SECONDS else None
 
     def asked(self, issuer: str, key_id: str) -> Future[None] | None:
-        """None if there is nothing to wait for; else it fails with Unreachable or TakesLong."""
+        """None if there is nothing to wait for; otherwise it fails with Unreachable or TakesLong."""
         known = self._known.get(issuer)
         age = time.monotonic() - known.at if known else CURRENT_SECONDS
         if self.key(issuer, key_id) or age < UNKNOWN_SECONDS:
             return None
         if not self._places.acquire(blocking=False):
             refused: Future[None] = Future()
-            refused.set_exception(TakesLong("too many wait for it"))
+            refused.set_exception(TakesLong("too many requests wait for it"))
             return refused
         asked = self._calls.wait(issuer, partial(self._ask, issuer), PATIENCE_SECONDS)
         asked.add_done_callback(lambda _: self._places.release())
@@ -75,7 +75,7 @@ class Issuers:
 def _document(outbound: Outbound, url: str) -> dict[str, Any]:
     """Raises Unreachable."""
     with outbound.get(url, {"Accept": "application/json"}, ANSWER_SECONDS) as reply:
-        # An issuer that anybody can make redirect would have anybody's keys.
+        # An issuer that anyone can make redirect would have anyone's keys.
         if reply.status != 200 or reply.url != url:
             raise Unreachable(f"{url} answers with status {reply.status}, or from elsewhere")
         try:
@@ -83,5 +83,5 @@ def _document(outbound: Outbound, url: str) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             raise Unreachable(f"{url} is no JSON") from error
     if not isinstance(document, dict):
-        raise Unreachable(f"{url} is no JSON object")
+        raise Unreachable(f"{url} is not a JSON object")
     return document

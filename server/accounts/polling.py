@@ -1,4 +1,4 @@
-"""What changes while the server runs: passwords and tokens, as Secrets Manager has them now. A task asks once for all its processes."""
+"""Passwords and tokens as Secrets Manager has them now, read while the server runs. A task asks once for all its processes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from server.wire.outbound import Unreachable
 
 log = logging.getLogger("gunicorn.error")
 
-# A process looks so often for what another one has found.
+# How often a process looks for what another one has found.
 TICK_SECONDS = 1.0
 _DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Polled:
-    """Secrets of Secrets Manager that are read again every few `seconds`; `arns` by the accounts' roles, or TOKENS."""
+    """Secrets in Secrets Manager, read again every `seconds`; `arns` by the accounts' roles, or TOKENS."""
 
     arns: Mapping[str, str]
     endpoint: str
@@ -34,7 +34,7 @@ class Polled:
 
 
 class Polling:
-    """Made before the processes are, which share what one of them asks for."""
+    """Created before the processes, which share what one of them reads."""
 
     def __init__(self, polled: Polled, accounts: tuple[Account, ...]) -> None:
         self._manager = SecretsManager(polled.endpoint, polled.credentials_url)
@@ -48,7 +48,7 @@ class Polling:
         self._seen = b""
 
     def refresh(self) -> None:
-        """Ask, and share the answers. What cannot be had, or used, stays as it was, and is reported once until it can."""
+        """Read, and share the result. Whatever cannot be read or used stays as it was; this is logged once until it works."""
         for role, arn in self._arns.items():
             try:
                 # In this order: between two answers the pending version may become the current one, never the reverse.
@@ -57,7 +57,7 @@ class Polling:
                 Access(self._accounts).take({role: known})
             except (Unreachable, ValueError) as error:
                 if role not in self._failing:
-                    log.error("%s cannot be read, and what was known stays: %s.", arn, error)
+                    log.error("%s cannot be read; the last known value stays in use: %s.", arn, error)
                 self._failing.add(role)
                 continue
             if role in self._failing:
@@ -87,7 +87,7 @@ class Polling:
         size = os.fstat(self._shared).st_size
         written = os.pread(self._shared, size, 0)
         digest, content = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
-        # One that is being written is seen whole a moment later.
+        # If it is being written, it is complete a moment later.
         if digest != self._seen and hashlib.sha256(content).digest() == digest:
             self._values = json.loads(content)
             access.take(self._values)
@@ -97,7 +97,7 @@ class Polling:
         return time.monotonic() + self._seconds * random.uniform(0.9, 1)
 
     def _lead(self) -> bool:
-        """Whether this process asks for all. The lock ends with the process, and another one takes it."""
+        """Whether this process reads for all. The lock ends with the process, and another one takes it."""
         try:
             os.lockf(self._shared, os.F_TLOCK, 0)
         except OSError:

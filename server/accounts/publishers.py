@@ -1,10 +1,9 @@
-"""
-Trusted publishers: whose jobs and roles get a token without a password, by what their issuer says of them.
+"""Trusted publishers: whose jobs and roles get a token without a password, by what their issuer says of them.
 
-A minted token is text that the publisher's key signs, so that every task knows it, and one that begins later, without a
-word to another. It is worth what its publisher may do now, and nothing once that is revoked. The key is in the secret with
-the publisher, which whoever may read is to be trusted as if he knew the passwords; on the storage whoever restores a
-backup would bring back keys.
+A minted token is text signed with the publisher's key, so every task accepts it, even one that starts later, without
+any exchange. It is worth what its publisher may do now, and nothing once that is revoked. The key is in the secret with
+the publisher: whoever may read that must be trusted like someone who knows the passwords. On the storage, restoring a
+backup would bring keys back.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ from typing import Any, NamedTuple
 from server.accounts.grants import Grant
 from server.wire.outbound import Outbound
 
-# As PyPI's: gh-action-pypi-publish looks for it.
+# Same as PyPI's: gh-action-pypi-publish looks for it.
 PREFIX = "pypi-"
-# The least that PEP 807 allows.
+# The minimum that PEP 807 allows.
 MINTED_SECONDS = 900
 CLAIMS_LIMIT = 20
 _TEXT_LIMIT = 1000
 _KEY = re.compile(r"[A-Za-z0-9_-]{43,128}")
 _MINTED = re.compile(rf"{PREFIX}(([A-Za-z0-9._-]{{1,63}})\.([0-9]{{1,12}})\.([0-9a-f]{{24}}))\.([A-Za-z0-9_-]{{43}})")
-# Whoever likes gets tokens of these. A publisher pins, to the letter, who cannot become somebody else: names can be given
-# up and taken, and Buildkite's tokens have none but the organisation's unless more is asked for.
+# Anybody gets tokens from these. A publisher pins, exactly, something that nobody else can become: names can be given
+# up and taken, and Buildkite's tokens carry only the organisation's ID unless more is requested.
 _OPEN_TO_ALL = {
     "https://token.actions.githubusercontent.com": {"repository_id", "repository_owner_id"},
     "https://gitlab.com": {"project_id", "namespace_id"},
     "https://agent.buildkite.com": {"organization_id", "organization_slug"},
 }
-# Jobs that run what somebody proposed; this one with the rights of the branch that it is proposed for.
+# Jobs that run what somebody proposed; this one with the rights of the target branch.
 _OF_PROPOSALS = {"pull_request", "merge_request_event", "external_pull_request_event"}
 _OF_PROPOSALS_WITH_RIGHTS = "pull_request_target"
 
 
 class Publisher(NamedTuple):
-    """`claims` are patterns of what a token of `issuer` must say; `until` is in seconds since 1970."""
+    """`claims` are patterns that a token of `issuer` must match; `until` is in seconds since 1970."""
 
     grant: Grant
     until: float
@@ -51,7 +50,7 @@ class Publisher(NamedTuple):
     key: bytes
 
     def admits(self, claims: Mapping[str, Any], now: float) -> bool:
-        """Whether the claims of a token, which is proved, are those of a job or role that is trusted."""
+        """Whether the claims of a proved token belong to a trusted job or role."""
         events = {_text(claims.get("event_name")), _text(claims.get("pipeline_source"))}
         return (
             claims.get("iss") == self.issuer
@@ -62,7 +61,7 @@ class Publisher(NamedTuple):
         )
 
     def mint(self) -> tuple[str, Grant, int]:
-        """A token, the grant that it stands for, and when it ends, in seconds since 1970."""
+        """A token, its grant, and when it ends, in seconds since 1970."""
         until, identifier = int(time.time()) + MINTED_SECONDS, secrets.token_hex(12)
         text = f"{self.grant.name.partition(':')[2]}.{until}.{identifier}"
         return f"{PREFIX}{text}.{self._seal(text)}", self._of(identifier), until
@@ -75,7 +74,7 @@ class Publisher(NamedTuple):
 
 
 def minted(text: str, publishers: Mapping[str, Publisher]) -> Grant | None:
-    """What a token of one of `publishers`, by name, stands for; None for any other text, and for one that is at its end."""
+    """The grant of a token minted by one of `publishers`, by name; None for any other text, and for an expired token."""
     matched = _MINTED.fullmatch(text)
     publisher = publishers.get(matched[2]) if matched else None
     if matched is None or publisher is None:
@@ -85,7 +84,7 @@ def minted(text: str, publishers: Mapping[str, Publisher]) -> Grant | None:
 
 
 def publisher_of(entry: Mapping[str, Any], grant: Grant, until: float) -> Publisher:
-    """Of what is in the secret beside what every entry has. Raises ValueError, LookupError, TypeError, AttributeError."""
+    """Parsed from a secret's entry, without the fields that every entry has. Raises ValueError, LookupError, TypeError, AttributeError."""
     issuer, claims, key = entry["issuer"], entry["claims"], entry["key"]
     if not issuer.startswith("https://") or not _KEY.fullmatch(key) or not 0 < len(claims) <= CLAIMS_LIMIT:
         raise ValueError
@@ -99,10 +98,9 @@ def publisher_of(entry: Mapping[str, Any], grant: Grant, until: float) -> Publis
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """
-    `*` is for any characters but those that claims are put together with.
+    """`*` matches any characters except those that separate the parts of claims.
 
-    Of `o/r/.github/workflows/release.yml@*` a file called `release.yml@x.yml` would be one, and of
+    Otherwise `o/r/.github/workflows/release.yml@*` would match a file called `release.yml@x.yml`, and
     `project_path:o/r:ref_type:branch:ref:*` a branch of another project.
     """
     if not text.strip("*") or not text.isprintable() or len(text) > _TEXT_LIMIT or text.count("*") > 2:
@@ -111,7 +109,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _text(claim: object) -> str:
-    """As patterns see it: a truth as JSON has it; nothing for what has parts or lines, or is too long."""
+    """As patterns see it: booleans as in JSON; empty for what has parts or lines, or is too long."""
     text = str(claim).lower() if isinstance(claim, bool) else claim if isinstance(claim, str) else ""
     if isinstance(claim, int) and not isinstance(claim, bool) and abs(claim) < 1 << 64:
         text = str(claim)

@@ -1,4 +1,4 @@
-"""Values of AWS Secrets Manager, asked for with the credentials of the task's role."""
+"""Values from AWS Secrets Manager, read with the credentials of the task's role."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from urllib.parse import SplitResult, urlsplit
 from server.wire.outbound import CONNECT_SECONDS, Unreachable, ask
 
 ANSWER_SECONDS = 10.0
-# A value has 64 KiB at most, of characters that JSON may write as six.
+# A value is at most 64 KiB, of characters that JSON may write as six.
 ANSWER_BYTES = 1 << 19
 _SERVICE = "secretsmanager"
 
 
 class SecretsManager:
     def __init__(self, endpoint: str, credentials_url: str) -> None:
-        """`credentials_url` is where ECS has those of the role, which change every few hours."""
+        """`credentials_url` is where ECS serves those of the role, which change every few hours."""
         self._endpoint = urlsplit(endpoint)
         self._credentials = urlsplit(credentials_url)
 
     def get(self, arn: str, stage: str) -> str | None:
-        """What the version with the label `stage` holds; None if none has. Raises Unreachable, which never says what."""
+        """The version with the label `stage`; None if there is none. Raises Unreachable, which never contains the value."""
         status, credentials = _call("GET", self._credentials, {}, b"")
         if status != 200:
-            raise Unreachable(f"the credentials of the task's role cannot be had: {status}")
+            raise Unreachable(f"cannot get the credentials of the task's role: {status}")
         body = json.dumps({"SecretId": arn, "VersionStage": stage}).encode()
         headers = signed(self._endpoint.netloc, body, arn.split(":")[3], credentials, datetime.now(timezone.utc))
         status, answer = _call("POST", self._endpoint, headers, body)
@@ -46,8 +46,7 @@ class SecretsManager:
 
 
 def signed(host: str, body: bytes, region: str, credentials: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """
-    The headers of a POST to `/` that asks for a value.
+    """The headers of a POST to `/` that requests a value.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
@@ -85,10 +84,10 @@ def _call(method: str, url: SplitResult, headers: Mapping[str, str], body: bytes
                 connection = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
             with connection:
                 response = ask(connection, url, headers, deadline, method, body)
-                # More than the limit is cut, and no JSON.
+                # Anything over the limit is cut, and then not JSON.
                 answer = json.loads(response.read(ANSWER_BYTES))
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise Unreachable(f"{host} gives no answer that can be used: {type(error).__name__}") from None
+        raise Unreachable(f"{host} gave an unusable answer: {type(error).__name__}") from None
     if not isinstance(answer, dict):
         raise Unreachable(f"{host} gives no JSON object")
     return response.status, answer

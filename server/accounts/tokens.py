@@ -1,4 +1,4 @@
-"""Tokens and trusted publishers, as their secret has them: a JSON list of what each may do, and until when."""
+"""Tokens and trusted publishers, as stored in their secret: a JSON list of what each may do, and until when."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.distributions.names import Patterns
 # As on PyPI.
 USERNAME = "__token__"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-# All of them: one that is not known here could be meant to limit a token.
+# All fields: an unknown one could be meant to limit a token.
 _FIELDS = {"name", "may", "projects", "expires"}
 _TOKENS_FIELDS = _FIELDS | {"sha256"}
 _PUBLISHERS_FIELDS = _FIELDS | {"issuer", "claims", "key"}
@@ -29,20 +29,20 @@ class Token(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """Tokens by SHA-256, publishers by name; no two of either are called the same."""
+    """Tokens by SHA-256, publishers by name; all names are different."""
 
     tokens: dict[str, Token]
     publishers: dict[str, Publisher]
 
 
 def entries_of(text: str | None) -> Entries:
-    """Raises ValueError, which does not say what is there, if a single one is wrong."""
+    """Raises ValueError, which does not contain the text, if any entry is wrong."""
     try:
         entries = json.loads(text or "")
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list):
-        raise ValueError("it is no JSON list")
+        raise ValueError("it is not a JSON list")
     known = Entries({}, {})
     for number, entry in enumerate(entries, 1):
         try:

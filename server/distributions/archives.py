@@ -1,4 +1,4 @@
-"""The core metadata inside a distribution's archive: within bounds, whatever the archive claims of itself."""
+"""The core metadata inside a distribution's archive: bounded, whatever the archive claims about itself."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from server.distributions.tarballs import COMPRESSIONS, Inflated, Unfit, members
 # Core metadata larger than this is not offered (PEP 658 leaves offering it to the index).
 METADATA_LIMIT_BYTES = 4 << 20
 _METADATA = re.compile(r"([^/]+)-[^-/]+\.dist-info/METADATA")
-# Is told a member's name, its type (of tarfile's) and what it is a link to.
+# Gets a member's name, its type (of tarfile's) and its link target.
 See = Callable[[str, bytes, str], None]
 _PKG_INFO = re.compile(r"[^/]+/PKG-INFO")
 
 
 def core_metadata(name: str, file: IO[bytes]) -> bytes | None:
-    """
-    A wheel's METADATA (PEP 658), or a source distribution's PKG-INFO; None if the file called `name` has none.
+    """A wheel's METADATA (PEP 658), or a source distribution's PKG-INFO; None if the file called `name` has none.
 
     Raises OSError if, and only if, the storage fails: None is a fact about the content, and may be remembered.
     """
@@ -35,10 +34,9 @@ def core_metadata(name: str, file: IO[bytes]) -> bytes | None:
 
 
 def read_metadata(name: str, file: IO[bytes], see: See = lambda *_: None) -> bytes:
-    """
-    As `core_metadata`; raises Unfit, and OSError if, and only if, the storage fails.
+    """As `core_metadata`; raises Unfit, and OSError if, and only if, the storage fails.
 
-    A source distribution's members are shown to `see` meanwhile, as a long archive is inflated once.
+    Members of a source distribution are passed to `see` meanwhile, so that a long archive is inflated once.
     """
     return examine(file, partial(_read, name.rpartition("/")[2], see))
 
@@ -52,11 +50,11 @@ def _read(name: str, see: See, source: Source) -> bytes:
     for suffix, decompressor in COMPRESSIONS.items():
         if name.endswith(suffix):
             return _from_tar(source, decompressor, see)
-    raise Unfit("it is no wheel or source distribution")
+    raise Unfit("it is not a wheel or source distribution")
 
 
 def _from_zip(source: Source, wanted: re.Pattern[str], see: See, project: str | None = None) -> bytes:
-    """`project` is the one that the first group of `wanted` must name; any will do if it is None."""
+    """`project` is the one that the first group of `wanted` must match; any will do if it is None."""
     found = []
     for member in zips.members(source):
         if match := wanted.fullmatch(member.name):
@@ -90,4 +88,4 @@ def _from_tar(source: Source, decompressor: Callable[[], object], see: See) -> b
 
 
 def _not_one(count: int, what: str) -> Unfit:
-    return Unfit(f"it holds no {what}" if not count else f"it holds more than one {what}")
+    return Unfit(f"it has no {what}" if not count else f"it has more than one {what}")

@@ -1,7 +1,6 @@
-"""
-What installers demand of the members of a source distribution: what pip and uv both refuse to unpack or build is refused.
+"""What installers require of the members of a source distribution: refuses what both pip and uv refuse to unpack or build.
 
-Tried with pip 26 and uv 0.13; the names are those of https://docs.python.org/3/library/tarfile.html#extraction-filters.
+Tested with pip 26 and uv 0.13; names are those of https://docs.python.org/3/library/tarfile.html#extraction-filters.
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ _KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKT
 
 
 class Layout:
-    """Of one archive, whose members are shown to `see` one after another. Methods raise Unfit."""
+    """For one archive, whose members are passed to `see` one by one. Methods raise Unfit."""
 
     def __init__(self) -> None:
-        # The directory that all members are in, "" if there is none.
+        # The directory that holds all members, "" if there is none.
         self._top: str | None = None
-        # Those that hold a project.
+        # Directories that hold a project.
         self._homes: set[str] = set()
-        # Of names, which can be long, as hard links are to what came before.
+        # Total length of names, which can be long, as hard links point to earlier members.
         self._hashes: set[int] = set()
 
     def see(self, name: str, kind: bytes, target: str) -> None:
-        """A member, of a type of tarfile's, which as a link is to `target`."""
+        """A member, with a type of tarfile's; if it is a link, it points to `target`."""
         if _leads_out(name):
-            raise Unfit(f"its member {name!a} leads out of it")
+            raise Unfit(f"its member {name!a} leads out of the archive")
         if kind not in _KINDS:
             raise Unfit(f"its member {name!a} is no file, directory or link")
         if not (path := _plain(name)):
@@ -37,7 +36,7 @@ class Layout:
         here = top if slash or kind == tarfile.DIRTYPE else ""
         self._top = here if self._top in (None, here) else ""
         if kind == tarfile.SYMTYPE and _leads_out(target, path.count("/")):
-            raise Unfit(f"its link {name!a} leads out of it, to {target!a}")
+            raise Unfit(f"its link {name!a} leads out of the archive, to {target!a}")
         if kind == tarfile.LNKTYPE and not self._has(target, top):
             raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
         self._hashes.add(hash(path))
@@ -45,12 +44,12 @@ class Layout:
             self._homes.add(here)
 
     def require_project(self) -> None:
-        """Once all members are seen."""
+        """To be called after all members."""
         if self._top not in self._homes:
-            raise Unfit(f"it holds no {' or '.join(_PROJECTS)} in the one directory that everything is in")
+            raise Unfit(f"it has no {' or '.join(_PROJECTS)} in the one directory that everything is in")
 
     def _has(self, target: str, top: str) -> bool:
-        """Whether one of the installers finds it: uv from the archive's root, pip from the directory at it."""
+        """Whether one of the installers finds it: uv from the archive's root, pip from the project's directory."""
         return hash(_plain(target)) in self._hashes or hash(f"{top}/{_plain(target)}") in self._hashes
 
 

@@ -1,4 +1,4 @@
-"""Under which project and version a file is listed, by its name alone: as pypiserver has always listed it.
+"""Under which project and version a file is listed, judged only by its name, as pypiserver has always done.
 
 https://github.com/pypiserver/pypiserver/blob/v2.4.2/pypiserver/pkg_helpers.py
 """
@@ -24,7 +24,7 @@ _LOWEST = Version("0")
 
 
 class Package(NamedTuple):
-    """A listed file: `name` is the project's as the file spells it, `version` normalised (PEP 440) if it is one."""
+    """A listed file: `name` is the project as the file spells it, `version` is normalised (PEP 440) if possible."""
 
     path: str
     name: str
@@ -32,31 +32,31 @@ class Package(NamedTuple):
 
 
 def project_of(name: str) -> str | None:
-    """The project, as PEP 503 normalises it, of a file of this name; None if it is no package."""
+    """The project, as PEP 503 normalises it, of a file with this name; None if it is not a package."""
     found = _split(name)
     return found and normalized(found[0])
 
 
 def package_at(path: str) -> Package:
-    """`path` is one of a package."""
+    """Whether `path` is a package's."""
     found = _split(path.rpartition("/")[2])
     assert found is not None, path
     return Package(path, found[0], normalized_version(found[1]))
 
 
 def normalized_version(text: str) -> str:
-    """As PEP 440 says, or as it is if it is none."""
+    """Normalised as PEP 440 says, or unchanged if that is not possible."""
     version = parsed(text)
     return text if version is None else str(version)
 
 
 def order_of(version: str) -> tuple[bool, Version, str]:
-    """By which versions are sorted: what is no version comes first."""
+    """Sort key of versions: what is not a version comes first."""
     known = parsed(version)
     return known is not None, known or _LOWEST, version
 
 
-# Releases of many projects have the same few.
+# Releases of many projects share the same few.
 @lru_cache(maxsize=4096)
 def parsed(version: str) -> Version | None:
     try:
@@ -66,7 +66,7 @@ def parsed(version: str) -> Version | None:
 
 
 def _split(name: str) -> tuple[str, str] | None:
-    """Project and version, which may be empty. `name` has no line ends, for which the patterns take minutes."""
+    """Project and version, which may be empty. `name` has no line ends, on which the patterns would take minutes."""
     if name.endswith(".asc"):
         name = name.rstrip(".asc")  # of those characters, as pypiserver does
     if name.endswith(".whl"):

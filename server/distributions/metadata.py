@@ -11,11 +11,11 @@ from typing import IO, Any, NamedTuple
 from server.distributions.archives import core_metadata
 from server.distributions.tarballs import Unfit
 
-# Each takes the parser a moment and some hundred bytes. Old metadata has whole descriptions among its headers.
+# Each takes the parser a moment and a few hundred bytes. Old metadata has whole descriptions in its headers.
 HEADER_LINES_LIMIT = 50_000
 REQUIRES_PYTHON_LIMIT = 1_000
 
-# The keys of PyPI's JSON that are a field of core metadata, and those that list a field's values: https://docs.pypi.org/api/json/
+# Keys of PyPI's JSON that match a core metadata field, and those that list a field's values: https://docs.pypi.org/api/json/
 _TEXTS = (
     *("author", "author_email", "description_content_type", "download_url", "home_page", "keywords", "license"),
     *("license_expression", "maintainer", "maintainer_email", "platform", "requires_python", "summary"),
@@ -34,7 +34,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 class CoreMetadata(NamedTuple):
-    """Fields as they were written, None where they are missing; of several of one name, the first, or a list of all."""
+    """Fields as they were written, None if missing; of repeated ones the first, or a list of all."""
 
     name: str | None
     version: str | None
@@ -43,24 +43,23 @@ class CoreMetadata(NamedTuple):
 
 
 class Description(NamedTuple):
-    """`metadata_sha256` is that of a wheel's METADATA (PEP 658), lower-case hexadecimal; both are None without one."""
+    """`metadata_sha256` is the digest of a wheel's METADATA (PEP 658), lower-case hexadecimal; both are None without one."""
 
     metadata_sha256: str | None
     requires_python: str | None
 
 
 def describe(name: str, file: IO[bytes]) -> Description:
-    """
-    Describe the open, seekable `file`, which is called `name`: a wheel, a source distribution, or anything.
+    """Describe the open, seekable `file`, which is called `name`: a wheel, a source distribution, or anything.
 
-    Depends on nothing but the name and the content, so that it may be kept as long as both stay.
+    Depends only on the name and the content, so it may be kept as long as both stay.
     Raises OSError if, and only if, the storage fails.
     """
     return describe_metadata(name, core_metadata(name, file))
 
 
 def describe_metadata(name: str, content: bytes | None) -> Description:
-    """As `describe`, of a file whose core metadata is `content`, as archives.core_metadata gives it."""
+    """As `describe`, for a file whose core metadata is `content`, as archives.core_metadata returns it."""
     if content is None:
         return Description(None, None)
     digest = hashlib.sha256(content).hexdigest() if name.endswith(".whl") else None
@@ -71,7 +70,7 @@ def describe_metadata(name: str, content: bytes | None) -> Description:
 
 
 def parse(content: bytes) -> CoreMetadata:
-    """Raises Unfit if the headers are more than a distribution has."""
+    """Raises Unfit if there are more headers than a distribution has."""
     message = BytesHeaderParser().parsebytes(_parts(content)[0])
     return CoreMetadata(
         _field(message, "Name"),
@@ -82,7 +81,7 @@ def parse(content: bytes) -> CoreMetadata:
 
 
 def info(content: bytes) -> dict[str, Any]:
-    """What PyPI's JSON has of core metadata under `info`; what is missing is None. Raises Unfit as `parse` does."""
+    """The fields of core metadata that PyPI's JSON has under `info`; missing ones are None. Raises Unfit as `parse` does."""
     message, description = _described(content)
     links = [re.split(" ?, ?", _line(link), maxsplit=1) for link in message.get_all("Project-URL", [])]
     return {
@@ -118,11 +117,11 @@ def _field(message: Message, name: str) -> str | None:
 
 
 def _known(value: object) -> str | None:
-    """Old tools wrote UNKNOWN for what was missing."""
+    """Old tools wrote UNKNOWN for a missing value."""
     text = "" if value is None else _line(value)
     return None if text in ("", "UNKNOWN") else text
 
 
 def _line(value: object) -> str:
-    """Folded lines are one, and nothing that a listing could not carry in one line remains."""
+    """Unfolds lines, and drops whatever a listing could not carry in one line."""
     return _CONTROLS.sub(" ", str(value)).strip()

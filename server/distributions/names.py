@@ -15,19 +15,19 @@ def normalized(name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether `name` is a normalised one that an index can have."""
+    """Whether `name` is normalised and possible in an index."""
     return _NAME.fullmatch(name) is not None
 
 
 class Patterns:
-    """Names, each with `*` for any characters, spelled as anybody likes; none from an empty text."""
+    """Names in any spelling, with `*` for any characters; none for an empty text."""
 
     def __init__(self, text: str) -> None:
         """`text` has commas between the names. Raises ValueError."""
         patterns = [normalized(item.strip()) for item in text.split(",") if item.strip()]
         for pattern in patterns:
             if not _PATTERN.fullmatch(pattern):
-                raise ValueError(f"{pattern!r} is no name of a project; * stands for any characters")
+                raise ValueError(f"{pattern!r} is not the name of a project; * stands for any characters")
         self._names = frozenset(pattern for pattern in patterns if "*" not in pattern)
         self._pieces = [pattern.split("*") for pattern in patterns if "*" in pattern]
 
@@ -37,7 +37,7 @@ class Patterns:
 
 
 def _has_pieces(name: str, first: str, *others: str) -> bool:
-    """Each piece is looked for once, behind the one before: an expression with many `.*` would try every combination."""
+    """Each piece is searched for once, after the one before: a regular expression with many `.*` would try every combination."""
     *middle, last = others
     at, end = len(first), len(name) - len(last)
     if at > end or not name.startswith(first) or not name.endswith(last):

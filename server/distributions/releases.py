@@ -1,4 +1,4 @@
-"""File names of distributions: which file of which release each stands for, and how releases are ordered."""
+"""File names of distributions: which file of which release each is, and how releases are ordered."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ _TAG = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 
 
 class BadName(ValueError):
-    """The name is no distribution's; the message says why."""
+    """The name is not a distribution's; the message says why."""
 
 
 class Released(NamedTuple):
-    """
-    What a file name stands for: names of equal value are spellings of one file.
+    """What a file name means: names of equal value are spellings of one file.
 
     `build` and `tags` are empty for source distributions, of which a release has one.
     """
@@ -45,9 +44,9 @@ class Released(NamedTuple):
 
 
 def released(name: str) -> Released:
-    """Raises BadName: installers agree on no name that PEP 508 does not admit, and each folds other letters its own way."""
+    """Raises BadName: installers do not agree on names that PEP 508 does not allow, as each folds other letters its own way."""
     if not name.isascii():
-        raise BadName("it has other characters than ASCII's")
+        raise BadName("it has characters other than ASCII")
     try:
         file = _wheel(name) if name.endswith(".whl") else _sdist(name)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
@@ -63,11 +62,11 @@ def _wheel(name: str) -> Released:
     if name.count(".") > DOTS_LIMIT:
         raise BadName("it has too many tags")
     parts = name.removesuffix(".whl").split("-")
-    # packaging before 26.3 takes any.
+    # packaging before 26.3 accepts any.
     if len(parts) > 4 and not all(map(_TAG.fullmatch, parts[-3:])):
         raise BadName("its tags must be letters, digits and _, with dots between")
     if (len(parts) == 6 and not parts[2][:1].isdigit()) or (len(parts) == 7 and parts[2][:1].isdigit()):
-        raise BadName("it is a wheel variant (PEP 825, a draft), whose variants.json no release can have here")
+        raise BadName("it is a wheel variant (PEP 825, a draft), which this index does not support")
     return Released(*parse_wheel_filename(name))
 
 
@@ -82,7 +81,7 @@ def _sdist(name: str) -> Released:
 
 
 def projects_meant(name: str) -> set[str]:
-    """Every project, as PEP 503 normalises it, whose file one of this name may have been meant to be, in whatever format."""
+    """Every project, as PEP 503 normalises it, whose file this name may have been meant to be, in any format."""
     plain = "".join(it for it in name if it.isprintable() and it != "\\").lstrip(".")
     meant = {normalized(plain[: found.start()]) for found in _BEFORE_VERSION.finditer(plain)}
     if listed := project_of(plain):
@@ -94,7 +93,7 @@ def projects_meant(name: str) -> set[str]:
 
 
 def filed_otherwise(name: str, file: Released) -> str | None:
-    """As what the file is listed, if that is another project or version than `file`."""
+    """How the file is listed, if that is under another project or version than `file`."""
     if project_of(name) is None:
         return "nothing"
     package = package_at(name)
@@ -104,7 +103,7 @@ def filed_otherwise(name: str, file: Released) -> str | None:
 
 
 def same_file(one: Released, name: str) -> bool:
-    """Whether `name`, which may be any, is a spelling of `one`."""
+    """Whether `name`, which may be anything, is a spelling of `one`."""
     try:
         return released(name) == one
     except BadName:

@@ -1,4 +1,4 @@
-"""A file as readers of archives see it: they raise anything, and take some failures of the storage for a broken archive."""
+"""Files for archive readers, which raise anything, and mistake some storage failures for a broken archive."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from server.distributions.tarballs import Unfit
 
 Found = TypeVar("Found")
 
-# As many archives are read at once by a worker process, which bounds its memory.
+# At most this many archives are read at once by a worker process, which bounds its memory.
 _READERS = threading.BoundedSemaphore(2)
 
 
 def examine(file: IO[bytes], reader: Callable[[Source], Found]) -> Found:
-    """What `reader` finds. Raises Unfit, and OSError if, and only if, the storage fails."""
+    """The result of `reader`. Raises Unfit, and OSError if, and only if, the storage fails."""
     source = Source(file)
     try:
         with _READERS:
@@ -28,7 +28,7 @@ def examine(file: IO[bytes], reader: Callable[[Source], Found]) -> Found:
             raise source.failure from error
         if isinstance(error, Unfit):
             raise
-        raise Unfit("it cannot be read as the archive that its name says") from error
+        raise Unfit("it cannot be read as the kind of archive that its name says") from error
 
 
 class Source:
@@ -49,7 +49,7 @@ class Source:
         content = b""
         try:
             self._file.seek(self._position)
-            # An unbuffered file may give less than it has.
+            # An unbuffered file may return less than it has.
             while len(content) < size and (more := self._file.read(size - len(content))):
                 content += more
         except OSError as error:
@@ -59,7 +59,7 @@ class Source:
         return content
 
     def seek(self, position: int) -> None:
-        """Raises Unfit for a place before the beginning."""
+        """Raises Unfit for a position before the beginning."""
         if position < 0:
             raise Unfit("it is damaged")
         self._position = position

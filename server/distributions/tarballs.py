@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 CHUNK_BYTES = 1 << 18
-# An archive may inflate to so much, or to so many times its size if that is more; but to no more than the last.
+# An archive may inflate to this much, or to this many times its size if that is more; never beyond the last.
 INFLATED_BYTES = 64 << 20
 INFLATED_RATIO = 50
 INFLATED_LIMIT_BYTES = 4 << 30
 MEMBERS_LIMIT = 100_000
-# Of GNU's long names and of pax headers (POSIX.1-2001), which come before the member that they describe.
+# Of GNU's long names and of pax headers (POSIX.1-2001), which precede the member that they describe.
 EXTENSION_LIMIT_BYTES = 1 << 16
-# Of one pax header. Each takes a moment; real ones have a dozen.
+# Records of one pax header. Each takes a moment; real headers have a dozen.
 RECORDS_LIMIT = 100
-# Compressors that work in parallel write many streams, one after another.
+# Parallel compressors write many streams, one after another.
 STREAMS_LIMIT = 10_000
 # What `xz -8` needs.
 LZMA_MEMORY_BYTES = 40 << 20
@@ -32,12 +32,12 @@ _WITHOUT_CONTENT = (
     tarfile.DIRTYPE,
     tarfile.FIFOTYPE,
 )
-# GNU's long names, by what pax calls the same.
+# GNU's long names, under pax's name for the same.
 _LONG = {tarfile.GNUTYPE_LONGNAME: b"path", tarfile.GNUTYPE_LONGLINK: b"linkpath"}
 
 
 class Unfit(ValueError):
-    """A file is no distribution that installers would understand; the message says why, as a clause about "it"."""
+    """A file is not a distribution that installers would understand; the message says why, as a clause about "it"."""
 
 
 class _Gzip:
@@ -71,7 +71,7 @@ COMPRESSIONS: dict[str, Callable[[], Any]] = {
 
 
 class Inflated:
-    """What `read(size)`, a reader of `size` bytes in all, inflates to; `tell` is the position in it."""
+    """The inflated content of `read(size)`, a reader of `size` bytes in all; `tell` is the position in it."""
 
     def __init__(self, read: Callable[[int], bytes], size: int, decompressor: Callable[[], Any]) -> None:
         self._read = read
@@ -134,12 +134,11 @@ class Inflated:
 
 
 def members(stream: Inflated) -> Iterator[tarfile.TarInfo]:
-    """
-    Each member's header, while `stream` is at the beginning of its content.
+    """Each member's header, while `stream` is at the beginning of its content.
 
-    tarfile's own reader holds all members in memory, and reads headers of any size.
+    tarfile's own reader keeps all members in memory, and reads headers of any size.
     """
-    # What precedes a member about it.
+    # What precedes a member and describes it.
     said: dict[bytes, bytes] = {}
     for _ in range(MEMBERS_LIMIT):
         block = stream.read(tarfile.BLOCKSIZE)
@@ -173,7 +172,7 @@ def _extension(stream: Inflated, member: tarfile.TarInfo) -> bytes:
 
 
 def _records(extension: bytes) -> dict[bytes, bytes]:
-    """What a pax header says that is used here; each record is `LENGTH KEY=VALUE` and a line end. Raises Unfit."""
+    """The values of a pax header that are used here; each record is `LENGTH KEY=VALUE` and a line end. Raises Unfit."""
     found: dict[bytes, bytes] = {}
     for _ in range(RECORDS_LIMIT):
         length = extension[:20].partition(b" ")[0]

@@ -1,4 +1,4 @@
-"""When a file was uploaded, as indexes write it and as file systems keep it."""
+"""Upload times, as indexes write them and as file systems keep them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LATEST_US = (datetime(9999, 12, 31, tzinfo=timezone.utc) - _EPOCH) // _MICROSEC
 
 
 def read_time(value: object) -> float | None:
-    """Seconds since 1970 of a time as PEP 700 writes it; None for anything else."""
-    # Python 3.10 reads neither Z nor fractions of other than three or six digits.
+    """Seconds since 1970 for a time as PEP 700 writes it; None for anything else."""
+    # Python 3.10 reads neither Z nor fractions that do not have three or six digits.
     matched = _TIME.fullmatch(str(value))
     if matched is None:
         return None
@@ -29,6 +29,6 @@ def read_time(value: object) -> float | None:
 
 
 def moment(ns: int) -> datetime:
-    """A file's time in UTC, or the nearest of a year of four digits: file systems keep others."""
+    """A file's time in UTC, or the nearest one with a four-digit year: file systems keep others."""
     microseconds = min(max(ns // 1000, _EARLIEST_US), _LATEST_US)
     return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,7 +1,6 @@
-"""
-What installers demand of a wheel beside its name: what pip and uv both refuse, or would unpack elsewhere, is refused.
+"""What installers require of a wheel besides its name: refuses what both pip and uv refuse, or would unpack elsewhere.
 
-https://packaging.python.org/specifications/binary-distribution-format/; what they do about it was tried with pip 26 and uv 0.13.
+https://packaging.python.org/specifications/binary-distribution-format/; tested with pip 26 and uv 0.13.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from server.distributions import zips
 from server.distributions.sources import Source, examine
 from server.distributions.tarballs import Unfit
 
-# Of the members that are read here: a RECORD of 50,000 files has some 6 MiB.
+# Of the members read here: a RECORD of 50,000 files has some 6 MiB.
 _LIMITS = {"WHEEL": 1 << 20, "RECORD": 32 << 20, "entry_points.txt": 1 << 20}
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _SCHEME = re.compile(rf"[^/]+\.data/(?:{'|'.join(_SCHEMES)})/")
@@ -25,7 +24,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _WHEEL_VERSION = re.compile(r"^Wheel-Version:[ \t]*0*(\d+)(?:\.\d+)*[ \t\r]*$", re.IGNORECASE | re.MULTILINE | re.ASCII)
 _SECTION = re.compile(r"\[(.*)\]")
 _WITHOUT_FUNCTION = re.compile(r"[^=#;]+=\s*[\w.]+\s*(\[[^]]*\])?")
-# What uv mends before it gives up, as older tools took it: `>=1.0.*`, `>=1<2`, `!=3.0*`, quotes, a comma too many.
+# What uv repairs before it gives up, as older tools accepted it: `>=1.0.*`, `>=1<2`, `!=3.0*`, quotes, an extra comma.
 # https://github.com/astral-sh/uv/blob/main/crates/uv-pypi-types/src/lenient_requirement.rs
 _MENDED = (
     (re.compile(r"['\"]"), ""),
@@ -39,12 +38,12 @@ _MENDED = (
 
 
 def check_wheel(file: IO[bytes]) -> None:
-    """Raises Unfit, and OSError if, and only if, the storage fails. That there is one METADATA is found elsewhere."""
+    """Raises Unfit, and OSError if, and only if, the storage fails. That there is one METADATA is checked elsewhere."""
     examine(file, _check)
 
 
 def check_requirements(python: str | None, others: list[str]) -> None:
-    """Raises Unfit for a Requires-Python, or one of all Requires-Dist, that cannot be read."""
+    """Raises Unfit for a Requires-Python, or any Requires-Dist, that cannot be parsed."""
     if python and not _is_readable(SpecifierSet, python):
         raise Unfit(f"its Requires-Python cannot be read: {python!r}; write it like >=3.9,<4")
     for requirement in others:
@@ -59,7 +58,7 @@ def _is_readable(read: type[SpecifierSet | Requirement], text: str) -> bool:
     for pattern, replacement in _MENDED:
         mended = pattern.sub(replacement, mended)
     for candidate in (text, mended + semicolon + marker):
-        # A marker can have any number of parentheses, one in another.
+        # A marker can nest any number of parentheses.
         with suppress(InvalidSpecifier, InvalidRequirement, RecursionError):
             read(candidate)
             return True
@@ -80,13 +79,13 @@ def _check(source: Source) -> None:
         elif home.endswith(".data") and path and not _SCHEME.match(member.name):
             strays[home] = member.name
     if len(homes) > 1:
-        raise Unfit("it holds more than one .dist-info directory")
+        raise Unfit("it has more than one .dist-info directory")
     for name in ("WHEEL", "RECORD"):
         if name not in found:
-            raise Unfit(f"it holds no {name} beside its METADATA")
-    # pip minds those of other projects too, uv does not.
+            raise Unfit(f"it has no {name} beside its METADATA")
+    # pip also rejects those of other projects, uv does not.
     if stray := strays.get(homes.pop().removesuffix(".dist-info") + ".data"):
-        raise Unfit(f"its member {stray!a} is in none of the directories that .data may have: {', '.join(_SCHEMES)}")
+        raise Unfit(f"its member {stray!a} is in a directory that .data may not have: {', '.join(_SCHEMES)}")
     texts = {name: _text(source, member, name) for name, member in found.items()}
     version = _WHEEL_VERSION.search(texts["WHEEL"])
     if version is None:
@@ -99,7 +98,7 @@ def _check(source: Source) -> None:
 def _check_place(member: zips.Member) -> None:
     if member.is_encrypted or "\0" in member.name:
         raise Unfit(f"its member {member.name!a} is encrypted, or has a null character in its name")
-    # As Windows reads it; what is in a scheme may not leave that either.
+    # As Windows reads it; members of a scheme may not leave that either.
     path = _SCHEME.sub("", member.name.replace("\\", "/"))
     depth = 0
     for part in path.split("/"):
@@ -107,7 +106,7 @@ def _check_place(member: zips.Member) -> None:
         if depth < 0:
             break
     if depth < 0 or path.startswith("/") or _DRIVE.match(path):
-        raise Unfit(f"its member {member.name!a} leads out of it")
+        raise Unfit(f"its member {member.name!a} leads out of the wheel")
 
 
 def _check_scripts(text: str) -> None:

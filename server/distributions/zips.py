@@ -1,8 +1,7 @@
-"""
-Zip archives, read in bounded memory and time, whatever they claim of themselves.
+"""Zip archives, read in bounded memory and time, whatever they claim about themselves.
 
-zipfile makes an object of each member, up to twenty times the table's bytes, and cuts off what inflates to more than it
-declares, which others do not. The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, section 4.3.
+zipfile creates an object for each member, up to twenty times the table's size, and cuts off content that inflates beyond
+its declared size, which others do not. The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, section 4.3.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _STORED, _DEFLATED = 0, 8
 
 
 class Member(NamedTuple):
-    """As the table has it; `offset` is from the file's beginning, `raw_name` its very bytes."""
+    """As in the table; `offset` is from the file's beginning, `raw_name` the exact bytes."""
 
     name: str
     raw_name: bytes
@@ -77,7 +76,7 @@ def members(source: Source) -> Iterator[Member]:
 
 
 def content(source: Source, member: Member, limit: int, what: str) -> bytes:
-    """Of a member that is called `what` to people. Raises Unfit, and struct.error or zlib.error."""
+    """The content of a member, which messages call `what`. Raises Unfit, and struct.error or zlib.error."""
     source.seek(member.offset)
     signature, named, extra = _LOCAL.unpack(source.read(_LOCAL.size))
     if signature != b"PK\3\4" or source.read(named) != member.raw_name:
@@ -85,7 +84,7 @@ def content(source: Source, member: Member, limit: int, what: str) -> bytes:
     if member.is_encrypted:
         raise Unfit(f"its {what} is encrypted")
     source.read(extra)
-    # Which may be a little longer than what it inflates to.
+    # Which may be slightly longer than what it inflates to.
     packed = source.read(min(member.packed, limit + _TEXT_BYTES))
     if member.compression == _STORED:
         inflated, is_complete = packed, True
@@ -94,7 +93,7 @@ def content(source: Source, member: Member, limit: int, what: str) -> bytes:
         inflated = inflater.decompress(packed, limit + 1)
         is_complete = inflater.eof
     else:
-        raise Unfit(f"its {what} is compressed by another method than DEFLATE")
+        raise Unfit(f"its {what} is compressed with a method other than DEFLATE")
     if len(inflated) > limit:
         raise Unfit(f"its {what} is larger than {limit >> 20} MiB")
     if not is_complete or len(inflated) != member.size or zlib.crc32(inflated) != member.crc:
@@ -103,16 +102,16 @@ def content(source: Source, member: Member, limit: int, what: str) -> bytes:
 
 
 def _table(source: Source) -> tuple[int, int, int]:
-    """Where the table of members is, its size, and by how much the archive lies behind the file's beginning."""
+    """Where the table of members is, its size, and the offset of the archive within the file."""
     last = max(0, source.size - _END.size - _TEXT_BYTES)
     source.seek(last)
     tail = source.read(_END.size + _TEXT_BYTES)
-    # Without a comment, or with the last that could be one.
+    # Without a comment, or with the last possible one.
     at = len(tail) - _END.size
     if not (tail[max(at, 0) :].startswith(b"PK\5\6") and tail.endswith(b"\0\0")):
         at = tail.rfind(b"PK\5\6")
     if at < 0:
-        raise Unfit("it is no zip archive, or is cut off")
+        raise Unfit("it is not a zip archive, or is cut off")
     _, size, offset, _ = _END.unpack_from(tail, at)
     end = last + at
     locator = end - _LOCATOR.size
@@ -131,7 +130,7 @@ def _table(source: Source) -> tuple[int, int, int]:
 
 
 def _long(extra: bytes, *values: int) -> Iterator[int]:
-    """Those of `values` that are in the ZIP64 field of `extra` from there. Raises struct.error if it lacks one."""
+    """Those of `values` that are in the ZIP64 field of `extra` from there. Raises struct.error if one is missing."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
         if kind == 1:

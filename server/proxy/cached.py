@@ -1,4 +1,4 @@
-"""Upstream files on the disk, each called as its SHA-256: fetched once, checked, and removed when nobody asks for them."""
+"""Upstream files on the disk, each named by its SHA-256: fetched once, checked, and removed when nobody uses them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from server.wire.outbound import Outbound, Untrue
 log = logging.getLogger("gunicorn.error")
 
 FILES = "files"
-# Whoever fetches a file has one of its name here, and touches it.
+# Whoever fetches a file creates one of its name here, and touches it.
 FETCHING = "fetching"
 PAGES = "pages"
 TOUCH_SECONDS = 5.0
-# A fetch that has not touched it for so long is over.
+# A fetch that has not touched it for this long is over.
 SILENT_SECONDS = 60.0
 POLL_SECONDS = 0.2
-# Beside this, a file must arrive at this pace.
+# In addition, a file must arrive at this pace.
 LEAST_SECONDS = 60.0
 LEAST_BYTES_PER_SECOND = 1 << 19
-# The last use of a file is its mtime, kept to within a day: no request writes.
+# A file's mtime is its last use, to within a day: no request writes.
 USE_SECONDS = 86400.0
 UNUSED_SECONDS = 90 * 86400.0
 
 
 class Files:
-    """`limit_bytes` bounds what stays after `evict`. Methods raise OSError if the storage fails."""
+    """`limit_bytes` bounds what remains after `evict`. Methods raise OSError if the storage fails."""
 
     def __init__(self, root: Path, outbound: Outbound, limit_bytes: int) -> None:
         self._root = root
@@ -54,10 +54,9 @@ class Files:
         return file
 
     def fetch(self, sha256: str, url: str, size: int | None, limit: int, check: Callable[[], None]) -> None:
-        """
-        Have the file here, which is of `size` bytes if that is known, and at most of `limit`.
+        """Make the file available here; it is of `size` bytes if that is known, and at most of `limit`.
 
-        One task fetches, of all that are asked to, after a `check`, which may raise. Raises Unreachable.
+        Of all tasks that are asked, one fetches it, after a `check`, which may raise. Raises Unreachable.
         """
         while not self._is_here(sha256):
             with hidden(self._root, UPSTREAM, FETCHING, make=True) as fetching:
@@ -97,26 +96,25 @@ class Files:
             if staged.sha256 != sha256 or staged.size != (staged.size if size is None else size):
                 raise Untrue(f"{reply.url} is not the file that its project's page names: {staged.sha256}")
             staged.flush()
-            # What is there is the same, or something that cannot be served.
+            # What is there is the same, or cannot be served.
             staged.publish(replace=True)
         finally:
             staged.discard()
         log.info("Fetched %s: %d bytes in %.1f s.", url, staged.size, time.monotonic() - began)
 
     def evict(self) -> None:
-        """
-        Remove what was not used for long, then the files used longest ago, until the others are within the limit.
+        """Remove files that are long unused, then the least recently used until the others are within the limit.
 
-        A transfer of a file that another task removes is broken off, and is repeated by its client.
+        If another task removes a file during its transfer, the transfer breaks off, and its client repeats it.
         """
         self._remove(FILES, UNUSED_SECONDS, self._limit_bytes)
         self._remove(FETCHING, STALE_SECONDS, math.inf)
         self._remove(PAGES, UNUSED_SECONDS, math.inf)
 
     def _remove(self, name: str, seconds: float, limit_bytes: float) -> None:
-        """Only from this directory, and only what is called as this program calls it, which no package is."""
+        """Only in this directory, and only names that this program gives, which no package has."""
         with suppress(FileNotFoundError), hidden(self._root, UPSTREAM, name) as directory:
-            # The file server's clock was at least at the directory's last change.
+            # The file server's clock is at least at the directory's last change.
             now = max(time.time(), os.fstat(directory).st_ctime)
             files: list[tuple[float, int, str]] = []
             with os.scandir(directory) as entries:
@@ -135,13 +133,13 @@ class Files:
 
 
 def _await(lock: str, fetching: int) -> None:
-    """Until whoever fetches is done, or seems to be dead: then the lock is removed. Raises OSError."""
+    """Until the fetching task is done, or seems dead: then the lock is removed. Raises OSError."""
     seen, since = _touched(lock, fetching), time.monotonic()
     while seen is not None:
         time.sleep(POLL_SECONDS)
         now = _touched(lock, fetching)
         if now != seen:
-            # Another time, or another fetch.
+            # Another time means another fetch.
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > SILENT_SECONDS:
             with suppress(FileNotFoundError):
@@ -150,7 +148,7 @@ def _await(lock: str, fetching: int) -> None:
 
 
 def _touched(lock: str, fetching: int) -> tuple[int, int] | None:
-    """Of the lock as the file server has it, which opening asks; None if it is gone."""
+    """The lock's time at the file server, which opening asks for; None if it is gone."""
     try:
         descriptor = os.open(lock, READ_FLAGS, dir_fd=fetching)
     except FileNotFoundError:

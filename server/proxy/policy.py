@@ -1,4 +1,4 @@
-"""From when an upstream file is shown: a pure function of settings, names and times."""
+"""When an upstream file becomes visible: a pure function of settings, names and times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.distributions.times import DAY_SECONDS
 
 
 class Candidate(NamedTuple):
-    """What is decided about: `uploaded` is in seconds since 1970, None if nobody says."""
+    """What the policy looks at: `uploaded` is in seconds since 1970, None if unknown."""
 
     project: str
     version: Version
@@ -22,10 +22,10 @@ class Candidate(NamedTuple):
 
 
 class Policy:
-    """Of upstream files."""
+    """The policy for upstream files."""
 
     def __init__(self, *, least_age_days: int, exempt: Patterns, blocked: str) -> None:
-        """`blocked` has commas between names with `*`, `name==version` and `sha256:digest`. Raises ValueError."""
+        """`blocked` is comma-separated: names with `*`, `name==version` and `sha256:digest`. Raises ValueError."""
         self._least_age = least_age_days * DAY_SECONDS
         self._exempt = exempt
         names: list[str] = []
@@ -40,7 +40,7 @@ class Policy:
                 self._digests.add(digest)
             elif equals:
                 if not is_name(normalized(name.strip())):
-                    raise ValueError(f"{item!r} begins with no name of a project")
+                    raise ValueError(f"{item!r} does not begin with the name of a project")
                 try:
                     self._releases.add((normalized(name.strip()), Version(version)))
                 except InvalidVersion as error:
@@ -50,7 +50,7 @@ class Policy:
         self._blocked = Patterns(",".join(names))
 
     def shown_from(self, file: Candidate) -> float:
-        """The time, in seconds since 1970, from which the file may be seen and fetched; infinite for never."""
+        """The time, in seconds since 1970, from which the file may be listed and fetched; infinite for never."""
         if (
             file.project in self._blocked
             or (file.project, file.version) in self._releases
@@ -59,5 +59,5 @@ class Policy:
             return math.inf
         if not self._least_age or file.project in self._exempt:
             return -math.inf
-        # Who does not say when a file was uploaded may have done it now.
+        # A file without an upload time may have been uploaded just now.
         return math.inf if file.uploaded is None else file.uploaded + self._least_age

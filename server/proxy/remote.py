@@ -1,4 +1,4 @@
-"""A project's page as an upstream index sends it (PEP 691, PEP 700): read, checked, and kept on the disk."""
+"""A project's page as an upstream index sends it (PEP 691, PEP 700): parsed, checked, and kept on the disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from server.views.listings import Listed, Listing, rendered
 
 PAGE_BYTES = 16 << 20
 VALUES_LIMIT = 1_000_000
-# An object of S3 could not be larger, nor does PyPI take files as large.
+# S3 allows no larger objects, nor does PyPI accept larger files.
 FILE_BYTES = 5 << 30
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,250}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
@@ -37,11 +37,11 @@ _TEXT_LIMIT = 1000
 
 
 class BadPage(ValueError):
-    """What was sent is no page of the project; the message says why."""
+    """What was sent is not a page of the project; the message says why."""
 
 
 class RemoteFile(NamedTuple):
-    """`yanked` is None unless it is, else the reason, which may be empty; `provenance` is an address (PEP 740)."""
+    """`yanked` is None if it is not, otherwise the reason, which may be empty; `provenance` is an address (PEP 740)."""
 
     name: str
     url: str
@@ -53,7 +53,7 @@ class RemoteFile(NamedTuple):
     provenance: str | None = None
 
     def details(self) -> Details:
-        """As of a file of the same facts here."""
+        """In the form used for files here."""
         uploaded_ns = round((self.candidate.uploaded or 0) * 1_000_000) * 1000
         identity = Identity(0, self.size, uploaded_ns, uploaded_ns)
         return Details(identity, self.candidate.sha256, self.metadata_sha256, self.requires_python)
@@ -67,12 +67,11 @@ class Page(NamedTuple):
 
 
 def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], object]) -> Page:
-    """
-    The files that can be served: of this project, with a sha256, a size, and an `allowed` address.
+    """The files that can be served: of this project, with a sha256, a size, and an `allowed` address.
 
     `url` is the page's. Raises BadPage.
     """
-    # Each of them begins a value, which takes a hundred bytes and more once it is parsed.
+    # Each of them starts a value, which takes a hundred bytes and more once parsed.
     if sum(map(content.count, (b"[", b"{", b",", b":"))) > VALUES_LIMIT:
         raise BadPage(f"it has more than {VALUES_LIMIT:,} values")
     try:
@@ -85,21 +84,21 @@ def read_page(content: bytes, project: str, url: str, allowed: Callable[[str], o
                 file = _read_file(entry, project, url, allowed)
                 found.setdefault(file.name, file)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadPage(f"it is no page of PEP 691: {error}") from error
+        raise BadPage(f"it is not a PEP 691 page: {error}") from error
     return Page(found, _status(document.get("project-status")))
 
 
 def _status(entry: object) -> Status:
-    """Active, as it is where nothing is said, for what no standard has yet."""
+    """Active if nothing is said, or for a status that no standard has yet."""
     if not isinstance(entry, dict) or entry.get("status") not in STATES:
         return UNSAID
     return Status(entry["status"], _text(entry.get("reason")))
 
 
 def _read_file(entry: Any, project: str, page: str, allowed: Callable[[str], object]) -> RemoteFile:
-    """Raises BadName, KeyError, TypeError, AttributeError or ValueError for what cannot be served."""
+    """Raises BadName, KeyError, TypeError, AttributeError or ValueError for a file that cannot be served."""
     name, url, sha256, size = entry["filename"], urljoin(page, entry["url"]), entry["hashes"]["sha256"], entry["size"]
-    # To the address of the metadata something is appended.
+    # The address of the metadata is this one with a suffix.
     url = url.partition("#")[0]
     file = released(name)
     if (
@@ -137,7 +136,7 @@ def _text(value: object) -> str:
 
 
 def listing_of(name: str, files: list[RemoteFile], status: Status = UNSAID) -> Listing:
-    """The project's page here. `files` are in the order of versions."""
+    """The project's page as served here. `files` are in the order of versions."""
     listed = [
         Listed(
             f"{UPSTREAM}/{name}/{file.name}",
@@ -153,7 +152,7 @@ def listing_of(name: str, files: list[RemoteFile], status: Status = UNSAID) -> L
 
 
 class Answered(NamedTuple):
-    """What an upstream sent when `url` was asked for, from `base`; and what to ask next time whether it has changed."""
+    """What an upstream sent for `url`, from `base`; and the validator to ask whether it has changed."""
 
     url: str
     base: str
@@ -162,7 +161,7 @@ class Answered(NamedTuple):
 
 
 class KeptPages:
-    """Nothing in it fails: what cannot be read is asked for, and what cannot be written is not kept."""
+    """Never fails: what cannot be read is requested again, and what cannot be written is not kept."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -171,7 +170,7 @@ class KeptPages:
         """With the seconds since it was last known to be current."""
         try:
             with open_hidden_file(str(self._root), UPSTREAM, PAGES, _name(project)) as file:
-                # Negative, if the file server's clock is ahead.
+                # Negative if the file server's clock is ahead.
                 age = abs(time.time() - os.fstat(file.fileno()).st_mtime)
                 data = file.read(PAGE_BYTES + (1 << 14))
             digest, _, rest = data.partition(b"\n")
@@ -184,7 +183,7 @@ class KeptPages:
         return (Answered(url, base, etag, content), age) if name == project else None
 
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
-        """What was kept, `before`, was found to be `now`."""
+        """What was kept, `before`, proved to be `now`."""
         with suppress(OSError):
             if now is not before and now is not None:
                 self._save(project, now)

@@ -1,4 +1,4 @@
-"""Which side a project is on: private, or taken from upstream. No project is on both, and none changes by itself."""
+"""Which side a project is on: private, or taken from upstream. No project is on both, and none changes on its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.wire.messages import Refusal
 
 log = logging.getLogger("gunicorn.error")
 
-# This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is.
+# This program's own files of this kind, in the package directory: a dot-name, like hidden.HIDDEN.
 UPSTREAM = ".upstream"
 SIDES = "sides"
 PRIVATE = "private"
@@ -26,12 +26,11 @@ NAMES_REMEMBERED = 100_000
 
 
 class Sides:
-    """
-    A project is private if its name is one of the operator's private names, if it has a file here, or had one; a file
-    that cannot be served is one, too.
+    """A project is private if its name is one of the operator's private names, or if it has or had a file here, even one
+    that cannot be served.
 
-    The last is kept in a directory of links, each called as the project, to a word: to make a link is one question to
-    the file server, which answers one of several tasks that it was first. Methods raise OSError.
+    The last is recorded in a directory of links, each named like the project and pointing to a word: creating a link is
+    one call to the file server, which tells one of several tasks that it was first. Methods raise OSError.
     """
 
     def __init__(self, index: Index, private_names: Patterns) -> None:
@@ -44,10 +43,9 @@ class Sides:
         self._outside: set[str] = set()
 
     def is_private(self, name: str) -> bool:
-        """
-        Whether `name`, which is normalised, is not to be looked for upstream.
+        """Whether `name`, which is normalised, must not be requested from upstream.
 
-        Raises Refusal (503) if that cannot be told now.
+        Raises Refusal (503) if that cannot be decided now.
         """
         self._index.refresh()
         if not self._index.ready:
@@ -70,7 +68,7 @@ class Sides:
         return True
 
     def claim_private(self, name: str) -> None:
-        """Before a file of it is published. Raises Refusal (403) if the project is taken from upstream."""
+        """To be called before publishing a file. Raises Refusal (403) if the project is taken from upstream."""
         if not is_name(name) or name in self._recorded:
             return
         if self._record(name, PRIVATE) != PRIVATE:
@@ -85,7 +83,7 @@ class Sides:
         self._recorded.add(name)
 
     def take_in(self) -> None:
-        """Learn the projects that have files here, by each reading of a file's name."""
+        """Learn the projects that have files here, under every reading of a file's name."""
         with self._lock:
             paths = set(self._index.all_paths())
             for path in paths - self._taken_in:
@@ -98,14 +96,14 @@ class Sides:
             self._taken_in = paths | {""}
 
     def keep(self) -> None:
-        """Write down what `take_in` learned, so that it holds when the files are gone."""
+        """Record what `take_in` learned, so that it holds when the files are gone."""
         for name in self._private - self._recorded:
             if is_name(name) and self._record(name, PRIVATE) != PRIVATE:
                 self._make_private(name)
             self._recorded.add(name)
 
     def _make_private(self, name: str) -> None:
-        """Whatever the project was: its files are here, or the operator says so."""
+        """Whatever side it was on: its files are here, or the operator says so."""
         log.warning("%s was taken from upstream, and is private now.", name)
         with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
             place_link(directory, name, PRIVATE)
@@ -113,7 +111,7 @@ class Sides:
         self._outside.discard(name)
 
     def _record(self, name: str, side: str) -> str:
-        """The side that the project is on: `side`, unless there was another before."""
+        """The side that the project is on: `side`, unless another was recorded before."""
         try:
             with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
                 os.symlink(side, name, dir_fd=directory)
@@ -130,7 +128,7 @@ class Sides:
         except FileNotFoundError:
             return None
         except OSError as error:
-            # Something else than a link, as a restore may leave: the side on which nothing is asked.
+            # Not a link, as after some restores: then the side that requests nothing.
             if error.errno == errno.EINVAL:
                 return PRIVATE
             raise

@@ -38,16 +38,16 @@ from server.wire.outbound import Denied, Outbound, Unreachable, Untrue
 
 log = logging.getLogger("gunicorn.error")
 
-# A page is asked for again after this; that there is none, and after a failure, sooner.
+# A page is requested again after this; sooner if there is none, or after a failure.
 CURRENT_SECONDS = 300.0
 ABSENT_SECONDS = 60.0
 RETRY_SECONDS = 30.0
-# While the upstream fails, what it sent is believed for so long.
+# While the upstream fails, its last answer is believed this long.
 STALE_SECONDS = 7 * 86400.0
 PAGE_SECONDS = 30.0
-# A client is asked to come again before it, or a load balancer, loses patience.
+# Clients are told to come back before they, or a load balancer, lose patience.
 PATIENCE_SECONDS = 10.0
-# What upstream did not give is not asked for again for so long.
+# What upstream did not provide is not requested again for this long.
 FAILED_SECONDS = 10.0
 PAGE_THREADS = 8
 FILE_THREADS = 8
@@ -69,11 +69,11 @@ class Known:
         self.size = len(content) + 1000
         self.current_until = self.believed_until = -math.inf
         self.listing: Listing | None = None
-        # Seconds since 1970: the policy shows other files from then on.
+        # Seconds since 1970: from then on the policy shows other files.
         self.changes_at = math.inf
 
     def withdraw_metadata(self, file: RemoteFile) -> None:
-        """Installers that are promised it ask for nothing else: without the promise they read the wheel."""
+        """Installers that are promised metadata request nothing else; without the promise they read the wheel."""
         if self.files is not None:
             self.files[file.name] = file._replace(metadata_sha256=None)
             self.listing = None
@@ -81,7 +81,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class UpstreamSettings:
-    """Of the index that has what is not here."""
+    """The index that has what is not here."""
 
     url: str
     outbound: Outbound
@@ -110,11 +110,11 @@ class Upstream:
         threading.Thread(target=self._keep_up, daemon=True).start()
 
     def project(self, name: str, environ: Environ) -> Response | Later:
-        """Of a project that has no file here."""
+        """A page of a project that has no file here."""
         return self._with_page(name, partial(self._listed, name, environ))
 
     def project_at(self, name: str, day: Day, days: Days, environ: Environ) -> Response | Later:
-        """As `project`, of the files that say that they were uploaded by the end of the day."""
+        """As `project`, with only the files that were uploaded by the end of the day, as far as they say."""
         return self._with_page(name, lambda known: days.made(partial(self._listed_at, name, day, environ, known)))
 
     def file(self, path: str, environ: Environ) -> Response | Later:
@@ -183,7 +183,7 @@ class Upstream:
             if file.metadata_sha256 is None:
                 raise _absent(name)
             sha256, url, size, limit = file.metadata_sha256, f"{file.url}.metadata", None, METADATA_BYTES
-        # Not the file's: it is touched when it is used, and may be fetched again.
+        # Not the file's mtime: that changes when it is used, and it may be fetched again.
         etag = f'"{sha256}"'
         opened = self._files.open(sha256)
         if opened is not None:
@@ -205,8 +205,8 @@ class Upstream:
         return Later(ready, finish)
 
     def _refresh(self, project: str) -> None:
-        """Know the page as it is now, or still believe what is known. Raises Unreachable."""
-        # It may have waited for a thread for long.
+        """Learn the page as it is now, or keep believing what is known. Raises Unreachable."""
+        # It may have waited long for a thread.
         self._require_outside(project)
         url = f"{self._url}/{project}/"
         kept, age = self._pages.load(project) or (None, math.inf)
@@ -230,7 +230,7 @@ class Upstream:
                 else:
                     raise
         known = known or self._read(project, kept)
-        # What was uploaded since this began is private.
+        # Whatever was uploaded since this started is private.
         if kept is None or self.sides.claim_outside(project):
             now = time.monotonic()
             known.current_until = now + current
@@ -238,7 +238,7 @@ class Upstream:
             self._remember(project, known)
 
     def _ask(self, url: str, kept: Answered | None) -> Answered | None:
-        """`kept` if that is still so, None if there is no such project. Raises Unreachable."""
+        """`kept` if that is still current, None if there is no such project. Raises Unreachable."""
         headers = {"Accept": JSON_TYPE}
         if kept and kept.etag:
             headers["If-None-Match"] = kept.etag
@@ -265,7 +265,7 @@ class Upstream:
         if known is not None and known.digest == hashlib.sha256(content).digest():
             return known
         try:
-            # One at a time: it takes many times the memory of the page.
+            # One at a time: it takes many times the page's memory.
             with self._parsing:
                 return Known(read_page(answered.content, project, answered.base, self._outbound.split), content)
         except BadPage as error:
@@ -291,7 +291,7 @@ class Upstream:
                     evicted = time.monotonic()
                     self._files.evict()
             except Exception:
-                log.exception("What is kept of upstream could not be tended.")
+                log.exception("The cache of upstream's files could not be cleaned.")
 
 
 def _absent(name: str) -> Refusal:
@@ -299,4 +299,4 @@ def _absent(name: str) -> Refusal:
 
 
 def _unavailable(name: str, ready: Future[None]) -> Refusal:
-    return Refusal(503, f"{name} cannot be had from upstream now: {ready.exception()}.", ("Retry-After", "5"))
+    return Refusal(503, f"{name} cannot be fetched from upstream now: {ready.exception()}.", ("Retry-After", "5"))

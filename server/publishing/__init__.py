@@ -1,1 +1,1 @@
-"""What an account that may upload posts: uploads, yanks, removals."""
+"""What an account that may upload can post: uploads, yanks, removals."""

@@ -1,4 +1,4 @@
-"""What a form that was posted to `/` asks for, by its `:action`."""
+"""What a form posted to `/` requests, by its `:action`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class Actions:
     def __init__(
         self, packages: Packages, *, immutable: bool, open_days: int, claim: Callable[[str], None] | None = None
     ) -> None:
-        """
-        A release takes files for `open_days` from its first, for ever with 0. `claim` raises Refusal or OSError unless a
+        """A release accepts files for `open_days` after its first, always with 0. `claim` raises Refusal or OSError unless a
         file of the project may be published here.
         """
         self._packages = packages
@@ -36,7 +35,7 @@ class Actions:
         self._open_days = open_days
 
     def answer(self, form: Form, environ: Environ, account: Grant) -> Response:
-        """Receive the form and do what it asks for. `account` may upload. Raises Refusal, and OSError."""
+        """Receive the form and do what it requests. `account` may upload. Raises Refusal, and OSError."""
         with form:
             form.receive(environ, account)
             action = form.fields.get(":action")
@@ -54,7 +53,7 @@ class Actions:
                 self._remove(form.fields, environ)
             elif action is None:
                 raise Refusal(400, "The form has no field :action.")
-            # What old tools ask before an upload; pypiserver passes over it.
+            # Old tools send this before an upload; pypiserver ignores it.
             elif action not in ("verify", "submit"):
                 raise Refusal(400, f"Unsupported :action: {action}.")
         return _DONE
@@ -64,9 +63,9 @@ class Actions:
         if content is None:
             raise Refusal(400, "Nothing was stored: the form has no file (content).")
         if content.name.endswith(".asc"):
-            raise Refusal(400, f"Nothing was stored: {content.name} is a signature, and comes with its file.")
+            raise Refusal(400, f"Nothing was stored: {content.name} is a signature: upload it together with its file.")
         if signature is not None and signature.name != f"{content.name}.asc":
-            raise Refusal(400, f"Nothing was stored: {signature.name} is no signature of {content.name}.")
+            raise Refusal(400, f"Nothing was stored: {signature.name} is not a signature of {content.name}.")
         files = [content] if signature is None else [content, signature]
         for staged in files:
             if not staged.size:
@@ -77,15 +76,15 @@ class Actions:
             account.require_account()
         file = released(content.name)
         self._require_open(file.project)
-        # As PyPI does, whose answer twine understands; other clients expect a conflict.
+        # Like PyPI, whose answer twine understands; other clients expect a conflict.
         taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
         publication = Publication(self._packages, immutable=self._immutable, taken_status=taken_status)
         try:
             check_agreement("the form", form.fields.get("name"), form.fields.get("version"), file)
-            # A file that is stored already may be older than these checks, so repeating its upload succeeds without them.
+            # A stored file may be older than these checks, so uploading it again succeeds without them.
             if publication.stored(content, file) is None:
                 check_content(content, file)
-                # Whoever brings packages from another index says when they were uploaded there.
+                # Whoever imports packages from another index says when they were uploaded there.
                 if content.uploaded is None and self._open_days:
                     publication.require_open(content, file, self._open_days)
             if self._claim:
@@ -108,14 +107,14 @@ class Actions:
         wanted = canonicalize_version(version)
         found = map(package_at, index.paths(project))
         package = next((it for it in found if canonicalize_version(it.version) == wanted), None)
-        # Old files may have no version, or dots for one, which no link can be called.
+        # Old files may have no version, or only dots, which cannot be the name of a link.
         if package is None or not wanted.strip("."):
             raise self._unknown(project, version)
         self._packages.yank(package, reason)
         write_change(environ, action, f"{project}=={package.version}", None, None, reason)
 
     def _require_open(self, project: str) -> None:
-        """Raises Refusal if the project takes no files."""
+        """Raises Refusal if the project accepts no files."""
         status = self._packages.yanks.status(project)
         if status.is_closed:
             raise Refusal(403, f"Nothing was stored: {project} takes no files, as it is {status}.")
@@ -140,7 +139,7 @@ class Actions:
         write_change(environ, "status", project, None, None, str(status))
 
     def _remove(self, fields: dict[str, str], environ: Environ) -> None:
-        """For good, all files of a release, signatures among them."""
+        """Permanently remove all files of a release, including signatures."""
         if self._immutable:
             raise Refusal(403, "Released files are immutable: removal is off (IMMUTABLE_PACKAGES=true).")
         project, version = canonicalize_name(fields.get("name", "")), fields.get("version", "")
@@ -154,7 +153,7 @@ class Actions:
             if package.version != wanted:
                 continue
             sha256 = size = None
-            # What cannot be read can be removed.
+            # What cannot be read can still be removed.
             with suppress(OSError):
                 details = self._packages.details.get(package.path)
                 sha256, size = details.sha256, details.identity.size
@@ -167,7 +166,7 @@ class Actions:
         try:
             self._packages.settle_removals(removed)
         except OSError as error:
-            text = f"{project} {version} is removed, but a crash may bring it back: the package directory fails: "
+            text = f"{project} {version} is removed, but a crash may bring it back: the package directory failed: "
             raise Refusal(503, f"{text}{error.strerror}.") from error
 
     def _unknown(self, project: str, version: str) -> Refusal:
@@ -176,6 +175,6 @@ class Actions:
 
 
 def _require_reason(reason: str) -> None:
-    """Raises Refusal for what no link can hold."""
+    """Raises Refusal for a reason that no link can hold."""
     if len(reason.encode()) > FIELD_LIMIT_BYTES or "\0" in reason:
         raise Refusal(400, f"The reason is longer than {FIELD_LIMIT_BYTES} bytes, or has a null character.")

@@ -1,4 +1,4 @@
-"""Whether what was posted is a distribution, and whether form, file name and metadata agree on which."""
+"""Whether what was posted is a distribution, and whether form, file name and metadata agree."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from server.store.staging import Staged
 from server.wire.messages import Refusal
 
 NAME_LIMIT_BYTES = 255
-# pypiserver's own rule, and a first character with which PEP 508 lets a name begin.
+# pypiserver's own rule, and a first character that PEP 508 allows at the start of a name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
 
 
 def check_name(name: str) -> str:
-    """The project of the file, or the signature, of this name. Raises Refusal if it could not be stored, listed or installed."""
+    """The project of a file or signature with this name. Raises Refusal if it could not be stored, listed or installed."""
     try:
         if len(name.encode("utf-8", "replace")) > NAME_LIMIT_BYTES:
             raise BadName(f"it is longer than {NAME_LIMIT_BYTES} bytes")
@@ -43,7 +43,7 @@ def check_name(name: str) -> str:
 
 
 def check_digests(fields: Mapping[str, str], content: Staged) -> None:
-    """Raises Refusal if a digest in the form is not that of the bytes that arrived."""
+    """Raises Refusal if a digest in the form does not match the bytes that arrived."""
     for field, digest in content.digests.items():
         announced = fields.get(field, "").strip().lower()
         if announced and announced != digest.hexdigest():
@@ -61,7 +61,9 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
         return None
     seconds = read_time(text)
     if seconds is None or not EARLIEST <= seconds <= time.time():
-        raise Refusal(400, "Nothing was stored: upload_time is no time from 2003 until now, like 2024-05-31T12:00:00Z.")
+        raise Refusal(
+            400, "Nothing was stored: upload_time is not a time from 2003 until now, like 2024-05-31T12:00:00Z."
+        )
     return seconds
 
 
@@ -74,7 +76,7 @@ def check_content(content: Staged, file: Released) -> None:
         raise Unfit("its core metadata lacks a Name or a Version")
     check_agreement("its core metadata", metadata.name, metadata.version, file)
     if content.name.endswith(".whl"):
-        # What pip does not install. Of source distributions it has the metadata made anew.
+        # What pip does not install. Of source distributions it generates the metadata anew.
         try:
             begins_empty = content.metadata.decode()[0] in "\r\n"
         except UnicodeDecodeError as error:
@@ -88,7 +90,7 @@ def check_content(content: Staged, file: Released) -> None:
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
-    """Raises Unfit if `source` names another project or version than the file's name; what is missing agrees."""
+    """Raises Unfit if `source` names another project or version than the file's name; a missing one agrees."""
     # KELVIN SIGN becomes a k in lower case.
     if name and not (name.isascii() and canonicalize_name(name) == file.project):
         raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")

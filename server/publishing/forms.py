@@ -1,4 +1,4 @@
-"""A form as it arrives: short fields in memory, files written aside."""
+"""A form as it arrives: short fields in memory, files written to the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIELDS = {":action", "name", "version", "sha256_digest", "blake2_256_digest", "
 
 
 class Form(ExitStack):
-    """Empty until it is received; leaving it removes the files that were not published."""
+    """Empty until it is received; leaving it removes files that were not published."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Form(ExitStack):
 
     @property
     def content(self) -> Staged | None:
-        """The distribution, once all of the form is here."""
+        """The distribution, once the whole form is here."""
         return self.files.get("content") if self._whole else None
 
     @property

@@ -18,7 +18,7 @@ from server.wire.messages import Refusal
 
 log = logging.getLogger("gunicorn.error")
 
-# Of which each waits for up to twice as long as the one before, the first for up to 0.1 s.
+# Each waits for up to twice as long as the one before, the first for up to 0.1 s.
 ATTEMPTS = 6
 
 
@@ -27,11 +27,10 @@ class _Rival(Exception):
 
 
 class Publication:
-    """
-    Every method raises Refusal, whose text is true of what is stored then.
+    """Every method raises Refusal, whose text is true of what is stored then.
 
-    A refusal comes before anything is visible, a success after all is. What fails in between is taken back; where
-    that fails too, the refusal says what is public.
+    A refusal comes before anything is visible, a success after everything is. A failure in between is undone; if that
+    fails too, the refusal says what is public.
     The same upload again succeeds, whatever became of the first.
     """
 
@@ -43,8 +42,7 @@ class Publication:
         self._taken_status = taken_status
 
     def stored(self, content: Staged, released: Released, *, published: bool = False) -> str | None:
-        """
-        The path at which this very file is stored, if it is; once it is `published`, others than its own.
+        """The path at which this very file is stored, if it is; once it is `published`, any path but its own.
 
         Raises Refusal if another file is stored under its name, or any under another spelling of it; OSError.
         """
@@ -63,7 +61,7 @@ class Publication:
         return found
 
     def require_open(self, content: Staged, released: Released, days: int) -> None:
-        """Raises Refusal for another file of a release whose first was uploaded more than `days` before; OSError."""
+        """Raises Refusal for another file of a release whose first was uploaded more than `days` ago; OSError."""
         times = []
         for path in self._packages.index.paths(released.project):
             if same_version(package_at(path).version, released):
@@ -81,18 +79,18 @@ class Publication:
             )
 
     def publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
-        """What `stored` refuses is refused here as well: another task may have published it since."""
+        """Also refuses what `stored` refuses: another task may have published it since."""
         for attempt in range(ATTEMPTS):
             try:
                 return self._publish(content, signature, released)
             except _Rival:
-                # If what was there is taken back as well, one of them has to come first.
+                # If the other upload is undone as well, one of them has to come first.
                 time.sleep(secrets.randbelow(100 << attempt) / 1000)
                 self.stored(content, released)
         raise Refusal(503, "Nothing was stored: the same file is being uploaded under another spelling. Upload again.")
 
     def _publish(self, content: Staged, signature: Staged | None, released: Released) -> None:
-        """Raises _Rival as well, after which nothing of this is stored."""
+        """Also raises _Rival, after which nothing of this is stored."""
         files = [staged for staged in (signature, content) if staged is not None]
         try:
             path = self.stored(content, released)
@@ -109,11 +107,11 @@ class Publication:
         made: list[Staged] = []
         try:
             for staged in files:
-                # A signature whose file is not stored was left by an upload that was cut short, so it may be replaced.
+                # A signature without its file was left by an interrupted upload, so it may be replaced.
                 if self._make_visible(staged, replace=not self._immutable or (path is None and staged is signature)):
                     made.append(staged)
             # Two tasks may publish two spellings of one file at once, and each looks before the other's is there.
-            # Both look again after publishing, so at least one sees the other's and takes its own back.
+            # Both look again after publishing, so at least one sees the other's and undoes its own.
             try:
                 self.stored(content, released, published=True)
             except Refusal as error:
@@ -133,14 +131,14 @@ class Publication:
                 self._packages.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
 
     def _drop_signature(self, content: Staged) -> None:
-        """Before another file takes the place of one: the signature of that would be taken for its own. Raises OSError."""
+        """Before a file is replaced: otherwise the old signature would be taken for the new file's. Raises OSError."""
         signature = f"{content.name}.asc"
         with contextlib.suppress(FileNotFoundError):
             if not self._immutable and self._packages.details.get(content.name).sha256 != content.sha256:
                 self._packages.remove(signature)
 
     def _make_visible(self, staged: Staged, *, replace: bool) -> bool:
-        """False if the very content is stored under the name already. Raises Refusal and OSError."""
+        """False if the very same content is already stored under the name. Raises Refusal and OSError."""
         try:
             self._packages.publish(staged, replace=replace)
         except (FileExistsError, IsADirectoryError):
@@ -151,7 +149,7 @@ class Publication:
         return True
 
     def _take_back(self, made: list[Staged], cause: Exception) -> None:
-        """Raises Refusal, which says what is public, if it cannot be taken back."""
+        """Raises Refusal, which says what is public, if it cannot be undone."""
         # Without immutability a file may have replaced another, which is gone: removing it would lose both.
         try:
             if not self._immutable and any(staged.replaced for staged in made):
@@ -162,7 +160,7 @@ class Publication:
             names = " and ".join(staged.name for staged in made)
             log.error("Stored in part: %s: %s", names, error)
             raise Refusal(
-                503, f"Stored in part: {names} is public, and the package directory fails. Upload again."
+                503, f"Stored in part: {names} is public, and the package directory failed. Upload again."
             ) from cause
 
     def _compare(self, path: str, staged: Staged) -> None:
@@ -170,7 +168,7 @@ class Publication:
             sha256 = self._packages.details.get(path).sha256
         except FileNotFoundError:
             if os.path.lexists(self._root / path):
-                raise self._taken(staged.name, "as something that is no file, and is not served") from None
+                raise self._taken(staged.name, "as something that is not a file, and is not served") from None
             raise
         if sha256 != staged.sha256:
             raise self._taken(staged.name, "with other content")
@@ -186,7 +184,7 @@ def storage_refusal(error: OSError) -> Refusal:
     """For a failure before anything became visible."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Refusal(507, "Nothing was stored: the package directory is full.")
-    return Refusal(503, f"Nothing was stored: the package directory fails: {error.strerror}. Upload again.")
+    return Refusal(503, f"Nothing was stored: the package directory failed: {error.strerror}. Upload again.")
 
 
 def _unsettled(name: str, error: OSError) -> Refusal:
@@ -194,6 +192,6 @@ def _unsettled(name: str, error: OSError) -> Refusal:
     log.error("%s may be stored: %s", name, error)
     return Refusal(
         503,
-        f"{name} may be public, but it is not certain to stay: the package directory fails: {error.strerror}. "
+        f"{name} may be public, but may not survive a crash: the package directory failed: {error.strerror}. "
         "Upload the same file again.",
     )

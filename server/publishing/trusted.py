@@ -1,8 +1,7 @@
-"""
-Publishing without a password: the exchange of an identity token for one that is good here for minutes.
+"""Publishing without a password: exchanging an identity token for one that is valid here for minutes.
 
-As PyPI answers it, which uv and gh-action-pypi-publish ask of any index, and PEP 807 describes. Strangers ask, too: they
-are told nothing of who is trusted, and cost neither a thread while an issuer is asked, nor room on the storage.
+It answers as PyPI does, which uv and gh-action-pypi-publish expect of any index, and as PEP 807 describes. Strangers
+also use it: they learn nothing of who is trusted, and cost neither a thread while an issuer is asked, nor storage.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ BODY_LIMIT = 1 << 15
 
 class TrustedPublishing:
     def __init__(self, access: Access, spent: Spent, audience: str) -> None:
-        """`audience` is what identity tokens are to be for: this index, and no other that trusts the same jobs."""
+        """`audience` is what identity tokens must be for: this index, and no other that trusts the same jobs."""
         self._access = access
         self._spent = spent
         self._audience = audience
@@ -39,7 +38,7 @@ class TrustedPublishing:
         """None for another path."""
         if path == AUDIENCE:
             return _json(200, {"audience": self._audience})
-        # Uploads go to the root: of what else a client is told to upload to, nothing is known.
+        # Uploads go to the root; nothing is known of other upload addresses that a client may use.
         if path != DISCOVERY or not _is_root(parse_qs(environ["QUERY_STRING"]).get("discover", ["/"])[0]):
             return None
         origin = origin_of(environ)
@@ -60,7 +59,7 @@ class TrustedPublishing:
             token = read_token(text)
             token.require_current(self._audience, time.time())
         except Unproved as error:
-            raise _refusal(422, "invalid-token", f"The identity token proves nothing here: {error}.") from error
+            raise _refusal(422, "invalid-token", f"The identity token is invalid: {error}.") from error
         if not self._access.trusts(token.issuer):
             raise _untrusted()
         asked = self._issuers.asked(token.issuer, token.key_id)
@@ -71,19 +70,19 @@ class TrustedPublishing:
     def _minted(self, token: IdentityToken, asked: Future[None] | None, environ: Environ) -> Response:
         key = self._issuers.key(token.issuer, token.key_id)
         if key is None and asked is not None and (error := asked.exception()):
-            reason = f"The keys of {token.issuer} cannot be had now: {error}."
+            reason = f"The keys of {token.issuer} cannot be fetched now: {error}."
             raise _refusal(503, "issuer-unreachable", reason, ("Retry-After", "10"))
         try:
             if key is None:
                 raise Unproved("its issuer has no such key")
             token.require_signed(key)
         except Unproved as error:
-            raise _refusal(422, "invalid-token", f"The identity token proves nothing here: {error}.") from error
+            raise _refusal(422, "invalid-token", f"The identity token is invalid: {error}.") from error
         publisher = self._access.publisher(token.claims)
         if publisher is None:
             raise _untrusted()
         if not self._spent.spend(token.identifier):
-            raise _refusal(422, "invalid-token", "The identity token was exchanged before: each is good once.")
+            raise _refusal(422, "invalid-token", "The identity token was used before: each works once.")
         minted, grant, until = publisher.mint()
         environ["REMOTE_USER"] = grant.name
         said = {name: token.claims.get(name) for name in ("iss", "sub", "jti", *publisher.claims)}
@@ -91,7 +90,7 @@ class TrustedPublishing:
         return _json(200, {"success": True, "token": minted, "expires": until})
 
     def _burn(self, text: str, environ: Environ) -> Response:
-        """Whoever has the token may; others learn nothing."""
+        """Whoever has the token may burn it; others learn nothing."""
         grant = self._access.minted(text)
         if grant is not None and self._spent.spend(grant.minted):
             environ["REMOTE_USER"] = grant.name
@@ -106,7 +105,7 @@ def _is_root(url: str) -> bool:
 
 
 def _token_of(environ: Environ) -> str:
-    """Raises Refusal, and what reading a body raises."""
+    """Raises Refusal, and whatever reading a body raises."""
     body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     try:
         text = json.loads(body)["token"]
@@ -121,7 +120,7 @@ def _untrusted() -> Refusal:
     return _refusal(
         422,
         "invalid-publisher",
-        "Nobody is trusted here of whom the identity token says what this one says. Compare its claims with those that "
+        "No trusted publisher matches this identity token. Compare its claims with those that "
         "`trust list` shows. Uploads from pull requests are never trusted.",
     )
 

@@ -1,1 +1,1 @@
-"""The package directory: what is in it, and every change of it."""
+"""The package directory: what is in it, and every change to it."""

@@ -1,4 +1,4 @@
-"""What the index relies on that not every storage can do; tried by doing it."""
+"""What the index relies on and not every storage can do, tested by doing it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import suppress
 
 from server.store.hidden import HIDDEN, STAGING, hidden
 
-# A storage may not know a call, or refuse it. Whatever else goes wrong says nothing of what it can do.
+# A storage may lack a call, or refuse it. Any other error says nothing about its abilities.
 _CANNOT = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM, errno.EINVAL, errno.EMLINK}
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
 def lacking(root: str | os.PathLike[str]) -> list[str]:
-    """What the storage of the package directory `root` cannot do; nothing of it is left there. Raises OSError."""
+    """What the storage of the package directory `root` cannot do; the test leaves nothing there. Raises OSError."""
     path = f"{os.fspath(root)}/{HIDDEN}"
     made = [it for it in (f"{path}/{STAGING}", path) if not os.path.lexists(it)]
     try:
@@ -56,7 +56,7 @@ def _missing(directory: int, first: str, second: str, upper: str) -> Iterator[st
     else:
         if not _is_refused(link):
             yield "hard links that never replace a file"
-        # A rename onto a link of the same file would do nothing.
+        # Renaming onto a link to the same file would do nothing.
         os.unlink(second, dir_fd=directory)
     os.close(os.open(second, _CREATE, 0o600, dir_fd=directory))
     if not _works(lambda: os.rename(first, second, src_dir_fd=directory, dst_dir_fd=directory)):
@@ -69,7 +69,7 @@ def _missing(directory: int, first: str, second: str, upper: str) -> Iterator[st
 
 
 def _works(call: Callable[[], object], *errors: int) -> bool:
-    """False for errors that tell what a storage cannot do, `errors` among them. Raises OSError for others."""
+    """False for errors, `errors` among them, that show what a storage cannot do. Raises OSError for others."""
     try:
         call()
     except OSError as error:

@@ -1,10 +1,8 @@
-"""
-What the processes that upload tell each other, so that none has to read the package directory again.
+"""What uploading processes tell each other, so that none has to read the package directory again.
 
-Each process appends to a file of its own (`O_APPEND` is not atomic on NFS), a line of JSON each time:
-before a package is linked, that it will be; afterwards, the package directory's times before and after.
-A line counts once its end of line is there. Whatever is torn, missing or contradicts itself only means
-that a change is not explained, and the directory is read.
+Each process appends to its own file (`O_APPEND` is not atomic on NFS), a line of JSON each time: before a package is
+linked, that it will be; afterwards, the package directory's times before and after. A line counts once its end of line
+is there. If anything is torn, missing or contradictory, a change is merely not explained, and the directory is read.
 """
 
 from __future__ import annotations
@@ -26,20 +24,20 @@ from server.store.entries import READ_FLAGS, report
 from server.store.hidden import HIDDEN, hidden
 from server.store.stamps import Stamp, Watch, open_directory
 
-# Names the form of the lines: other versions of this program use another, and pass over this one.
+# Identifies the form of the lines: other versions of this program use another name, and ignore this one.
 SUFFIX = ".1"
 _FILE_NAME = re.compile(r"[0-9a-f]{16}\.1")
-# A process begins a new file when its own has this length or was idle this long.
+# A process starts a new file when its own is this long or was idle this long.
 FILE_BYTES = 64 << 10
 IDLE_SECONDS = 600.0
 # A file that has not grown for this long has no writer any more.
 FOLLOW_SECONDS = 3600.0
-# Bounds what anything that lies in the directory can cost.
+# Bounds the cost of whatever lies in the directory.
 FILES_FOLLOWED = 1000
 READ_BYTES = 1 << 20
-# An upload that is under way is waited for this long before the directory is read instead.
+# An upload in progress is waited for this long before the directory is read instead.
 WAIT_SECONDS = 0.25
-# An announced upload is taken to be under way for at most this long: its process may have died.
+# An announced upload counts as in progress for at most this long: its process may have died.
 PENDING_SECONDS = 120.0
 BRACKETS_REMEMBERED = 10_000
 DIRECTORY = "changes"
@@ -54,7 +52,7 @@ class Announcement:
         self._after: Stamp | None = None
 
     def done(self) -> None:
-        """To be called as soon as the link is there. Raises OSError."""
+        """To be called as soon as the link exists. Raises OSError."""
         self._after = self._stamp()
 
     def outcome(self) -> dict[str, Any]:
@@ -90,13 +88,13 @@ class Announcer:
         try:
             yield announcement
         finally:
-            # If this line cannot be written the link stays unexplained, and the other processes read the directory.
+            # If this line cannot be written, the link stays unexplained, and the other processes read the directory.
             with suppress(OSError):
                 self._append({"number": number, "name": name, **announcement.outcome()})
 
     @contextmanager
     def doubted(self, name: str) -> Iterator[None]:
-        """Around the removal of `name`: whoever learns of it looks. A full disk, on which nothing can be told, hinders none."""
+        """Around the removal of `name`: whoever learns of it looks. A full disk, which prevents announcements, does not prevent it."""
         number = next(self._numbers)
         with suppress(OSError):
             self._append({"number": number, "name": name})
@@ -126,12 +124,12 @@ class Announcer:
             try:
                 written = os.pwrite(descriptor, line, self._size)
             finally:
-                # NFS sends what was written to the server when the file is closed: only then other hosts see it.
+                # NFS sends what was written to the server when the file is closed: only then do other hosts see it.
                 os.close(descriptor)
             if written != len(line):
                 raise OSError(errno.EIO, f"{written} of {len(line)} bytes were written")
         except OSError:
-            # Part of the line may be there. A line after it would be torn, so the next one begins a new file.
+            # Part of the line may be there. A line after it would be torn, so the next one starts a new file.
             self._file = None
             raise
         self._size += len(line)
@@ -145,7 +143,7 @@ class Announcer:
 
 
 class Bracket(NamedTuple):
-    """All that changed in the directory between these two of its change times, in ns, is one link that is known."""
+    """Everything that changed in the directory between these two change times, in ns, is one known link."""
 
     inode: int
     before_ns: int
@@ -166,11 +164,11 @@ class Changes:
         self._watch = Watch()
         self._followed: dict[str, _Followed] = {}
         self._left: set[str] = set()
-        # What is announced and not known to be over, with the time at which this host learned of it.
+        # Announced and not known to be over, with the time at which this host learned of it.
         self._pending: dict[tuple[str, int], tuple[str, float]] = {}
         self._brackets: list[Bracket] = []
         self._read_at = 0.0
-        # Whether something announced may have been missed, until the directory has been read.
+        # Whether an announcement may have been missed, until the directory has been read.
         self.doubted = True
 
     def read(self) -> dict[str, bool]:
@@ -195,7 +193,7 @@ class Changes:
         return names
 
     def explain(self, before: Stamp, after: Stamp) -> bool:
-        """Whether everything between two stamps of the directory lies in uploads that are known."""
+        """Whether known uploads explain everything between two stamps of the directory."""
         if self.doubted or before[:2] != after[:2] or before.ctime_ns > after.ctime_ns:
             return False
         reached = before.ctime_ns
@@ -205,7 +203,7 @@ class Changes:
         return reached >= after.ctime_ns
 
     def trust(self, stamp: Stamp) -> None:
-        """All that the directory held at this stamp is known."""
+        """Everything in the directory at this stamp is known."""
         self.doubted = False
         self._brackets = [it for it in self._brackets if it.after_ns > stamp.ctime_ns][-BRACKETS_REMEMBERED:]
 
@@ -223,7 +221,7 @@ class Changes:
             self._doubt(f"{HIDDEN}/{DIRECTORY}", error)
 
     def _find(self, descriptor: int, now: float) -> None:
-        """Follow new files, and no longer those that are gone."""
+        """Follow new files, and stop following those that are gone."""
         stamp = Stamp.of(descriptor)
         if self._watch.settled(stamp):
             return

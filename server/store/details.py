@@ -21,13 +21,13 @@ from server.store.stamps import within_reach
 CHUNK_BYTES = 1 << 20
 # Bounds memory: about 500 bytes are held per file.
 FILES_REMEMBERED = 200_000
-# Asking for a file's attributes takes a network's time: more files than these are asked for at once.
+# Asking for a file's attributes takes a network round trip: more files than these are asked about at once.
 FEW_FILES = 3
 ASKING_THREADS = 16
 
 
 class Unread(Exception):
-    """More would have to be read of a project's files than is wanted now."""
+    """More of a project's files would have to be read than is wanted now."""
 
 
 class DetailsCache:
@@ -41,8 +41,7 @@ class DetailsCache:
         self._asking = asking
 
     def get(self, path: str, kept: Mapping[str, Details] | None = None) -> Details:
-        """
-        `path` is relative to the root, `kept` what may be believed of it.
+        """`path` is relative to the root, `kept` what may be believed of it.
 
         Raises OSError; FileNotFoundError if there is no file, whatever else may be there.
         """
@@ -72,13 +71,12 @@ class DetailsCache:
         *,
         most_bytes: float = inf,
     ) -> list[tuple[str, Details]]:
-        """
-        Those of all `paths` that are files, in their order; `loading` is what `load` gave, if that was called before.
+        """Those of all `paths` that are files, in order; `loading` is the result of `load`, if that was called before.
 
-        A file that may not be read is passed over, unless there is no other. Raises OSError; Unread if more than
-        `most_bytes` would have to be.
+        An unreadable file is skipped, unless there is no other. Raises OSError; Unread if more than
+        `most_bytes` would have to be read.
         """
-        # What is kept is read while the files are asked for: each takes a network's time.
+        # What is kept is read while the files are asked about: each takes a network round trip.
         if loading is None and not self._known.keys() >= set(paths):
             loading = self.load(project)
         statuses = self.statuses(paths)
@@ -114,17 +112,16 @@ class DetailsCache:
         return found
 
     def learn(self, path: str, file: IO[bytes], sha256: str, metadata: bytes | None = None) -> None:
-        """
-        Keep what is known of the open `file`, whoever may have replaced it meanwhile. Raises OSError.
+        """Keep what is known of the open `file`, whoever may have replaced it meanwhile. Raises OSError.
 
-        `metadata` is its core metadata, None if that was not looked for.
+        `metadata` is its core metadata, None if that was not read.
         """
         details = self._describe(path, file, sha256, metadata)
         if project := project_of(path):
             self._keep(project, {path: details})
 
     def forget_others(self, project: str, paths: Sequence[str]) -> None:
-        """Keep nothing of other files of the project than `paths`."""
+        """Keep nothing about files of the project other than `paths`."""
         self._keep(project, {}, paths)
 
     def sweep(self, projects: Iterable[str]) -> None:
@@ -132,7 +129,7 @@ class DetailsCache:
         self._kept.sweep(projects)
 
     def _keep(self, project: str, details: Mapping[str, Details], paths: Sequence[str] | None = None) -> None:
-        """Add to what is kept of a project; with `paths`, what is kept of others goes."""
+        """Add to what is kept of a project; with `paths`, drop what is kept of other files."""
         with self._keeping[hash(project) % len(self._keeping)]:
             before = {path: it for path, it in self._kept.load(project).items() if paths is None or path in paths}
             self._kept.save(project, before | dict(details))
@@ -169,12 +166,12 @@ class DetailsCache:
         ]
 
     def _status(self, path: str) -> os.stat_result | None:
-        """None if opening the file will tell why there is none."""
+        """None if opening the file will show why there is none."""
         try:
             with within_reach(f"{self._root}/{path}") as (name, directory):
                 return os.stat(name, dir_fd=directory)
         except OSError as error:
-            # ELOOP: links that lead to each other. EACCES: the file's directory may not be read.
+            # ELOOP: links that point to each other. EACCES: the file's directory may not be read.
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
                 return None
             raise

@@ -1,4 +1,4 @@
-"""What counts as a package file in a directory that may hold anything, and how one is opened."""
+"""What counts as a package file in a directory that may hold anything, and how to open one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from server.store.stamps import within_reach
 
 log = logging.getLogger("gunicorn.error")
 
-# Where former versions wrote uploads aside: in the package directory itself.
+# Where former versions wrote unfinished uploads: in the package directory itself.
 FORMER_PREFIX = ".upload-"
 
-# To read a file, whatever lies under its name: a pipe without a writer would hold its reader for ever.
+# To read a file, whatever lies under its name: a pipe without a writer would block its reader for ever.
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# What opening reports when there is no such file, or something else than a file: ENXIO is a socket's.
+# The errors of opening when there is no such file, or something other than a file: ENXIO is a socket's.
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
 _REPORTS = 1000
 
@@ -29,7 +29,7 @@ _reported: set[tuple[str, str]] = set()
 
 
 class Contents(NamedTuple):
-    """The names in one directory; each added file with its project; projects that what is passed over may be of."""
+    """The names in one directory; each added file with its project; projects that skipped files may belong to."""
 
     known: set[str]
     added: dict[str, str]
@@ -39,10 +39,9 @@ class Contents(NamedTuple):
 
 
 def read(descriptor: int, root: str, path: str, known: Container[str]) -> Contents:
-    """
-    The entries of the open directory at `path`; names in `known` are not looked at again.
+    """The entries of the open directory at `path`; names in `known` are not checked again.
 
-    Entries that cannot be served are passed over, and reported once. Raises OSError if the directory
+    Entries that cannot be served are skipped, and reported once. Raises OSError if the directory
     cannot be read to its end.
     """
     reading = Contents(set(), {}, set(), set(), set())
@@ -54,7 +53,7 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Conten
             elif not name.startswith("."):
                 _classify(entry, root, path, reading)
             elif not name.startswith(FORMER_PREFIX):
-                # What other programs write aside.
+                # Unfinished files of other programs.
                 reading.passed_over.update(projects_meant(name))
             elif not path:
                 reading.leftovers.add(name)
@@ -62,11 +61,11 @@ def read(descriptor: int, root: str, path: str, known: Container[str]) -> Conten
 
 
 def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) -> None:
-    """Add `entry`, of the directory at `path`, to `reading`, or report why it is passed over."""
+    """Add `entry`, of the directory at `path`, to `reading`, or report why it is skipped."""
     name = entry.name
-    # request.py refuses such, and the patterns of listed.py take minutes for names of many lines.
+    # request.py refuses these, and the patterns of listed.py take minutes on names of many lines.
     if not (path + name).isprintable() or "\\" in path + name:
-        report(path + name, "no address can name it")
+        report(path + name, "no URL can name it")
         if entry.is_dir(follow_symlinks=False):
             reading.children.add(name)
         else:
@@ -82,7 +81,7 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
         elif not entry.is_symlink():
             report(path + name, "it is neither a file nor a directory")
         else:
-            # A link counts if a download could open it: opening tells, by the same checks.
+            # A link counts if a download could open it: opening decides, with the same checks.
             open_file(root, path + name).close()
             if project:
                 reading.added[name] = project
@@ -90,7 +89,7 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
         report(path + name, "it is a link that leads to no file of the package directory")
     except PermissionError as error:
         if project:
-            # As a file that may not be read: whoever opens it is told.
+            # Like an unreadable file: whoever opens it gets the error.
             reading.added[name] = project
         else:
             report(path + name, str(error.strerror))
@@ -99,10 +98,9 @@ def _classify(entry: os.DirEntry[str], root: str, path: str, reading: Contents) 
 
 
 def open_file(root: str, path: str) -> IO[bytes]:
-    """
-    The regular file at `path`, relative to `root`, unbuffered.
+    """The regular file at `path`, relative to `root`, unbuffered.
 
-    Raises FileNotFoundError for anything else, links out of `root` among it; OSError if it cannot be read.
+    Raises FileNotFoundError for anything else, including links out of `root`; OSError if it cannot be read.
     """
     try:
         try:
@@ -120,7 +118,7 @@ def open_file(root: str, path: str) -> IO[bytes]:
 
 
 def open_hidden_file(root: str, *names: str) -> IO[bytes]:
-    """As `open_file`, in a directory of ours, and of no link."""
+    """As `open_file`, in one of our own directories, without following links."""
     *directories, name = names
     try:
         with hidden(root, *directories) as directory:
@@ -141,13 +139,13 @@ def _regular(descriptor: int, path: str) -> IO[bytes]:
 
 
 def _inner_target(root: str, path: str) -> str:
-    """What a link within `root` stands for. Raises FileNotFoundError if it leads out of `root`, and OSError."""
+    """The target of a link within `root`. Raises FileNotFoundError if it leads out of `root`, and OSError."""
     link, inside = f"{root}/{path}", os.path.realpath(root) + "/"
     try:
-        # Strict, as what cannot be asked for would pass for no link.
+        # Strict, as a target that cannot be checked would otherwise pass for no link.
         target = os.path.realpath(link, strict=True)
     except PermissionError:
-        # Unless it leads out as far as it may be followed.
+        # Unless it leads out at the last step that may be followed.
         target = os.path.realpath(link)
         if target.startswith(inside):
             raise
@@ -157,7 +155,7 @@ def _inner_target(root: str, path: str) -> str:
 
 
 def report(path: str, reason: str) -> None:
-    """Log that the entry at `path` is passed over, once per process for each reason."""
+    """Log that the entry at `path` is skipped, once per process for each reason."""
     if (path, reason) not in _reported and len(_reported) < _REPORTS:
         _reported.add((path, reason))
         log.warning("Passed over in the package directory: %s: %s.", ascii(path), reason)

@@ -1,4 +1,4 @@
-"""Directories of this program's own in the package directory, each a directory itself: a link among them is not followed."""
+"""This program's own directories in the package directory. Each is a real directory: links in their place are not followed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from contextlib import contextmanager, suppress
 
 from server.store.stamps import OPEN_FLAGS
 
-# A dot-name: pypiserver and former versions pass over it.
+# A dot-name: pypiserver and former versions ignore it.
 HIDDEN = ".index"
-# In it: uploads under way.
+# In it: uploads in progress.
 STAGING = "staging"
-# Asks nothing of a file server that is known.
+# Opening so asks the file server nothing that is known.
 _PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Iterator[int]:
-    """
-    A descriptor of the directory at `names` below `root`, of `root` itself without any; to make is to do so on the way.
+    """A descriptor of the directory at `names` below `root`, of `root` itself without any; `make` creates what is missing.
 
-    On NFS, opening a directory asks for it, and a name in one that was not opened may be believed absent for a minute.
+    On NFS, opening a directory asks the server, and a name in one that was not opened may be believed absent for a minute.
     Raises OSError; FileNotFoundError if there is none, NotADirectoryError if one is something else, or a link.
     """
     try:
-        # What is in it is there but for the first time, and when it seems not to be, is asked for.
+        # Directories in .index exist nearly always: the server is asked only if one seems to be absent.
         descriptor = _walk(os.fspath(root), names, _PASSED if names[:1] == (HIDDEN,) else OPEN_FLAGS, make=False)
     except FileNotFoundError:
         if not make and names[:1] != (HIDDEN,):
@@ -54,14 +53,14 @@ def _walk(root: str, names: Sequence[str], passing: int, *, make: bool) -> int:
 
 
 def flush_hidden(root: str | os.PathLike[str], *names: str) -> None:
-    """Bring what `hidden` made, and the names in it, to stable storage, whichever task made them. Raises OSError."""
+    """Flush what `hidden` created, and the names in it, to stable storage, whichever task created them. Raises OSError."""
     for depth in range(len(names), -1, -1):
         with hidden(root, *names[:depth]) as directory:
             os.fsync(directory)
 
 
 def place_link(directory: int, name: str, target: str | bytes) -> None:
-    """A symbolic link to `target`, in the place of whatever is called `name` there. Raises OSError."""
+    """A symbolic link to `target`, replacing whatever is called `name` there. Raises OSError."""
     temporary = f".{secrets.token_hex(16)}"
     os.symlink(target, temporary, dir_fd=directory)
     os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -79,4 +78,6 @@ def _open(directory: int, name: str, flags: int, path: str, *, make: bool) -> in
             os.mkdir(name, dir_fd=directory)
         return os.open(name, flags, dir_fd=directory)
     except NotADirectoryError as error:
-        raise NotADirectoryError(errno.ENOTDIR, f"{path} is no directory, or a link, which is not followed") from error
+        raise NotADirectoryError(
+            errno.ENOTDIR, f"{path} is not a directory, or is a link, which is not followed"
+        ) from error

@@ -14,9 +14,9 @@ from server.store.projects import Projects
 from server.store.stamps import COARSE_TICK_SECONDS, Stamp, Watch, open_directory
 from server.wire.messages import Refusal
 
-# How often an upload under way is asked about.
+# How often an upload in progress is checked.
 POLL_SECONDS = 0.005
-# A change beside an upload, by another program, is found by a reading this long after the upload, or later:
+# A change by another program at the time of an upload is found by a reading this long after it, or later:
 # readings take at most this share of the time.
 VERIFY_SECONDS = 10.0
 VERIFY_SHARE = 0.05
@@ -33,9 +33,8 @@ class _Directory:
 
 
 class Index(Projects):
-    """
-    `refresh` raises OSError if the package directory cannot be read. A sub-directory that cannot be read
-    is in `unreadable`; what was known of it stays known, and nobody can tell what else there is.
+    """`refresh` raises OSError if the package directory cannot be read. An unreadable sub-directory is in
+    `unreadable`; what was known of it stays known, and nobody can say what else there is.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,9 +43,9 @@ class Index(Projects):
         self._prefix = f"{root}/"
         self.unreadable: dict[str, str] = {}
         self.leftovers: set[str] = set()
-        # Projects that there are, or were, files of which cannot be served.
+        # Projects that have, or had, files that cannot be served.
         self.passed_over: set[str] = set()
-        # Whether all has been read, so that a request costs what it always will.
+        # Whether everything has been read, so that requests cost only what they always will.
         self.ready = False
         # Whether the last look at the directory failed.
         self.failed = False
@@ -75,7 +74,7 @@ class Index(Projects):
         return max((stamp.ctime_ns for stamp in stamps if stamp), default=0)
 
     def has_name(self, name: str) -> bool:
-        """Whether a package file of this name lies in any directory."""
+        """Whether any directory has a package file of this name."""
         return any(name in directory.packages for directory in list(self._directories.values()))
 
     def refresh(self) -> None:
@@ -84,22 +83,21 @@ class Index(Projects):
         if self._settled and self._unchanged():
             return
         with self._lock:
-            # One look serves all the requests that arrived before it began.
+            # One look serves all the requests that arrived before it started.
             if self._looked <= arrived:
                 self.failed = True
                 self._look()
                 self.failed = False
 
     def require_complete(self) -> None:
-        """Before something is said not to exist. Raises Refusal if it may lie in what cannot be read."""
+        """To be called before saying that something does not exist. Raises Refusal if it may be in what cannot be read."""
         if self.unreadable:
             raise Refusal(503, "A part of the package directory cannot be read.", ("Retry-After", "5"))
 
     def verify(self) -> None:
-        """
-        Find what other programs changed in the moment in which a package was linked, if it is time to.
+        """Find what other programs changed at the moment a package was linked, if it is time to.
 
-        Meant for a thread of its own: it reads the whole directory, and requests do not wait for it.
+        For a thread of its own: it reads the whole directory, and requests do not wait for it.
         """
         began = time.monotonic()
         if began < self._verify_after or self._explained_at <= self._verified:
@@ -111,7 +109,7 @@ class Index(Projects):
         finally:
             os.close(descriptor)
         with self._lock:
-            # A reading that began later, by a request meanwhile, has the newer names.
+            # A later reading, by a request meanwhile, has the newer names.
             if directory.reading_began <= began:
                 self._take("", directory, reading, began)
                 # This reading is of the top directory only. The next request reads sub-directories it has found.
@@ -121,7 +119,7 @@ class Index(Projects):
         self._verify_after = now + max(VERIFY_SECONDS, (now - began) / VERIFY_SHARE)
 
     def _unchanged(self) -> bool:
-        """Whether every directory has the stamp that it was last read under, or still fails as it did."""
+        """Whether every directory has the stamp of its last reading, or still fails in the same way."""
         for path, directory in list(self._directories.items()):
             try:
                 descriptor = self._open(path)
@@ -154,7 +152,7 @@ class Index(Projects):
                 if not path:
                     raise
                 if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                    # The directory was removed after its parent had been read. The parent has another stamp now, so
+                    # The directory was removed after its parent had been read. The parent's stamp has changed again, so
                     # the next request has to look again.
                     settled = False
                 else:
@@ -173,8 +171,8 @@ class Index(Projects):
         self._looked = began
         stamp = self._directories[""].watch.stamp
         assert stamp is not None
-        # Another upload within the same clock tick leaves the stamp as it is: the stamp proves nothing until the tick
-        # is over, nor while an announced upload is under way.
+        # Another upload within the same clock tick does not change the stamp: it proves nothing until the tick
+        # is over, nor while an announced upload is in progress.
         quiet = began - self._explained_at >= stamp.tick_seconds and not self._changes.under_way(PENDING_SECONDS)
         self._settled = settled and quiet
         self.ready = self.ready or settled
@@ -196,12 +194,12 @@ class Index(Projects):
         if not path:
             self._changes.trust(stamp)
         if changed:
-            # A name that stayed may stand for another file now: files are replaced under their names.
+            # An existing name may mean another file now: files are replaced under their names.
             self.touch_all()
         return directory.watch.trusted
 
     def _explained(self, directory: _Directory, stamp: Stamp) -> bool:
-        """Take in what was announced; whether that is all that happened to the package directory."""
+        """Take in what was announced; returns whether that is all that happened to the package directory."""
         deadline = time.monotonic() + WAIT_SECONDS
         known = directory.watch.stamp
         while True:
@@ -225,7 +223,7 @@ class Index(Projects):
         return True
 
     def _announce(self, directory: _Directory, name: str, certain: bool) -> bool:
-        """False if what was announced contradicts the directory."""
+        """False if the announcements contradict the directory."""
         project = project_of(name)
         assert project is not None, name
         known = name in directory.packages
@@ -247,14 +245,14 @@ class Index(Projects):
         return True
 
     def _take(self, path: str, directory: _Directory, reading: Contents, began: float) -> None:
-        """Make the index what `reading`, which began at `began`, has found in the directory at `path`."""
+        """Make the index match `reading`, which started at `began`, of the directory at `path`."""
         self.passed_over |= reading.passed_over
         for name, project in reading.added.items():
             if name not in directory.packages:
                 directory.packages[name] = None
                 self.add(path + name, project)
         if not path:
-            # The reading tells of everything announced before it began; of what came later it may not.
+            # The reading reflects everything announced before it started, but perhaps not what came later.
             self._announced = {name: at for name, at in self._announced.items() if at > began}
             self.leftovers = reading.leftovers
         if len(directory.packages) > len(reading.known) + len(reading.added):
@@ -273,7 +271,7 @@ class Index(Projects):
         self.remove(path + name, project)
 
     def _forget(self, path: str) -> None:
-        """Drop a directory and all below it, however deep."""
+        """Drop a directory and everything below it, however deep."""
         pending = [path]
         while pending:
             path = pending.pop()
@@ -285,6 +283,6 @@ class Index(Projects):
                 pending.extend(f"{path}{name}/" for name in directory.children)
 
     def _pass_over(self, path: str, error: OSError) -> None:
-        """Remember that the directory at `path` cannot be read, and why; its packages stay listed."""
+        """Record that the directory at `path` cannot be read, and why; its packages stay listed."""
         self.unreadable[path] = str(error.strerror)
         report(path, str(error.strerror))

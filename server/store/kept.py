@@ -1,9 +1,8 @@
-"""
-What was computed of packages' contents, kept beside them for the processes that come after.
+"""What was computed from packages' contents, kept next to them for later processes.
 
 One file for each project, because a listing is of a project: one read, where a file for each package would
-take thousands. It is replaced whole. Two processes that add to one file at once may lose what one of them
-added, which is then computed again; a file for each package would not, but nothing rests on it.
+take thousands. It is replaced whole. If two processes add to one file at once, what one of them added may be
+lost and computed again; a file for each package would avoid that, but nothing depends on it.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from server.distributions.digests import is_sha256
 from server.store.entries import READ_FLAGS, report
 from server.store.hidden import HIDDEN, STAGING, hidden
 
-# Names the form of the files, and what is computed: a version of this program that computes another thing
+# Identifies the form of the files, and what is computed: a version of this program that computes something else
 # uses another name.
 DIRECTORY = "details-1"
 # Bytes of one project's file: room for some 50,000 packages.
 FILE_BYTES = 16 << 20
-# What projects that are gone leave behind is removed once it is this much more than what is used.
+# The files of projects that are gone are removed once they exceed those in use by this much.
 SPARE_FILES = 1000
 
 
 class Identity(NamedTuple):
-    """Two files of equal identity have equal content."""
+    """Files of equal identity have equal content."""
 
     inode: int
     size: int
@@ -52,18 +51,18 @@ class Details(NamedTuple):
 
 
 class Kept:
-    """Nothing in it fails: what cannot be read is computed, and what cannot be written is not kept."""
+    """Never fails: what cannot be read is computed, and what cannot be written is not kept."""
 
     def __init__(self, root: str) -> None:
         self._root = root
 
     def load(self, project: str) -> dict[str, Details]:
-        """Details by path; empty where none are kept. A file may have changed since: compare its Identity."""
+        """Details by path; empty if none are kept. A file may have changed since: compare its Identity."""
         try:
             with hidden(self._root, HIDDEN, DIRECTORY) as directory:
                 descriptor = os.open(_name(project), READ_FLAGS, dir_fd=directory)
             try:
-                # In one call, as each takes a network's time; if less than all comes of it, the digest does not fit.
+                # In one call, as each takes a network round trip; if it returns less, the digest does not match.
                 data = os.read(descriptor, FILE_BYTES + 1)
             finally:
                 os.close(descriptor)
@@ -84,7 +83,7 @@ class Kept:
             return {}
 
     def save(self, project: str, details: Mapping[str, Details]) -> None:
-        """Keep `details`, by path, in place of all that was kept of the project."""
+        """Keep `details`, by path, in place of everything that was kept of the project."""
         document = {
             "project": project,
             "files": {
@@ -118,7 +117,7 @@ class Kept:
                 raise
 
     def sweep(self, projects: Iterable[str]) -> None:
-        """Remove what projects that are gone left behind. Raises OSError."""
+        """Remove the files of projects that are gone. Raises OSError."""
         used = set(map(_name, projects))
         with suppress(FileNotFoundError), hidden(self._root, HIDDEN, DIRECTORY) as directory:
             names = os.listdir(directory)
@@ -128,12 +127,12 @@ class Kept:
 
 
 def _name(project: str) -> str:
-    # Hashed, because a project's name may be longer than the 255 bytes that a file's may have.
+    # Hashed, because a project's name may be longer than the 255 bytes of a file name.
     return hashlib.sha256(project.encode()).hexdigest()[:32]
 
 
 def _details(identity: list[int], sha256: str, metadata_sha256: str | None, requires_python: str | None) -> Details:
-    """Raises ValueError or TypeError for what `save` did not write."""
+    """Raises ValueError or TypeError for anything that `save` did not write."""
     known = Details(Identity(*map(int, identity)), sha256, metadata_sha256, requires_python)
     if not all(map(is_sha256, [sha256] if metadata_sha256 is None else [sha256, metadata_sha256])):
         raise ValueError(known)

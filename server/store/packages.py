@@ -1,4 +1,4 @@
-"""The packages: what there is of them, and every change of it that all tasks are to learn of."""
+"""The packages that exist, and every change that all tasks must learn of."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Packages:
         self._announcer = Announcer(str(root))
 
     def publish(self, staged: Staged, *, replace: bool) -> None:
-        """Make a flushed upload visible to every task; as Staged.publish, after which `Staged.settle` is to be called."""
+        """Make a flushed upload visible to every task; as Staged.publish. Call `Staged.settle` afterwards."""
         with self._announcer.announced(staged.name) as announcement:
             staged.publish(replace=replace)
             with suppress(OSError):
@@ -42,25 +42,25 @@ class Packages:
             self.yanks.change(normalized(package.name), package.version, reason)
 
     def change_status(self, project: str, path: str, status: Status) -> None:
-        """Of the project that the file at `path` is of, for every task at once."""
+        """For the project of the file at `path`, for every task at once."""
         with self._told(path):
             self.yanks.change_status(project, status)
 
     @contextmanager
     def _told(self, path: str) -> Iterator[None]:
-        """Every task looks again at the project that the file at `path` is of."""
+        """Makes every task look again at the project of the file at `path`."""
         with self._announcer.announced(path.rpartition("/")[2]) as announcement:
             # Before as well: else a task that happens to look meanwhile tells of it, and another later does not.
             os.utime(self.index.root)
             yield
             # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
-            # contradicts the announcement, and lets them read that too.
+            # contradicts the announcement, which makes them read that too.
             os.utime(self.index.root)
             with suppress(OSError):
                 announcement.done()
 
     def remove(self, path: str) -> None:
-        """Every task notices, though something else is announced meanwhile. Raises FileNotFoundError if it is gone already."""
+        """Every task notices, even if something else is announced meanwhile. Raises FileNotFoundError if it is already gone."""
         name = path.rpartition("/")[2]
         with self._announcer.doubted(name):
             os.remove(self.index.root / path)
@@ -69,12 +69,12 @@ class Packages:
                 self.yanks.mark(project)
 
     def settle_removals(self, paths: Iterable[str]) -> None:
-        """After `remove`: bring it to stable storage. Raises OSError."""
+        """After `remove`: flush it to stable storage. Raises OSError."""
         for directory in {(self.index.root / path).parent for path in paths}:
             flush_directory(f"{directory}/")
 
     def lost(self, project: str, paths: Sequence[str]) -> None:
-        """Files of the project are gone, and `paths` are left: its serial is to grow by that."""
+        """Files of the project are gone, and only `paths` remain: makes its serial grow."""
         with suppress(OSError):
             self.yanks.mark(project)
         self.details.forget_others(project, paths)

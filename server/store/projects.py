@@ -6,19 +6,18 @@ import itertools
 
 
 class Projects:
-    """
-    Paths are relative to the package directory, in `/` notation; projects are named as PEP 503 normalises them.
+    """Paths are relative to the package directory, in `/` notation; project names are normalised as in PEP 503.
 
     One thread changes it at a time; any may read it meanwhile.
     """
 
     def __init__(self) -> None:
-        # Counts changes of the set of projects.
+        # Counts changes to the set of projects.
         self.projects_generation = 0
         self._paths_of: dict[str, set[str]] = {}
-        # Each touch takes a new number, so a generation that a cache has seen is never given again.
+        # Each touch takes a new number, so a generation that a cache has seen never comes back.
         self._numbers = itertools.count(1)
-        # The last of them: equal as long as nothing is known to have happened to any file.
+        # The last of them: unchanged while nothing is known to have happened to any file.
         self.changes = 0
         self._all_touched = 0
         self._touched: dict[str, int] = {}
@@ -30,11 +29,11 @@ class Projects:
         return list(self._paths_of.get(project, ()))
 
     def generation(self, project: str) -> tuple[int, int]:
-        """Equal as long as nothing is known to have happened to any file of the project."""
+        """Unchanged while nothing is known to have happened to any file of the project."""
         return self._all_touched, self._touched.get(project, 0)
 
     def touch(self, project: str) -> None:
-        """A file of the project may be another than before."""
+        """A file of the project may be another one than before."""
         self._touched[project] = self.changes = next(self._numbers)
 
     def touch_all(self) -> None:

@@ -1,9 +1,8 @@
-"""
-Serials, as PyPI has them: a number for each project, and one for all, which grow with every change.
+"""Serials, as PyPI has them: a number for each project, and one for all, which grow with every change.
 
-They are the file server's times, in microseconds since 1970, so every task has the same, one that starts later too: of the
-last change of a project's files, or of what `Yanks` has of the project. The number of files is added, as several may
-come within one tick of the clock.
+They are the file server's times, in microseconds since 1970, so every task has the same, even one that starts later: of the
+last change to a project's files, or to its entry in `Yanks`. The number of files is added, as several may come
+within one tick of the clock.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _State = tuple[tuple[int, int], int]
 
 
 def serial_of(ctimes_ns: Sequence[int], marked_ns: int) -> int:
-    """Of the project whose files changed last at these times, and which was marked at that."""
+    """The serial of a project whose files last changed, and which was last marked, at these times."""
     return max([*ctimes_ns, marked_ns]) // 1000 + len(ctimes_ns)
 
 
@@ -34,15 +33,15 @@ _NOTHING = Counted(0, 1 << 63)
 
 
 class Serials:
-    """Of all projects. One thread uses it at a time."""
+    """The serials of all projects. One thread uses it at a time."""
 
     def __init__(self, packages: Packages) -> None:
         self._packages = packages
-        # By project, with that for which it is true.
+        # By project, with the generation for which it is true.
         self._known: dict[str, tuple[_State, Counted]] = {}
 
     def of_all(self) -> dict[str, Counted]:
-        """By project. Asks for the files of those that have changed since the last call. Raises OSError."""
+        """By project. Checks the files of those that have changed since the last call. Raises OSError."""
         index, yanks = self._packages.index, self._packages.yanks
         marked = yanks.marked()
         found: dict[str, tuple[_State, Counted]] = {}

@@ -1,4 +1,4 @@
-"""What is good once, or no more: identity tokens that were exchanged, and minted tokens that were burnt."""
+"""What is valid once, or no longer: exchanged identity tokens, and burnt minted tokens."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 
 from server.store.hidden import HIDDEN, hidden
 
-# In hidden.HIDDEN; swept as uploads that were left behind are (upkeep.py), long after each has expired.
+# In hidden.HIDDEN; swept like abandoned uploads (upkeep.py), long after each has expired.
 SPENT = "spent"
 
 
 class Spent:
-    """An empty file for each, which the file server makes once, whichever task asks. Methods raise OSError."""
+    """An empty file for each, which the file server creates once, whichever task asks. Methods raise OSError."""
 
     def __init__(self, root: str) -> None:
         self._root = root
 
     def spend(self, name: str) -> bool:
-        """Whether this was the first time. `name` is one of hexadecimal digits."""
+        """Whether this was the first time. `name` consists of hexadecimal digits."""
         try:
             with hidden(self._root, HIDDEN, SPENT, make=True) as directory:
                 os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))

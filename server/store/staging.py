@@ -1,4 +1,4 @@
-"""Files written aside and published whole, or not at all."""
+"""Files written out of sight and published whole, or not at all."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ _DIGESTS: dict[str, Callable[[], Any]] = {
 
 
 class Uncertain(OSError):
-    """A file may have become visible, or not."""
+    """A file may or may not have become visible."""
 
 
 class Staged:
-    """
-    A hidden file that is to become `name`, which may be in a directory of ours; its `digests` go by the names of the upload form's fields.
+    """A hidden file that is to become `name`, perhaps in one of our own directories; its `digests` have the names of the upload form's fields.
 
-    It lies below the package directory because a link cannot leave its file system, and not in it because
-    every change there is one that all tasks must learn of.
+    It lies below the package directory because a link cannot cross file systems, and not directly in it because
+    all tasks must learn of every change there.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
         self.size = 0
-        # Whether `publish` may have put it into the place of another file.
+        # Whether `publish` may have replaced another file.
         self.replaced = False
-        # What archives.read_metadata found in it, so that a long archive is inflated once.
+        # What archives.read_metadata found in it, so that a long archive is inflated only once.
         self.metadata: bytes | None = None
-        # When it was uploaded, in seconds since 1970, if that was not now: the mtime of what is published.
+        # When it was uploaded, in seconds since 1970, if not now: the mtime of the published file.
         self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}
         self._directory = directory
@@ -70,20 +69,19 @@ class Staged:
         return str(self.digests["sha256_digest"].hexdigest())
 
     def flush(self) -> None:
-        """Bring the content to stable storage. Raises OSError."""
+        """Flush the content to stable storage. Raises OSError."""
         self.file.flush()
         os.fsync(self.file.fileno())
 
     def publish(self, *, replace: bool) -> None:
-        """
-        Make the flushed content visible under its name.
+        """Make the flushed content visible under its name.
 
-        Raises FileExistsError if the name is taken and `replace` is false; of two hosts publishing one
-        name at once, one raises. Raises OSError if nothing became visible, and Uncertain if that cannot be told.
+        Raises FileExistsError if the name is taken and `replace` is false; if two hosts publish one name at once, one of
+        them raises. Raises OSError if nothing became visible, and Uncertain if that is unknown.
         """
         with hidden(self._directory, *self._home, make=True) as home:
             try:
-                # Not before: what lies here and has an old mtime was left by a killed task.
+                # Not earlier: files here with an old mtime were left by a killed task.
                 if self.uploaded is not None:
                     os.utime(self.file.fileno(), (self.uploaded, self.uploaded))
                     os.fsync(self.file.fileno())
@@ -95,7 +93,7 @@ class Staged:
                     self.replaced = True
                     os.replace(self._temporary, self._name, src_dir_fd=self._staging, dst_dir_fd=home)
             except OSError as error:
-                # A file server may do what is asked of it and report that it failed, as when its answer is lost.
+                # A file server may carry out a call and still report a failure, as when its answer is lost.
                 if not self._is_at(home, error):
                     raise
 
@@ -116,7 +114,7 @@ class Staged:
                 os.unlink(self._name, dir_fd=home)
 
     def settle(self) -> None:
-        """After `publish`: leave only the published name, and bring it to stable storage. Raises OSError."""
+        """After `publish`: leave only the published name, and flush it to stable storage. Raises OSError."""
         self._remove()
         flush_directory(f"{self._directory}/")
 
@@ -128,7 +126,7 @@ class Staged:
         self._remove()
 
     def _remove(self) -> None:
-        """Once, as that takes a network's time: what stays is swept."""
+        """Once, as that takes a network round trip: whatever remains is swept."""
         if not self._removed:
             self._removed = True
             with contextlib.suppress(OSError):
@@ -137,7 +135,7 @@ class Staged:
 
 
 def settle(root: Path, path: str) -> None:
-    """Bring a file that is visible, and its name, to stable storage, whoever published it. Raises OSError."""
+    """Flush a visible file, and its name, to stable storage, whoever published it. Raises OSError."""
     file = root / path
     for settled in (file, file.parent):
         descriptor = os.open(settled, os.O_RDONLY)
@@ -148,11 +146,11 @@ def settle(root: Path, path: str) -> None:
 
 
 def sweep(directory: int, names: Iterable[str] | None = None) -> None:
-    """Remove files that killed tasks left in a directory, of these names or all. Raises OSError if it cannot be read."""
-    # The times are the file server's, whose clock was at least at the directory's last change.
+    """Remove files that killed tasks left in a directory, with these names or any. Raises OSError if it cannot be read."""
+    # The times are the file server's, whose clock is at least at the directory's last change.
     now = os.fstat(directory).st_ctime
     for name in os.listdir(directory) if names is None else names:
-        # What is gone, or no file.
+        # It is gone, or not a file.
         with contextlib.suppress(OSError):
             if now - os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime > STALE_SECONDS:
                 os.unlink(name, dir_fd=directory)

@@ -1,4 +1,4 @@
-"""Whether a directory has changed, by the times its file system keeps."""
+"""Whether a directory has changed, judged by the times its file system keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Stamp(NamedTuple):
-    """Of a directory: changes with every entry that comes or goes, unless two changes fall into one clock tick."""
+    """A directory's: changes with every entry that comes or goes, unless two changes fall into one clock tick."""
 
     device: int
     inode: int
@@ -32,13 +32,13 @@ class Stamp(NamedTuple):
     @property
     def tick_seconds(self) -> float:
         """Two changes within this time may leave the same stamp."""
-        # A clock that counts in thousandths or less leaves zeroes in every one of its times.
+        # A clock that counts in thousandths or coarser leaves zeroes in all its times.
         return TICK_SECONDS if self.ctime_ns % 1_000_000 else COARSE_TICK_SECONDS
 
 
 @contextmanager
 def within_reach(path: str) -> Iterator[tuple[str, int | None]]:
-    """`path`, from a descriptor if the kernel takes no path so long at once (PATH_MAX is 4,096 bytes). Raises OSError."""
+    """`path`, from a descriptor if it is too long for the kernel to take at once (PATH_MAX is 4,096 bytes). Raises OSError."""
     directory: int | None = None
     try:
         # A character has up to four bytes, a name up to 255.
@@ -57,13 +57,13 @@ def within_reach(path: str) -> Iterator[tuple[str, int | None]]:
 def open_directory(path: str) -> int:
     """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
     # With a slash at its end, the path may be a link: O_NOFOLLOW looks at the last name only.
-    # NFS asks the server for a directory's attributes when it is opened; a bare stat may be a minute old.
+    # NFS asks the server for a directory's attributes when it is opened; a plain stat may be a minute old.
     with within_reach(path) as (name, directory):
         return os.open(name, OPEN_FLAGS, dir_fd=directory)
 
 
 def flush_directory(path: str) -> None:
-    """Bring the names in a directory to stable storage. `path` is as `open_directory` takes it. Raises OSError."""
+    """Flush the names in a directory to stable storage. `path` is as for `open_directory`. Raises OSError."""
     descriptor = open_directory(path)
     try:
         os.fsync(descriptor)
@@ -76,7 +76,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.stamp: Stamp | None = None
-        # Whether the last reading began a clock tick or more after its stamp was first seen. A later change then has
+        # Whether the last reading started a clock tick or more after its stamp was first seen. A later change then has
         # another stamp, so the same stamp means the same entries.
         self.trusted = False
         self._first_seen = 0.0
@@ -85,16 +85,16 @@ class Watch:
         return self.trusted and stamp == self.stamp
 
     def saw(self, stamp: Stamp, now: float) -> None:
-        """To be called before a reading that begins `now`, on this host's monotonic clock."""
+        """To be called before a reading that starts `now`, on this host's monotonic clock."""
         if stamp != self.stamp:
             self.stamp, self._first_seen, self.trusted = stamp, now, False
 
     def was_read(self, began: float) -> None:
-        """To be called after a reading; `began` is what `saw` was given."""
-        # Reckoned on this host's clock alone, so that the file server's may be wrong.
+        """To be called after a reading; `began` is the value passed to `saw`."""
+        # Calculated on this host's clock alone, so that the file server's may be wrong.
         assert self.stamp is not None
         self.trusted = began - self._first_seen >= self.stamp.tick_seconds
 
     def advance(self, stamp: Stamp) -> None:
-        """All that changed up to this stamp is known without a reading."""
+        """Everything that changed up to this stamp is known without a reading."""
         self.stamp = stamp

@@ -1,4 +1,4 @@
-"""What is said of a project as a whole (PEP 792): whether it goes on, and whether its files are to be had."""
+"""The status of a whole project (PEP 792): whether it is maintained, and whether its files are available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Status(NamedTuple):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the project takes no more files."""
+        """Whether the project accepts no more files."""
         return self.state in (ARCHIVED, QUARANTINED)
 
     @property
@@ -32,6 +32,6 @@ UNSAID = Status()
 
 
 def status_of(text: str) -> Status:
-    """As `str` writes it. What another program wrote is believed to be the worst."""
+    """As `str` writes it. Text from other programs is assumed to mean the worst."""
     state, _, reason = text.partition(": ")
     return Status(state, reason) if state in STATES else Status(QUARANTINED)

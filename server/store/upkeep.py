@@ -1,4 +1,4 @@
-"""What a process does beside answering requests."""
+"""What a process does besides answering requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SWEEP_SECONDS = 3600.0
 
 
 def keep_up(packages: Packages) -> None:
-    """Read the package directory at once, and stay abreast of it; meant for a daemon thread."""
+    """Read the package directory at once, and keep up with it; for a daemon thread."""
     swept = float("-inf")
     while True:
         try:
@@ -33,7 +33,7 @@ def keep_up(packages: Packages) -> None:
             log.error("The package directory cannot be read: %s", error)
             time.sleep(REFRESH_SECONDS)
         except Exception:
-            # The thread must not end: a task that never becomes ready says nothing else.
+            # The thread must not end: nothing else reports a task that never becomes ready.
             log.exception("The package directory could not be read.")
             time.sleep(REFRESH_SECONDS)
         time.sleep(REFRESH_SECONDS if packages.index.ready else TICK_SECONDS)

@@ -1,6 +1,5 @@
-"""
-Releases that are withdrawn (PEP 592), which installers pass over unless they are asked for by their very version; and
-projects that have a status (PEP 792).
+"""Yanked releases (PEP 592), which installers skip unless their exact version is requested; and projects with a status
+(PEP 792).
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from server.store.entries import report
 from server.store.hidden import flush_hidden, hidden, place_link
 from server.store.statuses import UNSAID, Status, status_of
 
-# This program's own files of this kind, in the package directory: a dot-name, as hidden.HIDDEN is. A promise rests on them.
+# This program's own files of this kind, in the package directory: a dot-name, like hidden.HIDDEN. A promise depends on them.
 YANKED = ".yanked"
-# A link cannot be to nothing, and a reason can be empty.
+# A link needs a target, and a reason can be empty.
 _PREFIX = b"yanked: "
-# Beside the releases, none of which is called so; programs that do not know it take it for one.
+# Next to the releases, none of which has this name; programs that do not know it take it for one.
 _STATUS = ".status"
 
 
@@ -37,11 +36,10 @@ NONE = Withdrawn({}, 0)
 
 
 class Yanks:
-    """
-    A directory for each project, in it a link for each withdrawn release, called as the version without zeros at its
-    end, to the reason; and one to the project's status, unless it is active.
+    """A directory for each project. In it, a link for each yanked release, named like the version without trailing zeros,
+    to the reason; and one to the project's status, unless it is active.
 
-    A release, not a file: what is uploaded to it later, or comes back, is withdrawn as well. Methods raise OSError.
+    It marks a release, not a file: files uploaded to it later, or again, are yanked too. Methods raise OSError.
     """
 
     def __init__(self, root: str) -> None:
@@ -62,7 +60,7 @@ class Yanks:
             return NONE
 
     def status(self, project: str) -> Status:
-        """As `of` has it, for who asks for nothing else."""
+        """As `of` has it, for callers that need nothing else."""
         try:
             with hidden(self._root, YANKED, project) as directory:
                 said = _read(_STATUS, directory) if _STATUS in os.listdir(directory) else None
@@ -71,7 +69,7 @@ class Yanks:
             return UNSAID
 
     def marked(self) -> dict[str, int]:
-        """When each project was last marked, or a release of it withdrawn, in ns. Raises OSError."""
+        """When each project was last marked, or a release of it yanked, in ns. Raises OSError."""
         try:
             with hidden(self._root, YANKED) as directory, os.scandir(directory) as entries:
                 return {entry.name: entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries}
@@ -79,13 +77,13 @@ class Yanks:
             return {}
 
     def mark(self, project: str) -> int:
-        """Change the time of the project's directory to now, which is given, in ns. Raises OSError."""
+        """Set the time of the project's directory to now, which is returned, in ns. Raises OSError."""
         with hidden(self._root, YANKED, project, make=True) as directory:
             os.utime(directory)
             return os.fstat(directory).st_ctime_ns
 
     def change(self, project: str, version: str, reason: str | None) -> None:
-        """Withdraw the release, or with None take that back."""
+        """Yank the release, or with None undo that."""
         self._link(project, canonicalize_version(version), None if reason is None else _PREFIX + reason.encode())
 
     def change_status(self, project: str, status: Status) -> None:
@@ -102,18 +100,18 @@ class Yanks:
 
 
 def reason_of(yanks: Mapping[str, str], version: str) -> str | None:
-    """Why the release is withdrawn, which may be empty; None if it is not."""
+    """Why the release is yanked, which may be empty; None if it is not."""
     return yanks.get(canonicalize_version(version)) if yanks else None
 
 
 def _read(version: str, directory: int) -> str | None:
-    """None if there is no such link, or not any more."""
+    """None if there is no such link, or no longer."""
     try:
         target = os.readlink(os.fsencode(version), dir_fd=directory)
     except FileNotFoundError:
         return None
     except OSError as error:
-        # Something else than a link, which another program made, withdraws as well.
+        # Anything but a link, made by another program, also yanks.
         if error.errno != errno.EINVAL:
             raise
         return ""

@@ -251,10 +251,7 @@ def test_flow_logs_are_of_all_traffic_and_written_for_this_account_alone(edition
 
 
 @pytest.mark.parametrize(("nat", "capacity"), [("one", "ec2"), ("none", "ec2"), ("none", "fargate")])
-def test_it_is_made_and_its_outputs_name_what_was_made(
-    nat: str, capacity: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+def test_it_is_made_and_its_outputs_name_what_was_made(nat: str, capacity: str) -> None:
     with mock_aws(), bridged():
         cloudformation, ec2 = client("cloudformation"), client("ec2")
         before = {it["VpcId"] for it in ec2.describe_vpcs()["Vpcs"]}

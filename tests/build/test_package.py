@@ -105,7 +105,7 @@ def test_children_become_absolute_urls(packaged: Path, cli: dict[str, str]) -> N
 
 @pytest.mark.parametrize("child", CHILDREN)
 def test_uploaded_child_says_what_the_original_says(child: str, packaged: Path) -> None:
-    """The CLI writes each child anew: what it read as a string has to be read as one again."""
+    """The CLI writes each child anew: what it read as a string must be read as one again."""
     url = read(packaged.read_text())["Resources"][child]["Properties"]["TemplateURL"]
     key = urlsplit(url).path.removeprefix(f"/{BUCKET}/")
     uploaded = client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ from generator.parts.container_program import HOME, VARIABLE, entry_point, packe
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 BOOT = HOME / "boot.py"
-SOURCES = {
-    str(path.relative_to(HOME.parent)): bare_source(path.read_text()) for path in HOME.rglob("*.py") if path != BOOT
-} | {"boot.py": BOOT.read_text()}
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ServerProgram0a1b-AbCdEfGhIjKl-123456"
+
+
+@cache
+def sources() -> dict[str, str]:
+    bare = {str(it.relative_to(HOME.parent)): bare_source(it.read_text()) for it in HOME.rglob("*.py") if it != BOOT}
+    return {**bare, "boot.py": BOOT.read_text()}
 
 
 def written_below(directory: Path) -> dict[str, str]:
@@ -76,11 +80,11 @@ def test_sources_are_written_and_printed(
     file, output = tmp_path / "given", tmp_path / "sources"
     file.write_text(FORMS[form](editions, tmp_path))
     assert main(["program", "--from", str(file), "--output", str(output)]) == 0
-    assert written_below(output) == SOURCES
+    assert written_below(output) == sources()
     capsys.readouterr()
     assert main(["program", "--from", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert all(source in printed for source in SOURCES.values())
+    assert all(source in printed for source in sources().values())
 
 
 @pytest.mark.parametrize("secret", [packed().rest, json.dumps({"ARN": ARN, "SecretString": packed().rest})])
@@ -89,7 +93,7 @@ def test_of_a_registered_definition_with_its_secret(editions: Editions, tmp_path
     file.write_text(described(editions))
     value.write_text(secret)
     assert main(["program", "--from", str(file), "--secret", str(value), "--output", str(output)]) == 0
-    assert written_below(output) == SOURCES
+    assert written_below(output) == sources()
 
 
 @pytest.mark.parametrize(

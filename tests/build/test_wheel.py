@@ -54,6 +54,10 @@ def test_it_has_what_git_has(wheel: Path) -> None:
     assert sorted(carried) == sorted(tracked)
 
 
+def test_an_index_takes_it_from_twine(wheel: Path) -> None:
+    subprocess.run([Path(sys.executable).with_name("twine"), "check", wheel], check=True)
+
+
 def test_it_writes_the_templates_of_this_checkout(program: Path, tmp_path: Path) -> None:
     assert ran(program, "--version", cwd=tmp_path).stdout == f"{__version__}\n"
     written = ran(program, "templates", "--no-validate", cwd=tmp_path)

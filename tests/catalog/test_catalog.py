@@ -42,7 +42,7 @@ def test_committed_template_is_the_generated_one(template: Json) -> None:
 
 
 def validated(operation: str, names: Callable[[Json], Json]) -> Any:
-    """A resource that moto lacks: what its properties become has to be a request that botocore accepts."""
+    """A resource that moto lacks: what its properties become must be a request that botocore accepts."""
     api = boto3.client("servicecatalog", region_name=REGION)
     shape = api.meta.service_model.operation_model(operation).input_shape
 

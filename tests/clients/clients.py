@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.server.tasks import READER, Task
@@ -14,38 +15,11 @@ from tests.server.tasks import READER, Task
 from .environments import BUILDING, installed, python, python_for_pip, unpacked
 from .releases import WANTED
 
-PIPS = (
-    *(
-        "9.0.3",
-        "10.0.1",
-        "18.0",
-        "18.1",
-        "19.0.3",
-        "19.1.1",
-        "19.2.3",
-        "19.3.1",
-        "20.0.2",
-        "20.1.1",
-        "20.2.4",
-        "20.3.4",
-    ),
-    *("21.0.1", "21.1.3", "21.2.4", "21.3.1", "22.0.4", "22.1.2", "22.2.2", "22.3.1", "23.0.1", "23.1.2", "23.2.1"),
-    *(
-        "23.3.2",
-        "24.0",
-        "24.1.2",
-        "24.2",
-        "24.3.1",
-        "25.0.1",
-        "25.1.1",
-        "25.2",
-        "25.3",
-        "26.0.1",
-        "26.1.2",
-        "26.2.1",
-        "26.3",
-    ),
-)
+PIPS = """
+    9.0.3 10.0.1 18.0 18.1 19.0.3 19.1.1 19.2.3 19.3.1 20.0.2 20.1.1 20.2.4 20.3.4 21.0.1 21.1.3 21.2.4 21.3.1 22.0.4
+    22.1.2 22.2.2 22.3.1 23.0.1 23.1.2 23.2.1 23.3.2 24.0 24.1.2 24.2 24.3.1 25.0.1 25.1.1 25.2 25.3 26.0.1 26.1.2 26.2.1
+    26.3
+"""
 UVS = ("0.2.37", "0.7.22", "0.13.9")
 _LOCKED = (
     re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE),
@@ -117,17 +91,20 @@ def pip(cache: Path, version: str) -> Client:
             *WANTED,
         ]
 
-    has_keyring = tuple(int(part) for part in version.split(".")[:2]) >= (23, 1)
     return Client(
         name="pip",
         version=version,
         python=minor,
         command=command,
         found=in_target,
-        environment={"PYTHONPATH": os.pathsep.join(map(str, paths)), "PIP_CONFIG_FILE": os.devnull},
+        environment={"PYTHONPATH": os.pathsep.join(map(str, paths))},
         netrc=(),
-        keyring=("--keyring-provider", "subprocess") if has_keyring else None,
+        keyring=("--keyring-provider", "subprocess") if _has_keyring(version) else None,
     )
+
+
+def _has_keyring(pip_version: str) -> bool:
+    return tuple(int(part) for part in pip_version.split(".")[:2]) >= (23, 1)
 
 
 def uv(cache: Path, version: str) -> Client:
@@ -144,8 +121,8 @@ def uv(cache: Path, version: str) -> Client:
     )
 
 
-def poetry(cache: Path, version: str, *others: str) -> Client:
-    tool = installed(cache, "3.10", f"poetry=={version}", *others) / "poetry"
+def poetry(cache: Path, version: str, until: str = "") -> Client:
+    tool = installed(cache, "3.10", f"poetry=={version}", until=until) / "poetry"
 
     def command(index: str, directory: Path) -> list[str | Path]:
         needs = "".join(f'"{name}" = "*"\n' for name in WANTED)
@@ -159,11 +136,13 @@ def poetry(cache: Path, version: str, *others: str) -> Client:
     return Client(
         name="Poetry", version=version, python="3.10", command=command, found=in_lock("poetry.lock"),
         environment={"POETRY_VIRTUALENVS_CREATE": "false", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+        netrc=(),
     )  # fmt: skip
 
 
-def pdm(cache: Path, version: str, *others: str) -> Client:
-    home = installed(cache, "3.11", f"pdm=={version}", *others)
+def pdm(cache: Path, version: str, until: str = "") -> Client:
+    # PDM 2.29.4 asks for any hishel, and breaks with 2.
+    home = installed(cache, "3.11", f"pdm=={version}", *BUILDING, "hishel<2", until=until)
 
     def command(index: str, directory: Path) -> list[str | Path]:
         (directory / "pyproject.toml").write_text(
@@ -171,15 +150,24 @@ def pdm(cache: Path, version: str, *others: str) -> Client:
             f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{index}"\nverify_ssl = true\n'
         )
         (directory / ".pdm-python").write_text(str(home / "python"))
-        return [home / "pdm", "lock", "--no-isolation"] if version[:4] > "2.1" else [home / "pdm", "lock"]
+        return [home / "pdm", "lock", "--no-isolation"]
 
-    environment = {"PDM_CHECK_UPDATE": "false", "PDM_IGNORE_SAVED_PYTHON": "1"}
+    environment = {"PDM_CHECK_UPDATE": "false"}
     found = in_lock("pdm.lock")
-    return Client(name="PDM", version=version, python="3.11", command=command, found=found, environment=environment)
+    return Client(
+        name="PDM",
+        version=version,
+        python="3.11",
+        command=command,
+        found=found,
+        environment=environment,
+        netrc=(),
+        keyring=(),
+    )
 
 
-def pipenv(cache: Path, version: str, *others: str) -> Client:
-    home = installed(cache, "3.11", f"pipenv=={version}", *BUILDING, *others)
+def pipenv(cache: Path, version: str, until: str = "") -> Client:
+    home = installed(cache, "3.11", f"pipenv=={version}", *BUILDING, until=until)
 
     def command(index: str, directory: Path) -> list[str | Path]:
         needs = "".join(f'"{name}" = "*"\n' for name in WANTED)
@@ -195,7 +183,13 @@ def pipenv(cache: Path, version: str, *others: str) -> Client:
         "PIPENV_VENV_IN_PROJECT": "1",
     }
     return Client(
-        name="pipenv", version=version, python="3.11", command=command, found=in_pipfile_lock, environment=environment
+        name="pipenv",
+        version=version,
+        python="3.11",
+        command=command,
+        found=in_pipfile_lock,
+        environment=environment,
+        netrc=(),
     )
 
 
@@ -204,11 +198,19 @@ def pip_compile(cache: Path, version: str, pip_version: str) -> Client:
 
     def command(index: str, directory: Path) -> list[str | Path]:
         (directory / "requirements.in").write_text("".join(f"{name}\n" for name in WANTED))
-        options = ("--no-build-isolation", "--cache-dir", directory.parent / "cache", "--index-url", index)
+        caching = ("--trusted-host", "127.0.0.1", "--cache-dir", directory.parent / "cache")
+        options = ("--no-build-isolation", *caching, "--index-url", index)
         return [home / "pip-compile", "--quiet", *options, "-o", "requirements.txt", "requirements.in"]
 
-    name = f"{version} with pip {pip_version}"
-    return Client(name="pip-tools", version=name, python="3.10", command=command, found=in_lock("requirements.txt"))
+    return Client(
+        name="pip-tools",
+        version=version,
+        python="3.10",
+        command=command,
+        found=in_lock("requirements.txt"),
+        netrc=(),
+        keyring=("--pip-args", "--keyring-provider subprocess") if _has_keyring(pip_version) else None,
+    )
 
 
 def address(task: Task, account: str = "{0}:{1}@") -> str:
@@ -216,24 +218,21 @@ def address(task: Task, account: str = "{0}:{1}@") -> str:
 
 
 Maker = Callable[[Path], Client]
-
-
-def all_clients() -> dict[str, Maker]:
-    """By a label, in the order of the table."""
-    makers: dict[str, Maker] = {}
-    for version in UVS:
-        makers[f"uv {version}"] = lambda cache, it=version: uv(cache, it)  # type: ignore[misc]  # a default in a lambda
-    for version in PIPS:
-        makers[f"pip {version}"] = lambda cache, it=version: pip(cache, it)  # type: ignore[misc]  # as above
-    makers["Poetry 1.8.5"] = lambda cache: poetry(cache, "1.8.5", "setuptools<81")
-    makers["Poetry 2.1.4"] = lambda cache: poetry(cache, "2.1.4")
-    makers["Poetry 2.5.1"] = lambda cache: poetry(cache, "2.5.1")
-    makers["PDM 2.10.4"] = lambda cache: pdm(cache, "2.10.4", *BUILDING)
-    makers["PDM 2.22.4"] = lambda cache: pdm(cache, "2.22.4", *BUILDING)
-    makers["PDM 2.29.4"] = lambda cache: pdm(cache, "2.29.4", *BUILDING)
-    makers["pipenv 2023.12.1"] = lambda cache: pipenv(cache, "2023.12.1")
-    makers["pipenv 2026.10.3"] = lambda cache: pipenv(cache, "2026.10.3")
-    makers["pip-tools 6.14.0"] = lambda cache: pip_compile(cache, "6.14.0", "23.0.1")
-    makers["pip-tools 7.4.1"] = lambda cache: pip_compile(cache, "7.4.1", "24.0")
-    makers["pip-tools 7.6.2"] = lambda cache: pip_compile(cache, "7.6.2", "26.2.1")
-    return makers
+# Oldest, one in the middle, newest, each with what it needs as it was at the time.
+CLIENTS: dict[str, Maker] = {
+    **{f"uv {version}": partial(uv, version=version) for version in UVS},
+    **{f"pip {version}": partial(pip, version=version) for version in PIPS.split()},
+    "Poetry 1.8.5": partial(poetry, version="1.8.5", until="2024-12-31"),
+    "Poetry 2.1.4": partial(poetry, version="2.1.4", until="2025-08-31"),
+    "Poetry 2.5.1": partial(poetry, version="2.5.1"),
+    "PDM 2.10.4": partial(pdm, version="2.10.4", until="2023-12-01"),
+    "PDM 2.22.4": partial(pdm, version="2.22.4", until="2025-03-31"),
+    "PDM 2.29.4": partial(pdm, version="2.29.4"),
+    "pipenv 2022.10.25": partial(pipenv, version="2022.10.25", until="2022-11-04"),
+    "pipenv 2024.4.0": partial(pipenv, version="2024.4.0", until="2024-12-31"),
+    "pipenv 2026.10.3": partial(pipenv, version="2026.10.3"),
+    "pip-tools 6.14.0": partial(pip_compile, version="6.14.0", pip_version="23.0.1"),
+    "pip-tools 7.4.1": partial(pip_compile, version="7.4.1", pip_version="24.0"),
+    "pip-tools 7.6.2": partial(pip_compile, version="7.6.2", pip_version="26.2.1"),
+}
+"""By a label, in the order of the table."""

@@ -1,4 +1,4 @@
-"""Clients of any version, installed from PyPI once, and the Pythons that are old enough for them."""
+"""Clients of any version, installed from PyPI or npm once, and the Pythons that are old enough for them."""
 
 from __future__ import annotations
 
@@ -52,15 +52,27 @@ def unpacked(cache: Path, requirement: str) -> Path:
     return home
 
 
-def installed(cache: Path, minor: str, *requirements: str) -> Path:
-    """The `bin` of a virtual environment with these; made on first use."""
-    home = cache / "-".join([minor, *requirements]).replace("==", "-").replace("<", "-")
+def installed(cache: Path, minor: str, *requirements: str, until: str = "") -> Path:
+    """The `bin` of a virtual environment with these, and with what they need as it was on a day; made on first use."""
+    home = cache / "-".join([minor, *requirements, until]).strip("-").replace("==", "-").replace("<", "-")
     if not (home / "complete").exists():
         interpreter = python(minor) or Path(sys.executable)
         subprocess.run(
             [*UV, "venv", "-q", "--clear", "--no-python-downloads", "-p", interpreter, home], check=True, timeout=120
         )
-        install: list[str | Path] = [*UV, "pip", "install", "-q", "-p", home / "bin" / "python", *requirements]
+        day = ("--exclude-newer", until) if until else ()
+        install: list[str | Path] = [*UV, "pip", "install", "-q", *day, "-p", home / "bin" / "python", *requirements]
         subprocess.run(install, check=True, timeout=300)
         (home / "complete").touch()
     return home / "bin"
+
+
+def installed_by_npm(cache: Path, *packages: str) -> Path:
+    """`node_modules` with these; made on first use. What their scripts would download or build is not there."""
+    home = cache / "-".join(packages).replace("@", "-")
+    if not (home / "complete").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        options = ("--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--force", "--prefix", home)
+        subprocess.run(["npm", "install", *options, *packages], check=True, timeout=600)
+        (home / "complete").touch()
+    return home / "node_modules"

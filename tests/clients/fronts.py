@@ -1,4 +1,4 @@
-"""What people put in front of an index, and behind which uv is run; and bandersnatch, which copies it all."""
+"""What people put in front of an index, and behind which uv is run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import subprocess
 import time
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
-from tests.server.tasks import READER, Task, free_port
+from tests.server.tasks import Task, free_port
 
 from .clients import address, uv
 from .environments import installed
@@ -68,10 +67,18 @@ def _make_mirror(port: int, behind: str) -> None:
     made.raise_for_status()
 
 
+def pypiron(cache: Path, home: Path, behind: str, port: int) -> tuple[list[str | Path], dict[str, str], str]:
+    tool = installed(cache, PYTHON, "pypiron==0.0.29") / "pypiron"
+    options = ("--data-dir", home / "pypiron", "--bind-addr", f"127.0.0.1:{port}", "--advisory-feed", "")
+    upstream = ("--proxy-upstream", behind, "--allow-insecure-upstream")
+    return [tool, "serve", *options, *upstream], {}, "/simple/"
+
+
 FRONTS: dict[str, Front] = {
     "proxpi 1.3.1": proxpi,
     "simple-repository-server 0.10.0": simple_repository_server,
     "devpi 6.20.3": devpi,
+    "pypiron 0.0.29": pypiron,
 }
 
 
@@ -111,30 +118,3 @@ def through(front: Front, cache: Path, home: Path, task: Task) -> tuple[Outcome,
     with serving(front, cache, home, task) as index:
         cold, warm = (attempt(client, task, home / name, index) for name in ("first", "second"))
     return cold, warm
-
-
-def bandersnatch(cache: Path, home: Path, task: Task) -> tuple[Outcome, Outcome]:
-    """A mirror of everything, made and then brought up to date; `wrong` are the files that it lacks."""
-    tool = installed(cache, PYTHON, "bandersnatch==8.2.0") / "bandersnatch"
-    origin = task.with_credentials(READER)
-    (home / "bandersnatch.conf").write_text(
-        f"[mirror]\ndirectory = {home / 'mirror'}\nmaster = {origin}\ndownload-mirror = {origin}\n"
-        "allow-non-https = true\ntimeout = 60\nworkers = 3\nhash-index = false\nstop-on-error = true\njson = true\n"
-    )
-
-    def mirrored() -> Outcome:
-        before = len(task.access_log())
-        ran = subprocess.run(
-            [tool, "-c", home / "bandersnatch.conf", "mirror"],
-            env={"PATH": os.defpath, "HOME": str(home)},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        there = {path.name for path in (home / "mirror" / "web" / "packages").rglob("*") if path.is_file()}
-        files = {path.name for path in task.directory.iterdir() if not path.name.startswith(".")}
-        answers = Counter(line["status"] for line in task.access_log()[before:])
-        return Outcome(dict.fromkeys(files - there, "nothing"), answers, ran.stdout + ran.stderr)
-
-    return mirrored(), mirrored()

@@ -61,8 +61,14 @@ def attempt(client: Client, task: Task, home: Path, index: str, *options: str, *
         ran = subprocess.run(
             [*map(str, client.command(index, directory)), *options],
             cwd=directory,
-            env={"PATH": os.defpath, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), **client.environment}
-            | environment,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(home),
+                "XDG_CACHE_HOME": str(home / ".cache"),
+                "PIP_CONFIG_FILE": os.devnull,
+                **client.environment,
+                **environment,
+            },
             capture_output=True,
             text=True,
             errors="replace",
@@ -93,7 +99,8 @@ def tried(client: Client, task: Task, home: Path) -> Tried:
         # As keyring 25 answers; older ones know no options.
         credentials = json.dumps(dict(zip(("username", "password"), READER, strict=True)))
         (programs / "keyring").write_text(
-            f"#!/bin/sh\ncase \"$*\" in *json*) echo '{credentials}';; *) echo '{READER[1]}';; esac\n"
+            f"#!/bin/sh\ncase \"$*\" in *json*) echo '{credentials}';; *creds*) echo '{READER[0]}'; echo '{READER[1]}';; "
+            f"*) echo '{READER[1]}';; esac\n"
         )
         (programs / "keyring").chmod(0o755)
         path = f"{programs}{os.pathsep}{os.defpath}"

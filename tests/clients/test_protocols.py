@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .clients import address, all_clients
+from .clients import CLIENTS, address
 from .environments import python, python_for_pip
 from .matrix import attempt, start
 
@@ -24,7 +24,7 @@ def test_it_installs_what_it_should_and_asks_for_little_again(label: str, tmp_pa
     if name == "pip" and python(python_for_pip(version)) is None:
         pytest.skip(f"Python {python_for_pip(version)} is not there")
     CACHE.mkdir(exist_ok=True)
-    client = all_clients()[label](CACHE)
+    client = CLIENTS[label](CACHE)
     task = start(tmp_path / "server")
     try:
         cold, warm = (attempt(client, task, tmp_path / "client", address(task)) for _ in range(2))

@@ -39,8 +39,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
 
     monkeypatch.setattr(S3Backend, "list_object_versions", list_object_versions)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    # Nobody looks at moto's images, of which it makes thousands each time.
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws(), cloudformation() as service:
         yield service
 

@@ -34,7 +34,7 @@ def test_the_task_is_one_that_fargate_takes(resources: Data) -> None:
     (server,) = task["ContainerDefinitions"]
     words = {key.lower() for key in (*task, *server, *server["LinuxParameters"])}
     assert not REFUSED & words
-    assert "MemoryReservation" not in server, "which has to be less than Memory, and is of no use to a task alone"
+    assert "MemoryReservation" not in server, "which must be less than Memory, and is of no use to a task alone"
     assert server["LogConfiguration"]["LogDriver"] == "awslogs"
     assert 2 <= server["StopTimeout"] <= 120
     assert not [it for it in task["Volumes"] if "Host" in it]

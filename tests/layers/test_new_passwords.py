@@ -1,4 +1,4 @@
-"""When a password is changed, by whom, and what has to be there before."""
+"""When a password is changed, by whom, and what must be there before."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from updates import waits
 from generator.parts.container_program import packed
 
 AFTER = [
-    # Logical ID, and what has to be there before it (and is deleted after it).
+    # Logical ID, and what must be there before it (and is deleted after it).
     ("LoadBalancer", "AccessLogsPolicy"),  # its creation writes a test file
     ("AccessLogsPolicy", "AccessLogsCleaner"),  # no more logs arrive while the bucket is emptied
     ("AccessLogsCleaner", "AccessLogs"),

@@ -100,9 +100,9 @@ def test_tokens_are_listed_and_revoked_one_by_one(arn: str, capsys: pytest.Captu
         (["a b", "--project", "x"], "cannot be a name"),
         (["x" * 64, "--project", "x"], "cannot be a name"),
         (["ok"], "add --project"),
-        (["ok", "--project", "a,b"], "no name of a project"),
-        (["ok", "--project", "a b"], "no name of a project"),
-        (["ok", "--project", ""], "no name of a project"),
+        (["ok", "--project", "a,b"], "not the name of a project"),
+        (["ok", "--project", "a b"], "not the name of a project"),
+        (["ok", "--project", ""], "not the name of a project"),
         (["ok", "--project", "x", "--expires", "soon"], "--expires soon"),
         (["ok", "--project", "x", "--expires", "0d"], "--expires 0d"),
         (["ok", "--project", "x", "--may", "admin"], "--may"),
@@ -126,7 +126,7 @@ def test_what_no_task_would_take_is_refused_and_changes_nothing(
 def test_a_secret_that_somebody_broke_is_left_alone(arn: str, capsys: pytest.CaptureFixture[str], junk: str) -> None:
     client("secretsmanager").put_secret_value(SecretId=arn, SecretString=junk or " ")
     assert main(["token", "create", *CI]) == 2
-    assert "tasks refuse the list" in capsys.readouterr().err
+    assert "tasks reject the list" in capsys.readouterr().err
     assert stored(arn) == (junk or " ")
 
 
@@ -282,7 +282,7 @@ def test_a_rotation_that_is_given_up_is_told_and_leaves_the_old_password(
     for thread in threads:
         thread.join()
     assert stored(arn) == before
-    assert "the old one is good as before" in capsys.readouterr().out
+    assert "the old one still works" in capsys.readouterr().out
 
 
 def test_rotate_says_what_keeps_it_from_beginning(

@@ -105,9 +105,9 @@ def test_a_file_is_not_written_where_git_would_take_it(
     for path in ("pip.conf", "below/it's mine"):
         assert main(["credentials", "--output", path]) == 2
         refused = capsys.readouterr().err
-        assert "git would take this password into a commit" in refused
+        assert "git would commit this password" in refused
         assert not (here / path).exists()
-        advice = refused.partition("git pass over it by `")[2].partition("`")[0]
+        advice = refused.partition("make git ignore it with `")[2].partition("`")[0]
         subprocess.run(["sh", "-c", advice], check=True)
         assert main(["credentials", "--output", path]) == 0
     listed = subprocess.run([*git, "status", "--short"], check=True, capture_output=True, text=True).stdout

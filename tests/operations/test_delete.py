@@ -29,7 +29,7 @@ def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -
     assert "WAFNonexistentItem" in cause[1]
     assert cause[2].startswith("  to do: ")
     assert (
-        f"broken is ROLLBACK_COMPLETE: mend it, then `{called_as()} delete --stack-name broken --region {REGION}`"
+        f"broken is ROLLBACK_COMPLETE: fix it, then `{called_as()} delete --stack-name broken --region {REGION}`"
         in lines
     )
     assert "stays   FileSystem  fs-" in lines
@@ -95,6 +95,4 @@ def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it
 
 def test_deletion_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["delete", "--stack-name", "missing", "--yes"]) == 2
-    assert capsys.readouterr().err == (
-        f"error: there is no stack missing in {REGION}: look at the name and the region\n"
-    )
+    assert capsys.readouterr().err == (f"error: there is no stack missing in {REGION}: check the name and the region\n")

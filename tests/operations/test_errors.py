@@ -107,12 +107,12 @@ def test_nobody_listens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "config", "code", "hint"),
     [
-        (("--endpoint-url", "nonsense"), "", 2, "look at --endpoint-url"),
-        (("--region", "no where"), "", 2, "look at"),
+        (("--endpoint-url", "nonsense"), "", 2, "check --endpoint-url"),
+        (("--region", "no where"), "", 2, "check"),
         (("--profile", "missing"), "", 2, "`aws configure list-profiles`"),
         (("--profile", "half"), "[profile half]\naws_access_key_id = x\n", 2, "`aws configure`"),
         (("--profile", "broken"), "[profile broken\n", 2, "mend that file"),
-        (("--profile", "loop"), "[profile loop]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = none\n", 2, "mend the profile"),
+        (("--profile", "loop"), "[profile loop]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = none\n", 2, "correct the profile"),
         (("--profile", "bare"), "[profile bare]\n", 2, "no AWS credentials"),
         (("--profile", "sso"), "[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n"
          "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n", 1, "`aws sso login`"),
@@ -148,7 +148,7 @@ def test_configuration_that_leads_nowhere(
 def test_settings_that_boto3_does_not_check(setting: dict[str, str], tmp_path: Path) -> None:
     done = run("status", **{**environment("http://127.0.0.1:9", tmp_path), **setting})
     assert done.returncode in (1, 2)
-    assert "look at" in one_line(done) or "--region" in done.stderr
+    assert "check" in one_line(done) or "--region" in done.stderr
 
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_names_that_aws_would_misunderstand(words: tuple[str, ...], tmp_path: Pa
     """Nothing listens there: AWS is not asked. It lists every stack where a name is empty, and the first would go."""
     done = run(*words, **environment("http://127.0.0.1:9", tmp_path))
     assert done.returncode == 2
-    assert "has to be" in one_line(done)
+    assert "must be" in one_line(done)
 
 
 def test_catalog_without_its_stack(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ ANSWERS = [
     ("Hosted zone", ENTER),
     ("IPv4 ranges that may connect", "203.0.113.0/24" + ENTER),
     ("E-mail addresses for alarms", "platform@company.example" + ENTER),
-    ("Make the bucket", "y"),
+    ("Create the bucket", "y"),
     ("Deploy pypi? (y/N)", "y"),
 ]
 # What differs from run to run.
@@ -131,7 +131,7 @@ def test_the_recorded_commands_are_readmes() -> None:
 
 
 def test_the_questions_are_counted() -> None:
-    counted = re.search(r"The form has (\d+) parameters; `deploy` asks for (\w+)", PAGE.read_text())
+    counted = re.search(r"The form has (\d+)\s+parameters; `deploy` asks for (\w+)", PAGE.read_text())
     assert counted
     asked = [line for line in blocks()[80].split("parameters.json has")[0].splitlines() if line.startswith("? ")]
     assert (int(counted[1]), counted[2]) == (len(settings.ALL), {7: "seven"}[len(asked)])

@@ -49,6 +49,7 @@ COMMANDS = {
     "trust revoke": ["acme"],
     "project-status": ["project", "archived"],
     "import": ["https://example.com/simple/", "--yes"],
+    "who": ["project"],
     "yank": ["project", "1.0", "--reason", "broken"],
     "unyank": ["project", "1.0"],
     "catalog publish": ["--version", "9.9", "--bucket", BUCKET],
@@ -154,7 +155,7 @@ def test_a_nested_stack_is_not_the_server(
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     (storage,) = [it["StackName"] for it in stacks if it["StackName"].startswith("pypi-Storage")]
     said = refused(["delete", "--yes", "--stack-name", storage], capsys, changes)
-    assert f"{storage} is nested in pypi: give the name of that" in said
+    assert f"{storage} is nested in pypi: give the name of that stack" in said
 
 
 def test_a_change_set_that_awaits_its_review_is_somebodys(

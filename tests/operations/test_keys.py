@@ -47,7 +47,7 @@ def test_every_key_that_cannot_work_is_named(capsys: pytest.CaptureFixture[str])
     ).splitlines()
     assert len(said) == 5
     assert "EfsKmsKeyArn" in said[0]
-    assert f"is in eu-west-1, and has to be in {REGION}" in said[0]
+    assert f"is in eu-west-1, and must be in {REGION}" in said[0]
     assert "BackupKmsKeyArn" in said[1]
     assert "does not exist" in said[1]
     assert "EbsKmsKeyArn" in said[2]

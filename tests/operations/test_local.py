@@ -56,9 +56,9 @@ def test_every_mistake_in_a_variable_is_named_before_anything_runs(capsys: pytes
         "IMMUTABLE_PACKAGE=false": "the server has no IMMUTABLE_PACKAGE, but IMMUTABLE_PACKAGES",
         "READER_PASSWORD=x": "the server has no READER_PASSWORD, but READER_SECRET",
         "POLL_SECONDS": "it wants NAME=VALUE",
-        "POLL_SECONDS=0": "has to be a whole number from 1 to 3600",
-        "POLL_SECONDS=\u0664": "has to be a whole number from 1 to 3600",
-        "IMMUTABLE_PACKAGES=no": "has to be true or false",
+        "POLL_SECONDS=0": "must be a whole number from 1 to 3600",
+        "POLL_SECONDS=\u0664": "must be a whole number from 1 to 3600",
+        "IMMUTABLE_PACKAGES=no": "must be true or false",
         "PORT=9000": "give --port",
         "PACKAGES_DIRECTORY=/srv": "give --directory",
     }

@@ -105,7 +105,7 @@ def test_without_a_program_nothing_is_made(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        "error: none of crane, skopeo, docker with its buildx is installed, one of which has to copy the images\n"
+        "error: none of crane, skopeo, docker with its buildx is installed; one of them is needed to copy the images\n"
     )
     names = [it["repositoryName"] for it in client("ecr").describe_repositories()["repositories"]]
     assert not [it for it in names if it.startswith("nothing/")]

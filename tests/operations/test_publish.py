@@ -171,7 +171,7 @@ def test_own_bucket_that_is_a_strangers(capsys: pytest.CaptureFixture[str], monk
     client("s3").create_bucket(Bucket=name)
     monkeypatch.setattr(S3Response, "head_bucket", head_bucket)
     assert main(["publish", "--yes"]) == 2
-    assert f"the bucket {name} is not this account's" in capsys.readouterr().err
+    assert f"the bucket {name} belongs to another account" in capsys.readouterr().err
     assert "Contents" not in client("s3").list_objects_v2(Bucket=name)
     client("s3").delete_bucket(Bucket=name)
 

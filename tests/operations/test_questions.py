@@ -127,7 +127,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         # The answer is there to be mended.
         terminal.type("@company.example" + ENTER)
         terminal.expect("parameters.json has these values")
-        terminal.expect(f"Make the bucket {OWN_BUCKET}")
+        terminal.expect(f"Create the bucket {OWN_BUCKET}")
         terminal.type("y")
         terminal.expect("Deploy first? (y/N)")
         assert re.search(r"costs +about \$\d\d a month", terminal.text)
@@ -202,7 +202,7 @@ def test_network_that_cannot_work_is_refused_before_anything_is_uploaded(capsys:
         f"AsgSubnets: subnet-0123456789abcdef0 is not a subnet of {has['vpc']}",
         "LoadBalancerSubnets: a load balancer needs subnets in two Availability Zones or more",
         f"LoadBalancerSubnets: 2 subnets are in {REGION}a, and only one may be",
-        f"AsgSubnets: {REGION}b has no subnet in LoadBalancerSubnets, so hosts there would get no requests",
+        f"AsgSubnets: {REGION}b has no subnet in LoadBalancerSubnets, so hosts there would receive no requests",
         f"HostedZoneName: {has['zone']} is company.example, not example.com",
     ]
     assert "Contents" not in client("s3").list_objects_v2(Bucket=BUCKET)
@@ -238,5 +238,5 @@ def test_a_dry_run_makes_no_bucket(env: dict[str, str], capsys: pytest.CaptureFi
     values = network()
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     assert main(["deploy", "--dry-run"]) == 2
-    assert "a dry run makes no bucket" in capsys.readouterr().err
+    assert "a dry run does not create a bucket" in capsys.readouterr().err
     assert [it["Name"] for it in client("s3").list_buckets()["Buckets"]] == [BUCKET]

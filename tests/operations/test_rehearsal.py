@@ -114,8 +114,6 @@ def url(name: str) -> str:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # Nobody looks at moto's images, of which it makes thousands each time.
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # For the custom resources' own clients.
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws(), bridged():

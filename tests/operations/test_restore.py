@@ -109,7 +109,7 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     assert metadata["file-system-id"] == live()
     (made,) = file_systems() - before
     out = capsys.readouterr().out
-    assert f"{live()}, which serves, is not touched" in out
+    assert f"{live()}, which is in service, is left alone" in out
     assert "RUNNING 50.00%" in out
     assert f"restored into {made}" in out
     assert f"--recovery-point {point} --directory DIRECTORY" in out
@@ -135,8 +135,8 @@ def test_a_second_run_watches_the_first_ones_job(account: Restores, capsys: pyte
     assert main(["restore", "--recovery-point", point, "--yes"]) == 0
     assert main(["restore", "--recovery-point", point]) == 0, "nothing to be asked"
     out = capsys.readouterr().out
-    assert "is RUNNING already: nothing new is begun" in out
-    assert "is COMPLETED already: nothing new is begun" in out
+    assert "is RUNNING already: nothing new is started" in out
+    assert "is COMPLETED already: nothing new is started" in out
     assert not account.asked
     (job,) = account.jobs.values()
     client("efs").delete_file_system(FileSystemId=recovery_points.created(job))
@@ -183,7 +183,7 @@ def test_another_vault_and_another_key(account: Restores, capsys: pytest.Capture
     key = client("kms").create_key()["KeyMetadata"]["Arn"]
     options = ["restore", "--recovery-point", point, "--vault", "copies", "--yes"]
     assert main([*options, "--kms-key", key.replace(REGION, "eu-west-1")]) == 2
-    assert "has to be in" in capsys.readouterr().err
+    assert "must be in" in capsys.readouterr().err
     assert main([*options, "--kms-key", key]) == 0
     assert account.asked[0]["Metadata"]["KmsKeyId"] == key
     assert "--vault copies --directory" in capsys.readouterr().out

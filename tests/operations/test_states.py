@@ -83,7 +83,7 @@ def test_interrupting_ends_only_the_watching(
 
     monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=interrupt))
     assert main([*DEPLOY]) == 130
-    assert "The same command watches again." in capsys.readouterr().out
+    assert "Run the same command to watch again." in capsys.readouterr().out
     assert found.status == "UPDATE_IN_PROGRESS"
     found.events.append(end)
     assert main([*DEPLOY]) == 0

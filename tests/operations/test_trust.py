@@ -197,7 +197,7 @@ def test_a_role_gets_credentials_without_a_secret(
     with pytest.raises(Problem, match="answers 422: no"):
         minted(Account(), api)
     assert main(["credentials", "--mint", "--account", "reader"]) == 2
-    assert "leave --account or --mint away" in capsys.readouterr().err
+    assert "leave out --account or --mint" in capsys.readouterr().err
     assert main(["credentials", "--mint"]) == 2
     assert "pypiserver.example.com/_/oidc/audience cannot be read" in capsys.readouterr().err
 
@@ -219,7 +219,7 @@ def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> N
         (["github", "octo", "--workflow", "r.yml", *ACME], "OWNER/REPOSITORY"),
         (["github", "../../user", "--workflow", "r.yml", *ACME, "--api", "API"], "answers 404"),
         (["github", "octo/absent", "--workflow", "r.yml", *ACME, "--api", "API"], "set GH_TOKEN"),
-        (["github", "octo/acme", "--workflow", "r.yml", *ACME, "--server", "http://x"], "--server has to be"),
+        (["github", "octo/acme", "--workflow", "r.yml", *ACME, "--server", "http://x"], "--server must be"),
         (["github", "octo/acme", "--workflow", "r.yml", *ACME, "--api", "http://127.0.0.1:1"], "cannot be read"),
         (["issuer", "http://ci.test", "--name", "x", "--claim", "a=b", *ACME], "https address"),
         (["issuer", "https://gitlab.com", "--name", "x", "--claim", "environment=x", *ACME], "by a number"),

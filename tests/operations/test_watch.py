@@ -211,4 +211,4 @@ def test_what_endangers_data(change: Change, endangers: bool) -> None:
 def test_advice_by_reason_then_by_type() -> None:
     assert "Service Quotas" in advice("You have reached the maximum number of addresses", "AWS::EC2::EIP")
     assert "describe-services" in advice("Resource timed out waiting for completion", "AWS::ECS::Service")
-    assert advice("Something new", "AWS::X::Y") == "to do: mend what the reason names, then run this again"
+    assert advice("Something new", "AWS::X::Y") == "to do: fix what the reason names, then run this again"

@@ -129,7 +129,7 @@ def test_an_account_that_may_not_upload_fetches_nothing(
     scripted.page("acme", scripted.file(*wheel("acme", "1.0")))
     assert bring(scripted.url) in (1, 2)
     captured = capsys.readouterr()
-    assert "look at TWINE_USERNAME and TWINE_PASSWORD" in captured.out + captured.err
+    assert "check TWINE_USERNAME and TWINE_PASSWORD" in captured.out + captured.err
     assert visible(directory) == []
     assert not [path for path, _ in scripted.asked if path.startswith("/files/")]
 

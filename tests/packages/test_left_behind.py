@@ -110,7 +110,7 @@ def test_what_has_no_place_here_is_a_line_each(
         "acme: its status there, archived (see ",
         "acme: attestations (PEP 740) of 1 files",
         "acme 2.0: not all of it is withdrawn there, so none here: acme-2.0-py3-none-any.whl",
-        "acme 3.0: the end of the reason why it is withdrawn",
+        "acme 3.0: the reason for the yank is cut off",
         "upload times of 3 files",
     ):
         assert f"not carried  {line}" in printed
@@ -171,7 +171,7 @@ def test_an_index_that_wants_hours_is_not_waited_for(
     scripted.answers[f"/files/{NAME}"] = lambda handler: answer(handler, 503, Retry_After="7200")
     assert bring(scripted.url) == 1
     assert f"failed  {NAME}: " in (printed := capsys.readouterr().out)
-    assert "wants to be asked in 7,200 s" in printed
+    assert "asks to retry in 7,200 s" in printed
     assert len([path for path, _ in scripted.asked if path == f"/files/{NAME}"]) == 1
 
 
@@ -232,7 +232,7 @@ def test_the_index_below_an_address_is_taken_and_told(
     scripted.answers["/"] = lambda handler: answer(handler, 200, welcome)
     for address in (scripted.root, f"{scripted.root}/"):
         assert bring(address) == 0
-        assert f"{scripted.root}/ is no index: the one at {scripted.url} is taken" in capsys.readouterr().out
+        assert f"{scripted.root}/ is not an index: using the one at {scripted.url}" in capsys.readouterr().out
     assert bring(scripted.root, "acme") == 0
     assert visible(directory) == [GOOD]
 
@@ -246,7 +246,7 @@ def test_where_a_source_sends_to_is_named(
         scripted.answers[path] = lambda handler, to=target: answer(handler, 301, Location=f"{to}?token=s3cret")  # type: ignore[misc]
         assert bring(scripted.url, *filter(None, [name])) == code
         captured = capsys.readouterr()
-        assert f"sends to {target}, which is not asked" in captured.out + captured.err
+        assert f"sends to {target}, which is not followed" in captured.out + captured.err
         assert "s3cret" not in captured.out + captured.err
     assert elsewhere.asked == []
 
@@ -305,7 +305,7 @@ def test_what_does_not_answer_is_told_in_words(
 ) -> None:
     for url, words in (
         (scripted.url.replace("http:", "https:"), "does not speak TLS there: is it http:// instead of https://?"),
-        (f"http://127.0.0.1:{free_port()}/simple/", "nobody listens at 127.0.0.1:"),
+        (f"http://127.0.0.1:{free_port()}/simple/", "nothing listens at 127.0.0.1:"),
         ("http://pypi.invalid/simple/", "the name pypi.invalid cannot be found"),
     ):
         assert bring(url) == 2

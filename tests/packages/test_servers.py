@@ -72,7 +72,7 @@ def test_from_the_stock_server(
     put(theirs, "acme-0.9-py3.9.egg", b"an egg")
     assert bring(url) == 1
     printed = capsys.readouterr().out
-    assert "no package  acme-0.9-py3.9.egg: it is no wheel or source distribution" in printed
+    assert "no package  acme-0.9-py3.9.egg: it is not a wheel or source distribution" in printed
     assert "refused  junk-1.0.tar.gz: 400 Nothing was stored: junk-1.0.tar.gz was refused" in printed
     assert "incomplete: 3 imported, 0 were here, 1 refused, 1 no package" in printed
     del files["junk-1.0.tar.gz"]

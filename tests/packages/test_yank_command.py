@@ -61,7 +61,7 @@ def test_refusals_say_why(target: Task, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.01)
     assert main(["yank", "acme-core", "1.2", "--to", f"http://127.0.0.1:{free_port()}"]) == 1
     assert "error: " in capsys.readouterr().err
-    for password, reason in ((READER[1], "The account reader may not upload"), ("wrong", "look at TWINE_USERNAME")):
+    for password, reason in ((READER[1], "The account reader may not upload"), ("wrong", "check TWINE_USERNAME")):
         monkeypatch.setenv("TWINE_USERNAME", READER[0])
         monkeypatch.setenv("TWINE_PASSWORD", password)
         assert main(["yank", "acme-core", "1.2", "--to", target.url]) == 2

@@ -48,6 +48,7 @@ def _start_forker(python: Path, environment: Mapping[str, str]) -> tuple[subproc
             env=environment,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
+            start_new_session=True,  # no Ctrl-C ends it before those that it started
         )
         address: bytes = listener.getsockname()
     return process, address

@@ -59,6 +59,15 @@ def test_costs_are_measured(newest_image: Path) -> None:
 
 
 @needs_load
+def test_what_uv_asks_for_is_measured(newest_image: Path) -> None:
+    measured = rows("syncs", "--projects", "3", "--times", "2", "--python", str(newest_image))
+    cold = str(2 * 3 * len(("listing", "metadata", "wheel")))
+    # With a warm cache only for the listings, whether they have changed.
+    assert [row[:3] for row in measured] == [["ours", cold, "6"], ["nginx, from files", cold, "0"]]
+    assert all(float(row[3]) > 0.3 > float(row[4]) for row in measured)
+
+
+@needs_load
 def test_the_original_is_measured(newest_image: Path, tmp_path: Path) -> None:
     original = python_with("original", ORIGINAL)
     short = ["--seconds", "0.3", "--files", "300", "--bursts", "0", "--rounds", "1", "--output", str(tmp_path)]

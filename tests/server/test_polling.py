@@ -207,7 +207,7 @@ def test_junk_is_reported_once_and_never_printed(
         becomes(200, lambda n=number: status(task, f"good{n}", "reader"))  # type: ignore[misc] # mypy infers no defaults
         assert status(task, PUBLISHER[1]) == 200
     errors = task.errors.read_text()
-    assert errors.count("cannot be read, and what was known stays") == 1
+    assert errors.count("cannot be read; the last known value stays in use") == 1
     assert "hunter" not in errors + task.log.read_text()
     manager.put(arns["PUBLISHER_SECRET"], {"username": "x", "password": "good"})
     becomes(200, lambda: status(task, "good", "x"))

@@ -81,8 +81,8 @@ FORGED = {
     "two audiences": signed(claims_of(GITHUB, aud=[AUDIENCE, "pypi"])),
     "no audience": signed(claims_of(GITHUB, aud=None)),
     "expired": signed(claims_of(GITHUB, iat=NOW - 900, nbf=NOW - 900, exp=NOW - 90)),
-    "of the future": signed(claims_of(GITHUB, iat=NOW + 600, nbf=NOW + 600, exp=NOW + 900)),
-    "not good yet": signed(claims_of(GITHUB, nbf=NOW + 600)),
+    "in the future": signed(claims_of(GITHUB, iat=NOW + 600, nbf=NOW + 600, exp=NOW + 900)),
+    "not valid yet": signed(claims_of(GITHUB, nbf=NOW + 600)),
     "no end": signed(claims_of(GITHUB, exp=None)),
     "an end in words": signed(claims_of(GITHUB, exp="never")),
     "an endless end": signed(claims_of(GITHUB, exp=float("inf"))),
@@ -169,7 +169,7 @@ def test_a_key_that_is_weak_or_for_something_else_is_none(weak: dict[str, object
 
 @pytest.mark.parametrize("junk", [None, [], {}, {"keys": {}}, {"keys": [{}] * 101}, "x"])
 def test_a_set_of_keys_that_is_none_is_refused(junk: object) -> None:
-    with pytest.raises(ValueError, match="no set"):
+    with pytest.raises(ValueError, match="not a set"):
         keys_of(junk)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def ask_and_never_read(task: Task) -> socket.socket:
 def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: StartTask, directory: Path) -> None:
     (directory / NAME).write_bytes(CONTENT)
     task = start_newest(directory, "prlimit --nofile=60:60")
-    strangers = [ask_and_never_read(task) for _ in range(28)]
+    with ThreadPoolExecutor(28) as pool:
+        strangers = [*pool.map(ask_and_never_read, [task] * 28)]
     honest = [task.connect() for _ in range(15)]
     use(task)
     for connection in honest[-5:]:

@@ -260,7 +260,7 @@ def test_a_refused_upload_does_not_tell_what_is_stored(local: Local, stored: boo
     local.give(entry(may="upload"))
     upload = wheel("other", "1.0") if stored else wheel("other", "9.9")
     answer = local.post(with_token(), {":action": "file_upload"}, upload)
-    assert (answer.status, list(answer.body)) == (403, [b"__token__:ci may do nothing with the project other.\n"])
+    assert (answer.status, list(answer.body)) == (403, [b"__token__:ci has no access to the project other.\n"])
 
 
 VALID = entry(name="a.b_c-1", hours=1)
@@ -289,7 +289,7 @@ WRONG: list[object] = [
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_list_with_one_wrong_entry_is_refused_as_a_whole(wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"^(it is no JSON list|its entry \d)") as raised:
+    with pytest.raises(ValueError, match=r"^(it is not a JSON list|its entry \d)") as raised:
         entries_of(json.dumps(wrong))
     assert VALID["sha256"] not in str(raised.value)
 

@@ -148,7 +148,7 @@ def test_a_token_of_ci_is_exchanged_once_at_whichever_task(place: Place) -> None
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200] + [422] * 7
-    assert "exchanged before" in sent_by(two, MINT, token).text
+    assert "used before" in sent_by(two, MINT, token).text
 
 
 def test_a_burnt_token_is_burnt_at_every_task_and_so_is_no_other(place: Place) -> None:

@@ -64,7 +64,7 @@ class CloudFormation:
         seconds: float = 900,
         logical: str = "Cleaner",
     ) -> Answer:
-        """What the function ``index`` answers to ``request``, which has to be one answer to exactly that."""
+        """What the function ``index`` answers to ``request``, which must be one answer to exactly that."""
         before = len(self.answers)
         event = {
             "RequestType": request,

@@ -198,6 +198,7 @@ class NestedChangeSet:
     status_reason: str | None = None
     layer: str = ""
     stack_name: str = "nested"
+    change_set_name: str = ""
 
 
 def _nested(parent: str, name: str, made: Made | None, properties: Json) -> Json:

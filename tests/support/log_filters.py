@@ -26,7 +26,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def matches(pattern: str, line: str) -> bool:
-    """Raises NotImplementedError for a pattern that is not known here; a line that is no JSON object matches none."""
+    """Raises NotImplementedError for a pattern that is not known here; a line that is not a JSON object matches none."""
     tokens = _tokens(pattern)
     try:
         event = json.loads(line)

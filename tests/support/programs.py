@@ -17,7 +17,7 @@ TESTS = {name: name for name in ("cloud-init", "fish", "gcc", "nginx", "openssl"
 BENCH = {"nginx": "nginx", "wrk": "wrk"} | MOUNTS
 NEEDED = {
     "test": TESTS,
-    "test-slow": TESTS | MOUNTS | {"chromium": "chromium", "wrk": "wrk"},
+    "test-slow": TESTS | MOUNTS | {"chromium": "chromium", "npm": "npm", "wrk": "wrk"},
     "audit": {"npm": "npm"},
     "fuzz": {"gcc": "gcc", "nginx": "nginx"},
     "bench-short": BENCH,

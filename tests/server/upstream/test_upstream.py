@@ -200,12 +200,14 @@ def test_blocked_files_are_not_served_even_if_they_are_here(
 def test_what_an_index_says_of_a_file_is_passed_on(start_upstream: StartUpstream, directory: Path, pypi: Index) -> None:
     metadata = b"Metadata-Version: 2.1\nName: outer\nVersion: 1.0\n"
     facts = {"requires-python": ">=3.8", "yanked": 'it "breaks"', "core-metadata": {"sha256": sha256(metadata)}}
-    path = pypi.add("outer", NAME, CONTENT, facts=facts)
+    # PEP 714: the older name beside it, with which pip 22.3 to 23.1.2 crashes, is not passed on.
+    path = pypi.add("outer", NAME, CONTENT, facts=facts | {"dist-info-metadata": facts["core-metadata"]})
     pypi.files[f"{path}.metadata"] = metadata
     pypi.add("outer", *wheel("another", "1.0"))
     task = start_upstream(directory)
     (file,) = task.project("outer")["files"]
     assert {**file, **facts} == file
+    assert "dist-info-metadata" not in file
     assert 'data-yanked="it &quot;breaks&quot;"' in task.get("/simple/outer/").text
     assert task.get(f"{file['url']}.metadata").content == metadata
 

@@ -63,7 +63,10 @@ class Client:
         elif action == "upload":
             name, content = sdist(self._project, "1.0", values[0].encode())
             asked = (action, sha256(content))
-            answer = self._task.upload(name, content).status_code
+            answer = 503
+            # Where its file is removed meanwhile nothing is stored, and it is to be sent again.
+            while answer == 503:
+                answer = self._task.upload(name, content).status_code
         else:
             form = {":action": "remove_pkg" if action == "remove" else action, "name": self._project, "version": "1.0"}
             if values:

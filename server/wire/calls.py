@@ -30,7 +30,7 @@ class Calls:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def wait(self, key: Hashable, call: Callable[[], None], seconds: float) -> Future[None]:
-        """Done when `call`, or another one with the same key, is, and with its result. Fails with TakesLong after `seconds`, or at once if there are too many calls."""
+        """Done when `call`, or another one with the same key, is, with its result. Fails with TakesLong after `seconds`, or at once with too many calls."""
         waiter: Future[None] = Future()
         with self._lock:
             until, error = self._failed.get(key, (0.0, None))

@@ -1,4 +1,4 @@
-"""What follows from other parameters unless it is given: the end of the form, which few open."""
+"""Parameters derived from others unless given: the end of the form, which few open."""
 
 from __future__ import annotations
 

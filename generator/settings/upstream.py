@@ -1,4 +1,4 @@
-"""An index, PyPI for one, that has the projects which are not here."""
+"""An index, such as PyPI, for projects that are not here."""
 
 from __future__ import annotations
 

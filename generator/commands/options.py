@@ -21,7 +21,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def of_form(option: str, pattern: str, form: str) -> Callable[[str | None], str | None]:
-    """Refuses, before AWS is asked, what does not match as a whole: of an empty name of a stack it thinks as of any."""
+    """Refuses, before calling AWS, what does not match as a whole: AWS takes an empty stack name to mean any stack."""
 
     def check(value: str | None) -> str | None:
         if value is not None and not re.fullmatch(pattern, value):

@@ -80,9 +80,9 @@ def deploy(
 ) -> int:
     """Publish the templates, show what would change, ask, and create or update the stack.
 
-    In a terminal it asks for the required parameters that the file lacks, and writes them into it.
+    In a terminal it asks for required parameters that the file lacks, and writes them into it.
 
-    Interrupting it does not stop the deployment; running it again watches on.
+    Interrupting it does not stop the deployment; run it again to keep watching.
 
     Example: `pypiserver-aws deploy --stack-name pypi`
     """
@@ -120,7 +120,7 @@ def status(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
+    """Show the health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
 
     Example: `pypiserver-aws status --json`
     """
@@ -147,7 +147,7 @@ def delete(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Delete the stack. What holds data stays, and it says how to use it again and how to remove it.
+    """Delete the stack. What holds data stays, and it says how to use that again and how to remove it.
 
     Example: `pypiserver-aws delete --stack-name pypi`
     """
@@ -178,7 +178,7 @@ def restore(
 ) -> int:
     """List the backups, restore one into a new file system, and let the stack serve from that.
 
-    What serves is never written to. Interrupting it does not stop a restore; running it again watches on.
+    The file system in service is never written to. Interrupting it does not stop a restore; run it again to keep watching.
 
     Example: `pypiserver-aws restore --stack-name pypi`
     """
@@ -202,7 +202,7 @@ def mirror(
 ) -> int:
     """Copy both images, for every architecture, into ECR, and print the parameters that name the copies.
 
-    For hosts and tasks without a way to the internet. By crane, skopeo or docker, whichever is installed.
+    For hosts and tasks without internet access. It uses crane, skopeo or docker, whichever is installed.
 
     Example: `pypiserver-aws mirror`
     """

@@ -20,7 +20,7 @@ token = typer.Typer(help="Tokens with a scope: Tokens=true, docs/tokens.md.", co
 
 @app.command()
 def credentials(
-    format: Annotated[Format, typer.Option(metavar="FORMAT", help="One of those above.")] = Format.PIP,
+    format: Annotated[Format, typer.Option(metavar="FORMAT", help="One of the above.")] = Format.PIP,
     account: Annotated[
         User | None,
         typer.Option(metavar="ACCOUNT", help="reader or publisher. Default: the least that the format is for."),

@@ -31,7 +31,7 @@ Projects = Annotated[
     ),
 ]
 Expires = Annotated[str, typer.Option(metavar="TIME", help="Days (90d), hours (12h) or never.")]
-Named = Annotated[str, typer.Option(metavar="NAME", help="What the log calls it. Default: made of what is trusted.")]
+Named = Annotated[str, typer.Option(metavar="NAME", help="Its name in the log. Default: derived from what is trusted.")]
 Environment = Annotated[
     str | None, typer.Option(metavar="NAME", help="Jobs that deploy to it alone, which its rules protect.")
 ]

@@ -60,13 +60,13 @@ def deploy(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Let this resource with data be replaced or removed, or this parameter move the packages. Repeatable.",
+            help="Allow this resource with data to be replaced or removed, or this parameter to move the packages. Repeatable.",
         ),
     ] = None,
     tags: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="A tag of the stack, which it hands on to its resources, and keeps. Repeatable."
+            metavar="KEY=VALUE", help="A tag of the stack, which it keeps and passes on to its resources. Repeatable."
         ),
     ] = None,
     revert_drift: Annotated[bool, typer.Option("--revert-drift", help="Also undo what was changed by hand.")] = False,
@@ -163,10 +163,16 @@ def restore(
     recovery_point: Annotated[str | None, typer.Option(metavar="ARN", help="What to restore. Default: a list.")] = None,
     directory: Annotated[
         str | None,
-        typer.Option(help="AWS Backup's, at the root of the restored, or the packages' own in it: serve from there."),
+        typer.Option(
+            help="AWS Backup's directory in the restored file system, or the packages' own in it: serve from there."
+        ),
     ] = None,
-    vault: Annotated[str | None, typer.Option(metavar="NAME", help="Where it is. Default: the stack's own.")] = None,
-    kms_key: Annotated[str | None, typer.Option(metavar="ARN", help="Of the new one. Default: the old one's.")] = None,
+    vault: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The vault that has it. Default: the stack's own.")
+    ] = None,
+    kms_key: Annotated[
+        str | None, typer.Option(metavar="ARN", help="Key of the new file system. Default: the old one's.")
+    ] = None,
     bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
     stack_name: StackName = "pypi",
@@ -194,7 +200,7 @@ def restore(
 
 @app.command()
 def mirror(
-    prefix: Annotated[str, typer.Option(help="What the names of the repositories begin with.")] = "pypiserver/",
+    prefix: Annotated[str, typer.Option(help="Prefix of the repositories' names.")] = "pypiserver/",
     yes: Yes = False,
     profile: Profile = None,
     region: Region = None,

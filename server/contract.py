@@ -75,7 +75,7 @@ PUBLISHER = Account("PUBLISHER", "uploads, lists and downloads; required")
 READER = Account("READER", "lists and downloads")
 PACKAGES_DIRECTORY = Text("PACKAGES_DIRECTORY", "/data/packages", "/.*", "an absolute path")
 PORT = Number("PORT", 8080, 1, 65535)
-GUNICORN_WORKERS = Number("GUNICORN_WORKERS", 1, 1, 64, "processes")
+GUNICORN_WORKERS = Number("GUNICORN_WORKERS", 1, 1, 16, "processes")
 THREADS = Number(
     "THREADS",
     128,

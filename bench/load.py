@@ -31,6 +31,7 @@ def sdist(version: str, size: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, content in (
+            ("setup.py", b""),
             ("PKG-INFO", f"Metadata-Version: 2.1\nName: uploaded\nVersion: {version}\n".encode()),
             ("data", os.urandom(size)),
         ):

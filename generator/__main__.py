@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 _OLDEST = (3, 11)
-"""The same as in pyproject.toml, for whoever runs this from a clone."""
+"""The same as in pyproject.toml, for those who run this from a clone."""
 _INSTALL = "run `uvx --from . pypiserver-aws`, or `make .venv/generator` and then `.venv/bin/pypiserver-aws`"
 
 
 def run() -> int:
-    """The command line's exit code. Ctrl-C while a library is being loaded ends in one, too, and not in a traceback."""
+    """The command line's exit code. Ctrl-C while a library is loading also ends in one, not in a traceback."""
     if sys.version_info < _OLDEST:
         return _cannot(f"Python {_OLDEST[0]}.{_OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]}")
     try:

@@ -1,4 +1,4 @@
-"""Every Condition, once. Names say what is so (``Is…``) or what is there (``Has…``)."""
+"""Every Condition, once. Names say what is true (``Is…``) or what exists (``Has…``)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ IS_ARM = When(
 )
 IS_BURSTABLE = When(
     "IsBurstable",
-    # The family's first letter: of the override, else of the listed type.
+    # The family's first letter: of the override, otherwise of the listed type.
     lambda stack: Equals(
         Select(
             0,
@@ -99,7 +99,7 @@ def _any(tests: list[Equals]) -> Or | Equals:
 
 
 def every(name: str, *conditions: When) -> When:
-    """Whether all conditions hold, two or more."""
+    """Whether all of two or more conditions hold."""
     return When(name, lambda stack: And(*(Condition(stack.when(it)) for it in conditions)))
 
 
@@ -110,7 +110,7 @@ def _not(name: str, condition: When) -> When:
 IS_FARGATE = _not("IsFargate", IS_EC2)
 HAS_READER_ROTATION = every("HasReaderRotation", HAS_ROTATION, HAS_READER)
 HAS_POLLED = When("HasPolled", lambda stack: Or(Condition(stack.when(HAS_ROTATION)), Condition(stack.when(HAS_TOKENS))))
-"""Tasks read secrets again while they run."""
+"""Tasks re-read secrets while they run."""
 HAS_POLLED_KEY = every("HasPolledKey", HAS_POLLED, HAS_SECRET_KEY)
 HAS_CREDITS = every("HasCredits", IS_EC2, IS_BURSTABLE)
 HAS_GROUP_CLEANER = every("HasGroupCleaner", IS_EC2, IS_TERMINATION_PROTECTED)

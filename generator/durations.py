@@ -1,4 +1,4 @@
-"""How long a step took when it was last done here, to say how long it will take: one small file, which may be lost or wrong."""
+"""How long a step took last time on this machine, to say how long it will take: one small file, which may be lost or wrong."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 LEAST_SECONDS = 2
-"""Of what anybody waits for."""
+"""Steps that somebody waits for."""
 LONGEST_SECONDS = 86_400
 
 
 def cache() -> Path:
-    """What this program keeps for itself: https://specifications.freedesktop.org/basedir-spec/latest/."""
+    """Where this program keeps its own data: https://specifications.freedesktop.org/basedir-spec/latest/."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pypiserver-aws"
 
 
 def last(*steps: str) -> str:
-    """How long the longest of ``steps`` took, in words; empty where none is known, or none took long."""
+    """How long the longest of ``steps`` took, in words; empty if none is known, or none took long."""
     seconds = max((_read().get(step, 0.0) for step in steps), default=0.0)
     if seconds < LEAST_SECONDS:
         return ""
@@ -39,7 +39,7 @@ def _file() -> Path:
 
 
 def _read() -> dict[str, float]:
-    """Nothing of what is no number of seconds of a day."""
+    """Ignores everything but a number of seconds within a day."""
     with suppress(OSError, ValueError, AttributeError, RecursionError):
         known = json.loads(_file().read_text(encoding="utf-8")).items()
         return {step: it for step, it in known if type(it) in (int, float) and 0 <= it < LONGEST_SECONDS}

@@ -1,6 +1,6 @@
-"""Kinds of what crosses from one layer to another, so that no layer is handed the ID of something else.
+"""Kinds of what layers pass to each other, so that no layer gets the ID of something else.
 
-A kind of its own for whatever could be confused with something that is handed over beside it.
+Anything that could be confused with something passed next to it has its own kind.
 """
 
 from __future__ import annotations

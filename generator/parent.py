@@ -33,7 +33,7 @@ def architecture(edition: E) -> E:
     """Build every layer into ``edition``; an earlier layer knows nothing of a later one."""
     from_security = security(edition.stack("Security", "pypiserver: security groups, the hosts' role, credentials"))
 
-    # These two need nothing of each other, and their slow resources start together.
+    # These two need nothing from each other, and their slow resources start together.
     from_storage = storage(
         edition.stack("Storage", "pypiserver: file system of the packages, and its backups"),
         file_system_group=from_security.file_system_group,

@@ -1,6 +1,6 @@
 """What is refused before anything is created, each with what to do about it.
 
-Rules know no arithmetic: comparisons are spelled out over the values that the parameters' patterns allow.
+Rules have no arithmetic: comparisons are spelled out over the values that the parameters' patterns allow.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
 """
 
@@ -35,7 +35,7 @@ def _is(setting: Setting, value: object) -> Test:
 
 
 def _in(setting: Setting, values: Iterable[object]) -> Test:
-    """The value of ``setting`` is one of ``values``; said by the others that it may have, where they are fewer."""
+    """The value of ``setting`` is one of ``values``; expressed by the others that it may have, if they are fewer."""
     wanted = [str(value) for value in values]
     others = [value for value in setting.values if value not in wanted]
     if len(others) < len(wanted) and setting.values:
@@ -70,7 +70,7 @@ def _at_most(low: Setting, high: Setting, highs: Iterable[int]) -> Test:
 
 
 def _rule(*assertions: tuple[Test, str], where: Test | None = None) -> dict[str, Any]:
-    """Every assertion has to hold, wherever ``where`` does."""
+    """Every assertion must hold if ``where`` does."""
     told = [{"Assert": test, "AssertDescription": text} for test, text in assertions]
     return {**({"RuleCondition": where} if where else {}), "Assertions": told}
 

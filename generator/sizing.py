@@ -1,7 +1,7 @@
 """Facts about EC2 instance types, and the arithmetic that becomes Mappings and Rules.
 
-CloudFormation cannot calculate: every formula here is tabulated into a Mapping (``FindInMap`` looks the answer
-up) or into a Rule (which refuses what does not fit). Memory is in MiB, CPU in CPU units (1024 to a vCPU).
+CloudFormation cannot calculate: every formula here becomes a table in a Mapping (``FindInMap`` looks up the result)
+or a Rule (which refuses what does not fit). Memory is in MiB, CPU in CPU units (1024 to a vCPU).
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ FARGATE = {
     2048: (4096, 16384),
     4096: (8192, 30720),
 }
-"""Least and greatest memory of a task on Fargate by its CPU units, in steps of 1024."""
+"""Minimum and maximum memory of a task on Fargate by its CPU units, in steps of 1024."""
 
 ECS_RESERVED_MEMORY = 256
-"""Kept from the tasks for what runs beside them: Docker, the ECS and Systems Manager agents, and an efs-proxy for each.
+"""Reserved for what runs next to the tasks: Docker, the ECS and Systems Manager agents, and an efs-proxy for each task.
 
-efs-utils 2 runs one efs-proxy for each mount, which is each task here. AWS gives no figure; measured by others: tens of
+efs-utils 2 runs one efs-proxy for each mount, which is each task here. AWS gives no figure; others measured tens of
 MiB idle, some hundred under load (https://github.com/aws/efs-utils/issues/261).
 """
 AGENT_MEMORY = 64
@@ -117,7 +117,7 @@ def cpu(memory: int) -> int:
 
 
 def fargate_memory(cpu_units: int) -> list[int]:
-    """Of the sizes of memory that the form offers, those that Fargate knows beside so much CPU.
+    """Of the memory sizes that the form offers, those that Fargate supports with this much CPU.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
     """
@@ -126,9 +126,9 @@ def fargate_memory(cpu_units: int) -> list[int]:
 
 
 def fargate_cpu(memory: int) -> int:
-    """Automatic CPU of a task on Fargate: the most that goes with ``memory`` and is no more than ``cpu``, or the least.
+    """Automatic CPU of a task on Fargate: the most that goes with ``memory`` and does not exceed ``cpu``, or the least.
 
-    A size that Fargate does not know gets 256: the Rules refuse it, the Mapping needs an answer.
+    A size that Fargate does not support gets 256: the Rules refuse it, the Mapping needs an answer.
     """
     going = [units for units in FARGATE if memory in fargate_memory(units)] or [min(FARGATE)]
     return max((units for units in going if units <= cpu(memory)), default=going[0])
@@ -144,7 +144,8 @@ def tasks_per_instance(available: int, wanted: int) -> int:
 
 def group_size(tasks: int, per_instance: int) -> int:
     """Automatic maximum size of the group: room for ``tasks``, one instance to spare for a deployment or a
-    refresh, and above the automatic minimum (one instance per subnet) whatever the number of subnets."""
+    refresh, and more than the automatic minimum (one instance per subnet) whatever the number of subnets.
+    """
     return max(ceil(tasks / per_instance) + 1, MAX_SUBNETS + 1)
 
 

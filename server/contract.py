@@ -59,7 +59,7 @@ class Account:
 
     @property
     def secret(self) -> Text:
-        return _secret(f"{self.role}_SECRET", "of the account, read again while the server runs")
+        return _secret(f"{self.role}_SECRET", "of the account, re-read while the server runs")
 
 
 def _secret(name: str, meaning: str) -> Text:
@@ -75,13 +75,13 @@ PUBLISHER = Account("PUBLISHER", "uploads, lists and downloads; required")
 READER = Account("READER", "lists and downloads")
 PACKAGES_DIRECTORY = Text("PACKAGES_DIRECTORY", "/data/packages", "/.*", "an absolute path")
 PORT = Number("PORT", 8080, 1, 65535)
-GUNICORN_WORKERS = Number("GUNICORN_WORKERS", 1, 1, 64, "processes")
+GUNICORN_WORKERS = Number("GUNICORN_WORKERS", 1, 1, 16, "processes")
 THREADS = Number(
     "THREADS",
     128,
     1,
     900,
-    "of each process: half for uploads under way, a third for work on the storage, the rest for answers that need neither",
+    "in each process: half for uploads in progress, a third for work on the storage, the rest for answers that need neither",
 )
 IMMUTABLE_PACKAGES = Text(
     "IMMUTABLE_PACKAGES", "true", "true|false", "true or false", "`false`: files can be replaced and removed"
@@ -91,7 +91,7 @@ RELEASE_OPEN_DAYS = Number(
     14,
     0,
     3650,
-    "for which a release takes files, from its first; [0: always](server.md#closed-releases)",
+    "how long a release accepts files after its first; [0: always](server.md#closed-releases)",
 )
 FALLBACK_URL = Text(
     "FALLBACK_URL",
@@ -105,7 +105,7 @@ UPSTREAM_URL = Text(
     "",
     "(https?://[A-Za-z0-9.:/_~-]{1,120})?",
     "the URL of a simple index of at most 128 characters, without credentials, e.g. https://pypi.org/simple, or empty",
-    "this and the next: see [upstream.md](upstream.md)",
+    "for this and the next six, see [upstream.md](upstream.md)",
 )
 UPSTREAM_FILE_HOSTS = Text(
     "UPSTREAM_FILE_HOSTS",
@@ -128,24 +128,24 @@ PASSWORD_ROTATION_DAYS = Text(
     "0",
     "0|[7-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5]",
     "0, or a whole number from 7 to 365",
-    "not 0: `PUBLISHER_SECRET` and `READER_SECRET` count, [for new passwords](security.md#new-passwords-on-a-schedule)",
+    "unless 0, `PUBLISHER_SECRET` and `READER_SECRET` are read, [for new passwords](security.md#new-passwords-on-a-schedule)",
 )
-TOKENS_SECRET = _secret("TOKENS_SECRET", "with [tokens](tokens.md), read likewise")
+TOKENS_SECRET = _secret("TOKENS_SECRET", "with [tokens](tokens.md), also re-read")
 AUDIENCE = Text(
     "AUDIENCE",
     "",
     "[A-Za-z0-9*._-]{0,255}",
     "a name of this index, or empty",
-    "for which [CI asks identity tokens](ci.md); with publishers in `TOKENS_SECRET`, and without it for nobody",
+    "the audience of [CI's identity tokens](ci.md), with publishers in `TOKENS_SECRET`; without it, nobody is trusted",
 )
 SECRETS_ENDPOINT = Text(
     "SECRETS_ENDPOINT",
     "",
     "(https?://.+)?",
     "an http(s) URL",
-    "of Secrets Manager, required where a secret is named",
+    "of Secrets Manager, required if a secret is named",
 )
-POLL_SECONDS = Number("POLL_SECONDS", 60, 1, 3600, "between two readings, by one process for all")
+POLL_SECONDS = Number("POLL_SECONDS", 60, 1, 3600, "between reads of the secrets, by one process for all")
 STALL_TIMEOUT = Number(
     "STALL_TIMEOUT",
     120,
@@ -158,7 +158,7 @@ DRAIN_SECONDS = Number(
     0,
     0,
     60,
-    "for which a server that is told to stop takes requests, as the load balancer still sends some",
+    "how long a stopping server still accepts requests, as the load balancer sends some",
 )
 ALL = (
     PUBLISHER,

@@ -1,1 +1,1 @@
-"""Who may do what with a deployed server: new passwords, and tokens."""
+"""Access to a deployed server: new passwords, and tokens."""

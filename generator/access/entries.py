@@ -1,4 +1,4 @@
-"""What the secret of a stack's tokens has: a JSON list of tokens and trusted publishers, as docs/tokens.md describes it."""
+"""The secret of a stack's tokens: a JSON list of tokens and trusted publishers, as docs/tokens.md describes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 
 
 def begun(name: str, may: str, projects: list[str], expires: str) -> Entry:
-    """What every entry has. ``expires`` is ``90d``, ``12h`` or ``never``. Raises Problem."""
+    """The fields that every entry has. ``expires`` is ``90d``, ``12h`` or ``never``. Raises Problem."""
     if not NAME.fullmatch(name):
         raise Problem(f"{name!r} cannot be a name: up to 63 letters, digits and . _ -, a letter or digit first")
     if wrong := [it for it in projects if not _PROJECT.fullmatch(it)]:
@@ -34,7 +34,7 @@ def begun(name: str, may: str, projects: list[str], expires: str) -> Entry:
 
 
 def refuse_wrong(entry: Entry, advice: str) -> None:
-    """Raises Problem, which says ``advice``, for what tasks would refuse."""
+    """Raises Problem, which says ``advice``, for an entry that tasks would refuse."""
     try:
         entries_of(json.dumps([entry]))
     except ValueError as error:
@@ -42,7 +42,7 @@ def refuse_wrong(entry: Entry, advice: str) -> None:
 
 
 def add(account: Account, stack_name: str, entry: Entry) -> None:
-    """Raises Problem where the name is taken, or somebody else is trusted with the same claims already."""
+    """Raises Problem if the name is taken, or another entry already trusts the same claims."""
 
     def edit(entries: list[Entry]) -> list[Entry]:
         if other := next((it for it in entries if it["name"] == entry["name"]), None):
@@ -60,7 +60,7 @@ def add(account: Account, stack_name: str, entry: Entry) -> None:
 
 
 def remove(account: Account, stack_name: str, name: str, kind: str) -> None:
-    """Raises Problem where there is none of that name."""
+    """Raises Problem if there is none of that name."""
 
     def edit(entries: list[Entry]) -> list[Entry]:
         rest = [it for it in entries if (it["name"], kind_of(it)) != (name, kind)]
@@ -77,7 +77,7 @@ def kind_of(entry: Entry) -> str:
 
 
 def listed(account: Account, stack_name: str, kind: str, shown: Sequence[str]) -> list[Entry]:
-    """Of every entry of that kind what is ``shown``, with ``expired``. Raises Problem."""
+    """What is ``shown`` of every entry of that kind, with ``expired``. Raises Problem."""
     _, entries = _read(account, _arn(account, stack_name))
     now = datetime.now(UTC)
     return [
@@ -89,7 +89,7 @@ def listed(account: Account, stack_name: str, kind: str, shown: Sequence[str]) -
 
 
 def until(entry: Entry) -> str:
-    """When an entry that is ``listed`` ends, for a person."""
+    """When an entry that is ``listed`` expires, for a person."""
     if entry["expires"] is None:
         return "never expires"
     return f"{'expired' if entry['expired'] else 'until'} {entry['expires']}"
@@ -113,11 +113,11 @@ def _arn(account: Account, stack_name: str) -> str:
 
 
 def _read(account: Account, arn: str) -> tuple[str, list[Entry]]:
-    """The current version and what it has. Raises Problem."""
+    """The current version and its content. Raises Problem."""
     found = account.client("secretsmanager").get_secret_value(SecretId=arn, VersionStage=_CURRENT)
     text = found.get("SecretString", "")
     try:
-        # As tasks do: of a list that they refuse they would take up no change, and a revoked token would go on working.
+        # As tasks do: if they refuse a list, no change to it takes effect, and a revoked token keeps working.
         entries_of(text)
     except ValueError as error:
         raise Problem(f"tasks reject the list in the secret {arn}, as {error}: fix it there") from error
@@ -125,9 +125,9 @@ def _read(account: Account, arn: str) -> tuple[str, list[Entry]]:
 
 
 def _change(account: Account, stack_name: str, edit: Callable[[list[Entry]], list[Entry]]) -> None:
-    """Put what ``edit`` makes of the list in the place of the very version that it was made from. Raises Problem.
+    """Replace exactly the version that ``edit`` was given with its result. Raises Problem.
 
-    A label moves only from the version that has it, so of two who change the list at once one begins again:
+    A label moves only from the version that has it, so if two change the list at once, one starts again:
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
     """
     arn, client = _arn(account, stack_name), account.client("secretsmanager")

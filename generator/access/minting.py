@@ -1,4 +1,4 @@
-"""Credentials of a trusted role: a token of 15 minutes for whoever asks AWS as that role, instead of a stored password."""
+"""Credentials of a trusted role: a token of 15 minutes, obtained from AWS as that role, instead of a stored password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISABLED = (
     "roles of this account cannot get identity tokens: run `aws iam enable-outbound-web-identity-federation` once"
 )
 _ANSWER_SECONDS = 20
-# The token of AWS is exchanged at once.
+# AWS's token is exchanged at once.
 _IDENTITY_SECONDS = 60
 
 

@@ -31,7 +31,7 @@ _SHOWN = ("name", "may", "projects", "expires", "issuer", "claims")
 
 @dataclass(frozen=True)
 class Identity:
-    """``name`` is what the publisher is called unless the operator says otherwise."""
+    """``name`` is the publisher's default name."""
 
     name: str
     issuer: str
@@ -39,7 +39,7 @@ class Identity:
 
 
 def github(server: str, api: str, repository: str, workflow: str | None, environment: str | None) -> Identity:
-    """Jobs of a repository. The numbers of repository and owner outlive their names, which others can take.
+    """Jobs of a repository. The IDs of repository and owner outlive their names, which others can take.
 
     https://docs.github.com/en/actions/reference/security/oidc, and of an Enterprise Server
     https://docs.github.com/en/enterprise-server@3.17/actions/reference/security/oidc. Raises Problem.
@@ -63,7 +63,7 @@ def github(server: str, api: str, repository: str, workflow: str | None, environ
 
 
 def gitlab(server: str, api: str, project: str, pipeline: str | None, environment: str | None) -> Identity:
-    """Jobs of a project; with ``pipeline``, the path of its file, of protected branches and tags alone.
+    """Jobs of a project; with ``pipeline``, the path of its file, only of protected branches and tags.
 
     https://docs.gitlab.com/ci/secrets/id_token_authentication/. Raises Problem.
     """
@@ -83,7 +83,7 @@ def gitlab(server: str, api: str, project: str, pipeline: str | None, environmen
 
 
 def role(account: Account, arn: str) -> Identity:
-    """Roles of this account by their ARN, in which ``*`` stands for any characters but colons. Raises Problem.
+    """Roles of this account by ARN; ``*`` matches any characters but colons. Raises Problem.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
     """
@@ -115,8 +115,8 @@ def trust(
     projects: list[str],
     expires: str,
 ) -> tuple[str, Identity]:
-    """The name that the publisher has from now on, and who it is. Raises Problem where tasks would refuse it."""
-    # Another's stack is refused before anybody else is asked.
+    """The publisher's name from now on, and who it is. Raises Problem if tasks would refuse it."""
+    # Refuses a stack of other templates before asking anybody else.
     get(account, stack_name)
     identity = identify()
     name = name or identity.name
@@ -136,17 +136,17 @@ def trust(
 
 
 def revoke(account: Account, stack_name: str, name: str) -> None:
-    """Raises Problem where there is no such publisher."""
+    """Raises Problem if there is no such publisher."""
     entries.remove(account, stack_name, name, "publisher")
 
 
 def listed(account: Account, stack_name: str) -> list[Entry]:
-    """Every publisher but for its key, with ``expired``. Raises Problem."""
+    """Every publisher, without its key, with ``expired``. Raises Problem."""
     return entries.listed(account, stack_name, "publisher", _SHOWN)
 
 
 def table(publishers: list[Entry]) -> Table:
-    """What ``listed`` gives, for a person."""
+    """The result of ``listed``, for a person."""
     grid = Table.grid(padding=(0, 2))
     for it in publishers:
         claims = "\n".join(f"{name}: {value}" for name, value in {"iss": it["issuer"], **it["claims"]}.items())
@@ -163,7 +163,7 @@ def _checked(path: str) -> str:
 
 
 def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> dict[str, Any]:
-    """What an API says of a repository. Raises Problem."""
+    """What an API says about a repository. Raises Problem."""
     url = f"{api.rstrip('/')}{path}"
     try:
         with urlopen(

@@ -1,4 +1,4 @@
-"""A new password now, by the function that makes them on a schedule."""
+"""A new password now, from the function that makes them on a schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CURRENT, _PENDING = "AWSCURRENT", "AWSPENDING"
 
 
 def rotate(account: Account, screen: Terminal, stack_name: str, user: User) -> int:
-    """Begin a rotation of the account ``user``, and watch it to its end. Raises Problem."""
+    """Start a rotation of the account ``user``, and watch it until it ends. Raises Problem."""
     arn, client = secret_arn(account, stack_name, user), account.client("secretsmanager")
     described = client.describe_secret(SecretId=arn)
     if not described.get("RotationEnabled"):
@@ -46,7 +46,7 @@ def rotate(account: Account, screen: Terminal, stack_name: str, user: User) -> i
 
 
 def _end_of(client: Client, arn: str, version: str) -> list[str]:
-    """The labels of the version, once it is the current one, was given up, or takes too long."""
+    """The version's labels, once it is current, was given up, or takes too long."""
     deadline, labels, began = time.monotonic() + LONGEST_SECONDS, [], False
     while time.monotonic() < deadline:
         labels = client.describe_secret(SecretId=arn)["VersionIdsToStages"].get(version, [])

@@ -1,4 +1,4 @@
-"""Tokens of a stack: each is stored as its digest alone."""
+"""Tokens of a stack: only the digest of each is stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from generator.access.entries import Entry
 from generator.operations.aws import Account
 
 PREFIX = "pypiserver-"
-"""Of every token, by which scanners of sources can know one."""
+"""The prefix of every token, by which source code scanners can recognise one."""
 _RANDOM_BYTES = 32
 
 
@@ -25,17 +25,17 @@ def create(account: Account, stack_name: str, name: str, may: str, projects: lis
 
 
 def revoke(account: Account, stack_name: str, name: str) -> None:
-    """Raises Problem where there is no such token."""
+    """Raises Problem if there is no such token."""
     entries.remove(account, stack_name, name, "token")
 
 
 def listed(account: Account, stack_name: str) -> list[Entry]:
-    """Every token but for its digest, with ``expired``. Raises Problem."""
+    """Every token, without its digest, with ``expired``. Raises Problem."""
     return entries.listed(account, stack_name, "token", ("name", "may", "projects", "expires"))
 
 
 def table(tokens: list[Entry]) -> Table:
-    """What ``listed`` gives, for a person."""
+    """The result of ``listed``, for a person."""
     grid = Table.grid(padding=(0, 2))
     for it in tokens:
         grid.add_row(it["name"], it["may"], ", ".join(it["projects"]), entries.until(it))

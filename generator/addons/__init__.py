@@ -1,1 +1,1 @@
-"""Templates of their own, beside the server's stack."""
+"""Separate templates, next to the server's stack."""

@@ -29,7 +29,7 @@ from generator.settings.values import KEY_ARN, items, optional
 
 MAX_SUBJECTS = 20
 MAX_LENGTH = 1600
-"""Characters of all subjects: with the rest of it a role's trust policy has 2,048 at most, IAM's default quota.
+"""Characters of all subjects: with the rest, a role's trust policy has at most 2,048, IAM's default quota.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -38,7 +38,7 @@ AUDIENCE = "sts.amazonaws.com"
 _CHARACTERS = "A-Za-z0-9._/@+#%=!();'-"
 _REF = f"[{_CHARACTERS}]{{1,200}}"
 _ENVIRONMENT = f"[{_CHARACTERS}]([ {_CHARACTERS}]{{0,253}}[{_CHARACTERS}])?"
-# An owner has underscores where an enterprise manages its users.
+# An owner's name has underscores if an enterprise manages its users.
 _OWNER, _REPOSITORY = "[A-Za-z0-9_-]{1,39}", "[A-Za-z0-9._-]{1,100}"
 _GITHUB = (
     f"repo:({_OWNER}/{_REPOSITORY}|{_OWNER}@[0-9]{{1,20}}/{_REPOSITORY}@[0-9]{{1,20}})"
@@ -76,7 +76,7 @@ def _subjects(name: str, label: str, description: str, pattern: str, example: st
 
 @dataclass(frozen=True)
 class Platform:
-    """A CI service whose tokens IAM takes; ``name`` begins its logical IDs, ``issuer`` is its host."""
+    """A CI service whose tokens IAM accepts; ``name`` begins its logical IDs, ``issuer`` is its host."""
 
     name: str
     issuer: str
@@ -147,9 +147,9 @@ def ci_access() -> dict[str, Template]:
 
 
 def _access(stack: Stack, platform: Platform) -> tuple[Wire[kinds.Arn], Wire[kinds.RoleArn]]:
-    """The identity provider of the platform, made unless there is one, and the role of its jobs."""
+    """The platform's identity provider, created unless there is one, and the role of its jobs."""
     there = platform.there
-    # Others of the account may have come to rely on it.
+    # Others in the account may have come to rely on it.
     provider = stack.add(
         OIDCProvider(
             f"{platform.name}Provider",

@@ -26,7 +26,7 @@ from generator.settings.values import OCTET, SWITCH
 
 MAX_ZONES = 3
 _SUBNET_BITS = 8
-"""Subnets have 256 addresses: the load balancer wants 8 free ones, hosts take one each."""
+"""Subnets have 256 addresses: the load balancer needs 8 free ones, hosts take one each."""
 
 VPC_CIDR = Setting(
     name="VpcCidr",
@@ -103,7 +103,7 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.ht
 """
 _OLD_AGENTS = "ec2messages"
 OF_HOSTS = ("ecs-agent", "ecs-telemetry", "ecs", "ssm", _OLD_AGENTS)
-"""Those that Fargate does without: of ECS it asks on a way of its own."""
+"""The endpoints that Fargate does not need: it reaches ECS in its own way."""
 
 _ZONES = Slots(AVAILABILITY_ZONES, "Zone", MAX_ZONES, least=0)
 _HAS_NAT = When("HasNat", lambda stack: Not(Equals(stack.take(NAT_GATEWAYS), "none")))
@@ -126,14 +126,14 @@ _HAS_FLOW_LOGS = When("HasFlowLogs", lambda stack: Equals(stack.take(FLOW_LOGS),
 
 @dataclass(frozen=True)
 class _Zone:
-    """``there`` is the condition of all that is in the zone, ``None`` where it always is."""
+    """``there`` is the condition for everything in the zone, ``None`` if it always exists."""
 
     index: int
     name: object
     there: When | None
 
     def where(self, stack: Stack, condition: When | None = None) -> dict[str, Any]:
-        """The resource attribute of what is there in this zone, if ``condition`` holds too."""
+        """The resource attribute for what exists in this zone if ``condition`` also holds."""
         if self.there and condition:
             condition = conditions.every(f"{condition.name}InZone{self.index}", condition, self.there)
         chosen = condition or self.there
@@ -144,7 +144,7 @@ class _Zone:
 
 
 def network() -> dict[str, Template]:
-    """The template by its file name; its outputs are named as the parameters of the server that take them."""
+    """The template by its file name; its outputs are named like the server's parameters that take them."""
     edition = Single("network.yaml", DESCRIPTIONS["network.yaml"], _FORM)
     stack = edition.stack("Network", "")
     vpc = stack.add(
@@ -178,14 +178,14 @@ def network() -> dict[str, Template]:
 
 
 def _zone(stack: Stack, slot: Slot) -> _Zone:
-    """The zone that is given, or for the first two one of the region; a third is there only if it is given."""
+    """The given zone, or for the first two one of the region; a third exists only if it is given."""
     if slot.index > 2:
         return _Zone(slot.index, slot.value, _ZONES.has(slot.index))
     return _Zone(slot.index, slot.only(slot.value, Select(slot.index - 1, GetAZs(""))), None)
 
 
 def _subnet(stack: Stack, vpc: ec2.VPC, zone: _Zone, kind: str, table: ec2.RouteTable) -> ec2.Subnet:
-    """Nobody in it gets a public address of its own accord."""
+    """Nothing in it gets a public address automatically."""
     offset = {"Public": 0, "Private": MAX_ZONES}[kind]
     subnet = stack.add(
         ec2.Subnet(
@@ -211,7 +211,7 @@ def _table(stack: Stack, vpc: ec2.VPC, title: str, noun: str, **attributes: Any)
 
 
 def _public_subnets(stack: Stack, vpc: ec2.VPC, zones: list[_Zone]) -> list[ec2.Subnet]:
-    """Subnets with a route to the internet; from it to a load balancer in them, and to nothing without an address."""
+    """Subnets with a route to the internet; inbound it reaches a load balancer in them, and nothing without an address."""
     gateway = stack.add(ec2.InternetGateway("InternetGateway", Tags=tags(stack, "internet")))
     attachment = stack.add(
         ec2.VPCGatewayAttachment("InternetGatewayAttachment", VpcId=Ref(vpc), InternetGatewayId=Ref(gateway))
@@ -230,7 +230,7 @@ def _public_subnets(stack: Stack, vpc: ec2.VPC, zones: list[_Zone]) -> list[ec2.
 
 
 def _nat(stack: Stack, zones: list[_Zone], public: list[ec2.Subnet], tables: dict[int, ec2.RouteTable]) -> None:
-    """A gateway in the first zone or in each, and to it the route of each zone's private subnet."""
+    """A gateway in the first zone or in each, and the route to it from each zone's private subnet."""
     gateways: dict[int, ec2.NatGateway] = {}
     for zone, subnet in zip(zones, public, strict=True):
         there = zone.where(stack, _HAS_NAT if zone.index == 1 else _IS_NAT_EACH_ZONE)

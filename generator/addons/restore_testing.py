@@ -1,6 +1,6 @@
-"""Tests of the backups: AWS Backup restores one into a file system of its own, and deletes that again.
+"""Tests of the backups: AWS Backup restores one into a separate file system, and deletes that again.
 
-A template of its own, as some regions do not have the types; its description names them.
+A separate template, as some regions lack the types; its description names them.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
 """
 
@@ -53,11 +53,11 @@ _DESCRIPTION = (
 )
 _WINDOW_HOURS = 8
 _NEWEST_OF_DAYS = 35
-"""A month and its start window: where nothing is backed up in these days, nothing is tested, and nobody told."""
+"""A month and its start window: if nothing is backed up in these days, nothing is tested, and nobody hears of it."""
 
 
 def restore_testing() -> dict[str, Template]:
-    """The template by its file name; a test that fails is told by the server's own stack, rule FailedRestore."""
+    """The template by its file name; rule FailedRestore of the server's own stack reports a failed test."""
     edition = Single("restore-testing.yaml", _DESCRIPTION, _FORM)
     stack = edition.stack("RestoreTesting", "")
     restorer = role(

@@ -1,7 +1,7 @@
-"""A web ACL of AWS WAF for the load balancer: a limit of requests by client, and AWS's managed rules for what they read.
+"""A web ACL of AWS WAF for the load balancer: a request limit per client, and AWS's managed rules for reads.
 
-Uploads are kept from the managed rules: those look for attacks in the first 8 KiB of a body, where an archive has any
-bytes, and their size rule refuses every body that is longer. The limit holds for uploads, too.
+The managed rules do not see uploads: they look for attacks in the first 8 KiB of a body, where an archive has any
+bytes, and their size rule refuses every longer body. The request limit does apply to uploads.
 https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
 https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
 """
@@ -42,7 +42,7 @@ _FORM = Form(
 
 
 def web_acl() -> dict[str, Template]:
-    """The template by its file name; its output is named as the parameter of the server that takes it."""
+    """The template by its file name; its output is named like the server's parameter that takes it."""
     edition = Single("web-acl.yaml", DESCRIPTIONS["web-acl.yaml"], _FORM)
     stack = edition.stack("WebAcl", "")
     acl = stack.add(
@@ -76,7 +76,7 @@ def _limit(stack: Stack) -> wafv2.WebACLRule:
 
 
 def _managed(stack: Stack, name: str, counted: tuple[str, ...]) -> wafv2.WebACLRule:
-    """AWS's rules of the group ``name`` on all requests but POST; a name in ``counted`` that does not exist is passed over."""
+    """AWS's rules of the group ``name`` on all requests but POST; a name in ``counted`` that does not exist is ignored."""
     upload = wafv2.Statement(
         ByteMatchStatement=wafv2.ByteMatchStatement(
             FieldToMatch=wafv2.FieldToMatch(Method={}),

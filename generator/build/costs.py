@@ -1,7 +1,7 @@
-"""What a deployment costs a month in us-east-1, by list prices: the tables of README.md and docs/sizing.md.
+"""What a deployment costs a month in us-east-1, at list prices: the tables of README.md and docs/sizing.md.
 
-Dollars, without what use adds, and without an account's free tier. Each price is linked to AWS's own page, which has the last
-word; docs/sizing.md says where the figures were read.
+Dollars, without usage charges and an account's free tier. Each price links to AWS's own page, which is authoritative;
+docs/sizing.md says where the figures were read.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import NamedTuple
 from generator.sizing import fargate_cpu
 
 REGION = "us-east-1"
-"""Whose prices these are. Others have their own, most of them higher."""
+"""The region of these prices. Most others are more expensive."""
 HOURS = 730
 """Of a month, as AWS's calculator has it."""
 ROOT_VOLUME_GB = 30
 """Of the ECS-optimised image, whose size the hosts' volumes keep."""
 SPOT = 0.3
-"""Of the price on demand, about: AWS sets it as it goes, and says up to 70 % less."""
+"""Share of the on-demand price, roughly: AWS varies it, and says up to 70 % less."""
 
 
 class Price(NamedTuple):
@@ -77,7 +77,7 @@ COUNTED = (
     Line("{} metrics that alarms watch, those of the scaling too", ALARM, 24, 30),
     Line("composite alarm", COMPOSITE, 1, 1),
 )
-"""What the defaults have; tests/build/test_costs.py counts it in the templates."""
+"""What the defaults create; tests/build/test_costs.py counts it in the templates."""
 
 
 class Profile(NamedTuple):
@@ -106,7 +106,7 @@ def _task(memory: int, architecture: str) -> Price:
 
 
 def standing(size: Profile, zones: int | None = None, architecture: str = "ARM64") -> list[Line]:
-    """What is billed whether or not anybody comes, a task on each host.
+    """What is billed without any use, with one task on each host.
 
     ``zones``: of a load balancer with public addresses; by default one for each task, and at least two. ``architecture``: of
     tasks on Fargate.
@@ -129,13 +129,13 @@ def _total(lines: list[Line]) -> tuple[float, float]:
 
 
 def month(capacity: str, architecture: str, size: Profile, zones: int | None = None) -> float:
-    """All that ``standing`` has, for one of the two capacities."""
+    """Everything in ``standing``, for one of the two capacities."""
     fargate, hosts = _total(standing(size, zones, architecture))
     return hosts if capacity == "ec2" else fargate
 
 
 def table() -> str:
-    """The bill of the defaults on Fargate and on hosts: totals, then a line for each thing that is billed all the time."""
+    """The bill of the defaults on Fargate and on hosts: totals, then a line for each permanent charge."""
     lines = standing(PROFILES[0])
     nat = Line("one NAT gateway, with its address", NAT, 1, 1)
     return "\n".join(
@@ -158,7 +158,7 @@ def _row(line: Line) -> str:
 
 
 def capacities() -> str:
-    """What the tasks of each profile run on costs a month by capacity."""
+    """The monthly cost of what runs each profile's tasks, by capacity."""
     rows = [
         "| | Tasks | `ec2` | `fargate`, X86_64 | `fargate`, ARM64 | `fargate-spot`, X86_64, about |",
         "|---|---|---|---|---|---|",
@@ -176,7 +176,7 @@ def capacities() -> str:
 
 
 def profiles(benchmark: Path) -> str:
-    """A row for each profile: its size, its parameters, what one core answers by ``benchmark``, what it costs."""
+    """A row for each profile: its size, its parameters, what one core answers by ``benchmark``, its cost."""
     measured = json.loads(benchmark.read_text())
     rows = [
         "| | Files | Stored | Downloads a month | Hosts | `ContainerMemory` | Small listings a second, one core "
@@ -198,6 +198,6 @@ def profiles(benchmark: Path) -> str:
 
 
 def _round(number: float) -> int:
-    """To two digits: the figures of a shared machine are no better."""
+    """To two digits: the figures of a shared machine are no more precise."""
     digits = len(str(int(number))) - 2
     return round(number / 10**digits) * 10**digits if digits > 0 else round(number)

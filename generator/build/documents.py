@@ -1,4 +1,4 @@
-"""The derived parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
+"""The generated parts of the documents: tables of parameters, outputs, alarms, findings and costs, the diagram of the wires."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from generator.parts.container_program import CAPACITY, packed
 from server import contract
 
 BENCHMARK = Path("docs", "benchmark.json")
-"""In a checkout: what the server was measured to do."""
+"""In a checkout: the server's benchmark."""
 
 
 def update(document: Path, parts: dict[str, str]) -> None:
-    """Replace what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->`` for each name that ``document`` has."""
+    """Replace what is between ``<!-- NAME -->`` and ``<!-- /NAME -->`` for each name in ``document``."""
     text = document.read_text()
     for name, part in parts.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
@@ -35,7 +35,7 @@ def update(document: Path, parts: dict[str, str]) -> None:
 
 
 def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
-    """Every derived part by name; ``benchmark`` is the file of the checkout."""
+    """Every generated part by name; ``benchmark`` is the file of the checkout."""
     templates = nested.templates()
     parent = templates["pypiserver.yaml"]
     return {
@@ -55,7 +55,7 @@ def parts(nested: Nested, benchmark: Path) -> dict[str, str]:
 
 
 def callers() -> str:
-    """What services ask of whoever deploys beside the calls themselves."""
+    """What services require of whoever deploys in addition to the calls themselves."""
     rows = [
         f"| {_codes(it.calls)} | {_codes(it.actions)} | [{urlsplit(it.source).netloc}]({it.source}) |"
         for it in CALLERS_ACTIONS
@@ -68,7 +68,7 @@ def _codes(texts: Iterable[str]) -> str:
 
 
 def room() -> str:
-    """How much of what carries the server's program is left; in thousands, so that not every mend changes the page."""
+    """How much room for the server's program is left; in thousands, so that small fixes do not change the page."""
     left = CAPACITY - packed().size
     return (
         f"Of {CAPACITY / 1000:.0f},000 characters {left / 1000:.0f},000 are left to the program, {100 * left / CAPACITY:.0f} %.\n"
@@ -109,7 +109,7 @@ def _row(setting: Setting) -> str:
 
 
 def endpoints() -> str:
-    """The interface endpoints of a network without a way to the internet."""
+    """The interface endpoints of a network without internet access."""
     rows = [
         f"| `{service}` | {reason} | {'' if service in OF_HOSTS else 'yes'} |"
         for service, (_, reason) in ENDPOINTS.items()
@@ -123,7 +123,7 @@ def outputs(parent: Template) -> str:
 
 
 def alarms() -> str:
-    """Each alarm with its description and its runbook, first the one that wakes."""
+    """Each alarm with its description and its runbook, first the one that wakes somebody."""
     told = [("PackagesUnavailableAlarm", OUTAGE_DESCRIPTION, runbooks.OUTAGE)]
     told += [(it.title, it.description, it.runbook) for it in ALARMS]
     rows = [f"| `{title}` | {text} | [{page}](runbooks/{page}.md) |" for title, text, page in told]

@@ -1,7 +1,7 @@
-"""``program``: the sources that a template or a registered task definition carries, for whoever reviews it.
+"""``program``: prints the sources that a template or a registered task definition carries, for review.
 
-In three forms: a template has the beginning in the command and the rest in a secret of its own, a task definition names
-that secret, and those of older releases have all in the command.
+There are three forms: a template has the beginning in the command and the rest in a secret, a task definition names that
+secret, and those of older releases have everything in the command.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _MOST = 16 * 1024 * 1024
 
 
 class ProgramError(Exception):
-    """Nothing to show, and why."""
+    """Nothing to show, with the reason."""
 
 
 def show(file: Path, secret: Path | None, output: Path | None) -> int:
-    """Print the sources that ``file`` carries, or write them below the new directory ``output``. Gives the exit code.
+    """Print the sources that ``file`` carries, or write them below the new directory ``output``. Returns the exit code.
 
     ``secret``: the output of ``aws secretsmanager get-secret-value``, for a task definition that takes the rest from there.
     """
@@ -54,8 +54,8 @@ def show(file: Path, secret: Path | None, output: Path | None) -> int:
 def carried(document: object, rest: str | None = None) -> dict[str, bytes]:
     """Sources by path: ``boot.py``, the entry point's, then the archive's, of a template or task definition as data.
 
-    ``rest``: the value of the secret, where ``document`` does not have it. Raises ProgramError where there is no such
-    container, or several that differ, or its archive is incomplete or can't be read.
+    ``rest``: the value of the secret, if ``document`` does not have it. Raises ProgramError if there is no such container,
+    or several that differ, or its archive is incomplete or cannot be read.
     """
     found: list[dict[str, bytes]] = []
     for container in _containers(document):
@@ -184,7 +184,7 @@ def _unpacked(archive: bytes) -> dict[str, bytes]:
 
 
 def _visible(source: bytes) -> str:
-    """``source`` for a terminal: what would move its cursor or hide text is written as an escape."""
+    """``source`` for a terminal: whatever would move its cursor or hide text is escaped."""
     text = source.decode("utf-8", "backslashreplace")
     return "".join(it if it.isprintable() or it in "\n\t" else it.encode("unicode_escape").decode() for it in text)
 

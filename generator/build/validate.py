@@ -1,6 +1,6 @@
-"""Which templates the validators have to see, and what they find.
+"""Which templates need validating, and what the validators find.
 
-What they have found clean is remembered by content, so that only templates that changed are validated again.
+Templates found clean are remembered by content, so only changed templates are validated again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 
 def unvalidated(directory: Path, remembered: Path) -> dict[Path, Path]:
-    """The templates in ``directory`` that were not found clean as they are now, each with the mark that would say so.
+    """The templates in ``directory`` that are not known to be clean, each with the mark that would say so.
 
-    A mark is an empty file of the directory ``remembered``, named by a hash. The largest template takes longest, and
-    is the first.
+    A mark is an empty file in the directory ``remembered``, named by a hash. The largest template takes longest, and
+    comes first.
     """
     order = sorted(directory.glob("*.yaml"), key=lambda path: (-path.stat().st_size, path.name))
     marks = {path: remembered / _fingerprint(path) for path in order}
@@ -25,10 +25,10 @@ def unvalidated(directory: Path, remembered: Path) -> dict[Path, Path]:
 
 
 def validate(marks: Mapping[Path, Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Each template once it has been seen, with every finding on it, one to a line. The clean ones get their mark."""
+    """Each template once validated, with every finding, one per line. Clean ones get their mark."""
     if not marks:
         return
-    # A second of loading, which nobody waits for where nothing changed; before the pool, whose processes then have it.
+    # A second of loading, only if something changed; before the pool, so that its processes have it.
     from generator.build.validators import findings
 
     with ProcessPoolExecutor() as pool:
@@ -42,7 +42,7 @@ def validate(marks: Mapping[Path, Path]) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _fingerprint(template: Path) -> str:
-    """Of all that the findings on ``template`` depend on."""
+    """Everything that the findings on ``template`` depend on."""
     children = re.findall(r"^ *TemplateURL: (\S+)$", template.read_text(encoding="utf-8"), re.MULTILINE)
     ours = Path(__file__).parent.glob("validat*.py")
     files = [*sorted(ours), template, *(template.parent / child for child in children)]

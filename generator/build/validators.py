@@ -1,4 +1,4 @@
-"""Two independent validators of a template, each in its own words. Loading them takes a second or more."""
+"""Two independent validators of a template, each with its own messages. Loading them takes a second or more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NETWORK = "network.yaml"
 CI_ACCESS = "ci-access.yaml"
 RESTORE_TESTING = "restore-testing.yaml"
 REGIONS_OF = {RESTORE_TESTING: ("us-east-1", "eusc-de-east-1")}
-"""Where the resource types of a template are not everywhere."""
+"""For resource types that are not available everywhere."""
 
 ACCEPTED: dict[tuple[str, str], str] = {
     ("W1001", "*"): "an Output refers to a conditional resource within an If on that condition",
@@ -37,14 +37,14 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("W1030", RESTORE_TESTING): "an empty default is looked at in the branch of an If that it does not take",
     ("W1035", CATALOG): "the empty value of a slot is looked at where the slot's condition is false",
 }
-"""Findings of cloudformation-validate that are not ours to mend, by rule and file, and why."""
+"""Findings of cloudformation-validate that we cannot fix, by rule and file, and why."""
 
 
 def findings(template: Path) -> list[str]:
-    """What both find on ``template``, one to a line.
+    """What both find in ``template``, one per line.
 
-    The single file holds the same resources as the layers' templates. Alone it shows what one layer gives another as it
-    is, and every condition at once: that is for cfn-lint, in one region.
+    The single file holds the same resources as the layers' templates. It alone shows what one layer passes to another, and
+    every condition at once: cfn-lint checks that, in one region.
     """
     if template.name == SINGLE:
         return _cfn_lint(template, REGIONS[:1])
@@ -76,9 +76,9 @@ def _engine() -> CompositeEngine:
 
 
 def _remember_what_is_satisfiable() -> None:
-    """Halve cfn-lint's time: three in four questions about our conditions it has asked before, in the same template.
+    """Halve cfn-lint's time: three in four of its queries about our conditions repeat earlier ones in the same template.
 
-    The answer depends on the clauses alone, and cfn-lint only asks whether there is one.
+    The answer depends only on the clauses, and cfn-lint only asks whether there is one.
     """
     answers: dict[frozenset[frozenset[int]], Any] = {}
 

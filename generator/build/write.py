@@ -45,7 +45,7 @@ def write_templates(root: Path, *, validated: bool = True) -> int:
 
 
 def report_findings(directory: Path) -> int:
-    """How many findings there are on the templates of ``directory`` that changed; prints them, and how far it is."""
+    """How many findings there are on the changed templates in ``directory``; prints them, and its progress."""
     marks = unvalidated(directory, durations.cache() / "validated")
     steps = {path: f"validate {path.name}" for path in marks}
     took = durations.last(*steps.values())

@@ -1,7 +1,7 @@
-"""Which actions whoever deploys a template needs: those of its resource types' handlers, and what services ask besides.
+"""The actions needed to deploy a template: those of its resource types' handlers, and what services require besides.
 
-The handlers' are declared in the registry's schemas, which cfn-lint carries; left out are listing, which no deployment
-does, and services that only properties ask for which the templates never set.
+Handlers' actions are declared in the registry's schemas, which cfn-lint carries. Excluded are listing, which no
+deployment does, and services needed only for properties that the templates never set.
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html#schema-properties-handlers
 """
 
@@ -27,7 +27,7 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """``actions`` that the service of ``calls`` asks of their caller beside the calls themselves, as ``source`` says."""
+    """``actions`` that the service of ``calls`` requires of the caller in addition to the calls, according to ``source``."""
 
     calls: tuple[str, ...]
     actions: tuple[str, ...]

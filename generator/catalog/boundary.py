@@ -1,4 +1,4 @@
-"""The most that the templates' roles may ever do, whatever their policies say.
+"""The limit of what the templates' roles may ever do, whatever their policies say.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 """

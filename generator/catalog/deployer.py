@@ -1,4 +1,4 @@
-"""``deployer.yaml``: what a person or a pipeline needs to deploy the templates and to run the commands."""
+"""``deployer.yaml``: what a person or a pipeline needs to deploy the templates and run the commands."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ ROLE_NAME = Setting(
 _FORM = Form(groups=(Group("Deployer", (STACK_NAME, ROLE_NAME)),))
 _STACKS = "${StackName}*"
 _BUCKET = "arn:${AWS::Partition}:s3:::pypiserver-templates-${AWS::AccountId}-*"
-"""What ``publish`` makes where it is given none."""
+"""The bucket that ``publish`` creates unless given one."""
 _LOG_GROUPS = f"arn:${{AWS::Partition}}:logs:*:${{AWS::AccountId}}:log-group:{_STACKS}"
-"""CloudFormation begins their names with that of the stack."""
+"""CloudFormation prefixes their names with the stack's."""
 _REPOSITORIES = "arn:${AWS::Partition}:ecr:*:${AWS::AccountId}:repository/*"
 
 COMMANDS = {
@@ -63,7 +63,7 @@ COMMANDS = {
     ),
     "sts": ("GetCallerIdentity",),
 }
-"""What the commands call besides, and what a stack of the templates asks for, on anything."""
+"""What the commands call in addition, and what a stack of the templates needs, on any resource."""
 
 
 def deployer(templates: Mapping[str, Template]) -> dict[str, Template]:

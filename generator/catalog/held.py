@@ -1,6 +1,6 @@
-"""What whoever launches the product is held to: parameters of the portfolio's administrator, and the Rules made of them.
+"""Limits on what can be launched: parameters of the portfolio's administrator, and the Rules made from them.
 
-Rules know no prefixes and no sizes, so what is allowed is listed. They hold for a launch and for every update of one.
+Rules have no prefixes and no sizes, so allowed values are listed. They apply to a launch and to every update of one.
 https://docs.aws.amazon.com/servicecatalog/latest/adminguide/reference-template_constraint_rules.html
 """
 
@@ -98,7 +98,7 @@ DEFAULT_ONLY = {
 What ``LatestX86AmiId`` and ``LatestArmAmiId`` may name is held by what the launch role may read of Parameter Store.
 """
 LOCKS = ("none", "governance")
-"""Nobody can take a compliance lock off a vault again, whose backups are then billed to the end of their days."""
+"""Nobody can remove a compliance lock from a vault, whose backups are then billed until they expire."""
 
 
 def rules(stack: Stack, product: Template, boundary: Ref) -> Sub:

@@ -41,13 +41,13 @@ app.add_typer(catalog.app, name="catalog")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run the command that ``words`` (or the process's arguments) name; the exit code, one of those in ``exits``.
+    """Run the command that ``words`` (or the process's arguments) name; returns the exit code, one of those in ``exits``.
 
-    What went wrong is a line on standard error, or one for each thing; never a traceback but for a defect of our own.
+    Errors are printed on standard error, one per line; there is never a traceback, except for a defect of our own.
     """
     _complete_help(app)
     width = get_terminal_size().columns
-    # rich's columns cut words where they are narrow.
+    # rich's columns cut words if they are narrow.
     app.rich_markup_mode = "markdown" if width >= _COLUMNS else None
     try:
         return int(app(args=words, prog_name=called_as(), standalone_mode=False, terminal_width=width) or DONE)
@@ -64,7 +64,7 @@ def main(words: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
-        # AWS's errors are known only where a command has loaded boto3.
+        # AWS's errors are known only if a command has loaded boto3.
         if "botocore" in sys.modules:
             from generator.operations.errors import explain, is_of_aws, is_of_configuration
 

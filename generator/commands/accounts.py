@@ -20,7 +20,7 @@ token = typer.Typer(help="Tokens with a scope: Tokens=true, docs/tokens.md.", co
 
 @app.command()
 def credentials(
-    format: Annotated[Format, typer.Option(metavar="FORMAT", help="One of those above.")] = Format.PIP,
+    format: Annotated[Format, typer.Option(metavar="FORMAT", help="One of the above.")] = Format.PIP,
     account: Annotated[
         User | None,
         typer.Option(metavar="ACCOUNT", help="reader or publisher. Default: the least that the format is for."),
@@ -39,13 +39,13 @@ def credentials(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Print the credentials of one of the server's accounts, as a client reads them.
+    """Print the credentials of one of the server's accounts, in the form that a client reads.
 
     To install: `pip`, `uv` and `pdm` (their configuration files), `netrc`, `env` (lines for a shell, for uv) and `poetry`
     (lines for a shell). To upload: `pypirc` (a file), `twine`, `uv-publish`, `poetry-publish` and `hatch` (lines for a
     shell). For programs: `json`.
 
-    A file is not written where git would take it into a commit.
+    A file is not written where git would commit it.
 
     Example: `pypiserver-aws credentials --format pypirc --output .pypirc`
     """
@@ -73,7 +73,7 @@ def rotate(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Give an account a new password now, as PasswordRotationDays does on schedule; the old one stays good for a while.
+    """Give an account a new password now, as PasswordRotationDays does on schedule; the old one stays valid for a while.
 
     Example: `pypiserver-aws rotate reader`
     """
@@ -107,7 +107,7 @@ def token_create(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Make a token and print it, once. Every task knows it within two minutes.
+    """Create a token and print it, once. Every task accepts it within two minutes.
 
     Example: `pypiserver-aws token create acme-ci --may upload --project 'acme-*' --expires 90d`
     """
@@ -128,7 +128,7 @@ def token_list(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """The tokens, what each may do, and until when.
+    """List the tokens, what each may do, and until when.
 
     Example: `pypiserver-aws token list`
     """
@@ -151,7 +151,7 @@ def token_revoke(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Remove a token. Every task refuses it within two minutes.
+    """Revoke a token. Every task refuses it within two minutes.
 
     Example: `pypiserver-aws token revoke acme-ci`
     """

@@ -1,4 +1,4 @@
-"""The commands that need no account: what is written, what runs here, what a template carries."""
+"""The commands that need no account: writing templates, running locally, printing the program of a template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 def templates(
     no_validate: Annotated[bool, typer.Option("--no-validate", help="Only write them, which takes seconds.")] = False,
 ) -> int:
-    """Write and validate `templates/` in this directory; in a checkout also the derived parts of the documents.
+    """Write and validate `templates/` in this directory; in a checkout also the generated parts of the documents.
 
     Example: `pypiserver-aws templates`
     """
@@ -37,7 +37,7 @@ def local(
         typer.Option(metavar="NAME=VALUE", help="A setting of the task, as docs/server.md lists them. Repeatable."),
     ] = None,
 ) -> int:
-    """Run the server on this machine until Ctrl-C: two tasks behind TLS where nginx and openssl are installed, else one.
+    """Run the server on this machine until Ctrl-C: two tasks behind TLS if nginx and openssl are installed, otherwise one.
 
     Example: `pypiserver-aws local --directory packages`
     """
@@ -51,7 +51,7 @@ def local(
 def check_storage(
     directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="On the storage, and writable.")],
 ) -> int:
-    """Try whether a storage can do what the server relies on, as the server does when it starts.
+    """Test whether a storage can do what the server relies on, as the server does when it starts.
 
     Example: `pypiserver-aws check-storage /mnt/packages`
     """

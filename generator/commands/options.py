@@ -21,7 +21,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def of_form(option: str, pattern: str, form: str) -> Callable[[str | None], str | None]:
-    """Refuses, before AWS is asked, what does not match as a whole: of an empty name of a stack it thinks as of any."""
+    """Refuses, before calling AWS, what does not match as a whole: AWS takes an empty stack name to mean any stack."""
 
     def check(value: str | None) -> str | None:
         if value is not None and not re.fullmatch(pattern, value):
@@ -50,12 +50,10 @@ Bucket = Annotated[
     str | None,
     typer.Option(
         callback=_checked_bucket,
-        help="For the templates, in the stack's region. Default: one of the account's own, made where needed.",
+        help="For the templates, in the stack's region. Default: the account's own, created if needed.",
     ),
 ]
-Prefix = Annotated[
-    str, typer.Option(callback=_checked_prefix, help="What the templates' keys in the bucket begin with.")
-]
+Prefix = Annotated[str, typer.Option(callback=_checked_prefix, help="Prefix of the templates' keys in the bucket.")]
 Parameters = Annotated[Path, typer.Option(metavar="FILE", help="Values of the templates' parameters.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, everything else on standard error.")]

@@ -1,4 +1,4 @@
-"""The commands for the packages of a server that runs."""
+"""The commands for the packages of a running server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def import_(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Bring the packages of another index here, as many as are not here yet, with their upload times.
+    """Copy the packages of another index that are not here yet, with their upload times.
 
     Credentials for it come from IMPORT_USERNAME and IMPORT_PASSWORD, or .netrc.
 
@@ -59,7 +59,7 @@ def yank(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Withdraw a release: installers pass over it, unless they ask for that very version. Nothing is removed.
+    """Yank a release: installers skip it, unless they ask for exactly that version. Nothing is removed.
 
     Example: `pypiserver-aws yank acme-core 1.2 --reason "loses data"`
     """
@@ -79,7 +79,7 @@ def unyank(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Take a yank back.
+    """Undo a yank.
 
     Example: `pypiserver-aws unyank acme-core 1.2`
     """
@@ -103,7 +103,7 @@ def project_status(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Say what becomes of a project: a deprecated one goes on, an archived one takes no uploads, of a quarantined one no file can be had.
+    """Set a project's status: deprecated only marks it, archived stops uploads, quarantined also stops downloads.
 
     Example: `pypiserver-aws project-status acme-core quarantined --reason "stolen credentials"`
     """
@@ -128,7 +128,7 @@ def who(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Say who downloaded and changed a project, or what was done under a name, and from where: by the tasks' log.
+    """Say who downloaded and changed a project, or what was done under a name, and from where, according to the tasks' log.
 
     Example: `pypiserver-aws who acme-core==1.2 --since 30d`
     """

@@ -31,7 +31,7 @@ Projects = Annotated[
     ),
 ]
 Expires = Annotated[str, typer.Option(metavar="TIME", help="Days (90d), hours (12h) or never.")]
-Named = Annotated[str, typer.Option(metavar="NAME", help="What the log calls it. Default: made of what is trusted.")]
+Named = Annotated[str, typer.Option(metavar="NAME", help="Its name in the log. Default: derived from what is trusted.")]
 Environment = Annotated[
     str | None, typer.Option(metavar="NAME", help="Jobs that deploy to it alone, which its rules protect.")
 ]
@@ -60,7 +60,7 @@ def github(
 ) -> int:
     """Trust a workflow of GitHub Actions.
 
-    The numbers of repository and owner are asked of GitHub and pinned, as names can be taken over; for a private repository with
+    It gets the IDs of repository and owner from GitHub and pins them, as names can be taken over; a private repository needs
     GH_TOKEN.
 
     Example: `pypiserver-aws trust github octo/acme --workflow release.yml --environment release --project 'acme-*'`
@@ -91,9 +91,9 @@ def gitlab(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Trust jobs of GitLab CI, to upload those of protected branches and tags alone.
+    """Trust jobs of GitLab CI; only those of protected branches and tags may upload.
 
-    The numbers of project and group are asked of GitLab and pinned, as names can be taken over; for a private project with
+    It gets the IDs of project and group from GitLab and pins them, as names can be taken over; a private project needs
     GITLAB_TOKEN.
 
     Example: `pypiserver-aws trust gitlab octo/acme --project 'acme-*'`
@@ -116,7 +116,7 @@ def aws(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Trust roles of the account, by what sts:GetWebIdentityToken signs for them: laptops with SSO, CodeBuild, Lambda.
+    """Trust roles of the account, with tokens from sts:GetWebIdentityToken: laptops with SSO, CodeBuild, Lambda.
 
     Example: `pypiserver-aws trust aws "$ROLE_ARN" --project '*'`
     """
@@ -142,7 +142,7 @@ def issuer(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Trust jobs of any other issuer of OpenID Connect that signs with RS256: Buildkite, CircleCI, your own.
+    """Trust jobs of any other OpenID Connect issuer that signs with RS256: Buildkite, CircleCI, your own.
 
     Example: `pypiserver-aws trust issuer https://agent.buildkite.com --name acme --claim organization_slug=acme --claim pipeline_slug=release --project 'acme-*'`
     """
@@ -179,7 +179,7 @@ def trust_list(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Who is trusted, by which claims, and with what.
+    """List who is trusted, by which claims, and for what.
 
     Example: `pypiserver-aws trust list`
     """
@@ -202,7 +202,7 @@ def trust_revoke(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Trust somebody no more. Every task refuses him, and the tokens that he was given, within two minutes.
+    """Stop trusting a publisher. Every task refuses it, and its tokens, within two minutes.
 
     Example: `pypiserver-aws trust revoke octo-acme`
     """

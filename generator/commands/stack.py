@@ -60,13 +60,13 @@ def deploy(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Let this resource with data be replaced or removed, or this parameter move the packages. Repeatable.",
+            help="Allow this resource with data to be replaced or removed, or this parameter to move the packages. Repeatable.",
         ),
     ] = None,
     tags: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="A tag of the stack, which it hands on to its resources, and keeps. Repeatable."
+            metavar="KEY=VALUE", help="A tag of the stack, which it keeps and passes on to its resources. Repeatable."
         ),
     ] = None,
     revert_drift: Annotated[bool, typer.Option("--revert-drift", help="Also undo what was changed by hand.")] = False,
@@ -80,9 +80,9 @@ def deploy(
 ) -> int:
     """Publish the templates, show what would change, ask, and create or update the stack.
 
-    In a terminal it asks for the required parameters that the file lacks, and writes them into it.
+    In a terminal it asks for required parameters that the file lacks, and writes them into it.
 
-    Interrupting it does not stop the deployment; running it again watches on.
+    Interrupting it does not stop the deployment; run it again to keep watching.
 
     Example: `pypiserver-aws deploy --stack-name pypi`
     """
@@ -120,7 +120,7 @@ def status(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
+    """Show the health of the stacks, tasks, targets, alarms and backups; then the addresses and the next steps.
 
     Example: `pypiserver-aws status --json`
     """
@@ -147,7 +147,7 @@ def delete(
     region: Region = None,
     endpoint_url: Endpoint = None,
 ) -> int:
-    """Delete the stack. What holds data stays, and it says how to use it again and how to remove it.
+    """Delete the stack. What holds data stays, and it says how to use that again and how to remove it.
 
     Example: `pypiserver-aws delete --stack-name pypi`
     """
@@ -163,10 +163,16 @@ def restore(
     recovery_point: Annotated[str | None, typer.Option(metavar="ARN", help="What to restore. Default: a list.")] = None,
     directory: Annotated[
         str | None,
-        typer.Option(help="AWS Backup's, at the root of the restored, or the packages' own in it: serve from there."),
+        typer.Option(
+            help="AWS Backup's directory in the restored file system, or the packages' own in it: serve from there."
+        ),
     ] = None,
-    vault: Annotated[str | None, typer.Option(metavar="NAME", help="Where it is. Default: the stack's own.")] = None,
-    kms_key: Annotated[str | None, typer.Option(metavar="ARN", help="Of the new one. Default: the old one's.")] = None,
+    vault: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The vault that has it. Default: the stack's own.")
+    ] = None,
+    kms_key: Annotated[
+        str | None, typer.Option(metavar="ARN", help="Key of the new file system. Default: the old one's.")
+    ] = None,
     bucket: Bucket = None,
     prefix: Prefix = "pypiserver",
     stack_name: StackName = "pypi",
@@ -178,7 +184,7 @@ def restore(
 ) -> int:
     """List the backups, restore one into a new file system, and let the stack serve from that.
 
-    What serves is never written to. Interrupting it does not stop a restore; running it again watches on.
+    The file system in service is never written to. Interrupting it does not stop a restore; run it again to keep watching.
 
     Example: `pypiserver-aws restore --stack-name pypi`
     """
@@ -194,7 +200,7 @@ def restore(
 
 @app.command()
 def mirror(
-    prefix: Annotated[str, typer.Option(help="What the names of the repositories begin with.")] = "pypiserver/",
+    prefix: Annotated[str, typer.Option(help="Prefix of the repositories' names.")] = "pypiserver/",
     yes: Yes = False,
     profile: Profile = None,
     region: Region = None,
@@ -202,7 +208,7 @@ def mirror(
 ) -> int:
     """Copy both images, for every architecture, into ECR, and print the parameters that name the copies.
 
-    For hosts and tasks without a way to the internet. By crane, skopeo or docker, whichever is installed.
+    For hosts and tasks without internet access. It uses crane, skopeo or docker, whichever is installed.
 
     Example: `pypiserver-aws mirror`
     """

@@ -1,4 +1,4 @@
-"""What a template declares of a parameter, as plain data: for who writes templates, and for who reads them."""
+"""What a template declares about a parameter, as plain data: for code that writes templates, and code that reads them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _PARENT_SUPPRESSED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What the operator fills in: the settings in the order of the console, and the Rules between them by name."""
+    """The operator's form: the settings in the order of the console, and the Rules between them by name."""
 
     groups: tuple[Group, ...]
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ def _template(description: str) -> Template:
 
 
 def _pass(source: Setting | Wire[Any]) -> Expression:
-    """How the parent gives ``source`` to a child; a list crosses joined."""
+    """How the parent passes ``source`` to a child; a list is passed joined."""
     if isinstance(source, Wire):
         return _output_of(source)
     return Join(",", Ref(source.name)) if source.is_list else Ref(source.name)

@@ -1,4 +1,4 @@
-"""Templates as YAML: the same bytes every time, in template order, short where short is readable."""
+"""Templates as YAML: the same bytes every time, in template order, compact where that is readable."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _SHORT_FORMS = {
 """Functions written ``!X``. Those of Rules alone are documented in their long form only."""
 _WIDTH = 120
 _ONE_LINE = 108
-"""A collection of scalars whose text is no longer than this stands on one line."""
+"""A collection of scalars whose text is no longer than this goes on one line."""
 _AMBIGUOUS = re.compile(
     r"[-+0-9._:e]+|[-+]?0[box][0-9a-f_]+|[0-9]{4}-[0-9]+-[0-9]+.*|[-+]?\.(inf|nan)|[yn~]|yes|no|on|off|=|<<",
     re.IGNORECASE,
 )
-"""Strings that some reader takes for a number, a time, a truth or a merge: YAML 1.1 and 1.2 know different ones.
+"""Strings that some reader takes for a number, a time, a boolean or a merge: YAML 1.1 and 1.2 know different ones.
 
 https://yaml.org/type/ and https://yaml.org/spec/1.2.2/#103-core-schema
 """
@@ -49,9 +49,9 @@ _JSON = ("{", "[")
 
 
 def to_yaml(template: Template) -> str:
-    """``template`` as YAML with CloudFormation's short forms: ASCII, and one document to readers of YAML 1.1 and 1.2.
+    """``template`` as YAML with CloudFormation's short forms: ASCII, and the same document to readers of YAML 1.1 and 1.2.
 
-    ASCII, since the AWS CLI reads files in the encoding of the locale. By libyaml, which PyYAML's wheels bring: it also
+    ASCII, because the AWS CLI reads files in the locale's encoding. Uses libyaml, which PyYAML's wheels include: it also
     writes a tagged scalar plain, ``!Ref VpcId``.
     """
     source = template.to_dict()
@@ -104,7 +104,7 @@ def _scalar(value: Any) -> yaml.ScalarNode:
     if isinstance(value, int | float):
         return yaml.ScalarNode("tag:yaml.org,2002:int", str(value))
     text = str(value)
-    # JSON stays on one line: who reads the template as another YAML, or edits it, can break it nowhere.
+    # JSON stays on one line: readers with another YAML, and editors, cannot break it anywhere.
     is_block = "\n" in text or (text.startswith(_JSON) and len(text) > _ONE_LINE)
     style = "|" if is_block else "'" if _AMBIGUOUS.fullmatch(text) else None
     return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
@@ -117,7 +117,7 @@ def _is_short(nodes: list[yaml.Node], *, is_list: bool) -> bool:
 
 
 def _width(nodes: list[yaml.Node]) -> int:
-    """Characters of a collection of ``nodes`` on one line; more than any line has, where one cannot stand on it."""
+    """Characters of a collection of ``nodes`` on one line; more than any line has, if one cannot go on a line."""
     total = 2
     for node in nodes:
         total += len(node.tag) + 1 if node.tag.startswith("!") else 0

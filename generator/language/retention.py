@@ -1,7 +1,7 @@
-"""What becomes of a resource that leaves the stack, in the words of CloudFormation's DeletionPolicy.
+"""What happens to a resource that leaves the stack, as values of CloudFormation's DeletionPolicy.
 
-``RetainExceptOnCreate``: a deleted stack leaves the resource, a first deployment that fails does not.
-``UpdateReplacePolicy`` does not know that value.
+``RetainExceptOnCreate``: a deleted stack leaves the resource, a failed first deployment does not.
+``UpdateReplacePolicy`` does not support that value.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 """
 
@@ -15,4 +15,4 @@ RETAIN_EXCEPT_ON_CREATE: dict[str, Any] = {
     "UpdateReplacePolicy": "Retain",
 }
 RETAIN: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-"""For what something else writes to at once: then its removal after a failed first deployment would fail too."""
+"""For what something else writes to at once: its removal after a failed first deployment would fail too."""

@@ -1,4 +1,4 @@
-"""Lists in a language without loops: a fixed number of slots, each there if the list reaches it."""
+"""Lists in a language without loops: a fixed number of slots, each filled if the list is long enough."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Slot:
     filled: str | None
 
     def only(self, value: object, otherwise: object = NoValue) -> object:
-        """``value`` where the slot is filled, ``otherwise`` (nothing) where it is not."""
+        """``value`` if the slot is filled, ``otherwise`` (nothing) if not."""
         return If(self.filled, value, otherwise) if self.filled else value
 
 

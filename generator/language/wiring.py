@@ -7,7 +7,7 @@ keyword arguments and returns a frozen dataclass of the wires it offers. Inside 
 * ``offer`` turns an expression into a wire,
 * ``when`` turns a :class:`When` into the name of a CloudFormation Condition, and ``if_`` chooses by one.
 
-The parent's ``Parameters:`` maps are derived from what was taken, so there is no second list to keep in step.
+The parent's ``Parameters:`` maps are derived from what was taken, so there is no second list to keep in sync.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class Group:
 class Wire(Generic[K]):
     """A value that the layer ``stack`` offers to others.
 
-    ``name`` is the producer's Output and the consumer's Parameter, ``expression`` what the producer calls the value.
+    ``name`` is the producer's Output and the consumer's Parameter, ``expression`` the value within the producer.
     K is what it carries, as the producer's record declares it: mypy refuses a wire of another kind.
-    ``condition`` is the name of the one without which there is no such value: who takes it, uses it under that condition.
+    ``condition`` is the name of the Condition without which the value does not exist; consumers use it under that condition.
     """
 
     name: str
@@ -115,16 +115,16 @@ class Stack:
     condition: When | None = None
 
     def add(self, resource: Resource) -> Resource:
-        """Put ``resource`` into the template. Raises ValueError where its logical ID is taken."""
+        """Put ``resource`` into the template. Raises ValueError if its logical ID is taken."""
         if self.condition and "Condition" not in resource.resource:
             resource.resource["Condition"] = self.when(self.condition)
         self.template.add_resource(resource)
         return resource
 
     def only(self, condition: When) -> Stack:
-        """The same layer, in which what is added and offered is there only if ``condition`` holds.
+        """The same layer, in which what is added and offered exists only if ``condition`` holds.
 
-        A resource with a Condition of its own keeps it, which has to imply ``condition``.
+        A resource with its own Condition keeps it; that must imply ``condition``.
         """
         return replace(self, condition=condition)
 
@@ -157,9 +157,9 @@ class Stack:
         return wire
 
     def later(self, wire: Wire[Any]) -> dict[str, Any]:
-        """The resource attributes by which a resource is created after the one that ``wire`` names or has an attribute of.
+        """The resource attributes that create a resource after the one that ``wire`` names or has an attribute of.
 
-        None where layers are stacks: the stack that takes the wire comes after the other as a whole.
+        None if layers are stacks: the stack that takes the wire then comes after the other as a whole.
         """
         if not self.shared or isinstance(wire.expression, str):
             return {}
@@ -175,7 +175,7 @@ class Stack:
         return condition.name
 
     def if_(self, condition: When, then: object, otherwise: object = NoValue) -> If:
-        """``then`` where ``condition`` holds, else ``otherwise``: of a setting or a wire its value in this layer."""
+        """``then`` if ``condition`` holds, else ``otherwise``; a setting or a wire stands for its value in this layer."""
         return If(self.when(condition), self._value(then), self._value(otherwise))
 
     def _value(self, value: object) -> object:
@@ -189,11 +189,10 @@ class Stack:
 
 
 def after(value: Expression, *others: Expression) -> Select:
-    """``value``, to be had only after ``others``: who refers to it is created after them, and deleted before them.
+    """``value``, available only after ``others``: resources that refer to it are created after them, and deleted before them.
 
-    CloudFormation orders resources by all references in an expression, also by those to the members that ``Select``
-    passes over. Unlike ``DependsOn`` this orders layers in both editions, and a conditional resource may be named
-    within an ``If``.
+    CloudFormation orders resources by all references in an expression, including members that ``Select`` skips. Unlike
+    ``DependsOn`` this orders layers in both editions, and may name a conditional resource within an ``If``.
     """
     return Select(0, [value, *others])
 
@@ -208,5 +207,5 @@ def outputs(stack: Stack, used: set[str]) -> list[Output]:
 
 
 def only_if(condition: str | None) -> dict[str, Any]:
-    """The resource attribute for a resource that is there only if ``condition`` holds; ``None``: always."""
+    """The resource attribute for a resource that exists only if ``condition`` holds; ``None``: always."""
     return {"Condition": condition} if condition else {}

@@ -29,7 +29,7 @@ from generator.parts.user_data import user_data
 from server import contract
 
 SCALING_TARGET = 60
-"""Percentage of the CPU reserved for the tasks that scaling aims at."""
+"""Percentage of the tasks' reserved CPU that scaling aims at."""
 COOLDOWN = 300
 
 
@@ -59,7 +59,7 @@ def compute(
     task_role: Wire[kinds.RoleArn],
     target_group: Wire[kinds.TargetGroupArn],
 ) -> Compute:
-    """The server's tasks, on hosts that join the cluster, beside an agent that ships the hosts' logs; or on Fargate.
+    """The server's tasks, on hosts that join the cluster, next to an agent that ships the hosts' logs; or on Fargate.
 
     ``host_group``: security group of the hosts.
     ``task_group``: security group of the tasks on Fargate.
@@ -72,7 +72,7 @@ def compute(
     """
     cluster = _cluster(stack)
     cluster_name = after(Ref(cluster), stack.if_(conditions.IS_CONTAINER_INSIGHTS, Ref(_insights(stack, cluster)), ""))
-    # Who uploaded what is asked after the stack is gone, too.
+    # People also ask who uploaded what after the stack is gone.
     task_logs = log_group(stack, "TaskLogs", "tasks", retention=RETAIN_EXCEPT_ON_CREATE)
     with_hosts = stack.only(conditions.IS_EC2)
     host_logs = log_group(with_hosts, "HostLogs", "hosts")
@@ -130,9 +130,9 @@ def _cluster(stack: Stack) -> ecs.Cluster:
 
 
 def _insights(stack: Stack, cluster: ecs.Cluster) -> LogGroup:
-    """What Container Insights measures, as a log. ECS writes under this name, and makes the group where it is not there.
+    """The log of Container Insights. ECS writes under this name, and creates the group if it does not exist.
 
-    So it must be there before hosts and tasks, of which ECS measures.
+    So it must exist before the hosts and tasks that ECS measures.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
     """
     return log_group(
@@ -179,7 +179,7 @@ def _service(
             ],
             HealthCheckGracePeriodSeconds=60,
             AvailabilityZoneRebalancing="ENABLED",
-            # Fargate takes none, and spreads over the zones.
+            # Fargate takes none, and spreads over the zones itself.
             PlacementStrategies=stack.if_(
                 conditions.IS_EC2,
                 [
@@ -211,7 +211,7 @@ def _capacity(stack: Stack) -> Sub:
 def _execution_role(stack: Stack, log: LogGroup, publisher: Expression, reader: Expression) -> Role:
     """May pull the image, write the tasks' log, and read the accounts' secrets and the server's program.
 
-    Whichever program: while one definition follows another, tasks of both start.
+    Any program: while one definition follows another, tasks of both start.
     """
     programs = f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{container_program.SECRET}*"
     read_secrets, read_program = (
@@ -299,6 +299,6 @@ def _log_agent(
 
 
 def _log_writer(stack: Stack, title: str, noun: str, policy: str, log: LogGroup, **more: Any) -> Role:
-    """A role of tasks that may write ``log``, by the policy named ``policy``, with ``more`` that ``role`` takes."""
+    """A role of tasks that may write ``log``, by the policy named ``policy``, with ``more`` arguments for ``role``."""
     may = Policy(PolicyName=policy, PolicyDocument=document(may_write(log)))
     return role(stack, title, noun, trusted=ECS_TASKS, policies=[may], **more)

@@ -18,10 +18,10 @@ from generator.parts.tags import tags
 from server import contract
 
 IDLE_TIMEOUT = 60
-"""Seconds; the server keeps connections alive for longer, or the load balancer would answer 502."""
+"""Seconds; the server keeps connections alive longer, or the load balancer would answer 502."""
 DEREGISTRATION_DELAY = 60
 NAMES_PER_RULE = 5
-"""Values that the conditions of one listener rule may have in all."""
+"""Maximum number of values in the conditions of one listener rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
             GetAtt(balancer, "CanonicalHostedZoneID"),
             "Hosted zone of that name, for dns.yaml.",
         ),
-        # A target group that no listener forwards to is refused by ECS.
+        # ECS refuses a target group that no listener forwards to.
         target_group=stack.offer(
             "TargetGroupArn", after(Ref(target_group), Ref(forwarding)), "Target group of the tasks."
         ),
@@ -94,11 +94,11 @@ def edge(stack: Stack, *, load_balancer_group: Wire[kinds.SecurityGroupId]) -> E
 def _certificate(stack: Stack) -> Expression:
     """ARN of the operator's certificate, or of a new one for all the names, validated in a public zone of this account.
 
-    ACM looks for its records in public DNS only: where the names are in a private zone, another validates.
+    ACM looks for its records only in public DNS: if the names are in a private zone, another zone validates.
     https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 
-    The CAA records come first: they fail at once if zone and name disagree, where the certificate would wait. They
-    are left out beside the operator's own certificate, whose authority they would forbid to renew it (RFC 8659).
+    The CAA records come first: they fail at once if zone and name disagree, while the certificate would wait. They
+    are omitted with the operator's own certificate, as they would forbid its authority to renew it (RFC 8659).
     """
     there = stack.when(conditions.HAS_NEW_CERTIFICATE)
     zone_id = stack.if_(conditions.HAS_CERTIFICATE_ZONE, settings.CERTIFICATE_HOSTED_ZONE_ID, settings.HOSTED_ZONE_ID)
@@ -125,7 +125,7 @@ def _certificate(stack: Stack) -> Expression:
 def _load_balancer(
     stack: Stack, logs: s3.Bucket, policy: s3.BucketPolicy, group: Wire[kinds.SecurityGroupId]
 ) -> elb.LoadBalancer:
-    """Writes its access logs to ``logs``, which ``policy`` lets it do: without, its creation fails."""
+    """Writes its access logs to ``logs``, as ``policy`` allows: without that, its creation fails."""
     return stack.add(
         elb.LoadBalancer(
             "LoadBalancer",
@@ -152,10 +152,10 @@ def _load_balancer(
 
 
 def _target_group(stack: Stack) -> elb.TargetGroup:
-    """The tasks, each on the port that Docker chose, or on Fargate at its own address; those that answer its health check get requests.
+    """The tasks, each on the port that Docker chose, or on Fargate at its own address; those that pass its health check get requests.
 
-    The group's own port serves no request. Like the scheme of the load balancer it cannot be changed: they differ
-    together, as a target group cannot move to the new load balancer while the old one has it.
+    No request uses the group's own port. Like the load balancer's scheme it cannot be changed: they change together, as a
+    target group cannot move to the new load balancer while the old one has it.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
     """
     return stack.add(
@@ -166,8 +166,8 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
             Protocol="HTTP",
             Port=stack.if_(conditions.IS_INTERNAL, 81, 80),
             HealthCheckPath=contract.HEALTH_PATH,
-            # A task that is unhealthy is replaced, and all are at once in a stall of the file system, which the next
-            # ones would not survive either: five minutes of patience.
+            # Unhealthy tasks are replaced, and if the file system stalls all are unhealthy at once, as their replacements
+            # would be: five minutes of patience.
             HealthCheckIntervalSeconds=30,
             HealthCheckTimeoutSeconds=10,
             HealthyThresholdCount=2,
@@ -189,7 +189,7 @@ def _target_group(stack: Stack) -> elb.TargetGroup:
 def _listeners(
     stack: Stack, balancer: elb.LoadBalancer, target_group: elb.TargetGroup, certificate: Expression
 ) -> elb.ListenerRule:
-    """HTTPS forwards our names and refuses others; HTTP, if there, redirects to it. Gives a rule that forwards."""
+    """HTTPS forwards our names and refuses others; HTTP, if enabled, redirects to it. Returns a rule that forwards."""
     stack.add(
         elb.Listener(
             "HttpListener",

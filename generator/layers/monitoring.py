@@ -45,7 +45,7 @@ def monitoring(
     ``file_system``, ``vault``: where the packages are, and their backups.
     ``certificate``: what the load balancer shows to clients.
     ``load_balancer_name``, ``target_group_name``: as the dimensions of their metrics have them.
-    ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and hosts' log agent have them.
+    ``cluster``, ``service``, ``log_agent``: as the dimensions of the metrics of tasks and the hosts' log agent have them.
     ``service_arn``: as events of the tasks' deployments have it.
     ``auto_scaling_group``, ``logs``: the hosts' group, and the tasks' log group. ``rotation_function``: makes new passwords.
     """
@@ -94,7 +94,7 @@ def monitoring(
 
 
 def _dashboard(stack: Stack, **shown: Expression) -> Expression:
-    """The dashboard of what is ``shown``, if the operator wants one; gives its URL, or nothing."""
+    """The dashboard of what is ``shown``, if the operator wants one; returns its URL, or nothing."""
     stack.add(
         cloudwatch.Dashboard(
             "Dashboard",

@@ -45,7 +45,7 @@ class Security:
 
 def security(stack: Stack) -> Security:
     """Security groups that refer to each other, the hosts' instance profile, the credentials of both accounts."""
-    # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: their ports are the operator's.
+    # Images, AWS APIs, mirrors, proxies and a VPC's own resolvers: the operator decides on their ports.
     anywhere = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "anywhere"}
     with_hosts, with_fargate = stack.only(conditions.IS_EC2), stack.only(conditions.IS_FARGATE)
     hosts = _group(with_hosts, "HostSecurityGroup", "hosts", egress=[anywhere])
@@ -79,7 +79,7 @@ def security(stack: Stack) -> Security:
     )
     file_system = _file_system_group(stack, hosts, tasks)
     publisher = _credentials(stack, "PublisherSecret", "PublisherSecretReaders", "publisher")
-    # There also while ReaderAccount is false, so that the password is the same when it is turned on again.
+    # Exists even while ReaderAccount is false, so that the password is the same when it is turned on again.
     reader = _credentials(stack, "ReaderSecret", "ReaderSecretReaders", "reader")
     with_rotation = stack.only(conditions.HAS_ROTATION)
     rotates = rotation(
@@ -156,7 +156,7 @@ def _tcp(ports: tuple[int, int], description: str, **peer: object) -> dict[str, 
 
 
 def _public_ingress(stack: Stack) -> list[object]:
-    """HTTPS, and HTTP where it is redirected, from the operator's ranges, and the ICMP that path MTU discovery needs.
+    """HTTPS, and HTTP if it is redirected, from the operator's ranges, and the ICMP that path MTU discovery needs.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html
     """
@@ -217,7 +217,7 @@ def _credentials(stack: Stack, title: str, readers: str, username: str) -> Secre
             title,
             **RETAIN_EXCEPT_ON_CREATE,
             Description=f"Credentials of the {username} of pypiserver",
-            # A change of this makes a new password.
+            # Changing this makes a new password.
             GenerateSecretString=GenerateSecretString(
                 SecretStringTemplate=f'{{"username": "{username}"}}',
                 GenerateStringKey="password",
@@ -253,7 +253,7 @@ def _tokens(stack: Stack) -> Wire[kinds.TokensSecretArn]:
             "TokensSecret",
             **RETAIN_EXCEPT_ON_CREATE,
             Description="Digests of the tokens of pypiserver, and what each may do",
-            # Never to be changed: CloudFormation would put it in place of all tokens.
+            # Must never change: CloudFormation would replace all tokens with it.
             SecretString="[]",
             KmsKeyId=stack.if_(conditions.HAS_SECRET_KEY, settings.SECRET_KMS_KEY_ARN),
             Tags=tags(stack, "tokens"),

@@ -40,7 +40,7 @@ def storage(
     """The packages' directory, ready to be mounted, its backups, and the role that tasks mount it with.
 
     ``file_system_group``: security group of the mount targets.
-    ``publisher``, ``reader``, ``tokens``: secrets that tasks read again while they run.
+    ``publisher``, ``reader``, ``tokens``: secrets that tasks re-read while they run.
     """
     new = new_file_system(stack)
     file_system = stack.if_(conditions.HAS_NEW_FILE_SYSTEM, Ref(new), settings.EXISTING_FILE_SYSTEM_ID)
@@ -54,7 +54,7 @@ def storage(
         file_system=stack.offer("FileSystemId", file_system, "File system of the packages."),
         access_point=stack.offer(
             "AccessPointId",
-            # Nothing can be mounted before the mount targets are there.
+            # Nothing can be mounted before the mount targets exist.
             after(Ref(access_point), *mount_targets),
             "Access point of the packages' directory.",
         ),
@@ -66,7 +66,7 @@ def storage(
 
 
 def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> list[Expression]:
-    """One in each of the hosts' subnets, which have to be in different Availability Zones; gives their IDs."""
+    """One in each of the hosts' subnets, which must be in different Availability Zones; returns their IDs."""
     targets: list[Expression] = []
     for slot in SUBNETS.of(stack):
         here = conditions.HAS_MOUNT_TARGETS
@@ -86,7 +86,7 @@ def _mount_targets(stack: Stack, file_system: Expression, group: Expression) -> 
 
 
 def _access_point(stack: Stack, file_system: Expression) -> AccessPoint:
-    """The packages' directory, in which whoever mounts it acts as the image's user."""
+    """The packages' directory, in which everyone who mounts it acts as the image's user."""
     user = contract.USER_ID
     return stack.add(
         AccessPoint(
@@ -105,7 +105,7 @@ def _access_point(stack: Stack, file_system: Expression) -> AccessPoint:
 def _may_mount(stack: Stack, task_role: Role, file_system_arn: Expression, access_point: AccessPoint) -> RolePolicy:
     """Lets the tasks read and write files through the access point, over TLS, and nothing else; no root access.
 
-    Its name changes with the access point. So CloudFormation makes a new policy beside the old one, which old tasks
+    Its name changes with the access point. So CloudFormation creates a new policy next to the old one, which old tasks
     need until the new ones have taken over, and removes the old one in the update's clean-up.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
     """
@@ -131,7 +131,7 @@ def _may_mount(stack: Stack, task_role: Role, file_system_arn: Expression, acces
 
 
 def _task_role(stack: Stack, accounts: list[Expression], tokens: Expression) -> Role:
-    """The role of the tasks, which may read these secrets if they are to; ``_may_mount`` adds the packages."""
+    """The role of the tasks, which may read these secrets if needed; ``_may_mount`` adds the packages."""
     # These four actions cannot be limited to a resource:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     channels = Statement(

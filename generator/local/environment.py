@@ -14,7 +14,7 @@ _VARIABLES = {it.name: it for it in contract.ALL if not isinstance(it, contract.
 
 
 def read(words: Iterable[str]) -> dict[str, str]:
-    """Values by name, of ``NAME=VALUE``. Raises Problem with a line for each that the server does not know or take."""
+    """Values by name, of ``NAME=VALUE``. Raises Problem with a line for each that the server does not know or accept."""
     given: dict[str, str] = {}
     wrong = []
     for word in words:

@@ -1,4 +1,4 @@
-"""Processes of this machine, and the ports that they listen on."""
+"""Processes on this machine, and the ports that they listen on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from generator.operations.exits import Problem
 
 @contextmanager
 def running(program: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> Iterator[None]:
-    """A process that is asked to stop, and waited for, at the end. Raises FileNotFoundError."""
+    """A process that is told to stop, and waited for, at the end. Raises FileNotFoundError."""
     process = subprocess.Popen(
         program,
         env=dict(environment),
@@ -47,9 +47,9 @@ def free_port() -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """Raises Problem where this process cannot listen on ``port``: whoever does would be taken for the server."""
+    """Raises Problem if this process cannot listen on ``port``: whoever does would be mistaken for the server."""
     with socket.socket() as listener:
-        # Connections of an earlier run that linger do not take it.
+        # Lingering connections of an earlier run do not block it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""nginx with TLS in front of the tasks, in the place of the load balancer."""
+"""nginx with TLS in front of the tasks, in place of the load balancer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ http {{
 def proxy(
     stack: ExitStack, home: Path, nginx: str, port: int, tasks: Sequence[int], certificate: Path, key: Path
 ) -> None:
-    """nginx with TLS on ``port`` before the ports of the ``tasks``, until ``stack`` ends."""
+    """nginx with TLS on ``port`` in front of the ports of the ``tasks``, until ``stack`` ends."""
     servers = " ".join(f"server 127.0.0.1:{task};" for task in tasks)
     configuration = home / "nginx.conf"
     configuration.write_text(NGINX.format(home=home, port=port, servers=servers, certificate=certificate, key=key))
@@ -58,7 +58,7 @@ def proxy(
 
 
 def certificate_in(home: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for localhost, and its key: those in ``home`` while they are good for a day more.
+    """A self-signed certificate for localhost, and its key: those in ``home`` while they are valid for another day.
 
     Raises CalledProcessError.
     """

@@ -1,4 +1,4 @@
-"""The tasks, with a proxy before them where there is one, and what to type in another terminal."""
+"""The tasks, with a proxy in front if there is one, and what to type in another terminal."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ PLAIN = "One task without TLS, as {missing} is not installed; with nginx and ope
 
 
 def run(directory: Path, port: int, python: str, environment: Mapping[str, str]) -> int:
-    """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or else one without.
+    """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or one without.
 
     ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE. Raises Problem
-    where the port is taken.
+    if the port is taken.
     """
     # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -1,4 +1,4 @@
-"""What `local` keeps from one start to the next: the accounts' passwords, and the certificate."""
+"""What `local` keeps between runs: the accounts' passwords, and the certificate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACCOUNTS = ("publisher", "reader")
 
 
 def state() -> Path:
-    """The directory, which is made, for its owner alone. Raises Problem.
+    """The directory, created for its owner only. Raises Problem.
 
     https://specifications.freedesktop.org/basedir-spec/latest/
     """
@@ -27,7 +27,7 @@ def state() -> Path:
 
 
 def passwords() -> dict[str, str]:
-    """By account; made once, as what has been configured with them is to work after the next start. Raises Problem."""
+    """By account; created once, so that clients configured with them work after the next start. Raises Problem."""
     file = state() / "passwords.json"
     try:
         kept = json.loads(file.read_text())

@@ -19,7 +19,7 @@ _BY_TYPE = {
     "AWS::AutoScaling::AutoScalingGroup": "read the group's activities: `aws autoscaling describe-scaling-activities`",
     "AWS::EFS::MountTarget": "give AsgSubnets one subnet in each Availability Zone",
 }
-"""Where the reason says only that the resource did not become stable."""
+"""For reasons that say only that the resource did not become stable."""
 
 
 def advice(reason: str, kind: str) -> str:

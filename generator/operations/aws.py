@@ -22,12 +22,12 @@ _CONNECT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Account:
-    """Credentials and region by the usual AWS chain; ``endpoint_url`` is for an emulator.
+    """Credentials and region from the usual AWS chain; ``endpoint_url`` is for an emulator.
 
-    AWS_REGION goes before AWS_DEFAULT_REGION, as with the AWS CLI 2; boto3 knows the second alone.
+    AWS_REGION takes precedence over AWS_DEFAULT_REGION, as in the AWS CLI 2; boto3 knows only the second.
     https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
 
-    Raises botocore's ProfileNotFound and NoRegionError where the chain yields nothing.
+    Raises botocore's ProfileNotFound and NoRegionError if the chain yields nothing.
     """
 
     profile: str | None = None
@@ -78,7 +78,7 @@ class Account:
                     service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
                 )
             except ValueError as error:
-                # botocore's own word for an endpoint or a region that cannot be one.
+                # botocore's own check for an impossible endpoint or region.
                 raise Problem(f"{error}: check --endpoint-url and --region") from error
             client.meta.events.register("before-parse", refuse_web_pages)
             self._clients[service] = client

@@ -9,9 +9,9 @@ from generator.operations.terminal import Terminal
 
 
 def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -> str:
-    """The account's own bucket for templates in this region, made where there is none and the operator agrees.
+    """The account's own bucket for templates in this region, created if there is none and the operator agrees.
 
-    Raises Problem where another account has taken the name, and where there is none and ``make`` is False; Declined.
+    Raises Problem if another account has taken the name, and if there is none and ``make`` is False; Declined.
     """
     name = bucket_name(account)
     s3 = account.client("s3")
@@ -31,10 +31,10 @@ def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -
 
 
 def has_own_bucket(account: Account) -> bool:
-    """Raises Problem where another account has taken the name."""
+    """Raises Problem if another account has taken the name."""
     name = bucket_name(account)
     try:
-        # Names are of the whole world: a stranger's bucket of this name must not get to hold our templates.
+        # Bucket names are global: a stranger's bucket of this name must not receive our templates.
         account.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=account.number)
         return True
     except ClientError as error:
@@ -48,12 +48,12 @@ def has_own_bucket(account: Account) -> bool:
 
 
 def bucket_name(account: Account) -> str:
-    """Of the account's own bucket for templates in the region, whether it is there or not."""
+    """The account's own bucket for templates in the region, whether it exists or not."""
     return f"pypiserver-templates-{account.number}-{account.region}"
 
 
 def check_bucket(account: Account, bucket: str) -> None:
-    """Raises Problem where it cannot be used for templates."""
+    """Raises Problem if it cannot be used for templates."""
     try:
         response = account.client("s3").head_bucket(Bucket=bucket)
     except ClientError as error:

@@ -28,9 +28,9 @@ def publish_version(
 ) -> None:
     """Upload the single file and add it to the product as ``version``.
 
-    The product is the one of the stack ``stack_name``; ``bucket`` ``None``: one of the account's own. Older versions
-    still launch, but are marked DEPRECATED. Raises Problem where the version exists, where there is no product, and
-    where Service Catalog refuses the template; Declined where the operator lets no bucket be made.
+    The product is the one of the stack ``stack_name``; ``bucket`` ``None``: the account's own. Older versions still launch,
+    but are marked DEPRECATED. Raises Problem if the version exists, if there is no product, or if Service Catalog refuses
+    the template; Declined if the operator refuses to create a bucket.
     """
     stack = find(account, stack_name, [SERVICE_CATALOG])
     product = outputs(stack or {}).get("ProductId")

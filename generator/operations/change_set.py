@@ -1,4 +1,4 @@
-"""A change set from its making to its execution or its end; what is not executed leaves nothing behind."""
+"""A change set, from creation to execution or end; one that is not executed leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 @dataclass
 class ChangeSet:
-    """``changes`` is empty where the stack is as the template says; ``stack_id`` and ``arn`` are ARNs; ``warnings`` do not
-    keep it from being executed."""
+    """``changes`` is empty if the stack matches the template; ``stack_id`` and ``arn`` are ARNs; ``warnings`` do not
+    prevent its execution.
+    """
 
     cloudformation: Client
     arn: str
@@ -32,7 +33,7 @@ class ChangeSet:
     executed: bool = False
 
     def execute(self) -> None:
-        # It may run where the answer is lost; a refusal is one.
+        # It may have run even if the answer is lost; a refusal is definite.
         self.executed = True
         try:
             self.cloudformation.execute_change_set(ChangeSetName=self.arn)
@@ -45,9 +46,9 @@ class ChangeSet:
 def change_set(
     cloudformation: Client, terminal: Terminal, stack: Stack | None, request: Mapping[str, Any]
 ) -> Iterator[ChangeSet]:
-    """The changes from ``stack`` (``None``: there is none) to what ``request`` has: members of CreateChangeSet.
+    """The changes from ``stack`` (``None``: there is none) to ``request``: members of CreateChangeSet.
 
-    Raises Problem where CloudFormation cannot compare, or refuses what it has compared.
+    Raises Problem if CloudFormation cannot compare, or refuses the result.
     """
     is_new = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
     name = f"deploy-{time.time_ns()}"
@@ -76,12 +77,12 @@ def change_set(
         if not made.executed:
             cloudformation.delete_change_set(ChangeSetName=made.arn)
             if stack is None:
-                # A change set for a new stack has made one that is empty.
+                # A change set for a new stack has created an empty stack.
                 cloudformation.delete_stack(StackName=made.stack_id)
 
 
 def _remove_unanswered(cloudformation: Client, stack_name: str, name: str, *, is_new: bool) -> None:
-    """What a request has made whose answer did not come, if it has made anything."""
+    """What a request created, if anything, whose answer did not arrive."""
     with suppress(*AWS_ERRORS):
         cloudformation.delete_change_set(StackName=stack_name, ChangeSetName=name)
         (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
@@ -90,7 +91,7 @@ def _remove_unanswered(cloudformation: Client, stack_name: str, name: str, *, is
 
 
 def _has_changes(terminal: Terminal, made: ChangeSet) -> bool:
-    """Wait until the change set is made. Raises Problem where CloudFormation cannot make it, or finds it wrong."""
+    """Wait until the change set exists. Raises Problem if CloudFormation cannot create it, or finds it wrong."""
     while True:
         described = made.cloudformation.describe_change_set(ChangeSetName=made.arn)
         match described["Status"]:
@@ -119,7 +120,7 @@ def _findings(terminal: Terminal, made: ChangeSet) -> list[Finding]:
 
 
 def _reason(cloudformation: Client, arn: str) -> str:
-    """Why a change set has failed; where a nested one did, the parent's own reason is only that it did."""
+    """Why a change set failed; if a nested one did, the parent's own reason says only that."""
     for name, within in nested(cloudformation, arn):
         described = cloudformation.describe_change_set(ChangeSetName=within)
         if described["Status"] == "FAILED" and not _is_unchanged(described):

@@ -1,4 +1,4 @@
-"""The changes of a change set, its nested ones included, as a table; and which of them endanger data."""
+"""The changes of a change set, including nested ones, as a table; and which of them endanger data."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _STYLES = {"add": "green", "import": "green", "replace": "bold red", "maybe repl
 class Change:
     """What happens to one resource.
 
-    ``layer`` is the nested stack's logical ID, empty for the root; ``action`` one of add, import, sync (what is there stays
-    as it is, and is what the stack knows from then on), modify, replace, maybe replace, remove; ``causes`` the properties (those that replace it, where it is replaced), each with the
-    parameter or resource that its new value comes from; ``retained``: what goes out of the stack stays in the account.
+    ``layer`` is the nested stack's logical ID, empty for the root; ``action`` one of add, import, sync (the resource stays as it
+    is, and the stack accepts its state), modify, replace, maybe replace, remove; ``causes`` the properties (those that replace
+    it, if it is replaced), each with the parameter or resource that its new value comes from; ``retained``: what leaves the
+    stack stays in the account.
     """
 
     layer: str
@@ -35,12 +36,12 @@ class Change:
 
     @property
     def loses(self) -> bool:
-        """Whether the stack will no longer have the resource that it has."""
+        """Whether the stack will no longer have its current resource."""
         return self.action in ("replace", "maybe replace", "remove")
 
 
 def read(cloudformation: Client, change_set: str, layer: str = "") -> Iterator[Change]:
-    """The changes of ``change_set`` (an ARN), each nested stack's behind its own."""
+    """The changes of ``change_set`` (an ARN), each nested stack's after its own."""
     pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
     for change in (it["ResourceChange"] for page in pages for it in page["Changes"] if "ResourceChange" in it):
         name = change.get("LogicalResourceId", "")
@@ -60,11 +61,11 @@ def _action(change: dict[str, Any]) -> str:
     """None of what is read here is promised: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html"""
     action = change.get("Action", "")
     if change.get("ResourceDriftStatus") == "DELETED" and action != "Remove":
-        # It is gone, and is made anew.
+        # It is gone, and is created again.
         return "replace"
     if action == "Modify":
         return {"True": "replace", "Conditional": "maybe replace"}.get(change.get("Replacement", "False"), "modify")
-    # Dynamic: CloudFormation cannot tell before it runs.
+    # Dynamic: CloudFormation does not know before it runs.
     known = {"Add": "add", "Import": "import", "Remove": "remove", "SyncWithActual": "sync"}
     return known.get(action, "maybe replace")
 
@@ -86,12 +87,12 @@ def is_data(change: Change, holders: set[str]) -> bool:
 
 
 def shown(changes: list[Change]) -> list[Change]:
-    """What is worth a line: a nested stack is only a heading, unless it goes itself."""
+    """Whether it deserves a line: a nested stack is only a heading, unless it goes itself."""
     return [change for change in changes if change.kind != STACK or change.loses]
 
 
 def table(changes: list[Change], *, verbose: bool) -> Table:
-    """A row for each change, by layer; unless ``verbose``, one row for all that is added to a layer."""
+    """A row for each change, by layer; unless ``verbose``, one row for all additions to a layer."""
     rows = shown(changes)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)

@@ -19,12 +19,12 @@ _SECRETS: dict[str, str] = {User.PUBLISHER: "PypiUserSecretArn", User.READER: "R
 
 
 def secret_arn(account: Account, stack_name: str, user: str) -> str:
-    """Of ``user``. Raises Problem where stack, outputs or that account are missing."""
+    """The credentials of ``user``. Raises Problem if stack, outputs or that account are missing."""
     return _given(account, stack_name, user)[_SECRETS[user]]
 
 
 def _given(account: Account, stack_name: str, user: str) -> dict[str, str]:
-    """The stack's outputs, that for ``user`` among them. Raises Problem."""
+    """The stack's outputs, including that for ``user``. Raises Problem."""
     stack = get(account, stack_name)
     given = outputs(stack)
     if "PypiServerUrls" not in given:
@@ -35,7 +35,7 @@ def _given(account: Account, stack_name: str, user: str) -> dict[str, str]:
 
 
 def read(account: Account, stack_name: str, user: str) -> Credentials:
-    """What Secrets Manager holds now for ``user``. Raises Problem where stack, outputs or that account are missing."""
+    """The current value in Secrets Manager for ``user``. Raises Problem if stack, outputs or that account are missing."""
     given = _given(account, stack_name, user)
     secret = account.client("secretsmanager").get_secret_value(SecretId=given[_SECRETS[user]])
     try:
@@ -57,7 +57,7 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
 def write(text: str, path: Path) -> None:
     """A new file that only its owner can read.
 
-    Raises Problem where the path is taken or cannot be written, and where git would take the file into a commit.
+    Raises Problem if the path is taken or cannot be written, and if git would commit the file.
     """
     _refuse_unignored(path)
     try:
@@ -70,7 +70,7 @@ def write(text: str, path: Path) -> None:
 
 
 def _refuse_unignored(path: Path) -> None:
-    """Raises Problem for a path in a repository of git that does not ignore it."""
+    """Raises Problem for a path in a git repository that does not ignore it."""
     git = ["git", "-C", str(path.parent)]
     try:
         # 0: ignored, 1: not, 128: no repository: https://git-scm.com/docs/git-check-ignore#_exit_status

@@ -22,17 +22,17 @@ _DELETION_PROTECTION = "deletion_protection.enabled"
 
 
 def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: bool, yes: bool) -> int:
-    """Delete the stack; DONE if it is gone, else FAILED.
+    """Delete the stack; DONE if it is gone, otherwise FAILED.
 
-    ``unprotect`` turns off termination protection and the load balancer's deletion protection. Raises Problem where
-    there is no stack, where one of these blocks, and where nobody can be asked; Declined where the answer is No.
+    ``unprotect`` turns off termination protection and the load balancer's deletion protection. Raises Problem if
+    there is no stack, if one of these blocks, or if nobody can be asked; Declined if the answer is No.
     """
     cloudformation = account.client("cloudformation")
     stack = get(account, stack_name)
     stack_id, status = stack["StackId"], stack["StackStatus"]
     has = list(resources(cloudformation, stack_id))
     staying = _staying(stack, has)
-    # A creation that failed has left it already; the deletion says nothing of it.
+    # A failed creation has left it already; the deletion does not mention it.
     earlier = leftovers.left(operation(cloudformation, stack_id)) if status in _FAILED_CREATIONS else []
     before = ""
     if status == "DELETE_IN_PROGRESS":
@@ -63,7 +63,7 @@ def delete(account: Account, terminal: Terminal, *, stack_name: str, unprotect: 
 
 
 def _consequences(account: Account, stack: Stack, has: list[Resource], staying: list[Resource]) -> Table:
-    """What it means to say Yes."""
+    """What answering Yes means."""
     going = [it for it in has if it.kind != STACK and it not in staying and it.status != "DELETE_COMPLETE"]
     layers = {it.layer: ", ".join(other.name for other in going if other.layer == it.layer) for it in going}
     gone = [f"{it.name} ({it.kind})" for it in going if holds_data(it.name, it.kind)]
@@ -82,7 +82,7 @@ def _consequences(account: Account, stack: Stack, has: list[Resource], staying: 
 
 
 def _staying(stack: Stack, has: list[Resource]) -> list[Resource]:
-    """The data-bearing resources, which CloudFormation retains, but for those that the operator lets go."""
+    """The data-bearing resources, which CloudFormation retains, except those that the operator lets go."""
     if stack["StackStatus"] in ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"):
         return []
     values = parameters(stack)

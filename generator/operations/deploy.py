@@ -1,4 +1,4 @@
-"""Deploy the templates: what would change, a question, the change, and what happens, until its end."""
+"""Deploy the templates: what would change, a question, the change, and its events until the end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from generator.parts.data_bearing import DATA_BEARING, holds_data
 from generator.parts.descriptions import PARENT, SINGLE
 
 _NEVER_WORKED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-"""States of a stack whose creation or deletion has failed: CloudFormation lets it only be deleted."""
+"""States of a stack whose creation or deletion has failed: CloudFormation only allows deleting it."""
 
 _CREATION, _UPDATE = "creation of a stack", "update of a stack"
 """Steps of ``generator.durations``."""
@@ -53,12 +53,11 @@ _CREATION, _UPDATE = "creation of a stack", "update of a stack"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the operator asked for.
+    """The operator's request.
 
-    ``allowed``: logical IDs of resources with data that may go, and parameters that may say that the packages are
-    elsewhere. ``as_json``: the changes of a dry run as JSON on standard output. ``bucket`` ``None``: one of the account's
-    own. ``tags`` of the stack, beside those that it has. ``revert_drift``: undo what was done to resources without
-    CloudFormation.
+    ``allowed``: logical IDs of resources with data that may go, and parameters that may move the packages elsewhere.
+    ``as_json``: the changes of a dry run as JSON on standard output. ``bucket`` ``None``: the account's own. ``tags`` of the
+    stack, in addition to those that it has. ``revert_drift``: undo what was done to resources without CloudFormation.
     """
 
     stack_name: str
@@ -76,10 +75,10 @@ class Deployment:
 
 
 def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
-    """Create or update the stack; DONE if it is as the templates say, else FAILED.
+    """Create or update the stack; DONE if it matches the templates, otherwise FAILED.
 
-    A stack that something else is changing is only watched. Raises Problem where nothing can or may be done, and
-    Declined where the operator says No.
+    A stack that something else is changing is only watched. Raises Problem if nothing can or may be done, and
+    Declined if the operator says No.
     """
     cloudformation = account.client("cloudformation")
     stack = find(account, request.stack_name)
@@ -140,7 +139,7 @@ def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
 
 
 def refuse_single(account: Account, stack: Stack) -> None:
-    """Raises Problem for a stack of the single file, of which the nested edition would make all anew."""
+    """Raises Problem for a stack of the single file, in which the nested edition would create everything again."""
     if is_of(account.client("cloudformation"), stack, SINGLE):
         words = ["--template-file", f"templates/{SINGLE}", "--s3-bucket", "BUCKET", "--capabilities", "CAPABILITY_IAM"]
         command = shlex.join(["--stack-name", stack["StackName"], *words, *account.options])
@@ -151,7 +150,7 @@ def refuse_single(account: Account, stack: Stack) -> None:
 
 
 def _request(request: Deployment, stack: Stack | None, url: str, values: list[dict[str, Any]]) -> dict[str, Any]:
-    """What CreateChangeSet is asked for."""
+    """The request to CreateChangeSet."""
     has = tags.merged(stack, request.tags)
     return {
         "StackName": request.stack_name,
@@ -163,7 +162,7 @@ def _request(request: Deployment, stack: Stack | None, url: str, values: list[di
 
 
 def _protect(account: Account, terminal: Terminal, stack_id: str) -> None:
-    """Whatever an interrupted deployment, or somebody else, has left of the stack policies."""
+    """Corrects the stack policies after an interrupted deployment, or somebody else's changes."""
     if mended := guard(account.client("cloudformation"), stack_id):
         terminal.line(f"the stack policy of {', '.join(mended)} was missing or relaxed, and has been restored")
 
@@ -171,9 +170,9 @@ def _protect(account: Account, terminal: Terminal, stack_id: str) -> None:
 def _given(
     account: Account, terminal: Terminal, request: Deployment, declared: list[Parameter], previous: dict[str, str]
 ) -> dict[str, str]:
-    """The values of the file, completed by answers where somebody can be asked.
+    """The values of the file, completed by answers if somebody can be asked.
 
-    ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept and is refused now.
+    ``previous`` are the values that the stack has. Raises Problem, also for one that would be kept but is refused now.
     """
     given = read(request.parameters) if request.parameters.exists() or not terminal.live else {}
     given = tidied(declared, given)
@@ -200,7 +199,7 @@ def _given(
 
 
 def _consequences(account: Account, request: Deployment, status: str, made: ChangeSet, costs: str) -> Table:
-    """What it means to say Yes; ``costs`` is empty where it adds none."""
+    """What answering Yes means; ``costs`` is empty if it adds none."""
     held = [it for it in made.changes if it.kind != STACK and holds_data(it.name, it.kind)]
     lost = [it for it in held if it.loses]
     added = [it.name for it in held if it.action == "add" and it.name in DATA_BEARING]

@@ -1,4 +1,4 @@
-"""AWS's errors, and the network's, in one line for whoever must act."""
+"""AWS's errors, and the network's, in one line for the person who has to act."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAcces
 _THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 _GATEWAY = ("502", "503", "504", "407")
-"""A status instead of a code: whoever answered does not speak the service's protocol."""
+"""A status instead of a code: the responder does not speak the service's protocol."""
 
 _CONFIGURATION = (
     exceptions.NoCredentialsError,
@@ -60,7 +60,7 @@ _TO_DO = {
 
 
 def is_of_aws(error: BaseException) -> bool:
-    """Whether boto3 raised it: AWS_ERRORS, or what it lets through of a setting that it does not check."""
+    """Whether boto3 raised it: AWS_ERRORS, or what it raises for a setting that it does not check."""
     frames = traceback.walk_tb(error.__traceback__)
     libraries = ("boto3", "botocore", "urllib3")
     return isinstance(error, AWS_ERRORS) or any(
@@ -69,12 +69,12 @@ def is_of_aws(error: BaseException) -> bool:
 
 
 def is_of_configuration(error: BaseException) -> bool:
-    """Whether this machine's settings or the options lack something, so that AWS has not been asked anything."""
+    """Whether this machine's settings or the options lack something, so that AWS was not called at all."""
     return isinstance(error, _CONFIGURATION)
 
 
 class NotAWS(BotoCoreError):  # type: ignore[misc] # see above
-    """A web page came where a service's answer should be, as of a proxy or a hotel's login."""
+    """A web page came instead of a service's answer, for example from a proxy or a hotel's login."""
 
     fmt = "{url} answered {operation} with a web page, so something other than AWS answered"
 
@@ -88,7 +88,7 @@ def refuse_web_pages(operation_model: Any, response_dict: dict[str, Any], **_eve
 
 
 def code(error: Any) -> str:
-    """The error code of a ClientError, e.g. ``AccessDenied``; the HTTP status where the answer had none."""
+    """The error code of a ClientError, e.g. ``AccessDenied``; the HTTP status if the answer had none."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "unknown")
     return str(error.response.get("Error", {}).get("Code") or status)
 

@@ -1,4 +1,4 @@
-"""What a deployment will cost a month, by the prices of the documents."""
+"""What a deployment will cost a month, at the documents' prices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def estimate(form: Mapping[str, str | None], given: Mapping[str, str], region: s
 
 
 def _size(values: Mapping[str, str]) -> costs.Profile | None:
-    """Of what runs at the least; ``None`` where there are no prices for it."""
+    """The cost of the minimum that runs; ``None`` if there are no prices for it."""
     instance, memory = values["AsgInstanceType"], int(values["ContainerMemory"])
     hosts = int(values["AsgMinSize"]) or len(values["AsgSubnets"].split(","))
     if values["Capacity"] == "ec2":

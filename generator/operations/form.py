@@ -1,4 +1,4 @@
-"""The parameters of the template that is to be deployed: what may be given, and what CloudFormation would refuse."""
+"""The parameters of the template to be deployed: what may be given, and what CloudFormation would refuse."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import yaml
 from generator.language.declared import Declared
 
 _MANY = 20
-"""Allowed values from which on a message does not list them."""
+"""With more allowed values than this, a message does not list them."""
 
 
 class Parameter(Declared):
     """One that is to be given."""
 
     def refusal(self, value: str) -> str:
-        """What is wrong with ``value``, empty where nothing is."""
+        """What is wrong with ``value``; empty if nothing is."""
         if self.values and value not in self.values:
             close = "".join(f" (did you mean {match}?)" for match in get_close_matches(value, self.values, n=1))
             some = f"one of {len(self.values)} values" if len(self.values) > _MANY else ", ".join(self.values)
@@ -33,9 +33,9 @@ class Parameter(Declared):
         return "must not be empty" if self.default is None and not (value or self.pattern) else ""
 
     def tidied(self, value: str) -> str:
-        """What was meant, where it is plain and ``value`` would be refused.
+        """The intended value, if that is obvious and ``value`` would be refused.
 
-        Blanks around a list's items go, and an address alone becomes the range of it.
+        Drops blanks around a list's items, and turns a single address into a range.
         """
         items = [it.strip() for it in value.split(",")]
         listed = ",".join(items)
@@ -54,7 +54,7 @@ class Parameter(Declared):
 
 
 def _range_of(text: str) -> str:
-    """``text``, as a range where it is an address: ``192.0.2.1/32``."""
+    """``text``, as a range if it is an address: ``192.0.2.1/32``."""
     try:
         return str(ip_network(text))
     except ValueError:
@@ -62,7 +62,7 @@ def _range_of(text: str) -> str:
 
 
 class _Loader(yaml.CSafeLoader):
-    """CloudFormation's short functions are passed over: parameters have none."""
+    """Ignores CloudFormation's short functions: parameters have none."""
 
 
 _Loader.add_multi_constructor("!", lambda _loader, _tag, _node: None)

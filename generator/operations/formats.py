@@ -1,4 +1,4 @@
-"""The server's credentials in the forms that clients read, whatever printable character of ASCII is in them."""
+"""The server's credentials in the forms that clients read, safe for every printable ASCII character."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generator.operations.exits import Problem
 
 
 class User(StrEnum):
-    """The server's accounts: one lists and downloads, the other uploads too."""
+    """The server's accounts: one lists and downloads, the other also uploads."""
 
     READER = "reader"
     PUBLISHER = "publisher"
@@ -54,7 +54,7 @@ def _pdm(it: Credentials) -> str:
 
 
 def _env(it: Credentials) -> str:
-    # Not UV_DEFAULT_INDEX: it would take the place of PyPI in projects that need both.
+    # Not UV_DEFAULT_INDEX: it would replace PyPI in projects that need both.
     return _exports(UV_INDEX_PRIVATE_USERNAME=it.username, UV_INDEX_PRIVATE_PASSWORD=it.password)
 
 
@@ -64,7 +64,7 @@ def _netrc(it: Credentials) -> str:
 
 
 def _netrc_token(text: str) -> str:
-    """Quoted only where it has to be: Python before 3.11 and curl before 7.84 take quotes for a part of it.
+    """Quoted only if necessary: Python before 3.11 and curl before 7.84 take quotes as part of it.
 
     https://everything.curl.dev/usingcurl/netrc.html
     """
@@ -112,7 +112,7 @@ def _exports(**values: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Not as by shlex: fish takes a backslash between single quotes for an escape, and a POSIX shell does not."""
+    """Unlike shlex: fish treats a backslash between single quotes as an escape, and a POSIX shell does not."""
     if re.fullmatch(r"[\w@%+:,./-]+", value, re.ASCII):
         return value
     pieces = re.split(r"""(['\\])""", value)
@@ -158,7 +158,7 @@ FORMATS = {**INSTALL, **UPLOAD}
 
 
 def user_for(form: str, asked: User | None) -> User:
-    """The server's account that belongs into ``form``: ``asked``, or the least that can do it. Raises Problem."""
+    """The server's account for ``form``: ``asked``, or the least privileged one that suffices. Raises Problem."""
     if form in UPLOAD and asked == User.READER:
         raise Problem(f"{form} is for uploads, and the reader may only install: leave out --account {asked}")
     return asked or (User.PUBLISHER if form in UPLOAD else User.READER)

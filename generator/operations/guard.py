@@ -25,7 +25,7 @@ OUTAGES = {
 
 
 def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collection[str]) -> None:
-    """Raises Problem where a resource with data would leave the stack, but for the logical IDs ``allowed``."""
+    """Raises Problem if a resource with data would leave the stack, except the logical IDs ``allowed``."""
     holders = {it.layer for it in deployed if holds_data(it.name, it.kind)}
     lost = [it for it in changes if it.loses and is_data(it, holders) and it.name not in allowed]
     if lost:
@@ -39,10 +39,10 @@ def refuse_loss(changes: list[Change], deployed: list[Resource], allowed: Collec
 def refuse_move(
     form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str], allowed: Collection[str]
 ) -> None:
-    """Raises Problem where the server would serve another directory, but for the parameters ``allowed``.
+    """Raises Problem if the server would serve another directory, except for the parameters ``allowed``.
 
     ``previous`` are the values that the stack has, none for a new one. A stack that leaves its own file system for an
-    existing one is not looked at: FileSystem would leave the stack, which ``refuse_loss`` finds.
+    existing one is not checked here: FileSystem would leave the stack, which ``refuse_loss`` finds.
     """
     values = {it.name: previous.get(it.name, it.default or "") for it in form if previous}
     wrong = []
@@ -62,7 +62,7 @@ def refuse_move(
 def refuse_outage(
     stack_name: str, form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str]
 ) -> None:
-    """Raises Problem where a running stack would get a target group without tasks; empty ``previous`` is a new stack.
+    """Raises Problem if a running stack would get a target group without tasks; empty ``previous`` is a new stack.
 
     Names, listeners and load balancer move to it at once, the service follows. FARGATE and FARGATE_SPOT are exchanged in
     place: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
@@ -79,7 +79,7 @@ def refuse_outage(
 
 
 def unguarded(cloudformation: Client, stack_id: str, has: list[Resource]) -> list[str]:
-    """The names of the stacks that hold data and have another stack policy than they should, or none."""
+    """The names of the stacks that hold data and lack the stack policy, or have another."""
     return [
         name
         for name, guarded in _guarded(stack_id, has).items()
@@ -88,7 +88,7 @@ def unguarded(cloudformation: Client, stack_id: str, has: list[Resource]) -> lis
 
 
 def _guarded(stack_id: str, has: list[Resource]) -> dict[str, str]:
-    """ARN by name of each stack that a policy guards, as one covers only the resources of its own; nested ones by logical ID."""
+    """ARN by name of each stack that needs a policy, as one covers only its own resources; nested ones by logical ID."""
     holders = {it.layer for it in has if it.name in DATA_BEARING and it.layer}
     return {
         stack_id.split("/")[1]: stack_id,
@@ -102,7 +102,7 @@ def _has_policy(cloudformation: Client, stack_id: str, policy: str) -> bool:
 
 
 def guard(cloudformation: Client, stack_id: str, allowed: Collection[str] = ()) -> list[str]:
-    """Set the stack policy wherever it is missing or another; gives the names of the stacks where it was."""
+    """Set the stack policy wherever it is missing or different; returns the names of those stacks."""
     policy, mended = stack_policy(allowed), []
     for name, guarded in _guarded(stack_id, list(resources(cloudformation, stack_id))).items():
         try:

@@ -1,4 +1,4 @@
-"""Whose stack it is: commands touch those of these templates alone, whatever name they are given."""
+"""Whose stack it is: commands touch only stacks of these templates, whatever name they are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from generator.operations.exits import Problem
 from generator.parts.descriptions import DESCRIPTIONS, PARENT, SINGLE
 
 Stack: TypeAlias = dict[str, Any]
-"""What DescribeStacks says of one."""
+"""What DescribeStacks says about it."""
 SERVER = (PARENT, SINGLE)
 
 
@@ -21,7 +21,7 @@ def is_of(cloudformation: Client, stack: Stack, template: str) -> bool:
 
 
 def refuse_other(cloudformation: Client, stack: Stack, templates: Collection[str]) -> None:
-    """Raises Problem where the stack is of none of ``templates``, and says what it is."""
+    """Raises Problem, which says what the stack is, if it is of none of ``templates``."""
     name, wanted = stack["StackName"], " or ".join(templates)
     if root := stack.get("RootId") or stack.get("ParentId"):
         raise Problem(f"{name} is nested in {root.split('/')[1]}: give the name of that stack")
@@ -37,12 +37,12 @@ def refuse_other(cloudformation: Client, stack: Stack, templates: Collection[str
 
 
 def _template(description: str) -> str:
-    """The file name of the template with this description, empty where it is none of these."""
+    """The file name of the template with this description; empty if it is none of these."""
     return next((name for name, known in DESCRIPTIONS.items() if description.startswith(known)), "")
 
 
 def _description(cloudformation: Client, stack: Stack) -> str:
-    """Of its template; empty where it has none, and where it may not be read."""
+    """Of its template; empty if it has none, or may not be read."""
     if said := stack.get("Description"):
         return str(said)
     try:
@@ -52,7 +52,7 @@ def _description(cloudformation: Client, stack: Stack) -> str:
 
 
 def _refuse_review(cloudformation: Client, stack_name: str, templates: Collection[str]) -> None:
-    """Raises Problem where a change set of the stack is of another template; a stack in review has none itself.
+    """Raises Problem if a change set of the stack is of another template; a stack in review has none itself.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html
     """

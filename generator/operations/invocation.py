@@ -1,4 +1,4 @@
-"""How the commands were called, for messages that tell what to call next."""
+"""How the commands were called, for messages that say what to call next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 NAME = "pypiserver-aws"
 _DISTRIBUTION = "cloudformation-aws-pypiserver"
 _CACHE_OF_UVX = ("archive-v0", "environments-v2")
-"""Folders of uv's cache in which ``uvx`` makes its environments, which are in nobody's PATH."""
+"""Folders of uv's cache in which ``uvx`` creates environments, which are on nobody's PATH."""
 
 
 def called_as() -> str:
@@ -28,7 +28,7 @@ def called_as() -> str:
 
 
 def _source_for_uvx() -> str:
-    """What ``uvx --from`` got, empty where it was not ``uvx`` that called.
+    """The argument of ``uvx --from``; empty if ``uvx`` was not the caller.
 
     https://packaging.python.org/en/latest/specifications/direct-url/
     """
@@ -42,7 +42,7 @@ def _source_for_uvx() -> str:
     if not url.startswith("file:"):
         return url
     path = _seen_from_here(Path(unquote(urlsplit(url).path)))
-    # A word alone would be the name of a package.
+    # A single word would be the name of a package.
     return path if path.startswith((".", "/")) else f"./{path}"
 
 

@@ -1,4 +1,4 @@
-"""The operator's KMS keys: what would fail half-way, or be found out when data is needed, is refused before."""
+"""The operator's KMS keys: refuses what would fail half-way, or only be noticed when data is needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _KEYS = ("EfsKmsKeyArn", "BackupKmsKeyArn", "EbsKmsKeyArn", "SecretKmsKeyArn", "
 def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
     """Raises Problem with a line for each key that cannot encrypt here.
 
-    Only those of ``given`` that the stack does not have already (``previous``). What may not be read is told, and let be.
-    Whether the key's policy admits who needs it, nobody can ask for: docs/security.md has the statements.
+    Only keys in ``given`` that the stack does not have already (``previous``). Keys that may not be read are reported, and
+    skipped. Nobody can ask whether a key's policy admits those who need it: docs/security.md has the statements.
     """
     wrong: list[str] = []
     for name in _KEYS:
@@ -32,7 +32,7 @@ def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], 
 
 
 def _why_not(account: Account, arn: str) -> Iterator[str]:
-    """What KMS does not say of the key is no reason: only its ID is promised.
+    """Details that KMS omits are no reason: only its ID is promised.
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
     """

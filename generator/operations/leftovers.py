@@ -1,4 +1,4 @@
-"""What stays in the account after a deletion or a failed creation, and what to do with each of it."""
+"""What stays in the account after a deletion or a failed creation, and what to do with each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ADOPT = {"AWS::EFS::FileSystem": "deploy with ExistingFileSystemId={}"}
 
 @dataclass(frozen=True)
 class Leftover:
-    """A resource that is in no stack any more: its logical ID, type and physical ID."""
+    """A resource that is no longer in any stack: its logical ID, type and physical ID."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Leftover:
 
 
 def left(events: Iterable[Event]) -> list[Leftover]:
-    """What an operation that deletes has left, by its events: retained (DELETE_SKIPPED), or not to be deleted."""
+    """What a deletion left, according to its events: retained (DELETE_SKIPPED), or impossible to delete."""
     last = {event.path: event for event in events}
     return [
         Leftover(it.path.rpartition("/")[2], it.kind, it.physical_id)
@@ -53,7 +53,7 @@ def show(account: Account, terminal: Terminal, leftovers: Iterable[Leftover]) ->
 
 
 def show_bucket(account: Account, terminal: Terminal) -> None:
-    """The bucket of templates that `deploy` makes, which no stack has; nothing where there is none, or none to be seen."""
+    """The bucket of templates that `deploy` creates, which is in no stack; nothing if there is none, or none is visible."""
     try:
         there = has_own_bucket(account)
     except (Problem, *AWS_ERRORS):

@@ -1,4 +1,4 @@
-"""Copies of the images in the account's own registry, for hosts and tasks without a way to the internet."""
+"""Copies of the images in the account's own registry, for hosts and tasks without internet access."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ https://docs.docker.com/reference/cli/docker/buildx/imagetools/create/
 def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *, yes: bool) -> int:
     """Copy both images into repositories that begin with ``prefix``; prints the parameters that name them by digest.
 
-    Repositories that are missing are made, with tags that cannot be moved; what is there already is copied again only
-    if its tag is not. Raises Problem where no program of ``_TOOLS`` is installed, and Declined.
+    Missing repositories are created, with immutable tags; an image is copied only if its tag does not exist yet. Raises
+    Problem if no program of ``_TOOLS`` is installed, and Declined.
     """
     tool = next((name for name in _TOOLS if _is_installed(name)), None)
     if tool is None:
@@ -71,21 +71,21 @@ def mirror(account: Account, terminal: Terminal, templates: Path, prefix: str, *
 
 
 def _is_installed(tool: str) -> bool:
-    """Of docker, with the plugin that copies: without it docker prints its usage, and changes nothing."""
+    """For docker, checks the plugin that copies: without it docker prints its usage, and changes nothing."""
     if not shutil.which(tool):
         return False
     return tool != "docker" or not subprocess.run([tool, "buildx", "version"], capture_output=True).returncode
 
 
 def _sources(templates: Path) -> dict[str, str]:
-    """References of the images that the form has by default, by the parameter that takes another."""
+    """References of the form's default images, by the parameter that takes another."""
     defaults = {it.name: it.default or "" for it in form(templates / PARENT)}
     server = f"docker.io/pypiserver/pypiserver:{defaults['DockerImageTag']}"
     return {"ContainerImage": server, "CloudWatchAgentImage": defaults["CloudWatchAgentImage"]}
 
 
 def _repository(account: Account, name: str) -> str:
-    """The address of the repository ``name``, which is made where it is missing."""
+    """The address of the repository ``name``, which is created if missing."""
     ecr = account.client("ecr")
     try:
         found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
@@ -106,9 +106,9 @@ def _has(account: Account, repository: str, tag: str) -> bool:
 
 @contextmanager
 def _credentials(account: Account) -> Iterator[dict[str, str]]:
-    """The environment in which a program of ``_TOOLS`` may write to the registry, by a file that goes afterwards.
+    """The environment in which a program of ``_TOOLS`` may write to the registry, through a temporary file.
 
-    The token, good for twelve hours, is neither an argument nor in the user's own configuration.
+    The token, valid for twelve hours, is neither an argument nor in the user's own configuration.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
     """
     (given,) = account.client("ecr").get_authorization_token()["authorizationData"]
@@ -121,7 +121,7 @@ def _credentials(account: Account) -> Iterator[dict[str, str]]:
 
 
 def _run(terminal: Terminal, words: list[str], environment: dict[str, str]) -> bool:
-    """Whether the program ends well; what it prints is its user's to read."""
+    """Whether the program succeeds; its output is for the user."""
     ended = subprocess.run(words, env=environment, stdout=subprocess.DEVNULL)
     if ended.returncode:
         terminal.line(f"`{' '.join(words)}` failed")

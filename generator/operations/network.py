@@ -1,4 +1,4 @@
-"""The network that the account has: what can be chosen from, and what would not work."""
+"""The account's network: what can be chosen from, and what would not work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Zone:
-    """A public hosted zone; ``name`` without the dot at the end."""
+    """A public hosted zone; ``name`` has no dot at the end."""
 
     id: str
     name: str
@@ -60,9 +60,9 @@ def zones(account: Account) -> list[Zone]:
 
 
 def refuse_network(account: Account, terminal: Terminal, given: dict[str, str]) -> None:
-    """Raises Problem with a line for everything that CloudFormation would only find out while it creates.
+    """Raises Problem with a line for everything that CloudFormation would only discover during creation.
 
-    What these credentials may not read is not checked, which a line says.
+    What these credentials may not read is not checked; a line says so.
     """
     wrong: list[str] = []
     checks = {"network": _network, "hosted zone": _hosted_zone, "quotas": _quotas}
@@ -125,7 +125,7 @@ def _hosted_zone(account: Account, given: dict[str, str]) -> Iterator[str]:
 
 
 def _quotas(account: Account, given: dict[str, str]) -> Iterator[str]:
-    """Of those that the services themselves tell."""
+    """From the zones that the services themselves report."""
     elb = account.client("elbv2")
     limits = {it["Name"]: int(it["Max"]) for it in elb.describe_account_limits()["Limits"]}
     balancers = [it for it in _pages(elb, "describe_load_balancers", "LoadBalancers") if it["Type"] == "application"]

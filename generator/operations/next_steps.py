@@ -1,4 +1,4 @@
-"""What to do with a server that is deployed: its addresses, the credentials, a first upload and install, what is left."""
+"""What to do with a deployed server: its addresses, the credentials, a first upload and install, what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def urls(stack: dict[str, Any]) -> list[str]:
 
 
 def commands(account: Account, stack: dict[str, Any]) -> dict[str, list[str]]:
-    """Lines for a shell, by what they are for. They work one after the other, in an empty directory as well."""
+    """Lines for a shell, by purpose. They work one after the other, even in an empty directory."""
     named = shlex.join(["--stack-name", stack["StackName"], *account.options])
     credentials = f"{called_as()} credentials {named}"
     reader = "" if outputs(stack).get("ReaderSecretArn") else " --account publisher"
@@ -51,7 +51,7 @@ def show(account: Account, terminal: Terminal, stack: dict[str, Any]) -> None:
 
 
 def _left(account: Account, stack: dict[str, Any]) -> Iterator[str]:
-    """A line for each thing that a deployment cannot do by itself. What may not be read is taken for done."""
+    """A line for each thing that a deployment cannot do itself. What may not be read counts as done."""
     given = {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])}
     for check in (_alarms, _jobs):
         try:

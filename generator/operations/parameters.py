@@ -1,4 +1,4 @@
-"""The operator's file of parameters, in each form that ``aws cloudformation deploy`` of the AWS CLI 2 takes."""
+"""The operator's parameter file, in each form that ``aws cloudformation deploy`` of the AWS CLI 2 accepts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from generator.operations.form import Parameter
 
 
 def read(path: Path) -> dict[str, str]:
-    """Values by name. Raises Problem where the file is missing, has none of the three forms or a name twice.
+    """Values by name. Raises Problem if the file is missing, has none of the three forms, or has a name twice.
 
     In UTF-8, or UTF-16 as Windows' PowerShell writes it:
     ``["Key=value", …]``, ``[{"ParameterKey": …, "ParameterValue": …}, …]`` or ``{"Parameters": {…}}``; version 1 of the
-    AWS CLI takes the first alone: https://github.com/aws/aws-cli/pull/5443
+    AWS CLI accepts only the first: https://github.com/aws/aws-cli/pull/5443
     """
     try:
         match json.loads(path.read_bytes(), object_pairs_hook=_object):
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError where a name is there twice, of which JSON's readers would take the last in silence."""
+    """Raises ValueError if a name appears twice; JSON readers would silently take the last."""
     twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
     if twice:
         raise ValueError(f"{', '.join(twice)} given more than once")
@@ -57,7 +57,7 @@ def _item(item: Any) -> tuple[str, str]:
 
 
 def _text(name: str, value: Any) -> str:
-    """As CloudFormation takes it. Raises ValueError."""
+    """In the form for CloudFormation. Raises ValueError."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -69,13 +69,13 @@ def _text(name: str, value: Any) -> str:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raises Problem where ``write`` could not, before somebody answers questions in vain."""
+    """Raises Problem if ``write`` would fail, before somebody answers questions in vain."""
     if not os.access(path.parent, os.W_OK):
         raise Problem(f"{path.parent} cannot be written, where {path.name} would get the answers: give --parameters")
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """The first of the three forms; what was in the file is replaced at once or stays. Raises Problem."""
+    """The first of the three forms; the file's content is replaced at once or stays. Raises Problem."""
     new = path.with_name(f"{path.name}.new")
     try:
         new.write_text(json.dumps([f"{name}={value}" for name, value in values.items()], indent=2) + "\n")
@@ -85,7 +85,7 @@ def write(path: Path, values: dict[str, str]) -> None:
 
 
 def check_kept(form: list[Parameter], given: dict[str, str], previous: dict[str, str]) -> None:
-    """Raises Problem with a line for each value that the stack has, that would be kept, and that ``form`` refuses."""
+    """Raises Problem with a line for each of the stack's values that would be kept, and that ``form`` refuses."""
     wrong = []
     for it in form:
         if it.name in previous and it.name not in given and (said := it.refusal(previous[it.name])):
@@ -96,7 +96,7 @@ def check_kept(form: list[Parameter], given: dict[str, str], previous: dict[str,
 
 
 INSTEAD = {"AlarmEmails": "AlarmTopicArns"}
-"""Parameters that may be empty where another is given, which a Rule of the template insists on."""
+"""Parameters that may be empty if another is given, which a Rule of the template requires."""
 
 
 def missing(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[Parameter]:
@@ -107,7 +107,7 @@ def missing(form: list[Parameter], given: dict[str, str], previous: Collection[s
 
 
 def tidied(form: list[Parameter], given: dict[str, str]) -> dict[str, str]:
-    """``given``, with each value as it was meant: see ``Parameter.tidied``."""
+    """``given``, with each value as intended: see ``Parameter.tidied``."""
     by_name = {it.name: it for it in form}
     return {name: by_name[name].tidied(value) if name in by_name else value for name, value in given.items()}
 
@@ -127,7 +127,7 @@ def check(form: list[Parameter], given: dict[str, str]) -> None:
 
 
 def arguments(form: list[Parameter], given: dict[str, str], previous: Collection[str]) -> list[dict[str, Any]]:
-    """``given`` for CloudFormation; of the rest, what the stack has a value for (``previous``) keeps it."""
+    """``given`` for CloudFormation; other parameters that the stack has a value for (``previous``) keep it."""
     return [
         {"ParameterKey": it.name, "ParameterValue": given[it.name]}
         if it.name in given

@@ -1,7 +1,7 @@
-"""Templates in a bucket: immutable, named by their content, the children's URLs baked into the parent.
+"""Templates in a bucket: immutable, named by their content, the children's URLs written into the parent.
 
-Unlike ``aws cloudformation package``, which names objects by their content too and keeps what templates mean, but writes
-them anew, this uploads each child byte for byte: what is reviewed is what is deployed.
+``aws cloudformation package`` also names objects by their content and keeps what templates mean, but rewrites them. This
+uploads each child byte for byte: what is reviewed is what is deployed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT, SINGLE
 
 PUBLISHED = "pypiserver-published.yaml"
-"""The parent's name on the operator's disk, where ``aws cloudformation deploy`` wants it."""
+"""The parent's name on the operator's disk, where ``aws cloudformation deploy`` needs it."""
 
 _TEMPLATE_URL = re.compile(r"^( +TemplateURL: )([a-z]+\.yaml)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """The place under ``prefix`` of ``bucket``; ``uploaded`` and ``unchanged`` are the keys of this run."""
+    """The place under ``prefix`` in ``bucket``; ``uploaded`` and ``unchanged`` are the keys of this run."""
 
     account: Account
     bucket: str
@@ -39,9 +39,9 @@ class Publisher:
     unchanged: list[str] = field(default_factory=list)
 
     def put(self, name: str, body: bytes) -> str:
-        """Upload ``body``, unless it is there already; its key.
+        """Upload ``body``, unless it is already there; returns its key.
 
-        Raises Problem where the key holds something else.
+        Raises Problem if the key holds something else.
         """
         digest = sha256(body)
         key = "/".join(part for part in (self.prefix.strip("/"), digest.hexdigest()[:32], name) if part)
@@ -50,7 +50,7 @@ class Publisher:
         found = _checksum(s3, self.bucket, key)
         if found is None:
             try:
-                # S3 itself compares the checksum, and refuses where another run was faster.
+                # S3 itself compares the checksum, and refuses if another run was faster.
                 s3.put_object(
                     Bucket=self.bucket,
                     Key=key,
@@ -80,7 +80,7 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Published:
-    """What ``publish`` has put: the parent's key, and the single file's."""
+    """What ``publish`` uploaded: the parent's key, and the single file's."""
 
     publisher: Publisher
     parent: str
@@ -88,7 +88,7 @@ class Published:
 
 
 def publish(account: Account, terminal: Terminal, directory: Path, bucket: str, prefix: str) -> Published:
-    """Upload the templates of ``directory``. Raises Problem where the bucket cannot be used."""
+    """Upload the templates in ``directory``. Raises Problem if the bucket cannot be used."""
     check_bucket(account, bucket)
     publisher = Publisher(account, bucket, prefix)
     source = (directory / PARENT).read_text()
@@ -134,7 +134,7 @@ def _children(parent: str) -> list[str]:
 
 
 def _checksum(s3: Client, bucket: str, key: str) -> str | None:
-    """SHA-256 of an object in base64, ``None`` where there is no object."""
+    """SHA-256 of an object in base64; ``None`` if there is no object."""
     try:
         head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:

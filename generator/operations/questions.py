@@ -1,4 +1,4 @@
-"""Parameters that are missing, asked for: what the account has is offered."""
+"""Asks for missing parameters, and offers what the account has."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def ask(
     given: dict[str, str],
     capacities: dict[str, dict[str, str]],
 ) -> Iterator[dict[str, str]]:
-    """The values ``given`` with one answer more, after each: for ``lacking``, and what follows from an answer.
+    """The values ``given`` with one more answer, after each: for ``lacking``, and what follows from an answer.
 
-    First one of ``capacities``, values by what is shown of them, as no update changes between them; empty: that is settled.
+    First one of ``capacities``, values by their label, as no update switches between them; empty: that is settled.
 
-    Raises Problem where the account has nothing to choose from, and KeyboardInterrupt.
+    Raises Problem if the account has nothing to choose from, and KeyboardInterrupt.
     """
     by_name = {it.name: it for it in form}
     if capacities and "Capacity" not in given:

@@ -1,4 +1,4 @@
-"""Restore a backup into a file system of its own; what serves is never touched.
+"""Restore a backup into a new file system; the one in service is never touched.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 """
@@ -31,8 +31,9 @@ Job = dict[str, Any]
 
 @dataclass(frozen=True)
 class Restoration:
-    """What the operator asked for: ``recovery_point`` an ARN (``None``: a list of them), ``vault`` a name (``None``: the stack's own), ``key`` the ARN
-    of a KMS key for the new file system (``None``: that of the one that was backed up)."""
+    """The operator's request: ``recovery_point`` an ARN (``None``: list them), ``vault`` a name (``None``: the stack's own),
+    ``key`` the ARN of a KMS key for the new file system (``None``: that of the original).
+    """
 
     stack_name: str
     recovery_point: str | None
@@ -42,7 +43,7 @@ class Restoration:
 
 
 def show_recovery_points(account: Account, terminal: Terminal, stack_name: str, vault: str | None) -> int:
-    """A row for each, the newest first, and the command that restores it; FAILED where there is none to restore."""
+    """A row for each, newest first, and the command that restores it; FAILED if there is none to restore."""
     has = list(resources(account.client("cloudformation"), get(account, stack_name)["StackId"]))
     name = vault or _vault(stack_name, has)
     found = list(_recovery_points(account.client("backup"), name))
@@ -72,10 +73,10 @@ def command(account: Account, stack_name: str, recovery_point: str, vault: str |
 
 
 def restore(account: Account, terminal: Terminal, request: Restoration, recovery_point: str) -> int:
-    """Restore, watch it, and say where the files are; DONE where they are there, FAILED where the restore failed.
+    """Restore, watch it, and say where the files are; DONE when they are there, FAILED if the restore failed.
 
-    A job under way, or one that has ended in a file system which is still there, is taken for the one that is asked for.
-    Raises Problem where nothing can be restored, Declined where the operator says No.
+    A job in progress, or one that ended in a file system that still exists, counts as the requested one. Raises Problem if
+    nothing can be restored, Declined if the operator says No.
     """
     stack = get(account, request.stack_name)
     has = list(resources(account.client("cloudformation"), stack["StackId"]))
@@ -96,7 +97,7 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
             Metadata=metadata,
             IamRoleArn=_role(account, has),
             ResourceType="EFS",
-            # One that was begun and whose answer was lost is not begun again.
+            # A job that was started and whose answer was lost is not started again.
             IdempotencyToken=metadata["CreationToken"],
         )
         job = {"RestoreJobId": started["RestoreJobId"], "Status": "PENDING"}
@@ -113,9 +114,9 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
 
 
 def newest_job(account: Account, recovery_point: str, live: str) -> Job | None:
-    """The newest restore of ``recovery_point`` that is under way, or whose file system is there; none that tests.
+    """The newest restore of ``recovery_point`` that is in progress, or whose file system exists; tests do not count.
 
-    A file system that serves already, ``live``, or has been deleted since, is none to be offered again.
+    A file system that is already in service, ``live``, or was deleted since, is not offered again.
     """
     pages = account.client("backup").get_paginator("list_restore_jobs").paginate(ByResourceType="EFS")
     jobs = [it for page in pages for it in page["RestoreJobs"] if it["RecoveryPointArn"] == recovery_point]
@@ -129,12 +130,12 @@ def newest_job(account: Account, recovery_point: str, live: str) -> Job | None:
 
 
 def created(job: Job) -> str:
-    """The ID of the file system that ``job`` has made; empty before it has one."""
+    """The ID of the file system that ``job`` created; empty before it has one."""
     return str(job.get("CreatedResourceArn", "")).rpartition("/")[2]
 
 
 def file_system(account: Account, identity: str) -> dict[str, Any] | None:
-    """The file system's description, ``None`` where there is none."""
+    """The file system's description; ``None`` if there is none."""
     if not identity:
         return None
     try:
@@ -162,7 +163,7 @@ def _recovery_points(backup: Client, vault: str) -> Iterator[RecoveryPoint]:
 
 
 def _recovery_point(account: Account, request: Restoration, has: list[Resource], arn: str) -> RecoveryPoint:
-    """Raises Problem where it is not in the vault, or not complete."""
+    """Raises Problem if it is not in the vault, or not complete."""
     vault = request.vault or _vault(request.stack_name, has)
     for it in _recovery_points(account.client("backup"), vault):
         if it["RecoveryPointArn"] == arn:
@@ -173,7 +174,7 @@ def _recovery_point(account: Account, request: Restoration, has: list[Resource],
 
 
 def source(account: Account, request: Restoration, has: list[Resource], arn: str) -> str:
-    """The ID of the file system that the recovery point ``arn`` is of; empty where it is in the vault no more."""
+    """The ID of the file system that the recovery point ``arn`` is of; empty if it is no longer in the vault."""
     points = _recovery_points(account.client("backup"), request.vault or _vault(request.stack_name, has))
     return next((it["ResourceArn"].rpartition("/")[2] for it in points if it["RecoveryPointArn"] == arn), "")
 
@@ -186,10 +187,10 @@ def _role(account: Account, has: list[Resource]) -> str:
 
 
 def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, request: Restoration) -> dict[str, str]:
-    """What AWS Backup wants to know of the new file system.
+    """What AWS Backup needs to know about the new file system.
 
-    ``CreationToken`` is the file system's own: each restore of a recovery point has another, and each attempt to begin one
-    the same. The day is in it as AWS Backup forgets its jobs after a while.
+    ``CreationToken`` is the file system's own: different for each restore of a recovery point, and the same for each attempt
+    to start one. It contains the day because AWS Backup forgets its jobs after a while.
     """
     backup, arn = account.client("backup"), point["RecoveryPointArn"]
     known = backup.get_recovery_point_restore_metadata(BackupVaultName=point["BackupVaultName"], RecoveryPointArn=arn)[
@@ -205,7 +206,7 @@ def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, reques
         "file-system-id": known.get("file-system-id", point["ResourceArn"].rpartition("/")[2]),
         "newFileSystem": "true",
         "Encrypted": "true",
-        # A key of another region, as that of a copy's source, is of no use here.
+        # A key of another region, such as that of a copy's source, cannot be used here.
         **({"KmsKeyId": key} if key.split(":")[3:4] == [account.region] else {}),
         "PerformanceMode": "generalPurpose",
         "CreationToken": f"restore-{arn.rpartition(':')[2]}-{datetime.now(UTC):%Y%m%d}-{before}"[-64:],
@@ -213,7 +214,7 @@ def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, reques
 
 
 def _watch(backup: Client, terminal: Terminal, job: Job) -> Job:
-    """The job when it has ended; a line for each change of its progress."""
+    """The job when it has ended; prints a line whenever its progress changes."""
     shown = ""
     with terminal.waiting("restoring; interrupting this command does not stop it; run it again to keep watching …"):
         while True:

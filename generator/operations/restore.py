@@ -29,7 +29,7 @@ def run(
     deployment: Deployment,
     directory: str | None,
 ) -> int:
-    """The list, a restore, or, with a ``directory``, the deployment; gives the exit code, raises as these do."""
+    """The list, a restore, or, with a ``directory``, the deployment; returns their exit code, and raises what they raise."""
     if request.recovery_point and directory:
         return serve(account, terminal, deployment, request, directory)
     if directory:
@@ -42,11 +42,11 @@ def run(
 def serve(
     account: Account, terminal: Terminal, request: Deployment, restored: recovery_points.Restoration, directory: str
 ) -> int:
-    """Deploy the stack with what was ``restored``, a recovery point; DONE if it serves from there, else FAILED.
+    """Deploy the stack with what was ``restored``, a recovery point; DONE if it serves from there, otherwise FAILED.
 
-    ``directory``: that of AWS Backup, at the root of the restored file system, or the packages' own below it. The parameters
-    go into a file of their own beside the operator's. Raises Problem where there is no such file system, or nobody knows
-    where in it the packages are, Declined where the operator says No.
+    ``directory``: AWS Backup's, at the root of the restored file system, or the packages' own below it. The parameters
+    go into a separate file next to the operator's. Raises Problem if there is no such file system, or it is unknown
+    where in it the packages are, Declined if the operator says No.
     """
     matched = _DIRECTORY.fullmatch(directory)
     if not matched:
@@ -59,7 +59,7 @@ def serve(
     new = _restored(account, recovery_point, live)
     has = list(resources(account.client("cloudformation"), stack["StackId"]))
     if not matched[2] and recovery_points.source(account, restored, has, recovery_point) != live:
-        # An earlier one, or that of another stack: an empty directory would be made, and served.
+        # An earlier one, or another stack's: an empty directory would be created, and served.
         before = re.sub(f"^(/{_RESTORED})+", "", previous["PackagesPath"])
         raise Problem(
             f"{recovery_point} is not of {live}, which serves: its packages may be elsewhere than in "
@@ -80,7 +80,7 @@ def serve(
 
 
 def _restored(account: Account, recovery_point: str, live: str) -> str:
-    """The ID of the file system. Raises Problem where there is none yet, or the stack could not mount it."""
+    """The ID of the file system. Raises Problem if there is none yet, or the stack could not mount it."""
     job = recovery_points.newest_job(account, recovery_point, live)
     if job is None:
         raise Problem(
@@ -91,7 +91,7 @@ def _restored(account: Account, recovery_point: str, live: str) -> str:
     new = recovery_points.created(job)
     targets = account.client("efs").describe_mount_targets(FileSystemId=new)["MountTargets"]
     if targets:
-        # There can be one in each zone, and the stack makes its own.
+        # There can be one in each zone, and the stack creates its own.
         raise Problem(
             "\n".join(
                 f"{new} has the mount target {it['MountTargetId']}, in the way of the stack's own: "
@@ -103,9 +103,9 @@ def _restored(account: Account, recovery_point: str, live: str) -> str:
 
 
 def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
-    """Give ``new`` the policy, lifecycle, throughput and tags of ``old``: AWS Backup restores files, and none of these.
+    """Give ``new`` the policy, lifecycle, throughput and tags of ``old``: AWS Backup restores only files.
 
-    Without the policy whoever reaches a mount target could mount all of it as root.
+    Without the policy, whoever reaches a mount target could mount everything as root.
     https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
     """
     efs = account.client("efs")
@@ -115,7 +115,7 @@ def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
     policy = _policy(efs, old)
     if policy:
         efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
-    # What has the mode already is refused.
+    # Setting the mode that it already has is refused.
     throughput: dict[str, Any] = {"ThroughputMode": source.get("ThroughputMode", "bursting")}
     if throughput["ThroughputMode"] == "provisioned":
         throughput["ProvisionedThroughputInMibps"] = source["ProvisionedThroughputInMibps"]
@@ -124,10 +124,10 @@ def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
         with terminal.waiting(f"changing the throughput of {new} …"):
             while (recovery_points.file_system(account, new) or {}).get("LifeCycleState") == "updating":
                 time.sleep(recovery_points.POLL_SECONDS)
-    # Afterwards, as only elastic throughput admits Archive: https://github.com/aws/aws-cdk/pull/33713
+    # Afterwards, as only elastic throughput allows Archive: https://github.com/aws/aws-cdk/pull/33713
     lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
     efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
-    # Recovery points take over the tags of what they are of, and the vault's cleaner goes by them.
+    # Recovery points inherit the tags of what they are of, and the vault's cleaner relies on them.
     tags = [it for it in source.get("Tags", []) if it["Key"] in (VAULT_TAG, "Name")]
     if tags:
         efs.tag_resource(ResourceId=new, Tags=tags)

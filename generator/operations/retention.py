@@ -1,4 +1,4 @@
-"""How long backups are kept, where the vault's lock has a say: Rules of a template cannot compare numbers."""
+"""How long backups are kept under the vault's lock: Rules of a template cannot compare numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAST = "BackupLockMinDays"
 
 
 def refuse_retention(form: list[Parameter], given: Mapping[str, str], previous: Mapping[str, str]) -> None:
-    """Raises Problem where backups would be kept for fewer days than the vault's lock admits, and therefore all fail.
+    """Raises Problem if backups would be kept for fewer days than the vault's lock allows, and therefore all fail.
 
     ``previous`` are the values that the stack has. The form of a former release has no lock.
     """

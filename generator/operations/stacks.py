@@ -1,4 +1,4 @@
-"""Stacks as they are deployed: the one that the operator named, if it is of these templates, and those nested in it."""
+"""Deployed stacks: the one that the operator named, if it is of these templates, and those nested in it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Resource:
 
 
 def find(account: Account, stack_name: str, templates: Collection[str] = SERVER) -> Stack | None:
-    """What DescribeStacks says of the stack, ``None`` where there is none.
+    """What DescribeStacks says about the stack; ``None`` if there is none.
 
-    ``templates`` are those that it may be of, by default the server's two editions. Raises Problem where it is another's.
+    ``templates`` are those that it may be of, by default the server's two editions. Raises Problem if it is of another.
     """
     cloudformation = account.client("cloudformation")
     try:
@@ -42,7 +42,7 @@ def find(account: Account, stack_name: str, templates: Collection[str] = SERVER)
 
 
 def get(account: Account, stack_name: str) -> Stack:
-    """What DescribeStacks says of the server's stack. Raises Problem where there is none, or it is another's."""
+    """What DescribeStacks says about the server's stack. Raises Problem if there is none, or it is of another template."""
     found = find(account, stack_name)
     if found is None:
         raise Problem(f"there is no stack {stack_name} in {account.region}: check the name and the region")
@@ -54,14 +54,14 @@ def outputs(stack: Stack) -> dict[str, str]:
 
 
 def parameters(stack: Stack | None) -> dict[str, str]:
-    """The values that the stack has; none before its creation, of which a stack in review has the change set alone."""
+    """The values that the stack has; none before its creation, when a stack in review has only the change set."""
     if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
         return {}
     return {it["ParameterKey"]: it.get("ParameterValue", "") for it in stack.get("Parameters", [])}
 
 
 def resources(cloudformation: Client, stack_id: str, layer: str = "") -> Iterator[Resource]:
-    """Every resource, those of the nested stacks behind their own."""
+    """Every resource, those of nested stacks after their own."""
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id):
         for it in page["StackResourceSummaries"]:
             name, kind, physical = it["LogicalResourceId"], it["ResourceType"], it.get("PhysicalResourceId", "")

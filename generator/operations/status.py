@@ -25,7 +25,7 @@ _STABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 @dataclass(frozen=True)
 class Line:
-    """One fact. ``good`` is ``None`` where there is nothing to judge."""
+    """One fact. ``good`` is ``None`` if there is nothing to judge."""
 
     subject: str
     text: str
@@ -33,10 +33,10 @@ class Line:
 
 
 def status(account: Account, terminal: Terminal, *, stack_name: str, detect_drift: bool, as_json: bool = False) -> int:
-    """A line for each fact, and the next steps; DONE if nothing is bad, else FAILED.
+    """A line for each fact, and the next steps; DONE if nothing is bad, otherwise FAILED.
 
-    What these credentials may not read is a line of its own. ``as_json``: an object on standard output instead, as
-    docs/commands.md has it. Raises Problem where there is no stack.
+    What these credentials may not read gets its own line. ``as_json``: an object on standard output instead, as
+    docs/commands.md describes it. Raises Problem if there is no stack.
     """
     stack = get(account, stack_name)
     lines = list(_lines(account, terminal, stack, detect_drift=detect_drift))
@@ -105,7 +105,7 @@ def _protection(cloudformation: Client, stack_id: str, has: list[Resource]) -> L
 
 
 def _detect_drift(cloudformation: Client, terminal: Terminal, stack_ids: dict[str, str]) -> None:
-    """Of each stack: CloudFormation does not look into nested ones by itself."""
+    """For each stack: CloudFormation does not look into nested ones itself."""
     for _, stack_id in terminal.steps("detecting drift of", stack_ids):
         detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
         while _detection(cloudformation, detection) == "DETECTION_IN_PROGRESS":

@@ -1,4 +1,4 @@
-"""The stack's own tags, which CloudFormation hands on to its resources."""
+"""The stack's own tags, which CloudFormation passes on to its resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = 50
 
 
 def read(given: Iterable[str]) -> dict[str, str]:
-    """``KEY=VALUE`` by key. Raises Problem where AWS would not take one.
+    """``KEY=VALUE`` by key. Raises Problem if AWS would not accept one.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html
@@ -34,7 +34,7 @@ def read(given: Iterable[str]) -> dict[str, str]:
 
 
 def merged(stack: Stack | None, given: Mapping[str, str]) -> list[dict[str, str]]:
-    """For CloudFormation: ``given``, and the tags that the stack has besides. Raises Problem where these are too many."""
+    """For CloudFormation: ``given``, and the stack's other tags. Raises Problem if these are too many."""
     has = {it["Key"]: it["Value"] for it in (stack or {}).get("Tags", []) if not it["Key"].startswith("aws:")}
     tags = {**has, **given}
     if len(tags) > _MOST:

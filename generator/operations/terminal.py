@@ -18,12 +18,12 @@ from generator.operations.exits import Declined, Problem
 
 T = TypeVar("T")
 _UNBOUNDED = 10_000
-"""Columns of what is not a terminal: no line of a log is wrapped or cut."""
+"""Columns without a terminal: no line of a log is wrapped or cut."""
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """``live``: somebody looks at it and can be asked. ``width`` and ``height`` in characters, ``None``: as it is."""
+    """``live``: somebody is watching and can be asked. ``width`` and ``height`` in characters, ``None``: as it is."""
 
     stream: TextIO
     live: bool
@@ -44,7 +44,7 @@ class Terminal:
         )
 
     def show(self, shown: RenderableType) -> None:
-        """Anything that rich can draw; where it is plain, without the blanks at the ends of its lines."""
+        """Anything that rich can draw; in plain output without trailing blanks."""
         if self.live:
             self._console.print(shown)
             return
@@ -54,22 +54,22 @@ class Terminal:
         self.stream.flush()
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One sentence, wrapped between words where the terminal is narrow."""
+        """One sentence, wrapped between words if the terminal is narrow."""
         self.show(Text(text, style))
 
     def verbatim(self, text: str) -> None:
-        """A command or URL. The terminal itself wraps it, so that it is whole when it is copied."""
+        """A command or URL. The terminal itself wraps it, so that copying it gets all of it."""
         self._console.print(Text(text), soft_wrap=True)
 
     @contextmanager
     def redrawn(self, draw: Callable[[], RenderableType]) -> Iterator[None]:
-        """What ``draw`` gives, again and again in the same place; the last stays. Only for a live terminal."""
+        """What ``draw`` returns, redrawn in the same place; the last stays. Only for a live terminal."""
         with Live(get_renderable=draw, console=self._console, refresh_per_second=4):
             yield
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """``text`` with a spinner while something takes its time; a plain line where nobody looks."""
+        """``text`` with a spinner during something slow; a plain line if nobody is watching."""
         if not self.live:
             self.line(text)
             yield
@@ -78,7 +78,7 @@ class Terminal:
             yield
 
     def steps(self, doing: str, items: Mapping[str, T]) -> Iterator[tuple[str, T]]:
-        """Each of ``items`` by its name, while a live terminal shows what is done to which, and how many there are."""
+        """Each of ``items`` by its name, while a live terminal shows what happens to which, and how many there are."""
         if not self.live:
             yield from items.items()
             return
@@ -88,7 +88,7 @@ class Terminal:
                 yield name, item
 
     def must_agree(self, question: str, *, yes: bool, instead: str = "add --yes") -> None:
-        """Raises Declined where the operator says No, and Problem where nobody is there to be asked; ``yes``: agreed."""
+        """Raises Declined if the operator says No, and Problem if there is nobody to ask; ``yes``: agreed."""
         if yes:
             return
         self.must_be_live(instead)
@@ -98,14 +98,14 @@ class Terminal:
             raise Declined
 
     def must_be_live(self, instead: str) -> None:
-        """Raises Problem where there is nobody to ask; ``instead``: what to do without."""
+        """Raises Problem if there is nobody to ask; ``instead``: what to do without."""
         if not self.live:
             raise Problem(f"cannot ask, as this is not a terminal: {instead}")
 
     def text(self, question: str, check: Callable[[str], str]) -> str:
-        """An answer without blanks around it, for which ``check`` says nothing; what it says is shown, and asked again.
+        """An answer, stripped of blanks, for which ``check`` returns nothing; otherwise its message is shown, and the question repeated.
 
-        Not by questionary's own validation, whose one line is cut where the terminal is narrow.
+        Not with questionary's own validation, whose one line is cut if the terminal is narrow.
         """
         import questionary
 
@@ -117,7 +117,7 @@ class Terminal:
             self.line(said, "red")
 
     def choice(self, question: str, offers: dict[str, T]) -> T:
-        """The value of the chosen offer, by what is shown of it. At least one."""
+        """The value of the chosen offer, by its label. At least one."""
         import questionary
 
         return offers[questionary.select(question, choices=list(offers)).unsafe_ask()]
@@ -125,7 +125,7 @@ class Terminal:
     def choices(
         self, question: str, offers: dict[str, T], chosen: Sequence[str], check: Callable[[list[T]], str]
     ) -> list[T]:
-        """As ``choice``, any number for which ``check`` says nothing; ``chosen`` are ticked at first."""
+        """As ``choice``, for any number that ``check`` accepts; ``chosen`` are ticked at first."""
         import questionary
 
         while True:
@@ -138,9 +138,9 @@ class Terminal:
 
 
 def terminal(*, as_json: bool = False) -> Terminal:
-    """Standard output, or standard error where the other is for JSON.
+    """Standard output, or standard error if the other is for JSON.
 
-    In CI nobody is asked and nothing is redrawn, even where it pretends to be a terminal.
+    In CI nobody is asked and nothing is redrawn, even if it pretends to be a terminal.
     """
     if as_json:
         return Terminal(sys.stderr, live=False)

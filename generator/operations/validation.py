@@ -20,7 +20,8 @@ _WRONG = ("VALIDATION_ERROR", "HOOK_INVOCATION_ERROR", "PROVISIONING_ERROR")
 @dataclass(frozen=True)
 class Finding:
     """``path`` is of logical IDs, ``Edge/LoadBalancer``; ``within`` the place in the template; ``fails``: the change set
-    cannot be executed, else it is a warning."""
+    cannot be executed, otherwise it is a warning.
+    """
 
     path: str
     kind: str
@@ -35,9 +36,9 @@ class Finding:
 
 
 def findings(cloudformation: Client, change_set: str, layer: str = "") -> Iterator[Finding]:
-    """Of the change set (an ARN) and those nested in it. Raises what AWS answers where they may not be read.
+    """Of the change set (an ARN) and those nested in it. Raises AWS's error if they may not be read.
 
-    All events are asked for, as it is said nowhere whether a warning is one of those that have failed.
+    All events are requested, as no page says whether warnings are among those that failed.
     """
     for page in cloudformation.get_paginator("describe_events").paginate(ChangeSetName=change_set):
         for event in page["OperationEvents"]:
@@ -48,7 +49,7 @@ def findings(cloudformation: Client, change_set: str, layer: str = "") -> Iterat
 
 
 def said(found: list[Finding]) -> list[str]:
-    """A line for each, and what to do about what fails."""
+    """A line for each, and what to do about failures."""
     return [line for it in found for line in (str(it), *([f"  {advice(it.reason, it.kind)}"] if it.fails else []))]
 
 
@@ -70,7 +71,7 @@ def _finding(event: dict[str, Any], layer: str) -> Finding:
 
 
 def nested(cloudformation: Client, change_set: str) -> Iterator[tuple[str, str]]:
-    """Logical ID and ARN of each change set directly within. One that failed may be named in the reason alone."""
+    """Logical ID and ARN of each change set directly within. A failed one may be named only in the reason."""
     reason, parent = "", ""
     known: dict[str, str] = {}
     for page in cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set):

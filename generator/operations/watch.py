@@ -46,13 +46,13 @@ class Event:
 
 
 def last_event(cloudformation: Client, stack_id: str) -> str:
-    """The ID of the newest event, empty where there is none."""
+    """The ID of the newest event; empty if there is none."""
     events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
     return str(events[0]["EventId"]) if events else ""
 
 
 def watch(cloudformation: Client, stack_id: str, terminal: Terminal, after: str = "") -> list[Event]:
-    """Show the latest operation until it ends, and give its events, oldest first.
+    """Show the latest operation until it ends, and return its events, oldest first.
 
     ``stack_id`` is the ARN, as the name of a deleted stack finds nothing; ``after`` the newest event from before the
     operation. KeyboardInterrupt only ends the watching.
@@ -95,7 +95,7 @@ def operation(cloudformation: Client, stack_id: str, after: str = "") -> list[Ev
 
 
 def _since_start(cloudformation: Client, stack_id: str, after: str) -> Iterator[dict[str, Any]]:
-    """Newest first, as CloudFormation lists them, down to the one that the operation began with."""
+    """Newest first, as CloudFormation lists them, back to the one that the operation started with."""
     for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
         for event in page["StackEvents"]:
             if event["EventId"] == after:
@@ -106,13 +106,13 @@ def _since_start(cloudformation: Client, stack_id: str, after: str) -> Iterator[
 
 
 def _with_nested(cloudformation: Client, stack_id: str, raw: list[dict[str, Any]], path: str) -> Iterator[Event]:
-    """Of an event only its IDs, its stack and its time are promised; what has neither name nor status says nothing.
+    """Of an event only its IDs, its stack and its time are promised; one with neither name nor status is ignored.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
     """
     begin = raw[-1]["Timestamp"]
     nested: dict[str, str] = {}
-    # Oldest first also among events of one moment.
+    # Oldest first, even among simultaneous events.
     for event in reversed(raw):
         physical, kind = event.get("PhysicalResourceId", ""), event.get("ResourceType", "")
         own, name = physical == stack_id, event.get("LogicalResourceId", "")
@@ -120,7 +120,7 @@ def _with_nested(cloudformation: Client, stack_id: str, raw: list[dict[str, Any]
         refused_by_hook = not own and event.get("HookStatus") in _REFUSED and event.get("HookFailureMode") != "WARN"
         status = event["HookStatus"] if refused_by_hook else event.get("ResourceStatus", "")
         reason = event.get("HookStatusReason" if refused_by_hook else "ResourceStatusReason", "")
-        # A nested stack's own events repeat what its parent says of it.
+        # A nested stack's own events repeat what its parent says about it.
         if status and (name or own) and not (own and path):
             yield Event(where, kind, status, reason, event["Timestamp"], physical)
         if kind == STACK and not own and physical:
@@ -141,7 +141,7 @@ def succeeded(events: list[Event]) -> bool:
 
 
 def root_cause(events: list[Event]) -> list[str]:
-    """The first failure that no other explains, why, and what to do; empty where nothing failed."""
+    """The first failure that no other explains, why, and what to do; empty if nothing failed."""
     failed = [event for event in events if event.status.endswith("_FAILED")]
     real = [event for event in failed if event.kind != STACK and not event.reason.startswith(_CANCELLED)]
     # A nested stack that cannot even be created has no resource to blame.
@@ -163,7 +163,7 @@ def plain(event: Event, begin: datetime) -> str:
 
 
 def tree(events: list[Event], now: datetime) -> Table:
-    """The stack, its nested stacks, and of the resources those that are under way or have failed."""
+    """The stack, its nested stacks, and those resources that are in progress or have failed."""
     by_path: dict[str, list[Event]] = {}
     for event in events:
         by_path.setdefault(event.path, []).append(event)
@@ -183,7 +183,7 @@ def tree(events: list[Event], now: datetime) -> Table:
         style = "bold red" if last.status.endswith("_FAILED") else "" if last.ended else "cyan"
         state: Text | Spinner = Text(last.status, style)
         if last.kind == STACK and not last.ended:
-            # All draw the same frame, as a spinner counts from its own beginning.
+            # All draw the same frame, as a spinner counts from its own start.
             state = Spinner("dots", text=Text(last.status, style))
             state.start_time = 0
         grid.add_row(Text(name), state, _clock(last.at if last.ended else now, first.at), Text(count))
@@ -195,7 +195,7 @@ def _parent(path: str) -> str:
 
 
 def _order(path: str, by_path: dict[str, list[Event]]) -> tuple[tuple[datetime, str], ...]:
-    """Beneath its stack, in the order of beginning."""
+    """Beneath its stack, in order of starting."""
     steps = path.split("/") if path else []
     above = ["/".join(steps[: depth + 1]) for depth in range(len(steps))]
     return tuple((by_path[step][0].at, step) if step in by_path else (datetime.max, step) for step in above)

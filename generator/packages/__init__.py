@@ -1,1 +1,1 @@
-"""What is done to the packages of a server that runs, over HTTP as its clients do it."""
+"""What is done to the packages of a running server, over HTTP as its clients do it."""

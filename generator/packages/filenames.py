@@ -1,4 +1,4 @@
-"""Names of files, read as pip does: whether it would install such a file, and as which release of which project."""
+"""File names, read as pip does: whether it would install such a file, and as which release of which project."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ PACKAGES = (
     *(".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"),
     *(".tar", ".tbz", ".txz", ".tlz", ".tar.lz", ".tar.lzma", ".tar.zst"),
 )
-"""How wheels and source distributions end that pip or uv installs. The server takes those of the first line alone."""
+"""Suffixes of wheels and source distributions that pip or uv installs. The server accepts only those of the first line."""
 
 NO_PACKAGE = "it is not a wheel or source distribution"
 
 
 def is_package(name: str) -> bool:
-    """Whether ``name`` is that of a file that pip or uv would look at."""
+    """Whether pip or uv would look at a file called ``name``."""
     return name.lower().endswith(PACKAGES)
 
 
 def version_of(name: str, project: str) -> str:
-    """Of the release of ``project`` that the file belongs to, read as pip does. Raises ValueError if it is of none."""
+    """The release of ``project`` that the file belongs to, read as pip does. Raises ValueError if there is none."""
     if not is_package(name):
         raise ValueError(NO_PACKAGE)
     if name.lower().endswith(".whl"):
@@ -32,12 +32,12 @@ def version_of(name: str, project: str) -> str:
         for at, character in enumerate(stem):
             if character == "-" and canonicalize_name(stem[:at]) == project:
                 return str(Version(stem[at + 1 :]))
-    # A page could bring a file of any other project, which nobody has asked for.
+    # A page could offer a file of any other project, which nobody has asked for.
     raise ValueError(f"it is a file of {project_of(name) or 'no project'}, and listed with {project or 'none'}")
 
 
 def project_of(name: str) -> str:
-    """The project whose file ``name`` is, if it is one's."""
+    """The project of the file ``name``, if it has one."""
     if not is_package(name):
         return ""
     if name.lower().endswith(".whl"):

@@ -1,4 +1,4 @@
-"""Packages of another index, brought here: what is missing is planned, fetched, checked and uploaded."""
+"""Imports the packages of another index: what is missing is planned, fetched, checked and uploaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from generator.packages.transport import Failed, Stopped, printable
 from server.distributions.times import EARLIEST
 
 Outcome = list[tuple[Left, str]]
-"""What of a file is left behind, and why; nothing where all of it is here."""
+"""What part of a file is left behind, and why; nothing if all of it is here."""
 
 
 class Transferred(NamedTuple):
@@ -158,7 +158,7 @@ def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Trans
 
 
 def _looks_the_same(source: SimpleIndex, wanted: Wanted) -> bool:
-    """Without fetching it: its size is that of what is here, and its time the one that an import gave that. Raises Stopped."""
+    """Without fetching it: its size is that of the file here, and its time the one that an import set. Raises Stopped."""
     here = wanted.here
     if not here or here.size is None or here.uploaded is None:
         return False
@@ -171,7 +171,7 @@ def _looks_the_same(source: SimpleIndex, wanted: Wanted) -> bool:
 
 
 def _fetch_signature(source: SimpleIndex, signature: File | None, into: IO[bytes]) -> Outcome:
-    """What is lost where the source lists it, and will not give it; nothing is written then. Raises Failed and Stopped."""
+    """What is lost if the source lists it, but does not provide it; nothing is written then. Raises Failed and Stopped."""
     if signature is None:
         return []
     try:
@@ -197,7 +197,7 @@ def _withdraw(target: SimpleIndex, yank: Yank | None) -> Outcome:
 
 
 def _time(uploaded: datetime | None) -> datetime | None:
-    """What the server takes for a time: an index can claim any."""
+    """Times that the server accepts: an index can claim any."""
     return uploaded if uploaded and EARLIEST <= uploaded.timestamp() < time.time() else None
 
 
@@ -207,7 +207,7 @@ def _no_room(error: OSError) -> str:
 
 @contextmanager
 def _progress(terminal: Terminal, plan: Plan) -> Iterator[Callable[[Wanted, str], None]]:
-    """What to call after each file: a bar where somebody looks, else a line for each."""
+    """Called after each file: a bar if somebody is watching, otherwise a line for each."""
     bar = Progress(
         BarColumn(), MofNCompleteColumn(), TextColumn("files"), TextColumn("{task.fields[size]}"), TimeRemainingColumn()
     )

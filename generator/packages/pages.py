@@ -1,7 +1,7 @@
-"""What an index's pages say: HTML of PEP 503, JSON of PEP 691, and listings of directories.
+"""What an index's pages say: HTML of PEP 503, JSON of PEP 691, and directory listings.
 
-As pip reads them: a file is called as its address ends, whatever the text of its link; what is said of it is taken where
-it makes sense, and an entry without an address is passed over.
+Read as pip does: a file's name is the end of its address, whatever the text of its link; details are used if they make
+sense, and an entry without an address is skipped.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that a page links to, and what the page says of it; ``None`` where it says nothing.
+    """A file that a page links to, and what the page says about it; ``None`` if it says nothing.
 
-    ``hashes`` are by name, in lower case; ``yanked`` is the reason, perhaps empty; ``signed`` is for a signature beside
+    ``hashes`` are by name, in lower case; ``yanked`` is the reason, perhaps empty; ``signed`` is for a signature next to
     it, ``attested`` for attestations (PEP 740).
     """
 
@@ -46,12 +46,12 @@ class File:
 
     @property
     def sha256(self) -> str:
-        """Empty where the page has none."""
+        """Empty if the page has none."""
         return self.hashes.get("sha256", "")
 
 
 class Entry(NamedTuple):
-    """A project that a page lists: its name, normalised, and the address that it links to, if it does."""
+    """A project that a page lists: its normalised name, and the address that it links to, if any."""
 
     name: str
     url: str | None
@@ -80,7 +80,7 @@ class Page:
 
 
 def read(content: bytes, kind: str, charset: str | None, url: str) -> Page:
-    """The page at ``url``, of the media type ``kind``. Raises ValueError for what is no page of an index."""
+    """The page at ``url``, of the media type ``kind``. Raises ValueError if it is not a page of an index."""
     return _of_json(content, url) if kind == JSON else _of_html(_text(content, charset), url)
 
 
@@ -153,7 +153,7 @@ class _Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in ("a", "base", "link", "meta"):
             return
-        # Of an attribute that is there twice, the first.
+        # Of a repeated attribute, the first.
         given = {name: value or "" for name, value in reversed(attrs)}
         if tag == "meta":
             self.meta.setdefault(given.get("name", "").lower(), given.get("content", ""))
@@ -168,7 +168,7 @@ class _Links(HTMLParser):
 
 def _of_html(text: str, url: str) -> Page:
     parser = _Links()
-    # Not closed: what is cut off at the end has no address, and looking for one takes hours in a page that is made for it.
+    # Not closed: what is cut off at the end has no address, and searching it would take hours in a malicious page.
     parser.feed(text)
     base = _joined(url, parser.base) or url
     page = Page(
@@ -192,7 +192,7 @@ def _of_html(text: str, url: str) -> Page:
             below[name == ""].append(entry)
         if name and name != "index.html":
             page.files.append(_file_of_html(link, address, name))
-    # Where directories are listed, what does not end in a slash is a file. GitLab's addresses of projects have none.
+    # In directory listings, what does not end in a slash is a file. GitLab's project addresses have none.
     page.projects = below[True] or ([] if any(is_package(file.name) for file in page.files) else below[False])
     return page
 
@@ -209,8 +209,8 @@ def _file_of_html(link: dict[str, str], address: str, name: str) -> File:
 
 
 def _entry(address: str, page: str) -> Entry | None:
-    """The project whose page ``address`` is, if it lies just below ``page``."""
-    # A server that does not know how it is called from outside says another host, or http.
+    """The project whose page ``address`` is, if it is directly below ``page``."""
+    # A server that does not know its external address names another host, or http.
     home, path = (urlsplit(it).path.removesuffix("index.html") for it in (page, address))
     home = f"{home.rstrip('/')}/"
     inside, _, rest = path.removeprefix(home).partition("/")
@@ -220,7 +220,7 @@ def _entry(address: str, page: str) -> Entry | None:
 
 
 def _project(name: str) -> str | None:
-    """Normalised; ``None`` for what is no name of a project."""
+    """Normalised; ``None`` if it is not a project's name."""
     try:
         return canonicalize_name(name.strip(), validate=True)
     except InvalidName:

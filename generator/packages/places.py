@@ -1,4 +1,4 @@
-"""Which indexes a command speaks to, and with which credentials."""
+"""Which indexes a command connects to, and with which credentials."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _from_environment(prefix: str) -> tuple[str, str] | None:
 
 
 def _check(url: str, variables: str) -> None:
-    """Raises Problem, which does not repeat it, for what is no address, or has credentials that everybody here sees."""
+    """Raises Problem, which does not repeat it, if it is not an address, or contains credentials that everybody here sees."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment

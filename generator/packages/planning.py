@@ -1,4 +1,4 @@
-"""What an import has to do: the pages of the source compared with ours, a project at a time."""
+"""What an import has to do: compares the source's pages with ours, one project at a time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from generator.packages.threads import at_once
 from generator.packages.transport import Failed
 
 _SAMPLE = 20
-"""Files whose sizes are asked for, where pages have none."""
+"""Files whose sizes are requested, if pages have none."""
 BYTES_A_SECOND = 100_000_000 // 8
 FILES_A_SECOND = 40
-"""Of small ones, measured: docs/import.md."""
+"""For small files, measured: docs/import.md."""
 _REASON_BYTES = 1024
-"""The server takes no longer one."""
+"""The server accepts no longer one."""
 
 
 class Yank(NamedTuple):
-    """A release that is withdrawn at the source, and is to be here."""
+    """A release that is yanked at the source, and is to be here."""
 
     project: str
     version: str
@@ -37,7 +37,7 @@ class Yank(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to import, of a release to be withdrawn at once if there is a ``yank``.
+    """A file to import, of a release to be yanked at once if there is a ``yank``.
 
     ``here`` is what the target has under its name, if that must be compared.
     """
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass
 class Found:
-    """Of one project: ``present`` counts what is here already, ``yanks`` are those of releases that are here."""
+    """For one project: ``present`` counts what is already here, ``yanks`` are those of releases that are here."""
 
     wanted: list[Wanted] = field(default_factory=list)
     present: int = 0
@@ -62,7 +62,7 @@ class Found:
 class Plan:
     """``compared`` counts the ``wanted`` whose names are here, ``unchecked`` those without a hash.
 
-    ``size`` is in bytes, as far as pages say; of ``unsized`` files they do not.
+    ``size`` is in bytes, as far as pages say; they do not for ``unsized`` files.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Plan:
         self.report.add_all(found.left)
 
     def estimate(self, source: SimpleIndex) -> tuple[int, float]:
-        """Bytes and seconds; a sample of files whose pages have no sizes is asked for theirs. Raises Stopped."""
+        """Bytes and seconds; requests the sizes of a sample of files whose pages have none. Raises Stopped."""
         try:
             sizes = [size for file in self._sample() if (size := source.measure(file)[0]) is not None]
         except Failed:
@@ -112,8 +112,8 @@ def fill(plan: Plan, source: SimpleIndex, target: SimpleIndex, names: Sequence[s
     wanted = _normalised(names)
     source.locate()
     root = Page() if wanted else source.root()
-    # Our server looks for a project that it does not have at its upstream, if there is one. A stranger's there
-    # would be taken from then on, and ours refused; so it is asked for what it lists alone.
+    # If our server does not have a project, it looks for it at its upstream, if any. A stranger's project there
+    # would be taken from then on, and ours refused; so it is only asked about projects that it lists.
     known = {entry.name for entry in target.root().projects}
 
     def compare(project: str) -> Found:
@@ -150,7 +150,7 @@ def _normalised(names: Sequence[str]) -> list[str]:
 
 
 def _loose(root: Page) -> list[str]:
-    """The names of files beside the projects that belong to none."""
+    """The names of files next to the projects that belong to none."""
     projects = {entry.url for entry in root.projects}
     stems = {
         file.name: file.name.removesuffix(".asc").removesuffix(".metadata")
@@ -196,7 +196,7 @@ def _compared(project: str, page: Page, target: Page) -> Found:
 
 
 def _files(project: str, listed: Iterable[File], found: Found) -> dict[str, File]:
-    """By name; of two of one name the first, as pip has it."""
+    """By name; of two with one name the first, as pip does."""
     files: dict[str, File] = {}
     for file in listed:
         first = files.setdefault(file.name, file)
@@ -220,7 +220,7 @@ def _versions(project: str, files: dict[str, File], found: Found) -> dict[str, s
 
 
 def _beside(file: File) -> File:
-    """The signature (PEP 503): the file's address with ``.asc`` at its end."""
+    """The signature (PEP 503): the file's address followed by ``.asc``."""
     parts = urlsplit(file.url)
     url = urlunsplit(parts._replace(path=f"{parts.path}.asc", fragment=""))
     return replace(file, name=f"{file.name}.asc", url=url, hashes={}, size=None)
@@ -229,9 +229,9 @@ def _beside(file: File) -> File:
 def _yanks(
     project: str, versions: dict[str, str], files: dict[str, File], here: dict[str, File], found: Found
 ) -> dict[str, Yank]:
-    """By version, of releases whose files are all withdrawn at the source, and not all here; ``versions`` is by file.
+    """By version, of releases whose files are all yanked at the source, and not all here; ``versions`` is by file.
 
-    PEP 592 withdraws files; our server, as PyPI, releases.
+    PEP 592 yanks files; our server, like PyPI, releases.
     """
     yanks: dict[str, Yank] = {}
     of_release: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What an import leaves behind, and why: counted, listed at the end, and told by the exit code."""
+"""What an import leaves behind, and why: counted, listed at the end, and reflected in the exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class Spool(Generic[T]):
-    """Things in the order in which they came, in a temporary file, as there can be more than memory has room for."""
+    """Things in order of arrival, in a temporary file, as there can be more than memory can hold."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 # closed by close()
         self._count = 0
 
     def add(self, thing: T) -> None:
-        """Raises OSError where there is no room. Not while it is read."""
+        """Raises OSError if there is no room. Not while it is read."""
         pickle.dump(thing, self._file)
         self._count += 1
 
@@ -41,7 +41,7 @@ class Spool(Generic[T]):
 
 
 class Left(Enum):
-    """Why something of the source is not here: what it is called, and what to do."""
+    """Why something of the source is not here: its name, and what to do."""
 
     FAILED = "failed", "run the import again: files that are here are skipped"
     DENIED = "denied", "let the source's account read them (IMPORT_USERNAME), and run the import again"
@@ -92,7 +92,7 @@ class Report:
                 terminal.line(f"{count:,} {left.label}: {left.advice}")
 
     def summary(self) -> str:
-        """The counts, as they follow those of what is here."""
+        """The counts, in the form that follows what is here."""
         return "".join(f", {self.counts[left]:,} {left.label}" for left in Left if self.counts[left])
 
     @property

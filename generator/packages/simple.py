@@ -1,7 +1,7 @@
 """A package index, ours or another, as its clients use it: pages and files are read, files uploaded.
 
-Nothing that an index says is believed further than it has to be: answers are bounded, and files are checked against the
-hashes of their page.
+An index is believed no more than necessary: answers are limited, and files are checked against the hashes of their
+page.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ANSWER_SECONDS = (15, 300)
 """To connect, and for an upload, whose file the server checks before it answers."""
 _REDIRECTS = 5
 _PARTS = 10_000
-"""Of one page: those that say where the next part is."""
+"""For one page: those that say where the next part is."""
 _ROOTS = ("simple", "+simple")
 _BLAKE2B_256 = "blake2b_256"
 """As PyPI names it."""
@@ -57,7 +57,7 @@ class _Listing:
 
     def __init__(self, root: Page, home: tuple[str, str, int | None]) -> None:
         listed = {entry.name: entry.url for entry in root.projects if entry.url}
-        # A server that does not know how it is called from outside names another host.
+        # A server that does not know its external address names another host.
         self.addresses = {name: without_query(url) for name, url in listed.items() if origin(url) == home}
         self.files: dict[str, list[File]] = {}
         linked = set(listed.values())
@@ -71,7 +71,7 @@ class _Listing:
 class SimpleIndex:
     """The index whose pages are below ``url``. Threads may share it.
 
-    ``advice`` is what to do where it wants other credentials. Every method raises Failed and Stopped.
+    ``advice`` is what to do if it wants other credentials. Every method raises Failed and Stopped.
     """
 
     def __init__(self, url: str, credentials: tuple[str, str] | None, advice: str) -> None:
@@ -82,11 +82,11 @@ class SimpleIndex:
         self._looking = Lock()
 
     def stop(self) -> None:
-        """What is under way raises Stopped, soon."""
+        """What is in progress raises Stopped, soon."""
         self._transport.stop()
 
     def locate(self) -> None:
-        """Take for ``url`` the index that lies below it, if it is not an index's itself, as ``https://HOST/`` is not."""
+        """Use the index below ``url``, if ``url`` is not an index itself, as ``https://HOST/`` is not."""
         if urlsplit(self.url).path.rstrip("/").rpartition("/")[2] in _ROOTS:
             return
         for name in _ROOTS:
@@ -102,7 +102,7 @@ class SimpleIndex:
                 return
 
     def root(self) -> Page:
-        """The page that lists the projects, or files, or both as a directory's listing may."""
+        """The page that lists the projects, or files, or both as a directory listing may."""
         try:
             page = self._root(self.url)
         except Failed as error:
@@ -115,13 +115,13 @@ class SimpleIndex:
         return page
 
     def project(self, name: str) -> Page | None:
-        """The page of the project, or ``None`` where the index has no such project."""
+        """The page of the project; ``None`` if the index has no such project."""
         canonical = f"{self.url}{name}/"
         if self._listing is None:
             found = self._page(canonical)
             if found is not None:
                 return found
-            # A directory is found under its own spelling alone, and files beside each other under none.
+            # A directory is found only under its own spelling, and files next to each other under none.
             with self._looking, suppress(Failed):
                 self._listing = self._listing or _Listing(self._root(self.url) or Page(), self._transport.origin)
             if self._listing is None:
@@ -145,7 +145,7 @@ class SimpleIndex:
         return self._transport.tried(lambda: self._download(file, into, limit or FILE_BYTES))
 
     def measure(self, file: File) -> tuple[int | None, datetime | None]:
-        """Its size and when it was last modified, as far as the index says without sending it."""
+        """Its size and modification time, as far as the index says without sending it."""
 
         def ask() -> tuple[int | None, datetime | None]:
             with self._transport.answer("HEAD", file.url, allow_redirects=True) as answer:
@@ -157,7 +157,7 @@ class SimpleIndex:
         return self._transport.tried(ask)
 
     def upload(self, name: str, file: IO[bytes], sha256: str, uploaded: datetime | None, signature: IO[bytes]) -> None:
-        """As clients do, by a form posted to the server's root; an empty ``signature`` is none.
+        """As clients do, with a form posted to the server's root; an empty ``signature`` is none.
 
         ``uploaded`` is the time to list the file with, ``None``: now. Failed has a status if the server refuses it.
         """
@@ -180,7 +180,7 @@ class SimpleIndex:
         self._transport.tried(lambda: self._post(form, {}))
 
     def must_admit_uploads(self) -> None:
-        """Ask with a form that stores nothing, so that no file is fetched in vain. Raises Stopped where it does not."""
+        """Ask with a form that stores nothing, so that no file is fetched in vain. Raises Stopped if uploads are refused."""
         try:
             self.change({":action": "file_upload"})
         except Failed as error:
@@ -203,7 +203,7 @@ class SimpleIndex:
         return self._page(url) or self._page(url.removesuffix("/"))
 
     def _page(self, url: str) -> Page | None:
-        """With all its parts; ``None`` where there is none."""
+        """With all its parts; ``None`` if there is none."""
         page, seen = self._part(url), {url}
         following = page.following if page else None
         while page and following and following not in seen and len(seen) < _PARTS:
@@ -229,7 +229,7 @@ class SimpleIndex:
             with self._transport.answer("GET", url, **options) as answer:
                 if answer.is_redirect:
                     url = urljoin(url, answer.headers["Location"])
-                    # pypiserver sends to PyPI for what it does not have: names would be told there, and public
+                    # pypiserver redirects to PyPI for what it does not have: names would be disclosed there, and public
                     # packages become private ones.
                     if origin(url) != self._transport.origin:
                         raise Failed(
@@ -276,7 +276,7 @@ class SimpleIndex:
 
 
 def _read(content: bytes, kind: str, charset: str | None, url: str, following: str | None) -> Page:
-    """Raises Failed for what is no page of an index."""
+    """Raises Failed if it is not a page of an index."""
     try:
         page = pages.read(content, kind, charset, url)
     except ValueError as error:
@@ -287,7 +287,7 @@ def _read(content: bytes, kind: str, charset: str | None, url: str, following: s
 
 
 def known_hash(name: str) -> Callable[[], Any] | None:
-    """What makes a hash of this name, if this Python knows it."""
+    """The hash function of this name, if this Python knows it."""
     if name == _BLAKE2B_256:
         return lambda: hashlib.blake2b(digest_size=32)
     # The lengths of SHAKE's digests are the caller's choice.

@@ -1,4 +1,4 @@
-"""Several things at once, in bounded number."""
+"""Several things at once, in limited number."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 AT_ONCE = 4
-"""Pages read, and files under way: each of these lies in a temporary file meanwhile."""
+"""Pages read, and files in transfer: each of these is in a temporary file meanwhile."""
 
 
 def at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[SimpleIndex]) -> Iterator[tuple[T, U]]:
-    """Each item with what ``call`` gives for it, as they are done; on any exception the others end soon."""
+    """Each item with the result of ``call``, as they are done; on any exception the others end soon."""
     pool = ThreadPoolExecutor(AT_ONCE)
     waiting: dict[Future[U], T] = {}
     try:

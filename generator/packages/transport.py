@@ -1,4 +1,4 @@
-"""HTTP with an index: credentials for its own origin alone, answers that are bounded, tries that end, errors for people."""
+"""HTTP with an index: credentials only for its own origin, limited answers, finite retries, errors for people."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ TIMEOUT_SECONDS = (15, 60)
 """To connect, and between two pieces of an answer."""
 TRIES = 5
 PATIENT_TRIES = 30
-"""Where the index says when to come back."""
+"""If the index says when to come back."""
 MOST_SECONDS = 300
-"""It may say no later than that."""
+"""It may not say later than that."""
 SILENT_REQUESTS = 20
-"""After so many, one after the other, that the index did not answer at all, however often tried, no more are sent."""
+"""After this many in a row that the index did not answer at all, despite retries, no more are sent."""
 _PAUSE_SECONDS = 1.0
-"""Before the second try; twice as long before each other."""
+"""Before the second try; it doubles before each further one."""
 _LINE_CHARACTERS = 600
 _ACCOUNT = re.compile(r"//[^/\s]*@")
 
 
 def printable(text: str) -> str:
-    """Without what a terminal would obey."""
+    """Without what a terminal would interpret."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 class Failed(Exception):
-    """What an index did not do, in one line, and the status that it answered, if any; others may do better."""
+    """What an index failed to do, in one line, and the status that it answered, if any; others may do better."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
-        # An address can be as long as a page, and a link have somebody's credentials.
+        # An address can be as long as a page, and a link contain somebody's credentials.
         super().__init__(printable(" ".join(_ACCOUNT.sub("//", text)[:_LINE_CHARACTERS].split())))
         self.status = status
 
 
 class Damaged(Failed):
-    """What arrived is not what the page promises, or what it links to is no address."""
+    """What arrived is not what the page promises, or what it links to is not an address."""
 
 
 class Unreachable(Failed):
@@ -61,13 +61,13 @@ class Unreachable(Failed):
 
 
 class Stopped(Exception):
-    """Nothing more is to be expected of this index: no access, no room, or the operator's Ctrl-C."""
+    """Nothing more can be expected from this index: no access, no room, or the operator's Ctrl-C."""
 
 
 class _Transient(Exception):
     """Worth another try: the connection, or an index that is overloaded or fails (429, 5xx).
 
-    ``after`` is in how many seconds it wants to be asked again, if it says so.
+    ``after`` is the number of seconds after which it wants to be asked again, if it says so.
     """
 
     def __init__(self, text: str, status: int | None = None, after: float | None = None) -> None:
@@ -77,7 +77,7 @@ class _Transient(Exception):
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port (RFC 6454); all empty for what is no address."""
+    """Scheme, host and port (RFC 6454); all empty if it is not an address."""
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -92,9 +92,9 @@ class _Session(requests.Session):
         super().__init__()
         self._origin = origin(url)
         self._basic = HTTPBasicAuth(*(value.encode() for value in credentials)) if credentials else None
-        # Else .netrc would be read for every other host.
+        # Otherwise .netrc would be read for every other host.
         self.auth = self._authorise
-        # Files have to arrive as they are: a compressed .tar would be another file.
+        # Files must arrive as they are: a compressed .tar would be another file.
         self.headers["Accept-Encoding"] = "identity"
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -111,7 +111,7 @@ class _Session(requests.Session):
 class Transport:
     """Requests to the index at ``url``, and to where its links lead. Threads may share it.
 
-    ``advice`` is what to do where it wants other credentials. Every method raises Failed and Stopped.
+    ``advice`` is what to do if it wants other credentials. Every method raises Failed and Stopped.
     """
 
     def __init__(self, url: str, credentials: tuple[str, str] | None, advice: str) -> None:
@@ -123,14 +123,14 @@ class Transport:
         self._unanswered = 0
 
     def stop(self) -> None:
-        """What is under way raises Stopped, soon."""
+        """What is in progress raises Stopped, soon."""
         self._stop.set()
 
     @contextmanager
     def answer(
         self, method: str, url: str, *, seconds: tuple[float, float] = TIMEOUT_SECONDS, **options: Any
     ) -> Iterator[requests.Response]:
-        """Only for use within ``tried``. A 401 of the index itself raises Stopped; other statuses are the caller's."""
+        """Only for use within ``tried``. A 401 of the index itself raises Stopped; the caller handles other statuses."""
         self._check()
         try:
             with self._session.request(method, url, stream=True, timeout=seconds, **options) as answer:
@@ -150,9 +150,9 @@ class Transport:
             self._explain(error, getattr(getattr(error, "request", None), "url", None) or url)
 
     def chunks(self, answer: requests.Response, limit: int, *, decode: bool = False) -> Iterator[bytes]:
-        """The body. Raises Failed for one of more than ``limit`` bytes."""
+        """The body. Raises Failed if it has more than ``limit`` bytes."""
         passed = 0
-        # What has arrived, as it arrives: a slow index must not hold up Ctrl-C.
+        # What has arrived, as it arrives: a slow index must not delay Ctrl-C.
         while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=decode):
             self._check()
             passed += len(chunk)
@@ -161,7 +161,7 @@ class Transport:
             yield chunk
 
     def tried(self, call: Callable[[], T]) -> T:
-        """Again after what may pass, with pauses; where the index says when to come back, nobody asks it before that."""
+        """Again after errors that may pass, with pauses; if the index says when to come back, nobody asks it before that."""
         attempt = 0
         while True:
             try:
@@ -190,8 +190,8 @@ class Transport:
         raise Stopped("interrupted")
 
     def _explain(self, error: Exception, url: str) -> None:
-        """Raises what the error means, in words for who runs the command."""
-        # Hosts of files are others: one that is gone must not keep back what lies elsewhere.
+        """Raises what the error means, in words for whoever runs the command."""
+        # File hosts are others: one that is gone must not hold back files elsewhere.
         self._unanswered += origin(url) == self.origin
         host = urlsplit(url).netloc.rpartition("@")[2]
         causes = [*_causes(error)]
@@ -221,7 +221,7 @@ class Transport:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what libraries have wrapped into it: in arguments, as reason, as cause."""
+    """The error, and what libraries have wrapped into it: as argument, reason or cause."""
     found, seen = [error], {id(error)}
     while found:
         cause = found.pop(0)
@@ -233,7 +233,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def without_query(url: str) -> str:
-    """Signed addresses have their secret there."""
+    """Signed addresses contain their secret there."""
     return url.partition("?")[0].partition("#")[0]
 
 

@@ -1,8 +1,8 @@
-"""Who took a project's files, or what was done under a name: asked of the tasks' log, by CloudWatch Logs Insights.
+"""Who downloaded a project's files, or what was done under a name: asks CloudWatch Logs Insights about the tasks' log.
 
-A line of the log is described in docs/server.md, the language in
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html. In which form ``min(@timestamp)`` is
-answered no page says: both that are seen are read.
+docs/server.md describes the log's lines, and the query language is in
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html. No page says in which form
+``min(@timestamp)`` is answered: both forms seen are read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Found = dict[Use, Uses]
 
 
 class Project:
-    """The question for a project, or for one release of it; ``text`` is ``acme`` or ``acme==1.0``. Raises Problem."""
+    """The query for a project, or for one release of it; ``text`` is ``acme`` or ``acme==1.0``. Raises Problem."""
 
     def __init__(self, text: str) -> None:
         name, equals, version = text.partition("==")
@@ -79,7 +79,7 @@ class Project:
         )
 
     def use(self, row: Row) -> Use | None:
-        """What a row of the answer tells; ``None`` if of another project or release, or if no file was taken."""
+        """What a row of the answer says; ``None`` if it is about another project or release, or no file was downloaded."""
         path, change = row.get("path", ""), row.get("change", "")
         file = row.get("file", "") if change else path.rpartition("/")[2]
         if not change and not path.startswith("/packages/"):
@@ -90,7 +90,7 @@ class Project:
         return _use(row, change or "download", version)
 
     def _version(self, file: str) -> str | None:
-        """Empty for what is of no release, as a status; ``None`` for another project's file."""
+        """Empty for what is not about a release, such as a status; ``None`` for another project's file."""
         name, equals, version = file.partition("==")
         if equals or canonicalize_name(name) == self.name:
             return version if canonicalize_name(name) == self.name else None
@@ -101,7 +101,7 @@ class Project:
 
 
 class User:
-    """The question for an account, a token or a trusted publisher, by its name. Raises Problem."""
+    """The query for an account, a token or a trusted publisher, by its name. Raises Problem."""
 
     def __init__(self, name: str) -> None:
         if not re.fullmatch(r"[\w .:@+-]{1,200}", name):

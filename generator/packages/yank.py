@@ -1,4 +1,4 @@
-"""Releases withdrawn, and taken back (PEP 592), and projects given a status (PEP 792)."""
+"""Yanks and unyanks releases (PEP 592), and gives projects a status (PEP 792)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from generator.packages.transport import Failed, Stopped
 
 
 def change(index: SimpleIndex, project: str, version: str, reason: str | None) -> int:
-    """Withdraw the release, or with ``None`` take that back; the exit code. Raises Problem if the server refuses."""
+    """Yank the release, or with ``None`` undo that; returns the exit code. Raises Problem if the server refuses."""
     form = {"name": project, "version": version}
     form |= {":action": "unyank"} if reason is None else {":action": "yank", "reason": reason}
     return _send(index, form, f"{project} {version} is {'listed as before' if reason is None else 'withdrawn'}")
 
 
 def change_status(index: SimpleIndex, project: str, state: str, reason: str) -> int:
-    """As ``change``, of the project as a whole."""
+    """As ``change``, for the project as a whole."""
     return _send(
         index, {":action": "status", "name": project, "status": state, "reason": reason}, f"{project} is {state}"
     )

@@ -1,4 +1,4 @@
-"""The load balancer's access logs: a bucket, what may write to it, and what empties it if the operator says so."""
+"""The load balancer's access logs: a bucket, who may write to it, and what empties it if the operator wants that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _bucket(stack: Stack) -> s3.Bucket:
     return stack.add(
         s3.Bucket(
             "AccessLogs",
-            # The load balancer writes a test file at once, which would fail a roll-back.
+            # The load balancer writes a test file at once, which would fail a rollback.
             **RETAIN,
             # Access logs can be delivered under SSE-S3 only.
             BucketEncryption=s3.BucketEncryption(

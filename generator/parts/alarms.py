@@ -131,7 +131,7 @@ ALARMS = (
         runbook=runbooks.OUTAGE,
         description="More than half of the requests failed with 5xx for five minutes: see the tasks' log, then the file "
         "system's metrics on the dashboard.",
-        # One failure of two requests is no outage.
+        # One failure among two requests is not an outage.
         metric=_successes(60, 10),
         comparison=BELOW,
         threshold=50,
@@ -169,7 +169,7 @@ ALARMS = (
         threshold=settings.TASK_MIN_COUNT,
         periods=15,
         condition=conditions.HAS_ALWAYS_TASKS,
-        # A service whose tasks have only begun, or all ended, sends nothing: of the latter NoHealthyTargetsAlarm tells.
+        # A service whose tasks have only started, or all ended, sends nothing: NoHealthyTargetsAlarm reports the latter.
         silence="missing",
     ),
     Alarm(

@@ -1,4 +1,4 @@
-"""Backups of the packages on schedules, in a vault of their own, and their copies in another."""
+"""Backups of the packages on schedules, in their own vault, and their copies in another."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html
 
 def backups(stack: Stack, file_system_arn: Expression) -> BackupVault:
     """The vault, which stays with its recovery points unless told otherwise; and what fills it."""
-    # Declared here, before all that follows uses it.
+    # Declared here, before everything that follows uses it.
     enabled = stack.when(conditions.HAS_BACKUP)
     vault = _vault(stack)
     backup_role = role(
@@ -68,23 +68,23 @@ def backups(stack: Stack, file_system_arn: Expression) -> BackupVault:
 
 
 def _vault_name() -> Join:
-    """Unique to the stack, and the same for all of its life: a new name would be a new vault."""
+    """Unique to the stack, and the same for its whole life: a new name would be a new vault."""
     return Join("-", ["packages", Select(2, Split("/", Ref("AWS::StackId")))])
 
 
 def vault_tag() -> dict[str, Expression]:
-    """The tag of recovery points that the cleaner may delete, which neither their ARN nor a condition of IAM ties to a vault.
+    """The tag of recovery points that the cleaner may delete; neither their ARN nor a condition of IAM ties them to a vault.
 
-    On the file system too: recovery points take over its tags, those of a job that somebody starts by hand as well.
+    On the file system too: recovery points inherit its tags, including those of a job that somebody starts by hand.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/recovery-points.html
     """
     return {VAULT_TAG: _vault_name()}
 
 
 def _vault(stack: Stack) -> BackupVault:
-    """There also while EnableEfsBackup is false: a retained vault would be in the way of a new one of its name.
+    """Exists even while EnableEfsBackup is false: a retained vault would block a new one of its name.
 
-    A change of the key would replace it, and fails for its name, unless `deploy` and the stack policy refuse it before.
+    Changing the key would replace it, and fail because of its name; `deploy` and the stack policy refuse that first.
     """
     lock = LockConfigurationType(
         MinRetentionDays=stack.take(settings.BACKUP_LOCK_MIN_DAYS),
@@ -119,7 +119,7 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
             ],
             Resource=[GetAtt(vault, "BackupVaultArn")],
         ),
-        # Whether there is the vault at all; it cannot be limited to one.
+        # Whether the vault exists at all; it cannot be limited to one.
         Statement(Effect=Allow, Action=[backup_actions.ListBackupVaults], Resource=["*"]),
         Statement(Effect=Allow, Action=[backup_actions.ListTags], Resource=[recovery_points]),
         Statement(
@@ -128,7 +128,7 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
             Resource=[recovery_points],
             Condition=Condition(StringEquals(f"aws:ResourceTag/{VAULT_TAG}", _vault_name())),
         ),
-        # Else AWS Backup says that it deletes a recovery point, and lets it expire and stay:
+        # Otherwise AWS Backup claims to delete a recovery point, but lets it expire and stay:
         # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DeleteRecoveryPoint.html
         Statement(
             Effect=Allow,
@@ -143,7 +143,7 @@ def _vault_cleaner(stack: Stack, vault: BackupVault) -> Expression:
 def _plan(stack: Stack, vault: Expression, backup_role: Role) -> BackupPlan:
     """After ``backup_role``: AWS Backup refuses a selection whose role it does not see yet.
 
-    Where the start windows of several rules overlap, AWS Backup makes one backup, for the rule that keeps it longest.
+    If the start windows of several rules overlap, AWS Backup makes one backup, for the rule that keeps it longest.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/plan-options-and-configuration.html
     https://github.com/hashicorp/terraform-provider-aws/issues/9297
     """

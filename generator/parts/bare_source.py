@@ -1,4 +1,4 @@
-"""Python source without what only its readers need: the text of comments and docstrings."""
+"""Python source without what only readers need: the text of comments and docstrings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import tokenize
 
 
 def bare_source(source: str) -> str:
-    """``source`` with its comments and docstrings empty, and everything else as it is, on the line where it is.
+    """``source`` with empty comments and docstrings, and everything else unchanged, on its line.
 
-    So it does the same, and a traceback names the lines of ``source``. The same text from every version of Python that
-    can parse ``source``, as nothing is written anew. Raises SyntaxError where it cannot be parsed.
+    So it does the same, and a traceback names the lines of ``source``. Every version of Python that can parse ``source``
+    gives the same text, as nothing is rewritten. Raises SyntaxError if it cannot be parsed.
     """
     lines = _without_docstrings(source).split("\n")
     for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
@@ -22,14 +22,14 @@ def bare_source(source: str) -> str:
 
 
 def _without_docstrings(source: str) -> str:
-    """``source`` with empty text, of as many lines, for every statement that is a text alone."""
+    """``source`` with empty text, of as many lines, for every statement that is only a text."""
     lines = source.encode().split(b"\n")
     texts = [
         node.value
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     ]
-    # From the end, as columns of what stands before stay as they are.
+    # From the end, so that columns of earlier text stay valid.
     for text in sorted(texts, key=lambda it: (it.lineno, it.col_offset), reverse=True):
         assert text.end_lineno is not None
         first, last = text.lineno - 1, text.end_lineno - 1

@@ -18,17 +18,17 @@ from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 
 FORCE_DESTROY = "force-destroy"
-"""Tag that lets the cleaner empty the resource which carries it, if its value is ``true``."""
+"""Tag that allows the cleaner to empty the resource that carries it, if its value is ``true``."""
 RUNTIME = "python3.14"
 _SOURCE = (Path(__file__).parents[2] / "functions" / "cleaner.py").read_text()
 
 
 def cleaner(stack: Stack, title: str, condition: When, target: dict[str, Any], *permissions: Statement) -> Expression:
-    """Add a cleaner of ``target`` (property and name as functions/cleaner.py has them), if ``condition``.
+    """Add a cleaner of ``target`` (property and name as in functions/cleaner.py), if ``condition``.
 
     ``title`` is the custom resource's logical ID, from which those of its function, role and log group derive.
-    Gives an expression for :func:`generator.language.wiring.after`: what fills the target, or uses it, has to come
-    after the cleaner, so that at a deletion it is gone when the target is emptied.
+    Returns an expression for :func:`generator.language.wiring.after`: whatever fills the target, or uses it, must come
+    after the cleaner, so that a deletion removes it before the target is emptied.
     """
     there = only_if(stack.when(condition))
     noun = "-".join(word.lower() for word in re.findall("[A-Z][a-z]+", title))

@@ -1,7 +1,7 @@
-"""The program of `server/` as the container gets it: packed into its command and, for what is left, one secret.
+"""The program of `server/` as the container gets it: packed into its command and, for the rest, one secret.
 
-ECS admits 64 KiB of task definition, and no more than about 124 KiB of environment on Fargate
-(https://github.com/aws/containers-roadmap/issues/1336): room for one full secret beside a command, not for two.
+ECS allows 64 KiB of task definition, and no more than about 124 KiB of environment on Fargate
+(https://github.com/aws/containers-roadmap/issues/1336): room for one full secret in addition to a command, not for two.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from generator.parts.bare_source import bare_source
 
 HOME = Path(__file__).parents[2] / "server"
 SECRET = "ServerProgram"
-"""How the logical ID of the secret, and with it its name, begins."""
+"""The prefix of the secret's logical ID, and so of its name."""
 VARIABLE = "PROGRAM_1"
-"""In which the container gets the secret's value."""
+"""The variable in which the container gets the secret's value."""
 _WIDTH = 1000
-"""Characters of a line in the templates. The decoder passes over line ends."""
+"""Characters of a line in the templates. The decoder ignores line ends."""
 LINES_OF_COMMAND = 48
 SECRET_BYTES = 65_536
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 CAPACITY = LINES_OF_COMMAND * _WIDTH + SECRET_BYTES * _WIDTH // (_WIDTH + 1)
-"""Characters of a program's text that command and secret have room for, without line ends."""
+"""Characters of program text that command and secret can hold, without line ends."""
 
 
 class Program(NamedTuple):
@@ -63,7 +63,7 @@ def packed(home: Path = HOME) -> Program:
 
 
 def _archive(home: Path) -> bytes:
-    """Every module but ``boot.py``, as a ``tar.bz2`` of the same bytes on every machine; its paths begin ``server/``.
+    """Every module but ``boot.py``, as a ``tar.bz2`` with the same bytes on every machine; its paths begin with ``server/``.
 
     bzip2, since libraries of DEFLATE and LZMA differ in what they write. USTAR with the zeros of a new TarInfo, since
     the other formats carry times, owners, or the Python that wrote them.

@@ -1,4 +1,4 @@
-"""The CloudWatch dashboard: rows of graphs, each with a text that says how to read it.
+"""The CloudWatch dashboard: rows of graphs, each with a text that explains how to read it.
 
 Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -37,7 +37,7 @@ _SERVICE = ["ClusterName", "${Cluster}", "ServiceName", "${Service}"]
 _LOAD_BALANCER = ["LoadBalancer", "${LoadBalancer}"]
 _TARGETS = ["TargetGroup", "${TargetGroup}", *_LOAD_BALANCER]
 _FILE_SYSTEM = ["FileSystemId", "${FileSystem}"]
-"""Dimensions, by name and value in turn; the values are filled in by CloudFormation."""
+"""Dimensions, name and value alternating; CloudFormation fills in the values."""
 
 
 def _ecs_metric(name: str, stat: str) -> Metric:
@@ -107,7 +107,7 @@ _USED: dict[str, list[str]] = {
     "Refused, and slow": ["RefusedLogins", "RefusedChanges", "SlowListings"],
 }
 _ASKED = ("RefusalsQuery", "ChangesQuery")
-"""What the row after those has: the log's metrics, and questions to it."""
+"""The row after those: the log's metrics, and queries on it."""
 _BURST_CREDITS = ("Burst credits (bytes)", [_efs("BurstCreditBalance", "Average")])
 """A graph that ends the last row, in bursting mode only."""
 
@@ -144,7 +144,7 @@ def body(
 
 
 def _json(widget: dict[str, Any]) -> str:
-    """``widget`` without apostrophes, for which some versions of the AWS CLI break the text in the middle of an escape.
+    """``widget`` without apostrophes, at which some versions of the AWS CLI break the text in the middle of an escape.
 
     https://github.com/aws/aws-cli/issues/10156
     """

@@ -1,4 +1,4 @@
-"""Which resources hold data, which parameters say where it is, and the stack policy that guards both."""
+"""Which resources hold data, which parameters say where it is, and the stack policy that protects both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATA_BEARING = (
 _EXPENDABLE = re.compile(
     "ServerProgram[0-9a-f]+|TopicKey|(Rotation|VaultCleaner|AccessLogsCleaner|Host|GroupCleaner|Insights)Logs"
 )
-"""Logical IDs of what these templates have of types that may hold data, and nobody misses."""
+"""Logical IDs of resources of types that may hold data, which nobody would miss."""
 _STATELESS_SERVICES = (
     "ApplicationAutoScaling",
     "AutoScaling",
@@ -50,21 +50,21 @@ _STATELESS_TYPES = (
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::SecretsManager::RotationSchedule",
 )
-"""Types that hold no data: those of these templates. Whatever a stack has besides is taken to hold some."""
+"""Types that hold no data: those of these templates. Any other resource of a stack is assumed to hold some."""
 LOCATION = ("ExistingFileSystemId", "PackagesPath")
-"""Parameters that say where the packages are. With another value the server serves another directory, a new one empty.
+"""Parameters that say where the packages are. With another value the server serves another directory, an empty one if new.
 
 EfsKmsKeyArn does so too, as it replaces the file system.
 """
 VAULT_TAG = "backup-vault"
-"""Tag that says in which vault a recovery point was made, by its name: the cleaner may delete no other's."""
+"""Tag with the name of the vault in which a recovery point was made: the cleaner may delete no other's."""
 _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
-"""Nested stacks that have one of these."""
+"""Nested stacks that contain one of these."""
 
 CAPACITY_GROUPS = ("HostSecurityGroup", "TaskSecurityGroup")
-"""Of these a stack has the one that goes with its Capacity. A change would remove it, in the first layer of all."""
+"""A stack has the one of these that goes with its Capacity. A change would remove it, in the first layer."""
 _SERVING = "TargetGroup"
-"""Where the tasks are. A replacement has none until the service gets it, long after names and load balancer lead there."""
+"""Where the tasks are. A replacement has none until the service gets it, long after names and load balancer point there."""
 
 
 _FIXED = {
@@ -76,7 +76,7 @@ _FIXED = {
 
 
 def holds_data(name: str, kind: str) -> bool:
-    """Whether the resource with this logical ID and type may hold data; nested stacks are not asked for."""
+    """Whether the resource with this logical ID and type may hold data; not meant for nested stacks."""
     if name in DATA_BEARING:
         return True
     stateless = kind in _STATELESS_TYPES or kind.startswith(tuple(f"AWS::{it}::" for it in _STATELESS_SERVICES))
@@ -84,11 +84,11 @@ def holds_data(name: str, kind: str) -> bool:
 
 
 def stack_policy(allowed: Collection[str] = ()) -> str:
-    """Denies every update that would replace or delete what holds data, but for the logical IDs ``allowed``.
+    """Denies every update that would replace or delete what holds data, except for the logical IDs ``allowed``.
 
-    And a replacement of the access point, by which the server would serve another directory, but for one of LOCATION or
-    the file system in ``allowed``. And what takes the server down: a target group that replaces the one that has the tasks,
-    and a change between hosts and Fargate, which does so.
+    It also denies a replacement of the access point, after which the server would serve another directory, unless one of
+    LOCATION or the file system is in ``allowed``. And it denies what takes the server down: replacing the target group that
+    has the tasks, and a change between hosts and Fargate, which does so.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """

@@ -1,4 +1,4 @@
-"""What a stack is: the Description of its template, which CloudFormation gives for a stack in any state."""
+"""What a stack is: the Description of its template, which CloudFormation returns for a stack in any state."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ DESCRIPTIONS = {
     "restore-testing.yaml": "Private PyPI: tests that restore a backup on a schedule",
     "web-acl.yaml": "Private PyPI: web ACL (AWS WAF) for the load balancer",
 }
-"""What the Description of each template begins with, for good: by it commands know their stacks, of former releases too."""
+"""The permanent prefix of each template's Description: commands recognise their stacks by it, even those of former releases."""

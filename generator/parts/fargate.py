@@ -1,4 +1,4 @@
-"""What differs where tasks run without hosts: on Fargate, platform version LATEST, which is 1.4.0.
+"""What differs if tasks run without hosts: on Fargate, platform version LATEST, which is 1.4.0.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 """
@@ -14,7 +14,7 @@ from generator.language.wiring import Expression, Stack
 from generator.sizing import container_table
 
 PROVIDERS = ("FARGATE", "FARGATE_SPOT")
-"""Every account has them: they are associated with a cluster, never made."""
+"""Every account has them: they are associated with a cluster, never created."""
 Item = TypeVar("Item", ecs.CapacityProviderStrategy, ecs.CapacityProviderStrategyItem)
 
 
@@ -33,7 +33,7 @@ def strategy(stack: Stack, item: type[Item]) -> If:
 
 
 def network(stack: Stack, group: Expression) -> If:
-    """Each task has an address of its own in the subnets."""
+    """Each task has its own address in the subnets."""
     addresses = ecs.AwsvpcConfiguration(
         AssignPublicIp=stack.take(settings.ASSIGN_PUBLIC_IP),
         SecurityGroups=[group],
@@ -43,7 +43,7 @@ def network(stack: Stack, group: Expression) -> If:
 
 
 def cpu(stack: Stack, column: str) -> If:
-    """CPU units of a task: the operator's figure, or what ``sizing.container_table`` has in ``column`` for its memory."""
+    """CPU units of a task: the operator's figure, or the entry of ``sizing.container_table`` in ``column`` for its memory."""
     automatic = FindInMap(stack.mapping("Containers", container_table()), stack.take(settings.CONTAINER_MEMORY), column)
     return stack.if_(conditions.HAS_CONTAINER_CPU, settings.CONTAINER_CPU_UNITS, automatic)
 

@@ -23,9 +23,9 @@ def file_system_arn(file_system: Expression) -> Sub:
 
 
 def new_file_system(stack: Stack) -> FileSystem:
-    """Encrypted, open only to TLS clients with a role that may mount it; there only if the operator has none.
+    """Encrypted, open only to TLS clients with a role that may mount it; exists only if the operator has none.
 
-    A change of the key replaces it, which `deploy` and the stack policy refuse. PerformanceMode, which does too, is no
+    Changing the key replaces it, which `deploy` and the stack policy refuse. So would PerformanceMode, which is not a
     parameter.
     """
     there = stack.when(conditions.HAS_NEW_FILE_SYSTEM)

@@ -1,4 +1,4 @@
-"""The hosts: launch template, Auto Scaling group, and the capacity provider that scales it by what tasks need."""
+"""The hosts: launch template, Auto Scaling group, and the capacity provider that scales it to the tasks' needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from generator.parts.tags import tag_map, tags
 from generator.parts.update_policy import instance_refresh
 
 MAX_INSTANCE_LIFETIME = 30 * 24 * 3600
-"""Seconds after which a host is replaced, and with it its image where the newest is used."""
+"""Seconds after which a host is replaced, and with it its image if the newest is used."""
 
 
 def launch_template(
@@ -58,22 +58,22 @@ def launch_template(
 
 
 def _volume_tags(stack: Stack) -> list[object]:
-    """The operator's: hosts get those of the stack by way of their group, which does not hand them on to volumes.
+    """The operator's tags: hosts get the stack's through their group, which does not pass them on to volumes.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html
     """
     tags: list[object] = []
     for slot in VOLUME_TAGS.of(stack):
-        # One "=" more, so that there are two parts also where the slot is empty.
+        # One more "=", so that there are two parts even if the slot is empty.
         parts = Split("=", Join("", [slot.value, "="]))
         tags.append(slot.only({"Key": Select(0, parts), "Value": Select(1, parts)}))
     return tags
 
 
 def instance_type(stack: Stack) -> Expression:
-    """The type that hosts are of; what a host holds is always looked up by ``AsgInstanceType``.
+    """The hosts' type; a host's capacity is always looked up by ``AsgInstanceType``.
 
-    A Mapping without the type would fail the deployment: only the LanguageExtensions transform knows defaults.
+    A Mapping without the type would fail the deployment: only the LanguageExtensions transform has defaults.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html
     """
     return stack.if_(
@@ -90,7 +90,7 @@ def group_min(stack: Stack) -> Expression:
 
 
 def _group_max(stack: Stack) -> Expression:
-    """The operator's figure, or ``sizing.group_size``; with the operator's own CPU figure, for one task a host."""
+    """The operator's figure, or ``sizing.group_size``; if the operator sets the CPU, one task per host."""
     tasks_per_instance = FindInMap(
         stack.mapping("Tasks", sizing.tasks_table()),
         stack.take(settings.CONTAINER_MEMORY),
@@ -108,7 +108,7 @@ def _group_max(stack: Stack) -> Expression:
 def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscaling.AutoScalingGroup:
     """Hosts in all subnets, replaced every 30 days and when the launch template changes.
 
-    No desired capacity: it is the capacity provider's.
+    There is no desired capacity: the capacity provider sets it.
     """
     protected = conditions.IS_TERMINATION_PROTECTED
     group_tags = {
@@ -137,7 +137,7 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
             ),
             CapacityRebalance=True,
             MaxInstanceLifetime=MAX_INSTANCE_LIFETIME,
-            # Without it a host that has reached that age ends before the next one starts:
+            # Without it, a host of that age is terminated before the next one starts:
             # https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-maintenance-policy-overview-and-considerations.html
             InstanceMaintenancePolicy=autoscaling.InstanceMaintenancePolicy(
                 MinHealthyPercentage=100, MaxHealthyPercentage=200
@@ -153,7 +153,7 @@ def auto_scaling_group(stack: Stack, template: ec2.LaunchTemplate) -> autoscalin
 
 
 def capacity_provider(stack: Stack, cluster: ecs.Cluster, group: autoscaling.AutoScalingGroup) -> ecs.CapacityProvider:
-    """Scales the group by what the tasks need, and drains a host before it ends."""
+    """Scales the group to the tasks' needs, and drains a host before it is terminated."""
     return stack.add(
         ecs.CapacityProvider(
             "CapacityProvider",
@@ -162,7 +162,7 @@ def capacity_provider(stack: Stack, cluster: ecs.Cluster, group: autoscaling.Aut
             # changes with the group alone: ECS admits one provider for a group, and a new name makes a second one.
             Name=Join("-", ["pypiserver", Ref(group)]),
             AutoScalingGroupProvider=ecs.AutoScalingGroupProvider(
-                # ECS must let go of the group before the cleaner deletes it.
+                # ECS must release the group before the cleaner deletes it.
                 AutoScalingGroupArn=after(Ref(group), _group_cleaner(stack, group)),
                 ManagedDraining="ENABLED",
                 ManagedScaling=ecs.ManagedScaling(
@@ -180,7 +180,7 @@ def capacity_provider(stack: Stack, cluster: ecs.Cluster, group: autoscaling.Aut
 
 
 def _group_cleaner(stack: Stack, group: autoscaling.AutoScalingGroup) -> Expression:
-    """Deletes the group with its hosts, which scale-in protection would keep, and the stack with them."""
+    """Deletes the group with its hosts, which scale-in protection would keep, and so the stack."""
     arn = Sub(
         "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}"
         ":autoScalingGroup:*:autoScalingGroupName/${Group}",
@@ -202,7 +202,7 @@ def association(
 ) -> ecs.ClusterCapacityProviderAssociations:
     """Gives the cluster its hosts, or Fargate.
 
-    Services must depend on it: if it went before them, their tasks would lose the hosts while they drain.
+    Services must depend on it: if it were deleted before them, their tasks would lose the hosts while they drain.
     """
     return stack.add(
         ecs.ClusterCapacityProviderAssociations(

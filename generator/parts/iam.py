@@ -29,7 +29,7 @@ FLOW_LOGS = "vpc-flow-logs.amazonaws.com"
 
 
 def document(*statements: Statement) -> dict[str, Any]:
-    """A policy of ``statements``, as the plain data that every property for a policy takes."""
+    """A policy of ``statements``, as plain data that every policy property accepts."""
     policy: dict[str, Any] = PolicyDocument(Version="2012-10-17", Statement=list(statements)).JSONrepr()
     return policy
 
@@ -40,7 +40,7 @@ def managed(path: str) -> Sub:
 
 
 def may_use_secret_key(stack: Stack, *actions: Action) -> If:
-    """A policy for the key of the credentials. An alias names no key in a policy: a condition on the key's aliases does.
+    """A policy for the key of the credentials. A policy cannot name a key by alias: a condition on the key's aliases can.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
     """
@@ -64,9 +64,9 @@ def role(
     managed_policies: object = (),
     condition: When | None = None,
 ) -> Role:
-    """A role that the service ``trusted`` may assume, added to ``stack``; there only if ``condition`` holds.
+    """A role that the service ``trusted`` may assume, added to ``stack``; exists only if ``condition`` holds.
 
-    A role of tasks or flow logs is assumable only for those of this account, which closes the confused deputy:
+    A role of tasks or flow logs can be assumed only for those of this account, which prevents the confused deputy:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
     https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
     """

@@ -13,4 +13,5 @@ IPV6_CIDRS = Slots(settings.INGRESS_IPV6_CIDRS, "Ipv6Cidr", settings.MAX_IPV6_CI
 VOLUME_TAGS = Slots(settings.VOLUME_TAGS, "VolumeTag", settings.MAX_VOLUME_TAGS, least=0)
 SUBNETS = Slots(settings.ASG_SUBNETS, "Subnet", MAX_SUBNETS + 1)
 """One slot more than a region has Availability Zones: in a longer list two subnets share a zone, and the
-service refuses their second mount target. So a list is refused, never cut."""
+service refuses their second mount target. So a list is refused, never cut.
+"""

@@ -1,4 +1,4 @@
-"""Log groups: the operator's retention and key, no names, so that two deployments live side by side."""
+"""Log groups: the operator's retention and key, and no names, so that two deployments can exist side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def log_group(
 ) -> LogGroup:
     """A log group added to ``stack``; ``attributes`` are resource attributes such as ``Condition``.
 
-    ``retention`` is one of generator/language/retention.py: what becomes of the group when the stack is deleted.
+    ``retention`` is one of generator/language/retention.py: what happens to the group when the stack is deleted.
     """
     return stack.add(
         LogGroup(

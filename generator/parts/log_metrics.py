@@ -1,8 +1,8 @@
-"""Metrics and questions about the log of the tasks: who uploads, who is refused, what is slow.
+"""Metrics and queries on the tasks' log: who uploads, who is refused, what is slow.
 
-A line of the log is described in docs/server.md. Patterns:
+docs/server.md describes the log's lines. Patterns:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-Questions: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
+Queries: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from troposphere import Sub, logs
 from generator.language.wiring import Expression, Stack
 
 NAMESPACE = "pypiserver/${TaskLogs}"
-"""Of the metrics; a filter knows no dimension that the line has not, so that the deployment is in the namespace."""
+"""Of the metrics; a filter's dimensions come from the line, so the deployment is in the namespace."""
 SLOW_SECONDS = 1
 
 FILTERS = {
@@ -22,7 +22,7 @@ FILTERS = {
     "RefusedLogins": '{ $.login = "refused" }',
     "SlowListings": f'{{ $.method = "GET" && $.path = "/simple/*" && $.seconds >= {SLOW_SECONDS} }}',
 }
-"""Patterns by the metric that counts the lines they match, which is the logical ID of the filter, too."""
+"""Patterns by metric, which counts the lines they match and is also the filter's logical ID."""
 QUESTIONS = {
     "ChangesQuery": (
         "Who changed what",
@@ -39,11 +39,11 @@ QUESTIONS = {
         "| sort seconds desc | limit 100",
     ),
 }
-"""By logical ID, the title and the text of a question for Logs Insights."""
+"""By logical ID, the title and the text of a query for Logs Insights."""
 
 
 def log_metrics(stack: Stack, task_logs: Expression) -> None:
-    """The filters and the saved questions on the log group ``task_logs`` (name)."""
+    """The filters and the saved queries on the log group ``task_logs`` (name)."""
     for name, pattern in FILTERS.items():
         stack.add(
             logs.MetricFilter(

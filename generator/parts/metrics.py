@@ -1,4 +1,4 @@
-"""What an alarm watches: a metric, or what is computed of several."""
+"""What an alarm watches: a metric, or a computation on several."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from troposphere import Sub, cloudwatch
 from generator.language.wiring import Expression
 
 Dimensions = dict[str, Expression]
-"""Values of dimensions by their name; where two resources have one of the same name, with a noun and a dot before it."""
+"""Values of dimensions by name; if two resources share a name, with a noun and a dot before it."""
 
 
 def _inserted(text: str, values: Dimensions) -> Expression | str:
-    """``text`` with the ``values`` that it names as ``${…}``."""
+    """``text`` with the ``values`` that it references as ``${…}``."""
     names: dict[str, Any] = {name: values[name] for name in re.findall(r"\$\{(\w+)\}", text)}
     return Sub(text, **names) if names else text
 
@@ -24,7 +24,7 @@ def _inserted(text: str, values: Dimensions) -> Expression | str:
 class Metric:
     """``statistic`` (or a percentile, ``p99``) over ``period`` seconds, of the series with these ``dimensions``.
 
-    ``namespace`` may have ``${…}`` for a value that is known when the stack is deployed.
+    ``namespace`` may contain ``${…}`` for a value known at deployment.
     """
 
     namespace: str
@@ -39,7 +39,7 @@ class Metric:
         ]
 
     def properties(self, values: Dimensions) -> dict[str, Any]:
-        """What an alarm on this metric has besides the alarm's own properties."""
+        """The properties of an alarm on this metric, in addition to the alarm's own."""
         return {
             "Namespace": _inserted(self.namespace, values),
             "MetricName": self.name,
@@ -53,7 +53,7 @@ class Metric:
 class Computed:
     """``expression`` in metric math over the ``metrics``, which are named by their key.
 
-    ``${…}`` in it stands for a value that is known when the stack is deployed.
+    ``${…}`` in it stands for a value known at deployment.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Computed:
     metrics: dict[str, Metric]
 
     def properties(self, values: Dimensions) -> dict[str, Any]:
-        """What an alarm on the result has besides the alarm's own properties."""
+        """The properties of an alarm on the result, in addition to the alarm's own."""
         queries = [
             cloudwatch.MetricDataQuery(
                 Id=name,

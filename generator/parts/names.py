@@ -1,4 +1,4 @@
-"""Names for what people read, and what tells deployments of one ServiceName apart: the beginning of the stack's UUID."""
+"""Names for people to read, and what distinguishes deployments with one ServiceName: the beginning of the stack's UUID."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def in_region(stack: Stack) -> Join:
 
 
 def in_account(stack: Stack) -> Join:
-    """Unique in the account, across its regions, as names of dashboards have to be."""
+    """Unique in the account, across its regions, as dashboard names must be."""
     return Join("-", [stack.take(settings.SERVICE_NAME), Ref("AWS::Region"), _uuid_start()])
 
 

@@ -50,7 +50,7 @@ def certificate_authority(stack: Stack, zone_id: Expression, **attributes: Any) 
 def aliases(
     stack: Stack, zone_id: Expression, dns_name: Expression, target_zone_id: Expression, **attributes: Any
 ) -> RecordSetGroup:
-    """A records, and AAAA where the load balancer has IPv6, in the zone ``zone_id``: to the load balancer of ``dns_name``."""
+    """A records, and AAAA if the load balancer has IPv6, in the zone ``zone_id``, for the load balancer of ``dns_name``."""
     target = AliasTarget(DNSName=dns_name, HostedZoneId=target_zone_id, EvaluateTargetHealth=True)  # type: ignore[no-untyped-call] # troposphere leaves its validators untyped
 
     def alias(name: Expression, kind: str) -> RecordSet:

@@ -21,14 +21,14 @@ from generator.parts.log_groups import log_group, may_write
 from generator.parts.tags import tags
 
 WAIT_SECONDS = 150
-"""Twice the minute at which a task reads its secrets again, and time for it to ask."""
+"""Twice the minute between a task's reads of its secrets, plus time for the request."""
 _SOURCE = (Path(__file__).parents[2] / "functions" / "rotation.py").read_text()
 
 
 def rotation(stack: Stack, schedules: Mapping[str, tuple[Secret, When]]) -> Function:
-    """By the logical ID of its schedule, each secret that gets new passwords and the condition on which it does.
+    """By the logical ID of its schedule, each secret that gets new passwords, and its condition.
 
-    ``stack`` is one in which everything is there only with rotation.
+    In ``stack`` everything exists only with rotation.
     """
     log = log_group(stack, "RotationLogs", "rotation")
     its_role = _role(stack, log, [Ref(secret) for secret, _ in schedules.values()])
@@ -67,7 +67,7 @@ def rotation(stack: Stack, schedules: Mapping[str, tuple[Secret, When]]) -> Func
                 SecretId=Ref(secret),
                 RotationLambdaARN=GetAtt(function, "Arn"),
                 RotationRules=RotationRules(AutomaticallyAfterDays=stack.take(settings.PASSWORD_ROTATION_DAYS)),
-                # Else a deployment would change the passwords, before the tasks that read them again are there.
+                # Otherwise a deployment would change the passwords before the tasks that re-read them exist.
                 RotateImmediatelyOnUpdate=False,
             )
         )

@@ -17,5 +17,5 @@ RESTORE = "restore-failed"
 
 
 def named(text: str, runbook: str) -> str:
-    """``text``, and where to read on."""
+    """``text``, followed by where to read on."""
     return f"{text} Runbook: {FOLDER}/{runbook}.md"

@@ -1,4 +1,4 @@
-"""The tags every taggable resource carries, as the Terraform module's resources do."""
+"""The tags of every taggable resource, the same as the Terraform module's."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def tag_map(stack: Stack, noun: str) -> dict[str, Expression]:
 
 
 def tags(stack: Stack, noun: str) -> Tags:
-    """Tags as the list of Key and Value that most resource types take."""
+    """Tags as the list of Key and Value that most resource types expect."""
     return Tags(tag_map(stack, noun))

@@ -17,14 +17,16 @@ from generator.sizing import AGENT_CPU, AGENT_MEMORY, container_table
 from server import contract
 
 _DRAIN_SECONDS = 10
-"""How long a task goes on taking requests after SIGTERM. At the end of a Spot task, and by ``stop-task``, it comes before
-or while the target is deregistered, which takes a load balancer some seconds:
-https://github.com/aws/containers-roadmap/issues/2673, https://github.com/aws/containers-roadmap/issues/708."""
+"""How long a task keeps accepting requests after SIGTERM. At the end of a Spot task, and with ``stop-task``, SIGTERM comes
+before or while the target is deregistered, which takes a load balancer some seconds:
+https://github.com/aws/containers-roadmap/issues/2673, https://github.com/aws/containers-roadmap/issues/708.
+"""
 _FILES = 65535
-"""Open files and connections: Fargate's default, and more than Docker's on some images of hosts.
-https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html"""
+"""Open files and connections: Fargate's default, and more than Docker's on some host images.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html
+"""
 STOP_TIMEOUT = 120
-"""Seconds; ECS's maximum, for transfers under way."""
+"""Seconds; ECS's maximum, for transfers in progress."""
 _VOLUME = "packages"
 
 
@@ -51,11 +53,11 @@ def pypiserver(
         LinuxParameters=ecs.LinuxParameters(
             InitProcessEnabled=True,
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
-            # On Fargate since January 2026, in all commercial regions; of China and GovCloud nothing is said:
+            # On Fargate since January 2026, in all commercial regions; AWS says nothing about China and GovCloud:
             # https://aws.amazon.com/about-aws/whats-new/2026/01/amazon-ecs-tmpfs-mounts-aws-fargate-managed-instances/
             Tmpfs=[ecs.Tmpfs(ContainerPath="/tmp", Size=64, MountOptions=["noexec", "nosuid", "nodev"])],
         ),
-        # Without a HostPort, Docker chooses one on a host, and a task with an address of its own has the same:
+        # Without a HostPort, Docker chooses one on a host, and a task with its own address uses the same:
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
         PortMappings=[ecs.PortMapping(ContainerPort=contract.PORT.default, Protocol="tcp")],
         Ulimits=[ecs.Ulimit(Name="nofile", SoftLimit=_FILES, HardLimit=_FILES)],
@@ -79,9 +81,9 @@ def pypiserver(
 
 
 def _program(stack: Stack) -> Secret:
-    """What the command has no room for. No secret, but under the key that an operator may want every one to be under.
+    """The part that does not fit into the command. It is not secret, but under the key that an operator may require for everything.
 
-    A new program is a new resource: it is there before the service changes, the old one until the service has changed or
+    A new program is a new resource: it exists before the service changes, the old one until the service has changed or
     gone back, and no task ever starts with the command of one and the rest of another.
     """
     program = container_program.packed()
@@ -98,7 +100,7 @@ def _program(stack: Stack) -> Secret:
 
 
 def memory_reservation(stack: Stack) -> If:
-    """MiB that are kept for a task; it may use more, up to its limit."""
+    """MiB reserved for a task; it may use more, up to its limit."""
     return stack.if_(
         conditions.HAS_MEMORY_RESERVATION,
         settings.CONTAINER_MEMORY_RESERVATION,
@@ -113,13 +115,13 @@ def _image(stack: Stack) -> If:
 
 
 def _automatic(stack: Stack, column: str) -> FindInMap:
-    """What ``sizing.container_table`` has in ``column`` for the memory of a task."""
+    """The entry of ``sizing.container_table`` in ``column`` for a task's memory."""
     table = stack.mapping("Containers", container_table())
     return FindInMap(table, stack.take(settings.CONTAINER_MEMORY), column)
 
 
 def _environment(stack: Stack) -> list[ecs.Environment]:
-    """What the server reads, but for the secrets."""
+    """What the server reads, except the secrets."""
     values = {
         contract.DRAIN_SECONDS.name: str(_DRAIN_SECONDS),
         contract.FALLBACK_URL.name: stack.take(settings.FALLBACK_URL),
@@ -142,7 +144,7 @@ def _environment(stack: Stack) -> list[ecs.Environment]:
 
 
 def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Expression) -> list[ecs.Environment]:
-    """The secrets that the server reads again while it runs: the accounts' if they are rotated; and where it asks."""
+    """The secrets that the server re-reads while it runs: the accounts' if they are rotated; and the endpoint that it asks."""
     values = {
         contract.PASSWORD_ROTATION_DAYS.name: stack.take(settings.PASSWORD_ROTATION_DAYS),
         contract.PUBLISHER.secret.name: publisher,
@@ -155,7 +157,7 @@ def _polled(stack: Stack, publisher: Expression, reader: Expression, tokens: Exp
 
 
 def _first_name(stack: Stack) -> Expression:
-    """By which identity tokens name this index, and no other."""
+    """The audience by which identity tokens name this index, and no other."""
     return full_name(stack, Select(0, Split(",", stack.take(settings.DNS_NAMES))))
 
 

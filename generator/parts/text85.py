@@ -1,7 +1,7 @@
-"""Bytes as text of the base-85 alphabet that no template language reads anything into.
+"""Bytes as text in a base-85 alphabet that no template language interprets.
 
-Python's own has ``$``, ``{`` and ``}``, of which ``${Name}`` and ``{{resolve:…}}`` are made, and ``<``, ``>`` and
-``&``, for which some writers of JSON put six characters each. Neither has quotes, backslashes or spaces.
+Python's own has ``$``, ``{`` and ``}``, which make up ``${Name}`` and ``{{resolve:…}}``, and ``<``, ``>`` and
+``&``, for which some JSON writers use six characters each. Neither has quotes, backslashes or spaces.
 https://docs.python.org/3/library/base64.html#base64.b85encode
 """
 
@@ -17,5 +17,5 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """What ``encode`` was given; white space in between is passed over. Raises ValueError for other text."""
+    """The input of ``encode``; white space in between is ignored. Raises ValueError for other text."""
     return base64.b85decode("".join(text.split()).translate(str.maketrans(_OURS, _PYTHON)))

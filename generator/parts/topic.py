@@ -1,4 +1,4 @@
-"""The topic of the alarms and failures."""
+"""The topic for alarms and failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def encrypted_topic(stack: Stack) -> sns.Topic:
             "Topic",
             DisplayName="pypiserver",
             KmsMasterKeyId=Ref(_key(stack)),
-            # In the topic and not as resources: a resource that moves from one slot to another would end it for both.
+            # In the topic and not as resources: a resource that moves from one slot to another would end both subscriptions.
             Subscription=[
                 slot.only(sns.Subscription(Protocol="email", Endpoint=slot.value)) for slot in EMAILS.of(stack)
             ],
@@ -56,7 +56,7 @@ def encrypted_topic(stack: Stack) -> sns.Topic:
 
 
 def _key(stack: Stack) -> kms.Key:
-    """A key that CloudWatch and EventBridge may use, as they may not use SNS's own."""
+    """A key that CloudWatch and EventBridge may use, unlike SNS's own."""
     return stack.add(
         kms.Key(
             "TopicKey",

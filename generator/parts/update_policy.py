@@ -13,9 +13,9 @@ class _UpdatePolicy(UpdatePolicy):
 
 
 def instance_refresh() -> UpdatePolicy:
-    """Start half as many new hosts first, then drain and end as many old ones, protected or not.
+    """Start half as many new hosts first, then drain and terminate as many old ones, protected or not.
 
-    Twice as many at once would need twice the account's quota of vCPUs.
+    Twice as many at once would need twice the account's vCPU quota.
     """
     return _UpdatePolicy(
         AutoScalingInstanceRefresh={

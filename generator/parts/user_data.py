@@ -1,6 +1,6 @@
-"""What a host does at its first start: join the cluster, then what the operator asked for.
+"""What a host does at its first start: join the cluster, then what the operator wants.
 
-A MIME multi-part document for cloud-init. Each part is processed on its own: a mistake in the operator's JSON or
+A MIME multi-part document for cloud-init. Each part is processed separately: a mistake in the operator's JSON or
 shell does not keep a host from joining the cluster.
 https://docs.cloud-init.io/en/latest/explanation/format/mime-archive.html
 """
@@ -24,7 +24,7 @@ HOST_LOGS = {
     "efs-mount": "/var/log/amazon/efs/mount.log",
     "efs-volume": "/var/log/ecs/ecs-volume-plugin.log",
 }
-"""Log files of a host, by the name that ends their stream's."""
+"""Log files of a host, by the suffix of their stream's name."""
 ECS_CONFIG = {
     "ECS_DISABLE_PRIVILEGED": "true",
     "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "true",
@@ -35,7 +35,7 @@ _APPEND = "merge_how: list(append)+dict(recurse_list)+str()"
 
 
 def user_data(stack: Stack, cluster: Expression, host_logs: Expression) -> Base64:
-    """User data of a host of ``cluster`` whose log files go to the log group ``host_logs``."""
+    """User data of a host of ``cluster`` that sends its log files to the log group ``host_logs``."""
     parts = {
         "join-cluster": ("cloud-config", _JOIN_CLUSTER),
         "log-agent": ("jinja2", _log_agent()),
@@ -78,7 +78,7 @@ def _log_agent() -> str:
     """The CloudWatch agent's configuration, with the instance's ID filled in by cloud-init.
 
     The agent cannot ask for it: the hosts' metadata service does not answer containers. The log group's name, up to
-    512 characters, stands here once: EC2 admits 16 KiB of user data.
+    512 characters, appears here once: EC2 allows 16 KiB of user data.
     """
     collect = [
         {

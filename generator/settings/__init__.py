@@ -1,9 +1,9 @@
 # ruff: noqa: F403, F405 - the modules of this package are one table, read as `settings.VPC_ID`
 """Every operator-facing parameter, once: a module for each group of the console form.
 
-Names are the CamelCase of the Terraform module's inputs where it has one. Optional text is ``""`` when not
+Names are the CamelCase of the Terraform module's inputs where those exist. Optional text is ``""`` when not
 given, lists are comma-separated. A list that becomes fixed slots is a plain ``String`` with a pattern for the
-whole of it, because a ``CommaDelimitedList`` cannot bound its length.
+whole, because a ``CommaDelimitedList`` cannot limit its length.
 """
 
 from __future__ import annotations

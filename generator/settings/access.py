@@ -65,7 +65,7 @@ CERTIFICATE_HOSTED_ZONE_ID = Setting(
 CAA_RECORDS = Setting(
     name="CaaRecords",
     label="CAA records",
-    description="true: beside a new certificate, records say that only Amazon may issue for the names; not with @ or a wildcard in DnsNames, where they would bind other names too. false where the names have CAA records already.",
+    description="true: with a new certificate, records say that only Amazon may issue for the names; not with @ or a wildcard in DnsNames, where they would bind other names too. false where the names have CAA records already.",
     default="true",
     values=SWITCH,
 )
@@ -109,7 +109,7 @@ PASSWORD_ROTATION_DAYS = of_server(
 PASSWORD_GRACE_HOURS = Setting(
     name="PasswordGraceHours",
     label="Hours the old password stays valid",
-    description="1 to 168, after PasswordRotationDays brings a new one.",
+    description="1 to 168, after PasswordRotationDays makes a new one.",
     default="72",
     pattern=f"^({whole_number(1, 168)})$",
     constraint="must be a whole number from 1 to 168",

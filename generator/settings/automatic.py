@@ -1,10 +1,11 @@
-"""What follows from other parameters unless it is given: the end of the form, which few open."""
+"""Parameters derived from others unless given: the end of the form, which few open."""
 
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
 from generator.settings.values import one_of, optional, whole_number
 from generator.sizing import CONTAINER_CPU, MEMORY_SIZES
+from server import contract
 
 MAX_GROUP_MIN = 10
 
@@ -27,7 +28,7 @@ GUNICORN_WORKERS = Setting(
     label="Worker processes in a task",
     description="0: one for every 256 MiB of the memory limit, 1 to 4.",
     default="0",
-    values=one_of(*range(17)),
+    values=one_of(*range(contract.GUNICORN_WORKERS.most + 1)),
 )
 ASG_INSTANCE_TYPE_OVERRIDE = Setting(
     name="AsgInstanceTypeOverride",

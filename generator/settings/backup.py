@@ -6,7 +6,7 @@ from generator.language.wiring import Group, Setting
 from generator.settings.values import KEY_ARN, SWITCH, VAULT_ARN, optional
 
 LOCK_GRACE_DAYS = 7
-"""In which a compliance lock can still be removed; AWS asks for 3 at least.
+"""Days in which a compliance lock can still be removed; AWS requires at least 3.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
 """

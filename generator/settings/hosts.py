@@ -113,7 +113,7 @@ VOLUME_TAGS = Setting(
     label="Tags of the hosts' volumes",
     description=f"Up to {MAX_VOLUME_TAGS} key=value, separated by commas. The stack's own tags do not reach the volumes.",
     default="",
-    # No key twice, which EC2 refuses when a host starts.
+    # No key twice: EC2 refuses that when a host starts.
     pattern=r"^(?!(.*,)?([^=,]+)=[^,]*,(.*,)?\2=)"
     + items(
         rf"(?!([Aa][Ww][Ss]:|(Name|account|created_by|environment|service)=)){_TAG}{{1,128}}={_TAG}{{0,256}}",

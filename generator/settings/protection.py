@@ -1,4 +1,4 @@
-"""What guards the deployment against its own operators, and what a deletion takes along."""
+"""What protects the deployment from its own operators, and what a deletion removes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every deployment has to say: network, zone, addresses for alarms."""
+"""What every deployment must specify: network, zone, addresses for alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index, PyPI for one, that has the projects which are not here."""
+"""An index, such as PyPI, for projects that are not here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPSTREAM_FILE_HOSTS = of_server(
     contract.UPSTREAM_FILE_HOSTS,
     name="UpstreamFileHosts",
     label="Hosts of its files",
-    description="Separated by commas; beside the host of UpstreamUrl, nothing is fetched from others.",
+    description="Separated by commas; nothing is fetched from other hosts, except that of UpstreamUrl.",
 )
 PRIVATE_NAMES = of_server(
     contract.PRIVATE_NAMES,

@@ -1,4 +1,4 @@
-"""What the values of parameters look like: patterns, and lists of allowed values."""
+"""What values of parameters look like: patterns, and lists of allowed values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IPV4_CIDR = (
     rf"(0(\.0){{3}}/0|{OCTET}(\.0){{3}}/[1-8]|{OCTET}\.{OCTET}(\.0){{2}}/(9|1[0-6])"
     rf"|({OCTET}\.){{3}}0/(1[7-9]|2[0-4])|{OCTET}(\.{OCTET}){{3}}/(2[5-9]|3[0-2]))"
 )
-"""Without the octets that the prefix leaves out: 10.1.2.3/8 is 10.0.0.0/8 to EC2, and 10.0.0.0/0 everybody.
+"""Without the octets that the prefix excludes: to EC2 10.1.2.3/8 is 10.0.0.0/8, and 10.0.0.0/0 is everybody.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 """
@@ -24,16 +24,16 @@ IPV6_CIDR = (
     rf"({_HEXTET}(:{_HEXTET}){{7}}|({_HEXTET}(:{_HEXTET})*)?(?<!\b0)::((?!0[:/]){_HEXTET}(:{_HEXTET})*)?)"
     "/([1-9][0-9]?|1[01][0-9]|12[0-8]))"
 )
-"""In the form of RFC 5952, as EC2 has it: ::/0, not 0::/0. Nothing in the last hextet that the prefix leaves out."""
+"""In the form of RFC 5952, as in EC2: ::/0, not 0::/0. The last hextet has nothing that the prefix excludes."""
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-"""A label of a host name. Route 53 has zones with others, such as underscores, and neither certificates nor load balancers have.
+"""A label of a host name. Route 53 also allows others, such as underscores; certificates and load balancers do not.
 
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
 https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_HostHeaderConditionConfig.html
 """
 PRINCIPAL_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/([^,*?\s/]+/)*[A-Za-z0-9_+=.@-]{1,64})"
-"""A role, a user, or an account. A policy knows no wildcard within a principal's ARN, and a session ends: its role is named.
+"""A role, a user, or an account. A principal's ARN in a policy has no wildcards, and a session ends: name its role.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 """
@@ -45,7 +45,7 @@ KEY_OR_ALIAS_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/[a-zA-Z0-9-]+|
 VAULT_ARN = r"arn:aws[a-z-]*:backup:[a-z0-9-]+:[0-9]{12}:backup-vault:[A-Za-z0-9_-]{2,50}"
 """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html"""
 TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
-"""A standard topic: a FIFO one, whose name ends in .fifo, wants a message group of whoever publishes.
+"""A standard topic: a FIFO one, whose name ends in .fifo, requires a message group from publishers.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
@@ -55,8 +55,8 @@ LONGEST = 4096
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 USER_DATA_BOUNDARY = "==pypiserver=="
-"""Between the parts of the user data; ends a part at the start of any line."""
-# cloud-init drops a whole part of the user data for one character beyond ASCII, and reads JSON as YAML: no tabs outside
+"""Between the parts of the user data; at the start of any line it ends a part."""
+# cloud-init drops a whole part of the user data for one non-ASCII character, and reads JSON as YAML: no tabs outside
 # strings, no pair of escapes for one character, a key and its colon on one line.
 CLOUD_INIT_LIST = rf'^(?![\s\S]*(--{USER_DATA_BOUNDARY}|\\u[dD][89a-fA-F]|"\s*\n\s*:))\[[\n\r -~]{{0,{LONGEST - 2}}}\]$'
 CLOUD_INIT_LIST_FORM = (
@@ -70,7 +70,7 @@ _DISTINCT = r"(?!(.*,)?([^,]+),(.*,)?\2(,|$))"
 
 
 def of_server(variable: contract.Text | contract.Number, name: str, label: str, description: str) -> Setting:
-    """The setting that the server gets as ``variable``, with its default and what it takes."""
+    """The setting that the server gets as ``variable``, with its default and allowed values."""
     return Setting(
         name=name,
         label=label,
@@ -82,7 +82,7 @@ def of_server(variable: contract.Text | contract.Number, name: str, label: str, 
 
 
 def one_of(*values: object) -> tuple[str, ...]:
-    """``values`` as the text that a parameter is."""
+    """``values`` as the text of a parameter."""
     return tuple(str(value) for value in values)
 
 
@@ -104,7 +104,7 @@ def host_names(most: int) -> str:
 
 
 def whole_number(least: int, most: int) -> str:
-    """A pattern for the digits of a number within these bounds, without zeros before it."""
+    """A pattern for the digits of a number within these bounds, without leading zeros."""
     powers = [10**length for length in range(len(str(least)), len(str(most)) + 1)]
     return "|".join(
         pattern
@@ -114,7 +114,7 @@ def whole_number(least: int, most: int) -> str:
 
 
 def _between(low: str, high: str) -> Iterator[str]:
-    """Patterns that make up the numbers from ``low`` to ``high``, which have as many digits."""
+    """Patterns for the numbers from ``low`` to ``high``, which have the same number of digits."""
     first, last, rest = low[0], high[0], len(low) - 1
     zeros, nines = "0" * rest, "9" * rest
     if (low[1:], high[1:]) == (zeros, nines):

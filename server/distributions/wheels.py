@@ -85,7 +85,7 @@ def _check(source: Source) -> None:
             raise Unfit(f"it has no {name} beside its METADATA")
     # pip also rejects those of other projects, uv does not.
     if stray := strays.get(homes.pop().removesuffix(".dist-info") + ".data"):
-        raise Unfit(f"its member {stray!a} is in a directory that .data may not have: {', '.join(_SCHEMES)}")
+        raise Unfit(f"its member {stray!a} is in none of the directories that .data may have: {', '.join(_SCHEMES)}")
     texts = {name: _text(source, member, name) for name, member in found.items()}
     version = _WHEEL_VERSION.search(texts["WHEEL"])
     if version is None:

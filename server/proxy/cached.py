@@ -112,7 +112,7 @@ class Files:
         self._remove(PAGES, UNUSED_SECONDS, math.inf)
 
     def _remove(self, name: str, seconds: float, limit_bytes: float) -> None:
-        """Only from this directory, and only what is called as this program calls it, which no package is."""
+        """Only in this directory, and only names that this program gives, which no package has."""
         with suppress(FileNotFoundError), hidden(self._root, UPSTREAM, name) as directory:
             # The file server's clock is at least at the directory's last change.
             now = max(time.time(), os.fstat(directory).st_ctime)

@@ -5,33 +5,51 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from server.store.stamps import OPEN_FLAGS, open_directory
+from server.store.stamps import OPEN_FLAGS
 
 # A dot-name: pypiserver and former versions ignore it.
 HIDDEN = ".index"
 # In it: uploads in progress.
 STAGING = "staging"
+# Opening so asks the file server nothing that is known.
+_PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Iterator[int]:
     """A descriptor of the directory at `names` below `root`, of `root` itself without any; `make` creates what is missing.
 
-    On NFS, opening asks the server for each: otherwise a name may be believed absent for a minute. Raises OSError;
-    FileNotFoundError if there is none, NotADirectoryError if one is something else, or a link.
+    On NFS, opening a directory asks the server, and a name in one that was not opened may be believed absent for a minute.
+    Raises OSError; FileNotFoundError if there is none, NotADirectoryError if one is something else, or a link.
     """
-    descriptor = open_directory(f"{os.fspath(root)}/{'' if make or not names else names[0]}")
     try:
-        for at in range(0 if make else 1, len(names)):
-            below = _open(descriptor, names[at], "/".join(names[: at + 1]), make=make)
-            os.close(descriptor)
-            descriptor = below
+        # Directories in .index exist nearly always: the server is asked only if one seems to be absent.
+        descriptor = _walk(os.fspath(root), names, _PASSED if names[:1] == (HIDDEN,) else OPEN_FLAGS, make=False)
+    except FileNotFoundError:
+        if not make and names[:1] != (HIDDEN,):
+            raise
+        descriptor = _walk(os.fspath(root), names, OPEN_FLAGS, make=make)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _walk(root: str, names: Sequence[str], passing: int, *, make: bool) -> int:
+    """As `hidden`; `passing` are the flags to open what is on the way with."""
+    first = 0 if make or not names else 1
+    descriptor = os.open(f"{root}/{names[0] if first else ''}", passing if len(names) > first else OPEN_FLAGS)
+    for at in range(first, len(names)):
+        flags = OPEN_FLAGS if at + 1 == len(names) else passing
+        above = descriptor
+        try:
+            descriptor = _open(above, names[at], flags, "/".join(names[: at + 1]), make=make)
+        finally:
+            os.close(above)
+    return descriptor
 
 
 def flush_hidden(root: str | os.PathLike[str], *names: str) -> None:
@@ -48,17 +66,17 @@ def place_link(directory: int, name: str, target: str | bytes) -> None:
     os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def _open(directory: int, name: str, path: str, *, make: bool) -> int:
+def _open(directory: int, name: str, flags: int, path: str, *, make: bool) -> int:
     try:
         try:
-            return os.open(name, OPEN_FLAGS, dir_fd=directory)
+            return os.open(name, flags, dir_fd=directory)
         except FileNotFoundError:
             if not make:
                 raise
         # FileExistsError must not get out: callers take it to mean that a package's name is taken.
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=directory)
-        return os.open(name, OPEN_FLAGS, dir_fd=directory)
+        return os.open(name, flags, dir_fd=directory)
     except NotADirectoryError as error:
         raise NotADirectoryError(
             errno.ENOTDIR, f"{path} is not a directory, or is a link, which is not followed"

@@ -231,9 +231,11 @@ class Index(Projects):
             open_file(str(self.root), name).close()
         except FileNotFoundError:
             return not (certain or known)
-        except PermissionError:
-            if not known:
-                raise
+        except OSError:
+            # As while it is replaced.
+            if known:
+                return False
+            raise
         if known:
             self.touch(project)
             return True

@@ -50,6 +50,8 @@ class Packages:
     def _told(self, path: str) -> Iterator[None]:
         """Makes every task look again at the project of the file at `path`."""
         with self._announcer.announced(path.rpartition("/")[2]) as announcement:
+            # Before as well: else a task that happens to look meanwhile tells of it, and another later does not.
+            os.utime(self.index.root)
             yield
             # Tasks read announcements when the package directory has changed. That its file is in a sub-directory
             # contradicts the announcement, which makes them read that too.

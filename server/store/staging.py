@@ -53,6 +53,7 @@ class Staged:
         with hidden(directory, HIDDEN, STAGING, make=True) as staging:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._temporary, flags, 0o666, dir_fd=staging)
+            self._staging = os.dup(staging)
         # Closed by `discard`.
         self.file = os.fdopen(descriptor, "w+b", buffering=BUFFER_BYTES)
 
@@ -78,22 +79,19 @@ class Staged:
         Raises FileExistsError if the name is taken and `replace` is false; if two hosts publish one name at once, one of
         them raises. Raises OSError if nothing became visible, and Uncertain if that is unknown.
         """
-        with (
-            hidden(self._directory, HIDDEN, STAGING) as staging,
-            hidden(self._directory, *self._home, make=True) as home,
-        ):
+        with hidden(self._directory, *self._home, make=True) as home:
             try:
                 # Not earlier: files here with an old mtime were left by a killed task.
                 if self.uploaded is not None:
                     os.utime(self.file.fileno(), (self.uploaded, self.uploaded))
                     os.fsync(self.file.fileno())
                 try:
-                    os.link(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+                    os.link(self._temporary, self._name, src_dir_fd=self._staging, dst_dir_fd=home)
                 except FileExistsError:
                     if not replace:
                         raise
                     self.replaced = True
-                    os.replace(self._temporary, self._name, src_dir_fd=staging, dst_dir_fd=home)
+                    os.replace(self._temporary, self._name, src_dir_fd=self._staging, dst_dir_fd=home)
             except OSError as error:
                 # A file server may carry out a call and still report a failure, as when its answer is lost.
                 if not self._is_at(home, error):
@@ -109,9 +107,11 @@ class Staged:
             raise Uncertain(error.errno, error.strerror) from error
 
     def withdraw(self) -> None:
-        """Undo `publish`. Raises OSError."""
+        """Undo `publish`, unless another has taken its place. Raises OSError."""
         with contextlib.suppress(FileNotFoundError), hidden(self._directory, *self._home) as home:
-            os.unlink(self._name, dir_fd=home)
+            there = os.stat(self._name, dir_fd=home, follow_symlinks=False)
+            if os.path.samestat(os.fstat(self.file.fileno()), there):
+                os.unlink(self._name, dir_fd=home)
 
     def settle(self) -> None:
         """After `publish`: leave only the published name, and flush it to stable storage. Raises OSError."""
@@ -129,8 +129,9 @@ class Staged:
         """Once, as that takes a network round trip: whatever remains is swept."""
         if not self._removed:
             self._removed = True
-            with contextlib.suppress(OSError), hidden(self._directory, HIDDEN, STAGING) as staging:
-                os.unlink(self._temporary, dir_fd=staging)
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._staging)
+            os.close(self._staging)
 
 
 def settle(root: Path, path: str) -> None:

@@ -1,1 +1,1 @@
-"""What is answered, and what the log has of it."""
+"""Answers, and what the log says about them."""

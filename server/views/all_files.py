@@ -18,11 +18,11 @@ class AllFiles:
     def __init__(self, packages: Packages) -> None:
         self._packages = packages
         self._calls = Calls(1)
-        # When it was begun, by the monotonic clock.
+        # When it was started, by the monotonic clock.
         self._rendered: tuple[float, bytes] = (float("-inf"), b"")
 
     def respond(self, environ: Environ) -> Response:
-        """One page for all who asked before it was begun. Raises OSError and Awaited."""
+        """One page for all who asked before it was started. Raises OSError and Awaited."""
         began, html = self._rendered
         if began < environ["server.arrived"]:
             raise Awaited(self._calls.wait("", self._render, PATIENCE_SECONDS))
@@ -34,7 +34,7 @@ class AllFiles:
         began = time.monotonic()
         index, yanks = self._packages.index, self._packages.yanks
         index.refresh()
-        # What has no directory there has no status.
+        # A project without a directory there has no status.
         hidden = {name for name in yanks.marked() if not yanks.status(name).is_offered}
         found = sorted(
             (it for it in map(package_at, index.all_paths()) if normalized(it.name) not in hidden),
@@ -44,7 +44,7 @@ class AllFiles:
         self._rendered = began, page("Index of packages", links).encode()
 
     def _url(self, path: str) -> str:
-        # Gone, or passed over where it is listed.
+        # Gone, or skipped in the listing.
         with suppress(FileNotFoundError, PermissionError):
             return f"{url_of(path)}#sha256={self._packages.details.get(path).sha256}"
         return url_of(path)

@@ -1,4 +1,4 @@
-"""`/at/DAY/simple/`: the index as it was listed at the end of a day in UTC, by the times of upload. Yanks and statuses are of now."""
+"""`/at/DAY/simple/`: the index as it was listed at the end of a day in UTC, by upload times. Yanks and statuses are today's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.views.root import Root
 from server.wire.calls import Calls
 from server.wire.messages import Environ, Later, Refusal, Response
 
-# What was uploaded just before midnight is published when it has been checked.
+# An upload from just before midnight is published when it has been checked.
 SETTLED_SECONDS = 3600.0
 _EPOCH = date(1970, 1, 1)
 
@@ -26,7 +26,7 @@ class Day(NamedTuple):
     ends: int
 
     def sent(self, response: Response, *, final: bool = True) -> Response:
-        """Kept for ever by its client, if it is `final` and the day is over."""
+        """Clients may keep it for ever if it is `final` and the day is over."""
         if not final or time.time() < self.ends + SETTLED_SECONDS:
             return response
         return response._replace(headers=[*(it for it in response.headers if it[0] != KEPT[0]), KEPT])
@@ -50,7 +50,7 @@ def day_of(text: str) -> Day:
 
 
 class Days:
-    """Nothing that is made is kept, whatever days are asked for; one thread makes all, so that they cost others little."""
+    """Nothing is kept, whatever days are requested; one thread makes all of it, so others hardly notice."""
 
     def __init__(self, listings: Listings, root: Root) -> None:
         self._listings = listings
@@ -77,7 +77,7 @@ class Days:
         return self.made(make)
 
     def made(self, make: Callable[[], Response]) -> Later:
-        """What `make` gives, or raises, in its turn."""
+        """The result of `make`, or what it raises, in its turn."""
         found: list[Response] = []
         ready = self._calls.wait(object(), lambda: found.append(make()), PATIENCE_SECONDS)
 

@@ -19,9 +19,9 @@ from server.wire.messages import REVALIDATED, Environ, Response, has_etag, plain
 # No file system has longer names.
 NAME_LIMIT_BYTES = 255
 BLOCK_BYTES = 1 << 18
-# PyPI says this of its files, with `public`: the answer of this server is for who gave a password.
+# PyPI says this of its files, with `public`: this server's answer is only for those with a password.
 KEPT = ("Cache-Control", "private, max-age=31536000, immutable")
-# What another program copies into the directory is there before it is whole, and written to until then.
+# A file that another program copies into the directory is visible before it is complete.
 SETTLED_SECONDS = 60.0
 
 for _suffix in (".whl", ".egg"):
@@ -30,8 +30,7 @@ mimetypes.add_type("text/plain", ".asc")
 
 
 def download(index: Index, path: str, environ: Environ, *, immutable: bool) -> Response | None:
-    """
-    The file at `path`, relative to the index's root; None if no such package is listed.
+    """The file at `path`, relative to the index's root; None if no such package is listed.
 
     Raises OSError if the file cannot be read.
     """
@@ -43,7 +42,7 @@ def download(index: Index, path: str, environ: Environ, *, immutable: bool) -> R
 
 
 def send(file: IO[bytes], path: str, environ: Environ, etag: str, caching: tuple[str, str] = REVALIDATED) -> Response:
-    """The open file, called as `path` says. Raises OSError."""
+    """The open file, named by `path`. Raises OSError."""
     status = os.fstat(file.fileno())
     modified = _http_date(status.st_mtime_ns)
     headers = [("ETag", etag), ("Last-Modified", modified), caching]
@@ -102,7 +101,7 @@ def _caching(path: str, status: os.stat_result, *, immutable: bool) -> tuple[str
 
 
 def _open(index: Index, path: str) -> IO[bytes] | None:
-    """The listed file at `path`. Its name alone tells whether it is listed, unless it lies in a sub-directory."""
+    """The listed file at `path`. Its name alone decides whether it is listed, unless it is in a sub-directory."""
     if "/" in path:
         index.refresh()
         if path not in index:
@@ -124,7 +123,7 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
 
 
 def _range(header: str, size: int) -> tuple[int, int]:
-    """The first byte and the one after the last, of `bytes=FIRST-LAST` as `canonical` admits it."""
+    """The first byte and the one after the last, of `bytes=FIRST-LAST` in the form that `canonical` accepts."""
     first, _, last = header.removeprefix("bytes=").partition("-")
     if not first:
         return max(0, size - int(last)), size

@@ -12,7 +12,7 @@ PROBE_SECONDS = 2.0
 
 
 class Health:
-    """Probes in one thread of its own: a system call on a stuck NFS mount never returns."""
+    """Probes in its own thread: a system call on a stuck NFS mount never returns."""
 
     def __init__(self, index: Index) -> None:
         self._index = index

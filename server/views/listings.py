@@ -29,27 +29,27 @@ from server.store.yanks import NONE, Withdrawn, reason_of
 from server.wire.calls import Calls
 from server.wire.messages import REVALIDATED, Awaited, Environ, Response, has_etag
 
-# Bounds memory: the oldest listings are rendered anew when asked for again.
+# Bounds memory: the oldest listings are rendered again on demand.
 LISTINGS_BYTES = 32 << 20
 # Larger ones are compressed.
 LARGE_BYTES = 16 << 10
 GZIP_LEVEL = 6
-# More files than these, or more bytes that nobody has read yet, take long.
+# More files than these, or more bytes that have not been read yet, take long.
 FEW_FILES = 200
 FEW_BYTES = 16 << 20
 RENDERING_THREADS = 2
 HASHING_THREADS = 2
 # Less than the load balancer waits (60 s).
 PATIENCE_SECONDS = 50.0
-# A file rewritten in place leaves its directory as it was: listings check their files this often.
+# A file rewritten in place does not change its directory: listings check their files this often.
 RECHECK_SECONDS = 1.0
-# Of the time, at most: thousands of files take seconds to ask for.
+# At most this share of the time: asking about thousands of files takes seconds.
 RECHECK_SHARE = 0.05
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "application/vnd.pypi.simple.v1+html"
 LEGACY_TYPE = "text/html; charset=UTF-8"
-# A wildcard stands for what a person with a browser wants of the types it covers.
+# A wildcard means what a person with a browser wants of the types it covers.
 _RANGES = {
     "text/html": LEGACY_TYPE,
     JSON_TYPE: JSON_TYPE,
@@ -77,7 +77,7 @@ class Body:
 
     @property
     def size(self) -> int:
-        """The most that it takes of memory, in bytes."""
+        """The most memory that it takes, in bytes."""
         return len(self.content) * (2 if self.is_large else 1)
 
     @property
@@ -89,10 +89,9 @@ class Body:
 
 
 class Listing(NamedTuple):
-    """
-    Of one generation of the index; the project's files are looked at again at `recheck_at`.
+    """For one generation of the index; the project's files are checked again at `recheck_at`.
 
-    It was begun at `began`, and is current to whoever asked before. Both times are the monotonic clock's.
+    It was started at `began`, and is current for everyone who asked before. Both times are the monotonic clock's.
     """
 
     generation: object
@@ -104,7 +103,7 @@ class Listing(NamedTuple):
     html: Body
     json: Body
     withdrawn: Withdrawn = NONE
-    # None if it is another index's.
+    # None for another index's.
     serial: int | None = None
 
     @property
@@ -113,10 +112,9 @@ class Listing(NamedTuple):
 
 
 class Listings:
-    """
-    Every method raises OSError if a directory or file cannot be read, and Awaited.
+    """Every method raises OSError if a directory or file cannot be read, and Awaited.
 
-    What takes long is made once for all who wait for it, on few threads: nobody's crowd makes others wait.
+    What takes long is made once for all who wait for it, on few threads: no crowd makes others wait.
     """
 
     def __init__(self, packages: Packages) -> None:
@@ -127,7 +125,7 @@ class Listings:
         self._lock = threading.Lock()
         self._rendering = Calls(RENDERING_THREADS)
         self._hashing = Calls(HASHING_THREADS)
-        # Projects with files that nobody has read yet.
+        # Projects with files that have not been read yet.
         self._unread: set[str] = set()
 
     def project(self, name: str, environ: Environ) -> Response | None:
@@ -136,7 +134,7 @@ class Listings:
         return listing and send_listing(listing, environ)
 
     def current(self, name: str, environ: Environ) -> Listing | None:
-        """As `project`, for who answers with another form of it."""
+        """As `project`, for callers that answer in another form."""
         listing = self._listings.get(name)
         if listing is None or listing.began < environ["server.arrived"]:
             listing = self._refreshed(name, listing)
@@ -146,9 +144,9 @@ class Listings:
         return listing
 
     def _refreshed(self, name: str, listing: Listing | None) -> Listing | None:
-        """What is asked for of the storage now, unless that takes long."""
+        """The result of asking the storage now, unless that takes long."""
         is_first = listing is None and self._index.paths(name)
-        # Read while the directory is looked at: each takes a network's time.
+        # Read while the directory is checked: each takes a network round trip.
         loading = self._packages.details.load(name) if is_first else None
         began = time.monotonic()
         self._index.refresh()
@@ -184,7 +182,7 @@ class Listings:
         most_bytes: float,
     ) -> Listing | None:
         """Raises Unread."""
-        # Asked for while the files are: each takes a network's time.
+        # Requested while the files are: each takes a network round trip.
         asked = self._packages.asking.submit(self._packages.yanks.of, name)
         paths = sorted(self._index.paths(name))
         if not paths:
@@ -213,17 +211,17 @@ class Listings:
 
 
 class Listed(NamedTuple):
-    """A file as a listing has it, by its path below /packages/; `yanked` is the reason, None unless it is."""
+    """A file as listings show it, by its path below /packages/; `yanked` is the reason, None if it is not."""
 
     path: str
     version: str
     details: Details
     yanked: str | None
-    # Whether anybody says when it was uploaded.
+    # Whether its upload time is known.
     dated: bool = True
-    # Where another index has who made the file (PEP 740).
+    # Where another index says who made the file (PEP 740).
     provenance: str | None = None
-    # Whether a signature is beside it, called as the file and .asc (PEP 503).
+    # Whether there is a signature, named like the file with .asc (PEP 503).
     signed: bool = False
 
 
@@ -242,14 +240,14 @@ def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn)
 
 
 def as_of(name: str, listing: Listing, ends: int) -> Listing:
-    """Of the files that were uploaded before `ends`, in seconds since 1970."""
+    """Only the files that were uploaded before `ends`, in seconds since 1970."""
     details = [it for it in listing.details if it[1].identity.mtime_ns < ends * 10**9]
     return _render(name, details, listing.withdrawn)
 
 
 def rendered(name: str, files: list[Listed], serial: int | None = None, status: Status = UNSAID) -> tuple[Body, Body]:
-    """A project's page in HTML and in JSON. `files` are in the order of versions; a status has none that it does not offer."""
-    # Detached signatures are listed for people, as pypiserver does; PEP 691 lists distributions.
+    """A project's page in HTML and in JSON. `files` are in the order of versions; a status that offers no files has none."""
+    # Detached signatures are listed for people, as in pypiserver; PEP 691 lists distributions.
     distributions = [file for file in files if not file.path.endswith(".asc")]
     document: dict[str, object] = {
         "name": name,
@@ -270,12 +268,12 @@ def send_listing(listing: Listing, environ: Environ) -> Response:
 
 
 def serial_header(serial: int | None) -> tuple[tuple[str, str], ...]:
-    """By which mirrors know how current an answer is: https://docs.pypi.org/api/index-api/."""
+    """Tells mirrors how current an answer is: https://docs.pypi.org/api/index-api/."""
     return () if serial is None else (("X-PyPI-Last-Serial", str(serial)),)
 
 
 def respond(body: Body, content_type: str, environ: Environ, *others: tuple[str, str]) -> Response:
-    """With `others` among the headers, of a body that depends on Accept."""
+    """With `others` among the headers, for a body that depends on Accept."""
     compressed = body.is_large and _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
     etag = body.gzip_etag if compressed else body.etag
     if has_etag(environ, etag):
@@ -327,7 +325,7 @@ def negotiate(accept: str) -> str:
 
 
 def url_of(path: str) -> str:
-    # `+` as well: some clients read it as a blank.
+    # Escapes `+` too: some clients read it as a space.
     return f"/packages/{quote(path, safe='/!~')}"
 
 
@@ -377,7 +375,7 @@ def _file(listed: Listed) -> dict[str, object]:
 
 
 def page(title: str, links: Iterable[str], metas: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Of the simple index (PEP 503). `links` are lines of HTML, `metas` what the head says of the project."""
+    """Of the simple index (PEP 503). `links` are lines of HTML, `metas` what the head says about the project."""
     head = "".join(f'        <meta name="pypi:{name}" content="{escape(it)}">\n' for name, it in metas.items())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
@@ -389,7 +387,7 @@ def page(title: str, links: Iterable[str], metas: Mapping[str, str] = MappingPro
 
 
 def document_of(document: dict[str, object], serial: int | None) -> Body:
-    """Keys that begin with an underscore are an index's own (PEP 691)."""
-    # What 1.2 to 1.4 added may be left out, but for the number (PEP 792).
+    """Keys that begin with an underscore are private to an index (PEP 691)."""
+    # What 1.2 to 1.4 added is optional, except the number (PEP 792).
     meta = {"api-version": "1.4"} if serial is None else {"_last-serial": serial, "api-version": "1.4"}
     return Body(json.dumps({"meta": meta, **document}, separators=(",", ":")))

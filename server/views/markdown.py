@@ -1,8 +1,7 @@
-"""
-Markdown as HTML: headings, paragraphs, lists, quotes, code, tables, links and emphasis of CommonMark and GitHub.
+"""Markdown as HTML: headings, paragraphs, lists, quotes, code, tables, links and emphasis of CommonMark and GitHub.
 
-Never more: HTML within it is left out, images are their text, and links lead to http, https and mailto alone. Every
-step is one pass over the text, with bounded patterns, whatever is written there.
+Nothing else: HTML within it is dropped, images become their text, and links lead only to http, https and mailto. Every
+step is one pass over the text, with bounded patterns, whatever the text is.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from html import escape
 
-# Of lists and quotes in each other; what lies deeper is a paragraph.
+# Depth of nested lists and quotes; anything deeper is a paragraph.
 DEPTH_LIMIT = 6
 COLUMNS_LIMIT = 40
-# In the page around it, what comes before these is taken.
+# Prefixes already used by the page around it.
 TOP_HEADING = 3
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)")
@@ -23,14 +22,14 @@ _ITEM = re.compile(r"( {0,3})([-*+]|\d{1,9}[.)])( {1,4}(?=\S)|$| )")
 _REFERENCE = re.compile(r" {0,3}\[([^\[\]]{1,300})\]: *<?([^\s<>]{1,1000})>?(?:[ \t].*)?")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 
-# Where a text stands for finished HTML while the rest is read: no text has this character.
+# Stands for finished HTML while the rest is read: no text contains this character.
 _HELD = re.compile(r"\0(\d+)\0")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TICKS = re.compile(r"(?<!\\)`+")
 _CODE_CHARACTERS = 2_000
 _AUTOMATIC = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,1000})>", re.IGNORECASE)
 _TAG = re.compile(r"<!--[^\0]{0,500}?-->|</?[a-zA-Z][^<>]{0,1000}>")
-# With one pair of parentheses in it at most.
+# With at most one pair of parentheses in it.
 _DESTINATION = r"\([ \t]*<?([^\s()<>]{0,700}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?:[ \t]+[^()]{0,300})?\)"
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,300}})\](?:{_DESTINATION}|\[[^\[\]]{{0,300}}\])")
 _LINK = re.compile(rf"\[([^\[\]]{{1,500}})\](?:{_DESTINATION}|\[([^\[\]]{{0,300}})\])?")
@@ -45,7 +44,7 @@ _ALLOWED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
 def to_html(text: str) -> str:
-    """`text` has neither control characters but line ends and tabs, nor line ends but line feeds."""
+    """`text` has no control characters except tabs and line feeds."""
     references: dict[str, str] = {}
     lines = []
     for line in text.expandtabs(4).split("\n"):
@@ -59,7 +58,7 @@ def to_html(text: str) -> str:
 class _Blocks:
     def __init__(self, references: dict[str, str]) -> None:
         self._references = references
-        # A heading is at most one level below the one before.
+        # A heading is at most one level below the previous one.
         self._level = TOP_HEADING - 1
 
     def of(self, lines: list[str], depth: int) -> Iterator[str]:
@@ -113,7 +112,7 @@ class _Blocks:
         return f"<h{self._level}>{content}</h{self._level}>" if content.strip() else ""
 
     def _list(self, lines: list[str], at: int, depth: int) -> tuple[int, str]:
-        """Where the list that begins at `at` ends, and its HTML."""
+        """Where the list that starts at `at` ends, and its HTML."""
         first = _ITEM.match(lines[at])
         assert first is not None
         kind = first[2][-1]
@@ -138,7 +137,7 @@ class _Blocks:
 
     def _item(self, lines: list[str], depth: int) -> str:
         content = "".join(self.of(lines, depth + 1))
-        # The usual item is one paragraph, which needs no room around it.
+        # The usual item is one paragraph, which needs no space around it.
         return (
             content[3:-4]
             if content.startswith("<p>") and content.count("<p>") == 1 and content.endswith("</p>")
@@ -188,12 +187,12 @@ class _Blocks:
 
 
 def _anchor(url: str, content: str) -> str:
-    """A link's destination may have been read after parts of it were taken for something else: those are left out."""
+    """Parts of a link's destination may have been read as something else before: those are dropped."""
     return f'<a href="{escape(_HELD.sub("", url))}" rel="nofollow noreferrer">{content}</a>'
 
 
 def _without_code(text: str, hold: Callable[[str], str]) -> str:
-    """Each span between backticks, and as many of them, replaced."""
+    """Each span between equal numbers of backticks, replaced."""
     parts = []
     at = 0
     while ticks := _TICKS.search(text, at):

@@ -1,4 +1,4 @@
-"""Pages for people: projects by name, and one project. Without scripts; what packages say brings none either."""
+"""Pages for people: projects by name, and one project. Without scripts; text from packages cannot add any."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WELCOME = b"""<!DOCTYPE html>
 <body><h1>Package index</h1><p>The index for pip and uv is at <a href="simple/">simple/</a>.</p></body></html>
 """
 
-# Bound a page, and what it costs.
+# Limits the size of a page, and its cost.
 NAMES_SHOWN = 60
 FILES_SHOWN = 200
 FACTS_SHOWN = 60
@@ -39,7 +39,7 @@ FACT_CHARACTERS = 300
 QUERY_CHARACTERS = 200
 WORDS_LIMIT = 8
 DESCRIPTION_CHARACTERS = 50_000
-# Each is read from its archive once, and held in up to 200 KiB.
+# Each is read from its archive once, and kept, up to 200 KiB.
 DESCRIPTIONS_REMEMBERED = 64
 
 _INSTALLABLE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -47,7 +47,7 @@ _ADDRESS = re.compile(r"https?://[^\s\"<>]+", re.IGNORECASE)
 
 
 class Pages:
-    """Both methods raise OSError if a directory or file cannot be read; `project` raises Awaited, too."""
+    """Both methods raise OSError if a directory or file cannot be read; `project` also raises Awaited."""
 
     def __init__(self, packages: Packages, listings: Listings, summaries: Summaries) -> None:
         self._index = packages.index
@@ -57,10 +57,9 @@ class Pages:
         self._about = lru_cache(DESCRIPTIONS_REMEMBERED)(self._read_about)
 
     def search(self, environ: Environ) -> Response:
-        """
-        A page of the projects that have each word of `q` in name or summary; all without it.
+        """A page of the projects that have each word of `q` in name or summary; all projects without it.
 
-        First come those whose names begin with the whole of `q`, then those that have it in their names.
+        Names that start with the whole of `q` come first, then names that contain it.
         """
         self._index.refresh()
         generation = self._index.projects_generation
@@ -149,7 +148,7 @@ class Pages:
 
 
 def _others(asked: str, number: int, last: int) -> Iterator[str]:
-    """The way to the pages before and after."""
+    """Links to the previous and the next page."""
     if last == 1:
         return
     yield f'<nav aria-label="Pages"><span>Page {number:,} of {last:,}</span>'
@@ -185,7 +184,7 @@ def _described(known: dict[str, Any]) -> Iterator[str]:
 
 
 def _facts(known: dict[str, Any]) -> Iterator[str]:
-    """What the newest release says of itself; nothing where it says nothing."""
+    """What the newest release says about itself; empty if it says nothing."""
     urls = {"Home page": known.get("home_page"), **(known.get("project_urls") or {})}
     links = [_fact(label, url) for label, url in urls.items() if url and _ADDRESS.fullmatch(url)]
     facts = {

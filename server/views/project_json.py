@@ -1,6 +1,6 @@
 """`/NAME/json`, `/pypi/NAME/json` and `/pypi/NAME/VERSION/json`: a project as PyPI's JSON has it.
 
-https://docs.pypi.org/api/json/. Digests are SHA-256 alone. `vulnerabilities` is left out: nothing here knows of any.
+https://docs.pypi.org/api/json/. SHA-256 is the only digest. `vulnerabilities` is omitted: this server knows of none.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from server.views.listings import Body, Listing, Listings, respond, serial_heade
 from server.views.releases import Files, described_by, latest_of, releases_of
 from server.wire.messages import Environ, Response, origin_of
 
-# Bounds memory: of projects with thousands of files a few megabytes each.
+# Bounds memory: a few megabytes each for projects with thousands of files.
 RENDERED = 8
-# pypiserver lists these too, by the Python that they are for.
+# pypiserver also lists these, by the Python that they are for.
 _BUILT_FOR = re.compile(r"-py(\d\.\d+)")
 
 
@@ -32,12 +32,11 @@ class ProjectJson:
     def __init__(self, index: Index, listings: Listings) -> None:
         self._index = index
         self._listings = listings
-        # By project, version and origin, with the form of the listing that it was rendered beside.
+        # By project, version and origin, with the form of the listing that it was rendered from.
         self._rendered: dict[tuple[str, str | None, str], tuple[Body, Body]] = {}
 
     def respond(self, name: str, version: str | None, environ: Environ) -> Response | None:
-        """
-        Of one release, or without `version` of all; None if there is none. `name` is normalised (PEP 503).
+        """For one release, or without `version` for all; None if there is none. `name` is normalised (PEP 503).
 
         Raises OSError and Awaited.
         """
@@ -54,7 +53,7 @@ class ProjectJson:
             self._rendered[key] = listing.json, body
             for oldest in list(self._rendered)[:-RENDERED]:
                 self._rendered.pop(oldest, None)
-        # A file's name can be a link that runs it.
+        # A file's name can be a link that runs code.
         policy = ("Content-Security-Policy", "default-src 'none'")
         return respond(body, "application/json", environ, policy, *serial_header(listing.serial))
 

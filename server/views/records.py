@@ -1,4 +1,4 @@
-"""The two kinds of lines in the log: one for each request, and one for each change of the packages that was made or refused."""
+"""The two kinds of log lines: one for each request, and one for each change of the packages that was made or refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.contract import HEALTH_PATH
 from server.wire.connection import Answer
 from server.wire.messages import Environ
 
-# Of a text in a line, in characters as they are written. A line stays shorter than PIPE_BUF (4,096 bytes), so that those
+# Of a text in a line, in characters as written. A line stays shorter than PIPE_BUF (4,096 bytes), so that lines
 # of several threads and processes never mix in a pipe.
 FIELD_LIMIT = 256
 TEXT_LIMIT = 1024
@@ -21,13 +21,13 @@ _ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 
 
 def write_access(answer: Answer) -> None:
-    """One JSON object a line on stdout; neither headers with credentials nor query strings."""
+    """One JSON object per line on stdout, without credential headers or query strings."""
     environ = answer.environ
     path: str = environ.get("PATH_INFO", "")
     if path == HEALTH_PATH and answer.status == 200:
         return
     login = "accepted" if "REMOTE_USER" in environ else None
-    # A client without credentials is told by the same 401 that they are needed.
+    # The same 401 tells a client without credentials that they are needed.
     if answer.status == 401 and "HTTP_AUTHORIZATION" in environ:
         login = "refused"
     _write(
@@ -41,10 +41,9 @@ def write_access(answer: Answer) -> None:
 def write_change(
     environ: Environ, change: str, file: str | None, sha256: str | None, size: int | None, reason: str | None = None
 ) -> None:
-    """
-    `change` is upload, removal, refusal, yank or unyank, whose `file` is project==version, status, mint or burn.
+    """`change` is upload, removal, refusal, yank or unyank, whose `file` is project==version, status, mint or burn.
 
-    Of a refusal `file`, of `size` bytes, is known once it has arrived whole.
+    For a refusal, `file`, of `size` bytes, is known once it has arrived whole.
     """
     _write(
         environ,
@@ -66,7 +65,7 @@ def _write(environ: Environ, fields: str) -> None:
 
 @lru_cache(maxsize=256)
 def _client(addresses: str) -> str:
-    # The load balancer appends what it saw; what precedes that is the client's word, and must not push it out.
+    # The load balancer appends what it saw; what precedes that is the client's claim, and must not push it out.
     return _json(_ESCAPED.sub("?", addresses)[-FIELD_LIMIT:])
 
 
@@ -76,11 +75,11 @@ def _path(path: str) -> str:
 
 
 def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
-    """`text` as JSON, of which at most `limit` characters stand between the quotes."""
+    """`text` as JSON, with at most `limit` characters between the quotes."""
     return "null" if text is None else _quoted(text[:limit], limit)
 
 
-# Nearly all that is written comes again and again.
+# Nearly everything written repeats.
 @lru_cache(maxsize=256)
 def _quoted(text: str, limit: int) -> str:
     written = encode_basestring_ascii(text)

@@ -23,12 +23,12 @@ def releases_of(listing: Listing, limit: int | None = None) -> dict[str, Files]:
 
 
 def latest_of(versions: Iterable[str], yanks: Mapping[str, str]) -> str | None:
-    """As pip chooses, of `versions`, newest first: a pre-release, and what is withdrawn, only if there is nothing else."""
+    """As pip chooses from `versions`, newest first: pre-releases and yanked releases only if there is nothing else."""
     return min(versions, key=lambda it: (reason_of(yanks, it) is not None, not _is_final(it)), default=None)
 
 
 def described_by(files: Files) -> tuple[str, Details]:
-    """The file of a release whose metadata stands for it: a wheel's is read sooner than a source distribution's."""
+    """The file whose metadata represents a release: preferably a wheel's, as it is faster to read than a source distribution's."""
     return min(files, key=lambda file: not file[0].endswith(".whl"))
 
 

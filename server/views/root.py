@@ -27,10 +27,9 @@ from server.wire.messages import Awaited, Environ, Response
 
 
 class Form(NamedTuple):
-    """
-    What the index had counted when it was rendered; `serial` is None if none was asked for.
+    """The index's count when it was rendered; `serial` is None if none was requested.
 
-    It was begun at `began` of the monotonic clock, and is current to whoever asked before.
+    It was started at `began` of the monotonic clock, and is current for everyone who asked before.
     """
 
     counted: int
@@ -45,7 +44,7 @@ class Root:
     def __init__(self, packages: Packages) -> None:
         self._index = packages.index
         self._serials = Serials(packages)
-        # One renders, of all that ask meanwhile: it takes long and much memory.
+        # One request renders for all that ask meanwhile: it takes long and much memory.
         self._calls = Calls(1)
         self._html: Form | None = None
         self._json: Form | None = None
@@ -62,7 +61,7 @@ class Root:
         if form is None or form.began < environ["server.arrived"]:
             self._index.refresh()
             counted = self._index.changes if is_json else self._index.projects_generation
-            # What another task marks changes nothing in the directory itself.
+            # A mark by another task changes nothing in the directory itself.
             is_old = is_json and form is not None and time.monotonic() > form.began + RECHECK_SECONDS
             if form is None or form.counted != counted or is_old:
                 render = self._render_json if is_json else self._render_html
@@ -70,7 +69,7 @@ class Root:
         return form
 
     def as_of(self, form: Form, ends: int, environ: Environ) -> Response:
-        """Of the projects that had a file before `ends`, in seconds since 1970; `form` is JSON's."""
+        """Only the projects that had a file before `ends`, in seconds since 1970; `form` is JSON's."""
         names = [name for name, first_ns in form.first_ns.items() if first_ns < ends * 10**9]
         content_type = negotiate(environ.get("HTTP_ACCEPT", ""))
         if content_type == JSON_TYPE:
@@ -84,12 +83,12 @@ class Root:
         self._html = Form(counted, began, _in_html(sorted(self._index.projects())), None)
 
     def _render_json(self) -> None:
-        """With serials, for mirrors. Each project's takes a question for each file that has changed."""
+        """With serials, for mirrors. Each project's takes one call for each file that has changed."""
         began = time.monotonic()
         self._index.refresh()
         counted = self._index.changes
         found = dict(sorted(self._serials.of_all().items()))
-        # A project that is gone leaves its trace in the directory alone.
+        # A project that is gone leaves its trace only in the directory.
         serial = max(self._index.changed_ns // 1000, *(it.serial for it in found.values()), 0)
         projects = [{"_last-serial": it.serial, "name": name} for name, it in found.items()]
         first_ns = {name: it.first_ns for name, it in found.items()}

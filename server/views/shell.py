@@ -1,4 +1,4 @@
-"""What every page for people has: its head, its style, and text that can be nothing but text."""
+"""What every page for people has: its head, its style, and text that can only be text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html import escape
 from server.views.listings import LEGACY_TYPE, Body, respond
 from server.wire.messages import Environ, Response, whole
 
-# Control characters, and those that turn the direction of what follows: they would dress one text as another.
+# Control characters, and those that change the text direction: they would disguise one text as another.
 _MISLEADING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -65,15 +65,15 @@ _HEADERS = (
 
 
 def asked_by_people(environ: Environ) -> bool:
-    """Whether a person asks: installers, and what looks whether a server answers, take no pages."""
+    """Whether a person asks: installers and health probes get no pages."""
     accept = environ.get("HTTP_ACCEPT", "")
-    # A browser shows its dialogue, and sends what was typed there, only once it was refused.
+    # A browser shows its login dialogue, and sends what was entered, only after a refusal.
     person = "text/html" in accept or environ["QUERY_STRING"] or "HTTP_AUTHORIZATION" in environ
     return bool(person) and "vnd.pypi" not in accept
 
 
 def visible(value: str) -> str:
-    """`value` without what could not be seen."""
+    """`value` without invisible characters."""
     return _MISLEADING.sub("\ufffd", value)
 
 
@@ -82,12 +82,12 @@ def text(value: str) -> str:
 
 
 def page(environ: Environ, title: str, content: str, asked: str = "") -> Response:
-    """`content` is HTML; `asked` is what was searched for."""
+    """`content` is HTML; `asked` is the search text."""
     return respond(Body(_document(title, content, asked)), LEGACY_TYPE, environ, *_HEADERS)
 
 
 def for_people(response: Response, environ: Environ) -> Response:
-    """An error as a page, where a browser asks for one; anything else as it is."""
+    """An error as a page, if a browser asks for one; anything else unchanged."""
     if response.status < 400 or environ["REQUEST_METHOD"] != "GET" or "text/html" not in environ.get("HTTP_ACCEPT", ""):
         return response
     if "vnd.pypi" in environ["HTTP_ACCEPT"]:

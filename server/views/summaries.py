@@ -1,4 +1,4 @@
-"""What projects say of themselves in a line (Summary of core metadata), for the search."""
+"""One-line descriptions of projects (Summary of core metadata), for the search."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from server.views.releases import latest_of
 
 log = logging.getLogger("gunicorn.error")
 
-# Bound memory: each takes about a kilobyte at the most. PyPI's are of at most 512 characters.
+# Bounds memory: each takes at most about a kilobyte. PyPI's have at most 512 characters.
 PROJECTS_LIMIT = 20_000
 CHARACTERS_LIMIT = 200
 LOOK_SECONDS = 1.0
-# Of the time, at most: a process that starts has thousands of files to read.
+# At most this share of the time: a process that starts has thousands of files to read.
 SHARE = 0.2
 
 
 class Summary(NamedTuple):
-    """`folded` is `text` for comparisons; it is of `file`, as that was, and of one generation of the project."""
+    """`folded` is `text` for comparisons; it is from `file` as it was then, and for one generation of the project."""
 
     generation: tuple[int, int]
     file: tuple[str, Identity] | None
@@ -46,7 +46,7 @@ class Summaries:
         self.complete = False
 
     def follow(self) -> None:
-        """Meant for a daemon thread."""
+        """For a daemon thread."""
         seen = -1
         while True:
             try:
@@ -76,7 +76,7 @@ class Summaries:
         return succeeded
 
     def _read(self, name: str, generation: tuple[int, int], before: Summary) -> Summary:
-        """Empty if the file is gone, or says nothing. Raises OSError."""
+        """Empty if the file is gone, or has none. Raises OSError."""
         path = self._describing(name)
         (status,) = self._packages.details.statuses([path]) if path else (None,)
         if path is None or status is None:
@@ -92,7 +92,7 @@ class Summaries:
         return Summary(generation, file, text[:CHARACTERS_LIMIT], text[:CHARACTERS_LIMIT].casefold())
 
     def _describing(self, name: str) -> str | None:
-        """The path of the file whose metadata stands for the project, as on its page; None if it has no file to show."""
+        """The path of the file whose metadata represents the project, as on its page; None if it has no file to show."""
         withdrawn = self._packages.yanks.of(name)
         if not withdrawn.status.is_offered:
             return None

@@ -10,29 +10,27 @@ import time
 
 from server.wire.request import Request
 
-# Over the whole body and beside the time that a client may be silent.
+# Over the whole body, in addition to the time that a client may be silent.
 LEAST_BYTES_PER_SECOND = 1 << 10
 RECEIVE_BYTES = 1 << 16
 LINE_LIMIT_BYTES = 1 << 10
 TRAILERS_LIMIT = 20
-# RFC 9112, section 7.1; extensions mean nothing to anybody.
+# RFC 9112, section 7.1; extensions are ignored.
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?")
-# A field as in a head (section 5 there); what it says is passed over.
+# A field as in a head (section 5 there); its value is ignored.
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 
 
 class StalledBody(Exception):
-    """The client is silent, sends too slowly, or went away."""
+    """The client is silent, sends too slowly, or has gone."""
 
 
 class MalformedBody(Exception):
-    """A body is cut off, or its chunks are not what RFC 9112 makes them."""
+    """A body is cut off, or its chunks violate RFC 9112."""
 
 
 class Body:
-    """
-    `wsgi.input`: `received` has arrived already, and keeps what follows the body; `patience` is in seconds.
-    """
+    """`wsgi.input`: `received` has already arrived; it keeps what follows the body. `patience` is in seconds."""
 
     def __init__(self, connection: socket.socket, received: bytearray, request: Request, patience: float) -> None:
         self._socket = connection
@@ -47,7 +45,7 @@ class Body:
         self.complete = request.length == 0
 
     def hasten(self, patience: float) -> None:
-        """Wait for so many seconds at most, from the beginning on."""
+        """Wait for at most this many seconds, counted from the start."""
         self._patience = min(self._patience, patience)
 
     def read(self, size: int = -1) -> bytes:
@@ -72,7 +70,7 @@ class Body:
         return data
 
     def _next_chunk(self) -> bool:
-        """Whether there is one. The line end of the chunk before it is still to come, unless it is the first."""
+        """Whether there is another chunk. The line end of the previous one is still to come, unless it is the first."""
         if self._in_chunks and self._line():
             raise MalformedBody("a chunk is longer than its size")
         line = self._line()
@@ -103,7 +101,7 @@ class Body:
         return line
 
     def _receive(self, limit: int) -> bytes:
-        """b"" at the connection's end."""
+        """b"" at the end of the connection."""
         while True:
             try:
                 if self._expected:
@@ -114,7 +112,7 @@ class Body:
                 self._wait()
                 continue
             except OSError as error:
-                # Of the client's, which must not pass for the storage's.
+                # The client's, which must not pass for the storage's.
                 raise StalledBody("the client went away") from error
             self._arrived += len(data)
             return data

@@ -1,4 +1,4 @@
-"""Calls that take long, each made once for all who wait for it, and without a thread for any of them."""
+"""Slow calls, each made once for all who wait for it, without a thread for any of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 TICK_SECONDS = 0.5
 FAILURES_REMEMBERED = 1000
-# Of different calls, those under way and those that wait for a thread: a client can ask for any number of names.
+# Different calls, in progress or waiting for a thread: a client can request any number of names.
 CALLS_LIMIT = 1000
 
 
@@ -20,7 +20,7 @@ class TakesLong(Exception):
 
 class Calls:
     def __init__(self, threads: int, failed_seconds: float = 0.0) -> None:
-        """What failed is not tried again for `failed_seconds`."""
+        """A failed call is not tried again for `failed_seconds`."""
         self._failed_seconds = failed_seconds
         self._pool = ThreadPoolExecutor(threads)
         self._lock = threading.Lock()
@@ -30,7 +30,7 @@ class Calls:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def wait(self, key: Hashable, call: Callable[[], None], seconds: float) -> Future[None]:
-        """Done when `call`, or one of the same key, is, and as it is. After `seconds`, or at once with too many calls, it fails with TakesLong."""
+        """Done when `call`, or another one with the same key, is, with its result. Fails with TakesLong after `seconds`, or at once with too many calls."""
         waiter: Future[None] = Future()
         with self._lock:
             until, error = self._failed.get(key, (0.0, None))

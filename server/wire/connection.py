@@ -1,4 +1,4 @@
-"""One client's connection: what has arrived, what is still to be sent, and until when it is waited for."""
+"""One client's connection: what has arrived, what is still to be sent, and how long to wait for it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from server.wire.messages import PHRASES, Environ, Response
 TURN_BYTES = 1 << 21
 # A refused client's data is still read, so that it sees the answer before the connection is closed.
 LINGER_SECONDS = 10.0
-# Of an answer, however slowly the rest of it is taken.
+# Of an answer, however slowly the rest is taken.
 LEAST_BYTES_PER_SECOND = 1 << 10
-# A body as short as this is sent together with the head.
+# A body this short is sent together with the head.
 SHORT_BYTES = 1 << 14
 
 
@@ -68,10 +68,9 @@ class Answer:
         self._pending: list[bytes | memoryview] = [first + block] if len(block) <= SHORT_BYTES else [first, block]
 
     def send(self, to: socket.socket) -> bool:
-        """
-        Whether all is sent; if not, go on when the client takes more, or at its next turn.
+        """Whether everything is sent; if not, continue when the client takes more, or at its next turn.
 
-        Raises OSError if the client went away or the file cannot be read.
+        Raises OSError if the client has gone or the file cannot be read.
         """
         turn = self.sent + TURN_BYTES
         try:
@@ -102,7 +101,7 @@ class Answer:
 
     @property
     def held(self) -> bytes:
-        """What of it is in memory: none of a file."""
+        """The part in memory: nothing of a file."""
         return self._held
 
     def close(self) -> None:
@@ -119,12 +118,12 @@ class Connection:
         self.peer = peer
         self.received = bytearray()
         self.answer: Answer | None = None
-        # What is to be done once there is a place for it, and who shares the places.
+        # What to do once there is a place for it, and who shares the places.
         self.step: Step = Connection.close
         self.account = ""
         # The event that it is registered for.
         self.awaited = 0
-        # After the answer, so many bytes are thrown away, for so many seconds, before the connection is closed.
+        # After the answer, this many bytes are discarded, for this many seconds, before the connection is closed.
         self.discards = 0
         self.lingers = LINGER_SECONDS
         # By the monotonic clock; `deadline` is infinite while a thread has the connection.
@@ -138,7 +137,7 @@ class Connection:
         self._untaken, self._drains_until = self._sent_untaken(), -math.inf
 
     def drains(self, now: float, seconds: float) -> bool:
-        """Whether the client has taken enough in the last `seconds`: a full buffer takes no more until much of it is gone."""
+        """Whether the client took enough in the last `seconds`: a full buffer accepts no more until much of it is gone."""
         if now > self._drains_until:
             untaken = self._sent_untaken()
             if self._untaken - untaken < LEAST_BYTES_PER_SECOND * seconds:
@@ -147,7 +146,7 @@ class Connection:
         return True
 
     def _sent_untaken(self) -> int:
-        """Bytes that were sent and the client has not acknowledged: https://man7.org/linux/man-pages/man7/tcp.7.html, SIOCOUTQ."""
+        """Bytes sent that the client has not acknowledged: https://man7.org/linux/man-pages/man7/tcp.7.html, SIOCOUTQ."""
         count = array.array("i", [0])
         try:
             fcntl.ioctl(self.socket, termios.TIOCOUTQ, count)
@@ -162,7 +161,7 @@ class Connection:
         self.socket.close()
 
 
-# What is done for a connection by the thread that has it.
+# Done for a connection by the thread that has it.
 Step = Callable[[Connection], None]
 
 

@@ -1,5 +1,4 @@
-"""
-The HTTP server of one process: threads that take whichever connection has something to say.
+"""The HTTP server of one process: threads that take whichever connection has something to say.
 
 A connection that says nothing, or takes nothing, costs no thread: it waits in an epoll set. One thread at a time has the
 turn to take events from it, and passes it on before it waits for the storage, or for a body that an account may send.
@@ -32,9 +31,9 @@ from server.wire.unsent import Unsent
 
 log = logging.getLogger("gunicorn.error")
 
-# Of answers that clients have not taken; each is counted once, whoever waits for it.
+# Of answers that clients have not taken; each is counted once, however many wait for it.
 UNSENT_BYTES = 64 << 20
-# Once the process is to stop, who takes nothing is waited for no longer than this.
+# Once the process has to stop, a client that takes nothing is waited for no longer than this.
 STOPPING_SECONDS = 20.0
 # Longer than the load balancer keeps an idle connection (60 s), so that it never meets a closed one.
 IDLE_SECONDS = 75.0
@@ -46,11 +45,11 @@ RECEIVE_BYTES = 1 << 16
 # Each holds up to 16 KiB while it sends a head.
 CONNECTIONS_LIMIT = 4096
 ACCEPTS_AT_ONCE = 64
-# One event, for whichever thread has the turn; then none until it is asked for again.
+# One event, for the thread that has the turn; then none until requested again.
 READABLE = select.EPOLLIN | select.EPOLLONESHOT
 WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
-# Of all threads, so many may be at a kind of work at once; the rest answer what needs neither storage nor body.
+# At most this share of all threads may do one kind of work; the rest answer what needs neither storage nor body.
 SHARES = {"upload": 1 / 2, "storage": 5 / 16, "health": 1 / 32, "exchange": 1 / 32}
 # For the body of a stranger, who would hold a thread.
 EXCHANGE_SECONDS = 5.0
@@ -60,7 +59,7 @@ Log = Callable[[Answer], None]
 
 
 class Exchange(NamedTuple):
-    """A request that is being answered. It holds nothing that holds it: what forms a ring waits for the collector."""
+    """A request that is being answered. Nothing that it refers to refers back: cycles wait for the collector."""
 
     request: Request
     body: Body
@@ -69,7 +68,7 @@ class Exchange(NamedTuple):
 
 
 class Engine:
-    """`stall_seconds` bounds how long a client that is sent to, or whose body is awaited, may be silent."""
+    """`stall_seconds` bounds how long a client may be silent while it is sent to, or its body is awaited."""
 
     def __init__(self, handler: Handler, write_log: Log, *, threads: int, stall_seconds: float) -> None:
         self._handler = handler
@@ -97,7 +96,7 @@ class Engine:
             threading.Thread(target=run, daemon=True).start()
 
     def sweep(self) -> None:
-        """Cut off whoever is overdue, or holds too much. To be called every second or so."""
+        """Cut off whoever is overdue, or holds too much. To be called about every second."""
         now = time.monotonic()
         hurry = max(0.0, self._stall_seconds - STOPPING_SECONDS) if self._stopping else 0.0
         for connection in list(self._connections.values()):
@@ -113,14 +112,14 @@ class Engine:
             self._cut_off(connection)
 
     def stop(self) -> None:
-        """Take no more connections, and close each after the answer that it waits for."""
+        """Accept no more connections, and close each after the answer that it waits for."""
         self._stopping = True
         for listener in self._listeners.values():
             self._epoll.unregister(listener)
             listener.close()
         self._listeners.clear()
         for connection in list(self._connections.values()):
-            # Who sent another request and takes no answer is told nothing more.
+            # A client that sent another request and takes no answer is told nothing more.
             is_idle = not connection.received or connection.awaited == WRITABLE
             if connection.deadline < math.inf and connection.answer is None and is_idle:
                 self._cut_off(connection)
@@ -130,9 +129,9 @@ class Engine:
         return not self._connections
 
     def _cut_off(self, connection: Connection) -> None:
-        """What the shutdown makes of the connection is the event that it waits for; only the thread that takes it may close.
+        """The connection waits for the event that the shutdown causes; only the thread that takes it may close.
 
-        Who is still to send the head of a request can be told so. An end of reading alone is no event for who is to write.
+        A client that has yet to send a request's head can be told this way. An end of reading alone is no event for a connection that has to write.
         """
         connection.overdue = True
         is_asked = connection.awaited == READABLE and connection.answer is None and not connection.discards
@@ -171,7 +170,7 @@ class Engine:
             self._epoll.modify(listener, READABLE)
 
     def _make_room(self, least: int = 0) -> None:
-        """Cut off as many as are too many, those that were waited for longest; who is cut off already makes room, too."""
+        """Cut off as many as are too many, those that have waited longest; connections already cut off count as room."""
         staying = [connection for connection in list(self._connections.values()) if not connection.overdue]
         count = max(least, len(staying) - self._limit + max(1, min(ACCEPTS_AT_ONCE, self._limit // 64)))
         waiting = (connection for connection in staying if connection.deadline < math.inf)
@@ -179,7 +178,7 @@ class Engine:
             self._cut_off(connection)
 
     def _guard(self, connection: Connection, step: Step) -> None:
-        """A step of a connection that the calling thread has; it ends with giving it away, or with closing it."""
+        """A step of a connection that the calling thread has; it ends by giving the connection away, or closing it."""
         try:
             step(connection)
         except OSError as error:
@@ -201,7 +200,7 @@ class Engine:
         entered = gate.enter(connection, account)
         current = connection if entered else None
         while current is not None:
-            # What is done is forgotten first: from the step's end on, the connection is another thread's.
+            # Finish with what is done first: after the step, the connection belongs to another thread.
             step, current.step, account = current.step, Connection.close, current.account
             self._guard(current, step)
             current = gate.leave(account)
@@ -217,7 +216,7 @@ class Engine:
             if connection.answer.file is None:
                 self._send(connection)
             else:
-                # Reads on for as long as the storage takes, and nothing tells beforehand.
+                # Reads on for as long as the storage takes; nothing announces how long.
                 self._turn.pass_on()
                 self._through("storage", connection, self._send)
         elif connection.discards:
@@ -266,7 +265,7 @@ class Engine:
         if connection.received.startswith(b"HEAD "):
             response = response._replace(body=())
         connection.answer = Answer(environ, response, time.monotonic(), keeps_alive=False)
-        # What follows is no request.
+        # What follows is not a request.
         connection.discards = LINGER_BYTES
         self._send(connection)
 
@@ -325,7 +324,7 @@ class Engine:
         elif self._stopping or not answer.keeps_alive:
             self._close(connection)
         elif connection.received:
-            # The next request has begun to arrive, or is there already: its turn comes as soon as the client listens.
+            # The next request is arriving, or is already here: its turn comes as soon as the client listens.
             self._await(connection, WRITABLE, time.monotonic() + IDLE_SECONDS)
         else:
             self._await(connection, READABLE, time.monotonic() + IDLE_SECONDS)
@@ -338,7 +337,7 @@ class Engine:
                 if not data:
                     return self._close(connection)
                 connection.discards -= len(data)
-        # Who sends without a pause is never found waiting.
+        # A client that sends without a pause is never found waiting.
         if connection.discards <= 0 or time.monotonic() > connection.head_deadline:
             return self._close(connection)
         self._await(connection, READABLE, connection.head_deadline)

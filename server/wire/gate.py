@@ -1,7 +1,7 @@
-"""How many connections may do one kind of work at once; the others wait in turn, and no thread with them.
+"""How many connections may do one kind of work at once; the others wait their turn, without a thread.
 
-Where accounts share the places, one takes another place only while more are free than it has: whatever it sends, the
-next account finds half of what it left.
+If accounts share the places, one takes another place only while more are free than it has: whatever it sends, the next
+account finds half of what it left.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ class Gate:
     def __init__(self, places: int) -> None:
         self._free = places
         self._taken: Counter[str] = Counter()
-        # In the order in which they came, by the account that asks; an account that waits for nothing is not there.
+        # In order of arrival, by account; accounts that wait for nothing are not there.
         self._waiting: dict[str, deque[Connection]] = {}
         self._lock = threading.Lock()
 
     def enter(self, connection: Connection, account: str = "") -> bool:
-        """Whether there is a place; if not, some `leave` returns the connection. Nobody shares with no account."""
+        """Whether there is a place; if not, some `leave` returns the connection. A connection without an account shares with nobody."""
         with self._lock:
             if account not in self._waiting and self._admits(account):
                 self._take(account)
@@ -30,7 +30,7 @@ class Gate:
             return False
 
     def leave(self, account: str = "") -> Connection | None:
-        """The connection that has a place from now on, now that one of the account's is free."""
+        """The connection that has a place from now on, as one of the account's is free."""
         with self._lock:
             self._free += 1
             self._taken[account] -= 1
@@ -51,7 +51,7 @@ class Gate:
         self._taken[account] += 1
 
     def _next_of(self, account: str) -> Connection:
-        """Its other connections come after those of all accounts that wait."""
+        """Its other connections come after those of all waiting accounts."""
         queue = self._waiting.pop(account)
         connection = queue.popleft()
         if queue:

@@ -1,4 +1,4 @@
-"""What the handlers answer with."""
+"""The answers that handlers return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Environ = dict[str, Any]
 
 PHRASE_LIMIT = 240
 PHRASES = {int(status): status.phrase for status in HTTPStatus}
-# What depends on who asks, or may change: kept by its client alone, and not believed without asking (RFC 9111, section 5.2.2).
+# What depends on who asks, or may change: kept only by its client, and checked before use (RFC 9111, section 5.2.2).
 REVALIDATED = ("Cache-Control", "private, no-cache")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
@@ -32,14 +32,14 @@ class Response(NamedTuple):
 
 
 class Later(NamedTuple):
-    """An answer that takes long: `finish` gives it, once `ready` is done. Until then it costs no thread."""
+    """A slow answer: `finish` returns it, once `ready` is done. Until then it costs no thread."""
 
     ready: Future[None]
     finish: Callable[[], Response | Later]
 
 
 class Awaited(Exception):
-    """Raised by a handler whose answer somebody else's work makes: it is called again once `ready` is done."""
+    """Raised by a handler whose answer depends on other work: it is called again once `ready` is done."""
 
     def __init__(self, ready: Future[None]) -> None:
         super().__init__()
@@ -47,9 +47,9 @@ class Awaited(Exception):
 
 
 class Work(NamedTuple):
-    """What answers a request once a thread may spend time on it; `kind` is one of the engine's.
+    """Answers a request once a thread may spend time on it; `kind` is one of the engine's.
 
-    Accounts share the places of a kind; with none, it is first come, first served.
+    Accounts share the places of a kind; without accounts, it is first come, first served.
     """
 
     kind: str
@@ -58,17 +58,17 @@ class Work(NamedTuple):
 
 
 class Handler(Protocol):
-    """What the engine asks; its methods raise nothing."""
+    """What the engine calls; its methods raise nothing."""
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; does not wait for the storage or the client."""
 
     def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
-        """What a Work's `call`, or then a Later's `finish`, gives."""
+        """The result of a Work's `call`, or then of a Later's `finish`."""
 
 
 class Refusal(Exception):
-    """A request that is answered with an error status and a reason for the client's user."""
+    """A request answered with an error status and a reason for the client's user."""
 
     def __init__(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
         super().__init__(reason)
@@ -79,7 +79,7 @@ def plain(status: int, text: str, *headers: tuple[str, str]) -> Response:
     content = text.encode("utf-8", "replace")
     if status < 400:
         return whole(status, "text/plain; charset=utf-8", content, *headers)
-    # A cache may keep some of these statuses unless it is told (RFC 9110, section 15.1).
+    # A cache may keep some of these statuses unless told not to (RFC 9110, section 15.1).
     refused = whole(status, "text/plain; charset=utf-8", content, ("Cache-Control", "no-store"), *headers)
     return refused._replace(reason=text)
 
@@ -98,7 +98,7 @@ def unauthorized(reason: str) -> Refusal:
 
 
 def origin_of(environ: Environ) -> str:
-    """Scheme and host as the client wrote them; nothing that the server does depends on it."""
+    """Scheme and host as the client wrote them; nothing that the server does depends on them."""
     return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}"
 
 

@@ -1,7 +1,6 @@
-"""
-A streaming reader of multipart/form-data (RFC 7578): no part is ever held whole.
+"""A streaming reader of multipart/form-data (RFC 7578): no part is ever in memory whole.
 
-It is stricter than the RFCs allow: what two readers could understand differently is malformed. No client that
+It is stricter than the RFCs: whatever two readers could understand differently is malformed. No client that
 uploads distributions sends a preamble, folded headers, extended or repeated parameters, or escapes in them.
 """
 
@@ -23,11 +22,11 @@ _PARAMETER = re.compile(r";[ \t]*([!#$%&'+.^_`|~0-9A-Za-z-]+)=(?:\"([^\"\\]*)\"|
 
 
 class Malformed(ValueError):
-    """The body is no complete multipart/form-data; the message says why."""
+    """The body is not complete multipart/form-data; the message says why."""
 
 
 class Part(NamedTuple):
-    """`filename` is None for a plain field. `chunks` must be consumed before the next part is asked for."""
+    """`filename` is None for a plain field. `chunks` must be consumed before requesting the next part."""
 
     name: str
     filename: str | None
@@ -112,7 +111,7 @@ class _Stream:
         self._buffer = b"\r\n"
 
     def until(self, mark: bytes, limit: int | None = None) -> Iterator[bytes]:
-        """What precedes `mark`, which is consumed as well; Malformed if that is longer than `limit` bytes."""
+        """What precedes `mark`, which is consumed too; Malformed if that is longer than `limit` bytes."""
         passed = 0
         while True:
             at = self._buffer.find(mark)
@@ -135,7 +134,7 @@ class _Stream:
         return taken
 
     def rest(self, limit: int) -> bytes:
-        """All that is left, or its first bytes if it is longer than `limit`."""
+        """Everything left, or only its first bytes if it is longer than `limit`."""
         while len(self._buffer) <= limit and (more := self._read(READ_BYTES)):
             self._buffer += more
         return self._buffer

@@ -1,4 +1,4 @@
-"""Requests to the upstream index and its hosts of files: to what is allowed, and bounded in time and size."""
+"""Requests to the upstream index and its file hosts: only to what is allowed, and limited in time and size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 CONNECT_SECONDS = 5.0
-# The upstream may be silent for so long.
+# How long the upstream may be silent.
 SILENCE_SECONDS = 15.0
 REDIRECTS_LIMIT = 3
 READ_BYTES = 1 << 18
@@ -24,31 +24,31 @@ READ_BYTES = 1 << 18
 _PRINTABLE = re.compile(r"[!-~]{1,2000}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _PORTS = {"https": 443, "http": 80}
-# AWS's services of the instance: credentials among them. Their IPv4 addresses are link-local.
+# AWS services of the instance, including its credentials. Their IPv4 addresses are link-local.
 _INSTANCE_NETWORK = ip_network("fd00:ec2::/32")
-# RFC 6052: IPv4 addresses as hosts without IPv4 see them.
+# RFC 6052: IPv4 addresses as seen by hosts without IPv4.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class Unreachable(Exception):
-    """The upstream gives no answer that can be used; the message says why."""
+    """The upstream gives no usable answer; the message says why."""
 
 
 class Denied(Unreachable):
-    """Asking again would not help: there is no such thing there, or not for us."""
+    """Asking again would not help: it does not exist there, or not for us."""
 
 
 class Untrue(Unreachable):
     """What was sent is not what was promised."""
 
 
-# Of the answers that blame the client, those that say nothing of what was asked for:
+# Of the answers that blame the client, those that say nothing about what was requested:
 # https://www.iana.org/assignments/http-status-codes/http-status-codes.xhtml
 _PASSING = (407, 408, 421, 425, 429)
 
 
 def permitted(address: str, *, chosen: bool) -> bool:
-    """Whether `address` may be connected to. With `chosen`, the operator named the host, which may then be in the VPC."""
+    """Whether connecting to `address` is allowed. If `chosen`, the operator named the host, which may be in the VPC."""
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         ip = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
@@ -74,7 +74,7 @@ class Reply:
         self._response = response
 
     def failure(self, why: str) -> Unreachable:
-        """For an answer that is none; `why` says what is wrong with it."""
+        """For an answer that cannot be used; `why` says what is wrong with it."""
         is_denied = 400 <= self.status < 500 and self.status not in _PASSING
         return (Denied if is_denied else Unreachable)(f"{self.url} answers with {why}")
 
@@ -115,7 +115,7 @@ class Outbound:
         return ssl.create_default_context()
 
     def split(self, url: str) -> SplitResult | None:
-        """The parts of what may be asked for: from the operator's very origin, or by https from a host of files."""
+        """The parts of an allowed URL: at the operator's own origin, or https at a file host."""
         try:
             parts = urlsplit(url)
             origin = parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
@@ -130,7 +130,7 @@ class Outbound:
 
     @contextmanager
     def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Iterator[Reply]:
-        """What `url`, or a redirect from there, answers; all of it within `seconds`. Raises Unreachable."""
+        """The answer of `url`, or of a redirect from there; all of it within `seconds`. Raises Unreachable."""
         deadline = time.monotonic() + seconds
         with ExitStack() as stack:
             try:
@@ -155,12 +155,12 @@ class Outbound:
         raise Unreachable(f"{url[:200]} redirects too often")
 
     def _connect(self, parts: SplitResult, deadline: float) -> socket.socket:
-        """Raises OSError, and Unreachable if no address may be connected to."""
+        """Raises OSError, and Unreachable if no address is allowed."""
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         chosen = (parts.scheme, host, port) == self._chosen
         failure: Exception = Unreachable(f"{host} has no address that connections are allowed to")
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            # The connection is made to the address that was checked: the name may have another one a moment later.
+            # Connects to the address that was checked: the name may have another one a moment later.
             if not permitted(str(address[0]), chosen=chosen):
                 continue
             connection = socket.socket(family, kind, protocol)
@@ -182,7 +182,7 @@ def _unreadable(url: str, error: Exception) -> Unreachable:
 
 
 class _Incoming(io.RawIOBase):
-    """What a connection brings before a deadline, however slowly it trickles."""
+    """What a connection delivers before a deadline, however slowly it trickles."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection = connection
@@ -199,7 +199,7 @@ class _Incoming(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
     def readall(self) -> bytes:
-        # http.client takes a chunk of -1 bytes for all that is to come.
+        # http.client takes a chunk of -1 bytes for everything to come.
         raise ValueError("a chunk has no size")
 
     def makefile(self, mode: str) -> io.BufferedReader:

@@ -1,4 +1,4 @@
-"""The one reading of a request: what is routed, authorised and handed on is this, and never what was sent."""
+"""The one parser of a request: routing, authorisation and handlers see its result, never what was sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.wire.messages import Environ, Refusal
 HEAD_LIMIT_BYTES = 1 << 13
 FIELDS_LIMIT = 100
 
-# RFC 9112, sections 3 and 5, without what they let a server tolerate: bare line feeds, folded lines, blanks around names.
+# RFC 9112, sections 3 and 5, without what servers may tolerate: bare line feeds, folded lines, blanks around names.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _FIELD = re.compile(rf"({_TOKEN}):([\t\x20-\x7e\x80-\xff]*)")
@@ -24,7 +24,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# The fields that are handed on; no other reaches a handler. A field of these may come several times, which makes a list ...
+# The fields that are passed on; handlers see no others. These may come several times, which makes a list ...
 _LISTS = {
     "accept": "HTTP_ACCEPT",
     "accept-encoding": "HTTP_ACCEPT_ENCODING",
@@ -32,7 +32,7 @@ _LISTS = {
     "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     "connection": "connection",
 }
-# ... and a field of these at most once.
+# ... and these at most once.
 _SINGLES = {
     "authorization": "HTTP_AUTHORIZATION",
     "content-length": "CONTENT_LENGTH",
@@ -47,13 +47,12 @@ _SINGLES = {
     "x-amzn-trace-id": "HTTP_X_AMZN_TRACE_ID",
     "x-forwarded-proto": "wsgi.url_scheme",
 }
-# WSGI servers let these headers replace parts of the path, which would then not be the one that was authorised.
+# WSGI servers let these headers replace parts of the path, which would then not be the authorised one.
 _REFUSED = {"script-name", "path-info"}
 
 
 class Request(NamedTuple):
-    """
-    `environ` has just what the handlers are to see, by the names of WSGI (PEP 3333).
+    """`environ` has exactly what handlers may see, under WSGI's names (PEP 3333).
 
     `length` is the body's in bytes; None if it is sent in chunks.
     """
@@ -76,10 +75,10 @@ def read_request(head: bytes | bytearray, peer: str) -> Request:
     if expected not in ("", "100-continue"):
         raise Refusal(417, "Only 100-continue can be expected.")
     keeps_alive = minor != "0" and "close" not in fields.pop("connection", "").lower()
-    # Another unit, several ranges, and a range of another method are passed over (RFC 9110, section 14.2).
+    # Another unit, several ranges, or a range with another method is ignored (RFC 9110, section 14.2).
     if "HTTP_RANGE" in fields and (method != "GET" or not _ONE_RANGE.fullmatch(fields["HTTP_RANGE"])):
         del fields["HTTP_RANGE"]
-    # What people see in pages and /NAME/json is built from this and HTTP_HOST.
+    # Addresses in pages and /NAME/json are built from this and HTTP_HOST.
     if fields.get("wsgi.url_scheme") != "https":
         fields["wsgi.url_scheme"] = "http"
     environ: Environ = {
@@ -92,7 +91,7 @@ def read_request(head: bytes | bytearray, peer: str) -> Request:
     return Request(environ, length, keeps_alive, expected != "" and minor != "0")
 
 
-# Lines come again and again, of one client and of many. Each may be as long as a head, which bounds how many are kept.
+# Lines repeat, from one client and from many. Each may be as long as a head, which limits how many are kept.
 @lru_cache(maxsize=256)
 def _read_request_line(line: str) -> tuple[str, str, str, str]:
     """Method, decoded path as WSGI carries it, query, and the minor version of HTTP/1."""
@@ -126,7 +125,7 @@ def _read_fields(lines: list[str]) -> Environ:
 
 @lru_cache(maxsize=256)
 def _read_field(line: str) -> tuple[str, str | None, str]:
-    """The name in lower case, what it is called in the environment, unless nobody reads it, and the value."""
+    """The name in lower case, its name in the environment, unless nobody reads it, and the value."""
     matched = _FIELD.fullmatch(line)
     if matched is None:
         raise Refusal(400, "A header is malformed.")
@@ -156,8 +155,7 @@ def _read_length(fields: Environ, minor: str) -> int | None:
 
 
 def read_target(target: str) -> tuple[str, str]:
-    """
-    The decoded path, which begins with one slash, and the query as it was sent. Raises Refusal (400).
+    """The decoded path, which begins with one slash, and the query as it was sent. Raises Refusal (400).
 
     `target` is the request target of RFC 9112, section 3.2, in origin or absolute form, with bytes as Latin-1.
     """
@@ -174,13 +172,13 @@ def read_target(target: str) -> tuple[str, str]:
         if _BAD_ESCAPE.search(path) or "%2f" in path.lower():
             raise Refusal(400, "The path has a malformed escape, or an escaped slash.")
         try:
-            # Decoded once only. An escape that this yields, `%25` then `2f`, stays part of the name.
+            # Decoded only once. An escape that this yields, `%25` then `2f`, stays part of the name.
             path = unquote_to_bytes(path.encode("latin-1")).decode()
         except UnicodeDecodeError:
             raise Refusal(400, "The path is not UTF-8.") from None
     if _CONTROLS.search(path) or "\\" in path:
         raise Refusal(400, "The path has a control character or a backslash.")
-    # An index URL that ends in a slash gets another one from some clients.
+    # Some clients append another slash to an index URL that ends in one.
     path = "/" + path.lstrip("/")
     if "//" in path or "/./" in path or "/../" in path or path.endswith(("/.", "/..")):
         raise Refusal(400, "The path has an empty segment, or one of dots.")

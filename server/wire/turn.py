@@ -6,21 +6,20 @@ import math
 import threading
 import time
 
-# A step that takes longer until the storage has answered may have waited for it; so many in a row have.
+# A step that takes longer until the storage answers may have waited for it; so many in a row have.
 QUICK_SECONDS = 0.0003
 SLOW_STEPS = 3
-# For so long after them the turn is passed on before the next ones.
+# After those, the turn is passed on before each step for this long.
 SLOW_SECONDS = 1.0
 # A thread that does not end its step for this long loses the turn.
 STEP_SECONDS = 0.02
 
 
 class Turn:
-    """
-    A thread that has the turn keeps it from step to step.
+    """A thread that has the turn keeps it from step to step.
 
-    It passes the turn on before a step that may wait. Where the storage answers at once, passing on would cost more
-    than the step, and the turn is kept until steps take long. `watch` bounds what that costs the others.
+    It passes the turn on before a step that may wait. If the storage answers at once, passing on would cost more than
+    the step, so the turn is kept until steps take long. `watch` bounds what that costs the others.
     """
 
     def __init__(self) -> None:
@@ -40,7 +39,7 @@ class Turn:
         self._began = math.inf
 
     def begin(self) -> None:
-        """The calling thread's step begins."""
+        """The calling thread starts a step."""
         if self._holder == threading.get_ident():
             self._began = time.monotonic()
 
@@ -50,7 +49,7 @@ class Turn:
             self.pass_on()
 
     def storage_answered(self) -> None:
-        """What is left of the calling thread's step sends the answer, which may take long as well."""
+        """The rest of the calling thread's step sends the answer, which may also take long."""
         if self._holder == threading.get_ident():
             now = time.monotonic()
             self._slow_steps = self._slow_steps + 1 if now - self._began > QUICK_SECONDS else 0
@@ -69,7 +68,7 @@ class Turn:
                 self._free.release()
 
     def watch(self) -> None:
-        """Pass on the turn of any thread that keeps it too long; meant for a daemon thread."""
+        """Pass on the turn of any thread that keeps it too long; for a daemon thread."""
         while True:
             time.sleep(STEP_SECONDS)
             holder, began, now = self._holder, self._began, time.monotonic()

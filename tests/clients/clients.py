@@ -91,7 +91,6 @@ def pip(cache: Path, version: str) -> Client:
             *WANTED,
         ]
 
-    has_keyring = tuple(int(part) for part in version.split(".")[:2]) >= (23, 1)
     return Client(
         name="pip",
         version=version,
@@ -100,8 +99,12 @@ def pip(cache: Path, version: str) -> Client:
         found=in_target,
         environment={"PYTHONPATH": os.pathsep.join(map(str, paths))},
         netrc=(),
-        keyring=("--keyring-provider", "subprocess") if has_keyring else None,
+        keyring=("--keyring-provider", "subprocess") if _has_keyring(version) else None,
     )
+
+
+def _has_keyring(pip_version: str) -> bool:
+    return tuple(int(part) for part in pip_version.split(".")[:2]) >= (23, 1)
 
 
 def uv(cache: Path, version: str) -> Client:
@@ -133,6 +136,7 @@ def poetry(cache: Path, version: str, until: str = "") -> Client:
     return Client(
         name="Poetry", version=version, python="3.10", command=command, found=in_lock("poetry.lock"),
         environment={"POETRY_VIRTUALENVS_CREATE": "false", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+        netrc=(),
     )  # fmt: skip
 
 
@@ -150,7 +154,16 @@ def pdm(cache: Path, version: str, until: str = "") -> Client:
 
     environment = {"PDM_CHECK_UPDATE": "false"}
     found = in_lock("pdm.lock")
-    return Client(name="PDM", version=version, python="3.11", command=command, found=found, environment=environment)
+    return Client(
+        name="PDM",
+        version=version,
+        python="3.11",
+        command=command,
+        found=found,
+        environment=environment,
+        netrc=(),
+        keyring=(),
+    )
 
 
 def pipenv(cache: Path, version: str, until: str = "") -> Client:
@@ -170,7 +183,13 @@ def pipenv(cache: Path, version: str, until: str = "") -> Client:
         "PIPENV_VENV_IN_PROJECT": "1",
     }
     return Client(
-        name="pipenv", version=version, python="3.11", command=command, found=in_pipfile_lock, environment=environment
+        name="pipenv",
+        version=version,
+        python="3.11",
+        command=command,
+        found=in_pipfile_lock,
+        environment=environment,
+        netrc=(),
     )
 
 
@@ -183,8 +202,15 @@ def pip_compile(cache: Path, version: str, pip_version: str) -> Client:
         options = ("--no-build-isolation", *caching, "--index-url", index)
         return [home / "pip-compile", "--quiet", *options, "-o", "requirements.txt", "requirements.in"]
 
-    name = f"{version} with pip {pip_version}"
-    return Client(name="pip-tools", version=name, python="3.10", command=command, found=in_lock("requirements.txt"))
+    return Client(
+        name="pip-tools",
+        version=version,
+        python="3.10",
+        command=command,
+        found=in_lock("requirements.txt"),
+        netrc=(),
+        keyring=("--pip-args", "--keyring-provider subprocess") if _has_keyring(pip_version) else None,
+    )
 
 
 def address(task: Task, account: str = "{0}:{1}@") -> str:

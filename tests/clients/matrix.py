@@ -99,7 +99,8 @@ def tried(client: Client, task: Task, home: Path) -> Tried:
         # As keyring 25 answers; older ones know no options.
         credentials = json.dumps(dict(zip(("username", "password"), READER, strict=True)))
         (programs / "keyring").write_text(
-            f"#!/bin/sh\ncase \"$*\" in *json*) echo '{credentials}';; *) echo '{READER[1]}';; esac\n"
+            f"#!/bin/sh\ncase \"$*\" in *json*) echo '{credentials}';; *creds*) echo '{READER[0]}'; echo '{READER[1]}';; "
+            f"*) echo '{READER[1]}';; esac\n"
         )
         (programs / "keyring").chmod(0o755)
         path = f"{programs}{os.pathsep}{os.defpath}"

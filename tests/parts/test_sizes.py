@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 from deployments import Editions, everything, of_type
@@ -26,11 +25,6 @@ SPARE_CAPACITY = 0.15
 
 How ECS counts isn't documented. People who counted their request's text got less than ECS did
 (https://github.com/awsdocs/amazon-ecs-developer-guide/issues/43), so it is counted indented, with all its spaces.
-"""
-PARENT_BYTES = 67_500
-"""What the parent has, rounded up. 51,200 would be enough for CloudFormation to take it without a bucket, which its nested
-templates need in any case; and without a single label, description and message it still has 38,500, as the shortest JSON.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 USER_DATA_BYTES = 16 * 1024
 """Before Base64. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
@@ -112,10 +106,3 @@ def test_user_data_fits_ec2(editions: Editions) -> None:
     text = base64.b64decode(data).decode()
     assert all(value in text for value in given.values())
     assert len(with_long_names(text)) <= USER_DATA_BYTES
-
-
-def test_the_parent_grows_only_by_what_is_meant() -> None:
-    size = (Path(__file__).parents[2] / "templates/pypiserver.yaml").stat().st_size
-    assert size <= PARENT_BYTES, (
-        f"{size:,} bytes: say the new text shorter, or the Rule by other values; if it is worth the reading, raise PARENT_BYTES"
-    )

@@ -1,4 +1,4 @@
-"""A removal beside uploads: nobody takes it for a part of what the upload announces."""
+"""Removals beside uploads: nobody takes one for a part of what an upload announces, or takes back what is another's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from server.store.changes import Announcer
 from server.store.packages import Packages
+from server.store.staging import Staged
 
 OLD, NEW = "old-1.0.tar.gz", "new-1.0.tar.gz"
 
@@ -54,3 +55,17 @@ def test_a_removal_needs_no_room(reader: Packages, directory: Path) -> None:
     reader.remove(OLD)
     reader.index.refresh()
     assert reader.index.paths("old") == []
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_upload_takes_back_its_own_file_alone(directory: Path, replaced: bool) -> None:
+    """Where files may be replaced, another upload may have succeeded meanwhile."""
+    mine, other = Staged(directory, NEW), Staged(directory, NEW)
+    other.write(b"another's")
+    for staged in (mine, other)[: 1 + replaced]:
+        staged.flush()
+        staged.publish(replace=True)
+    mine.withdraw()
+    assert (directory / NEW).exists() == replaced
+    for staged in (mine, other):
+        staged.discard()

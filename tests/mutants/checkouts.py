@@ -20,10 +20,6 @@ from tests.mutants.defects import Defect
 from tests.mutants.runner import Runner
 
 
-class BrokenTestsError(Exception):
-    """Test files that fail with nothing planted; its arguments are their paths."""
-
-
 class Planted(NamedTuple):
     module: str
     defect: Defect
@@ -81,7 +77,7 @@ class Judge:
     """Runs a defect's tests until one fails: those first that caught others of its module.
 
     ``tests_of`` gives the test files that may see a defect, the most telling first. Before a file judges anything, it has
-    to pass with nothing planted. A run of tests may take ``seconds``, and all end at ``end`` of the monotonic clock.
+    to pass with nothing planted; otherwise it is one of ``broken``, and judges nothing. A run of tests may take ``seconds``, and all end at ``end`` of the monotonic clock.
     """
 
     def __init__(self, tests_of: Callable[[Planted], Sequence[str]], seconds: float, end: float) -> None:
@@ -90,32 +86,33 @@ class Judge:
         self._end = end
         self._caught: Counter[tuple[str, str]] = Counter()
         self._sound: set[str] = set()
+        self.broken: set[str] = set()
         self._lock = Lock()
 
     def is_caught(self, checkout: Checkout, it: Planted) -> bool:
-        """Raises BrokenTestsError, and TimeoutError at the end."""
+        """Raises TimeoutError at the end."""
         tests = sorted(self._tests_of(it), key=lambda test: -self._caught[it.module, test])
         for some in _in_growing_parts(tests):
-            self._check(checkout, some)
+            sound = self._sound_of(checkout, some)
             with checkout.planted(it):
-                passes = self._passes(checkout, some)
+                passes = not sound or self._passes(checkout, sound)
             if not passes:
-                self._caught[it.module, some[0]] += 1
+                self._caught[it.module, sound[0]] += 1
                 return True
         return False
 
-    def _check(self, checkout: Checkout, tests: Sequence[str]) -> None:
+    def _sound_of(self, checkout: Checkout, tests: Sequence[str]) -> Sequence[str]:
         with self._lock:
-            unknown = [test for test in tests if test not in self._sound]
-        if not unknown or self._passes(checkout, unknown):
-            broken = []
-        else:
+            unknown = [test for test in tests if test not in self._sound | self.broken]
+        if unknown and not self._passes(checkout, unknown):
             # Once more and alone: a busy machine may have failed one.
-            broken = [test for test in unknown if not self._passes(checkout, [test])]
-        if broken:
-            raise BrokenTestsError(*broken)
+            broken = {test for test in unknown if not self._passes(checkout, [test])}
+        else:
+            broken = set()
         with self._lock:
-            self._sound.update(unknown)
+            self.broken |= broken
+            self._sound |= {*unknown} - broken
+            return [test for test in tests if test not in self.broken]
 
     def _passes(self, checkout: Checkout, tests: Sequence[str]) -> bool:
         passes = checkout.runner.passes(tests, max(0.0, min(self._seconds, self._end - time.monotonic())))

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
+from deployments import Editions, of_type
 from secrets_manager import SecretsManager, function, secrets_manager
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
@@ -150,11 +152,11 @@ def test_what_somebody_set_meanwhile_is_not_replaced(
         run(index, arn, token, step)
     by_hand = {"username": "publisher", **changed}
     manager.put(arn, by_hand)
-    with pytest.raises(RuntimeError, match="given up"):
+    with pytest.raises(RuntimeError, match="abandoned"):
         run(index, arn, token, *STEPS[STEPS.index(after) + 1 :])
     assert manager.value(arn) == by_hand
     assert token not in manager.labels(arn), "it would keep the next rotation from beginning"
-    with pytest.raises(RuntimeError, match="given up"):
+    with pytest.raises(RuntimeError, match="abandoned"):
         run(index, arn, token, *STEPS)
     run(index, arn, str(uuid.uuid4()), *STEPS)
     assert manager.value(arn).items() >= {"username": by_hand["username"], "previous": by_hand["password"]}.items()
@@ -169,7 +171,7 @@ def test_a_retry_so_late_that_the_old_password_would_hardly_last_is_given_up(
     manager.client.put_secret_value(
         SecretId=arn, ClientRequestToken=token, SecretString=json.dumps(late), VersionStages=["AWSPENDING"]
     )
-    with pytest.raises(RuntimeError, match="given up"):
+    with pytest.raises(RuntimeError, match="abandoned"):
         run(index, arn, token, *STEPS)
     assert manager.value(arn) == OLD
 
@@ -202,3 +204,30 @@ def test_a_secret_that_is_no_account_is_an_error_that_tells_nothing(
     with pytest.raises((ValueError, KeyError)) as raised:
         run(index, arn, str(uuid.uuid4()), "createSecret")
     assert "no json" not in str(raised.value)
+
+
+def test_its_role_may_do_what_it_does_and_nothing_else(
+    index: ModuleType, manager: SecretsManager, editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request needs the action of its name: list_awssecretsmanager.html of the service authorization reference."""
+    resources = editions.nested({"PasswordRotationDays": "30"}).resources
+    schedules = of_type(resources, "AWS::SecretsManager::RotationSchedule").values()
+    arns = {it["SecretId"]: manager.create(it["SecretId"].strip("<>"), OLD) for it in schedules}
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
+    asked: set[tuple[str, str]] = set()
+    boto3.DEFAULT_SESSION.events.register(
+        "provide-client-params.secretsmanager",
+        lambda params, model, **_: asked.add((f"secretsmanager:{model.name}", params["SecretId"])),
+    )
+    for arn in arns.values():
+        run(index, arn, str(uuid.uuid4()), *STEPS)
+    (policy,) = resources["RotationRole"]["Properties"]["Policies"]
+    allowed = {
+        (action, arns[secret])
+        for it in policy["PolicyDocument"]["Statement"]
+        for action in it["Action"]
+        for secret in it["Resource"]
+        if not action.startswith("logs:")
+    }
+    assert len(arns) == 2
+    assert allowed == asked

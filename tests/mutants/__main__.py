@@ -1,8 +1,8 @@
 """``make mutants``: plants defects, runs the tests that can see them, and lists those that nothing notices.
 
-Each defect is planted alone in a copy of the checkout. Its tests are those that run the function (``recorded.py``), and
-a run of them that fails, ends in an error or takes too long has caught it. Golden files are no tests: `make templates`
-would write the defect into them.
+Each defect is planted alone in a copy of the checkout. Its tests are those whose imports lead to the module, the
+nearest first (``imports.py``), without those that were seen not to run the function (``recorded.py``). A test that fails, ends in an error or takes too
+long has caught it. Golden files are no tests: `make templates` would write the defect into them.
 """
 
 from __future__ import annotations
@@ -11,47 +11,31 @@ import argparse
 import os
 import random
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
-from typing import NamedTuple
 
-from tests.mutants.defects import Defect, defects
-from tests.mutants.recorded import PYTEST, Recorded, load, record, save, that_run
+from tests.mutants.checkouts import Judge, Planted, checkouts
+from tests.mutants.defects import defects
+from tests.mutants.imports import that_may_run
+from tests.mutants.recorded import load, record, save, that_run
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".mutants" / "recorded.json"
 HARMLESS = Path(__file__).with_name("harmless.toml")
 AREAS = ("generator", "server", "functions")
-AT_ONCE = os.cpu_count() or 1
-
-
-class Planted(NamedTuple):
-    module: str
-    defect: Defect
-
-    def told(self, source: bytes) -> str:
-        old = source[self.defect.start : self.defect.end].decode()
-        change = " -> ".join(re.sub(r"\s+", " ", text).strip()[:70] or "nothing" for text in (old, self.defect.new))
-        return f"{self.module}:{self.defect.line} {self.defect.kind}: {change}"
 
 
 def main() -> int:
-    """Exit code 1 if a defect survives that harmless.toml does not explain."""
+    """Exit code 1 if a defect survives that harmless.toml does not explain, 2 if a test fails with nothing planted."""
     options = _options()
     if options.record:
-        return _record(options.only)
-    recorded = load(RECORDED)
-    if unknown := len(set(_tests()) - recorded.keys()):
-        print(f"{unknown} test files are not recorded, and are not run: make mutants ARGS=--record")
+        return _record(options.only, options.jobs)
     candidates = [
         Planted(module, defect)
         for module, lines in _modules(options.only, options.since).items()
@@ -60,23 +44,26 @@ def main() -> int:
     ]
     chosen = _sample(candidates, options.sample, random.Random(options.seed))
     print(f"{len(chosen)} of {len(candidates)} defects, seed {options.seed}", flush=True)
-    counts = {area: [0, 0] for area in AREAS}
+    told = {it: _told(it) for it in chosen}  # of the sources as they are now
+    counts: dict[str, list[int]] = {}
     survivors = []
-    for number, (planted, is_caught) in enumerate(_try_all(chosen, recorded, options.seconds), 1):
-        told = planted.told((ROOT / planted.module).read_bytes())
+    judged = 0
+    judge = _judge(options)
+    for judged, (planted, is_caught) in enumerate(_judged(chosen, judge, options.jobs), 1):
         is_known = not is_caught and _is_harmless(planted)
+        outcome = "caught" if is_caught else "harmless" if is_known else "SURVIVED"
+        print(f"{judged}/{len(chosen)} {outcome} {told[planted]}", flush=True)
         if not is_known:
-            counts[planted.module.partition("/")[0]][is_caught] += 1
-        if not is_caught and not is_known:
-            survivors.append(told)
-        print(
-            f"{number}/{len(chosen)} {'caught' if is_caught else 'harmless' if is_known else 'SURVIVED'} {told}",
-            flush=True,
-        )
-    for area, (survived, caught) in counts.items():
-        if survived + caught:
-            print(f"{area}: {caught} of {survived + caught} caught, {caught / (survived + caught):.1%}")
+            counts.setdefault(str(Path(planted.module).parent), [0, 0])[is_caught] += 1
+            survivors += [] if is_caught else [told[planted]]
+    for area, (survived, caught) in sorted(counts.items()):
+        print(f"{area}: {caught} of {survived + caught} caught")
+    if left := len(chosen) - judged:
+        print(f"{left} not judged: the time is up")
     print("\n".join(["", *survivors]))
+    if judge.broken:
+        print("These fail with nothing planted, and judged nothing:", *sorted(judge.broken), sep="\n", file=sys.stderr)
+        return 2
     return 1 if survivors else 0
 
 
@@ -86,15 +73,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--record", action="store_true", help="note which functions each test file runs, and end")
     parser.add_argument("--sample", type=int, default=200, help="so many defects at most")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=300, help="for the tests of one defect")
+    parser.add_argument("--seconds", type=float, default=300, help="for a run of tests")
     parser.add_argument("--since", metavar="REV", help="only on lines that changed since this commit")
+    parser.add_argument("--nearest", type=int, metavar="N", help="runs so many test files for a defect, at most")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", help="plants no more after so many seconds")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")
     return parser.parse_args()
 
 
-def _record(only: list[str]) -> int:
-    tests = [it for it in _tests() if _is_within(it, only)]
+def _record(only: list[str], jobs: int) -> int:
+    every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = [it for it in every if _is_within(it, only)]
     recorded = {test: it for test, it in load(RECORDED).items() if (ROOT / test).exists()}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         for number, (test, it) in enumerate(
             zip(tests, pool.map(lambda test: record(ROOT, test), tests), strict=True), 1
         ):
@@ -102,10 +93,6 @@ def _record(only: list[str]) -> int:
             print(f"{number}/{len(tests)} {test} {it.seconds:.0f} s, {len(it.functions)} modules", flush=True)
             save(RECORDED, recorded)
     return 0
-
-
-def _tests() -> list[str]:
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
 
 
 def _is_within(path: str, only: list[str]) -> bool:
@@ -138,83 +125,59 @@ def _sample(candidates: list[Planted], size: int, chance: random.Random) -> list
         chance.shuffle(of_kind)
     chosen: list[Planted] = []
     while len(chosen) < size and any(kinds.values()):
-        chosen += [of_kind.pop() for of_kind in kinds.values() if of_kind]
+        last = [of_kind.pop() for of_kind in kinds.values() if of_kind]
+        chosen += [it for it in last if it.defect.compiles_in((ROOT / it.module).read_bytes())]
     return chosen[:size]
 
 
-def _try_all(chosen: list[Planted], recorded: dict[str, Recorded], seconds: float) -> Iterator[tuple[Planted, bool]]:
-    with _copies() as copies, ThreadPoolExecutor(AT_ONCE) as pool:
+def _judge(options: argparse.Namespace) -> Judge:
+    recorded = load(RECORDED)
 
-        def attempt(planted: Planted) -> tuple[Planted, bool]:
-            copy = copies.get()
+    @cache
+    def nearest(module: str) -> list[str]:
+        return that_may_run(ROOT, module)
+
+    def tests_of(it: Planted) -> list[str]:
+        """Those that run most of the module first."""
+        running = that_run(recorded, it.module, it.defect.function)
+        near = [test for test in nearest(it.module) if test in running or test not in recorded]
+        near.sort(key=lambda test: -running.get(test, 0))
+        return [*near, *sorted(running.keys() - near)][: options.nearest]
+
+    end = time.monotonic() + options.budget if options.budget else float("inf")
+    return Judge(tests_of, options.seconds, end)
+
+
+def _judged(chosen: list[Planted], judge: Judge, jobs: int) -> Iterator[tuple[Planted, bool]]:
+    """Each with whether it is caught, as long as there is time."""
+    with checkouts(ROOT, jobs) as queue, ThreadPoolExecutor(jobs) as pool:
+
+        def attempt(it: Planted) -> bool | None:
+            checkout = queue.get()
             try:
-                return planted, _is_caught(copy, planted, recorded, seconds)
+                return judge.is_caught(checkout, it)
+            except TimeoutError:
+                return None
             finally:
-                copies.put(copy)
+                queue.put(checkout)
 
-        yield from pool.map(attempt, chosen)
-
-
-@contextmanager
-def _copies() -> Iterator[SimpleQueue[Path]]:
-    """Checkouts to plant defects in, one for each process."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    with tempfile.TemporaryDirectory(prefix="mutants-") as home:
-        copies: SimpleQueue[Path] = SimpleQueue()
-        for number in range(AT_ONCE):
-            copy = Path(home) / str(number)
-            for name in filter(None, listed.split("\0")):
-                if (ROOT / name).is_file():
-                    (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(ROOT / name, copy / name)
-            (copy / ".venv").symlink_to((ROOT / ".venv").resolve())
-            subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
-            copies.put(copy)
-        yield copies
+        for it, is_caught in zip(chosen, pool.map(attempt, chosen), strict=True):
+            if is_caught is not None:
+                yield it, is_caught
 
 
-def _is_caught(copy: Path, planted: Planted, recorded: dict[str, Recorded], seconds: float) -> bool:
-    path = copy / planted.module
-    source = path.read_bytes()
-    tests = list(that_run(recorded, planted.module, planted.defect.function))
-    if not tests:
-        return False
-    path.write_bytes(planted.defect.planted(source))
-    try:
-        return not _passes(copy, tests, seconds)
-    finally:
-        path.write_bytes(source)
+def _told(it: Planted) -> str:
+    old = (ROOT / it.module).read_bytes()[it.defect.start : it.defect.end].decode()
+    change = " -> ".join(re.sub(r"\s+", " ", text).strip()[:70] or "nothing" for text in (old, it.defect.new))
+    return f"{it.module}:{it.defect.line} {it.defect.kind}: {change}"
 
 
-def _passes(copy: Path, tests: list[str], seconds: float) -> bool:
-    """Whether the test files pass in the time that they have; those that wait for what never comes do not."""
-    process = subprocess.Popen(
-        [*PYTEST, "-x", *tests],
-        cwd=copy,
-        # Bytecode is told from newer source by seconds and size, which a defect need not change.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(seconds) == 0
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _is_harmless(planted: Planted) -> bool:
+def _is_harmless(it: Planted) -> bool:
     """Whether harmless.toml explains it."""
-    line = (ROOT / planted.module).read_text().splitlines()[planted.defect.line - 1]
-    listed = tomllib.loads(HARMLESS.read_text())["harmless"] if HARMLESS.exists() else []
+    line = (ROOT / it.module).read_text().splitlines()[it.defect.line - 1]
+    listed = tomllib.loads(HARMLESS.read_text())["harmless"]
     return any(
-        it["module"] == planted.module and it["kind"] == planted.defect.kind and it["line"] in line for it in listed
+        known["module"] == it.module and known["kind"] == it.defect.kind and known["line"] in line for known in listed
     )
 
 

@@ -1,4 +1,4 @@
-"""Defects that can be planted in a module: one small change of its text each, that still compiles."""
+"""Defects that can be planted in a module: one small change of its text each."""
 
 from __future__ import annotations
 
@@ -29,19 +29,17 @@ class Defect(NamedTuple):
     def planted(self, source: bytes) -> bytes:
         return source[: self.start] + self.new.encode() + source[self.end :]
 
+    def compiles_in(self, source: bytes) -> bool:
+        try:
+            compile(self.planted(source), "planted", "exec")
+        except (SyntaxError, ValueError):
+            return False
+        return True
+
 
 def defects(source: bytes) -> list[Defect]:
-    """All that can be planted in the module ``source``, in the order of its lines."""
-    found = sorted(set(_Finder(source).found()), key=lambda it: (it.start, it.kind))
-    return [defect for defect in found if _compiles(defect.planted(source))]
-
-
-def _compiles(source: bytes) -> bool:
-    try:
-        compile(source, "planted", "exec")
-    except (SyntaxError, ValueError):
-        return False
-    return True
+    """All that may be planted in the module ``source``, in the order of its lines. Not each of them compiles."""
+    return sorted(set(_Finder(source).found()), key=lambda it: (it.start, it.kind))
 
 
 class _Finder:

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.mutants.runner import OPTIONS
+
 FOLLOW = Path(__file__).with_name("follow")
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow")
 
 
 class Recorded(NamedTuple):
@@ -29,7 +29,7 @@ def record(root: Path, test: str) -> Recorded:
         path = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
         began = time.monotonic()
         subprocess.run(
-            [*PYTEST, "-p", "tests.mutants.into_children", test],
+            [sys.executable, "-m", "pytest", *OPTIONS, "-p", "tests.mutants.into_children", test],
             cwd=root,
             env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": notes.name},
             stdout=subprocess.DEVNULL,
@@ -54,7 +54,7 @@ def save(path: Path, recorded: dict[str, Recorded]) -> None:
     path.write_text(json.dumps(recorded, indent=0, sort_keys=True) + "\n")
 
 
-def that_run(recorded: dict[str, Recorded], module: str, function: str) -> Iterable[str]:
-    """The test files which run ``function`` of ``module``, the most telling first: much of the module in little time."""
-    seeing = {test: it for test, it in recorded.items() if function in it.functions.get(module, ())}
-    return sorted(seeing, key=lambda test: (seeing[test].seconds + 2) / len(seeing[test].functions[module]))
+def that_run(recorded: dict[str, Recorded], module: str, function: str) -> dict[str, int]:
+    """The test files which run ``function`` of ``module``, and how many of the module's functions each of them runs."""
+    seeing = {test: it.functions.get(module, []) for test, it in recorded.items()}
+    return {test: len(functions) for test, functions in seeing.items() if function in functions}

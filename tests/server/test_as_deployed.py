@@ -6,11 +6,15 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from custom_resource import serving
 from deployments import Editions
 from packaging.version import Version
 from secrets_manager import SecretsManager, secrets_manager
@@ -20,6 +24,7 @@ from server.settings import Settings
 
 from .conftest import StartTask
 from .tasks import becomes, sha256, wheel
+from .upstream.playing import send
 
 NOT_OURS = ("PACKAGES_DIRECTORY", "PORT", "SECRETS_ENDPOINT")
 """What a test's task has of its own."""
@@ -45,6 +50,7 @@ class Deployed:
         (container,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
         given = {it["Name"]: self._known(it["Value"]) for it in container["Environment"] if it["Name"] not in NOT_OURS}
         read = {it["Name"]: self._read(it["ValueFrom"]) for it in container["Secrets"]}
+        self.read_by_ecs = {self._known(re.match("<[^>]*>", it["ValueFrom"])[0]) for it in container["Secrets"]}  # type: ignore[index] # or fails
         self.environment = {**manager.environment(), **given, **read}
 
     def _known(self, text: str) -> str:
@@ -56,6 +62,17 @@ class Deployed:
         value = self._manager.client.get_secret_value(SecretId=self._known(f"{secret}>"))["SecretString"]
         field = rest.split(":")[1] if rest else ""
         return str(json.loads(value)[field] if field else value)
+
+    def allowed(self, role: Any) -> set[tuple[str, str]]:
+        """Action and resource, for each secret that a policy of ``role`` names."""
+        return {
+            (action, self._known(resource))
+            for policy in role["Properties"]["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+            if action.startswith("secretsmanager:")
+        }
 
     def account(self, title: str) -> tuple[str, str]:
         """Username and password that the secret ``title`` has now."""
@@ -97,6 +114,32 @@ def test_each_account_does_what_it_may_and_takes_up_its_new_password(
     ]
     becomes([200, 200, 200, 401, 401], lambda: [task.get("/simple/demo/", it).status_code for it in accounts])
     assert task.upload(*wheel("demo", "1.2"), account=(publisher[0], "second-of-publisher")).status_code == 200
+
+
+def test_roles_may_read_the_secrets_that_ecs_and_the_task_read_and_no_others(
+    editions: Editions, manager: SecretsManager, start_newest: StartTask, directory: Path
+) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html"""
+    resources = editions.nested({"PasswordRotationDays": "30", "Tokens": "true"}).resources
+    deployed = Deployed(resources, manager)
+    asked: set[tuple[str, str]] = set()
+
+    class Noted(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.add((self.headers["X-Amz-Target"].replace(".", ":"), json.loads(body)["SecretId"]))
+            answer = requests.post(manager.endpoint, body, headers=dict(self.headers), timeout=10)
+            send(self, answer.status_code, answer.headers["Content-Type"], answer.content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Noted) as url:
+        start_newest(directory, **{**deployed.environment, "SECRETS_ENDPOINT": url})
+        assert deployed.allowed(resources["TaskRole"]) == asked
+    actions, patterns = map(set, zip(*deployed.allowed(resources["ExecutionRole"]), strict=True))
+    assert actions == {"secretsmanager:GetSecretValue"}
+    assert patterns == {next(it for it in patterns if fnmatchcase(arn, it)) for arn in deployed.read_by_ecs}
 
 
 def test_each_parameter_means_to_the_server_what_the_form_says(editions: Editions, manager: SecretsManager) -> None:

@@ -236,10 +236,11 @@ class Index(Projects):
             if known:
                 return False
             raise
+        # Even a known name may be absent from a reading under way: removed before it began, and uploaded since.
+        self._announced[name] = time.monotonic()
         if known:
             self.touch(project)
             return True
-        self._announced[name] = time.monotonic()
         directory.packages[name] = None
         self.add(name, project)
         return True

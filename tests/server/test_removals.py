@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,36 @@ def test_a_removal_in_the_moment_of_an_announced_change_is_seen(reader: Packages
         announcement.done()
     reader.index.refresh()
     assert reader.index.paths("old") == []
+
+
+def test_a_reading_in_the_background_does_not_hide_what_is_uploaded_again_meanwhile(
+    reader: Packages, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins while the file is removed, and ends after a request has seen the upload."""
+    announcer, scandir = Announcer(str(directory)), os.scandir
+    with announcer.announced("first-1.0.tar.gz") as first:
+        (directory / "first-1.0.tar.gz").write_bytes(b"first")
+        first.done()
+    reader.index.refresh()
+
+    def read_and_wait(descriptor: int) -> AbstractContextManager[object]:
+        monkeypatch.undo()
+        with scandir(descriptor) as found:
+            entries = list(found)
+        (directory / OLD).write_bytes(b"again")
+        announcement.done()
+        upload.close()
+        reader.index.refresh()
+        assert reader.index.paths("old") == [OLD]
+        return nullcontext(iter(entries))
+
+    with ExitStack() as upload:
+        announcement = upload.enter_context(announcer.announced(OLD))
+        Packages(directory).remove(OLD)
+        monkeypatch.setattr(os, "scandir", read_and_wait)
+        reader.index.verify()
+    reader.index.refresh()
+    assert reader.index.paths("old") == [OLD]
 
 
 def test_a_removal_that_is_under_way_is_seen(reader: Packages, directory: Path) -> None:

@@ -95,7 +95,7 @@ def history(world: World, chosen: random.Random) -> list[Call]:
 def test_what_is_done_at_once_is_as_if_it_were_done_in_turn(world: World) -> None:
     """So many histories with a seed, others for MODEL_SECONDS."""
     if not (world.immutable or world.is_local or SECONDS):
-        pytest.skip("docs/server.md, Limits: replacements beside removals on several hosts are not always in turn")
+        pytest.skip("docs/server.md, Limits: a file that is replaced may be absent for a moment")
     ends, chosen = time.monotonic() + SECONDS, random.Random(None if SECONDS else 1)
     in_turn = partial(act, immutable=world.immutable)
     for _ in range(HISTORIES):

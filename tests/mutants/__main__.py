@@ -138,9 +138,13 @@ def _judge(options: argparse.Namespace) -> Judge:
         return that_may_run(ROOT, module)
 
     def tests_of(it: Planted) -> list[str]:
-        """Those that are called after the module first, then those that run most of it."""
+        """Those that are called after the module first, whose programs may run elsewhere, then those that run most of it."""
         running = that_run(recorded, it.module, it.defect.function)
-        near = [test for test in nearest(it.module) if test in running or test not in recorded]
+        near = [
+            test
+            for test in nearest(it.module)
+            if test in running or test not in recorded or is_called_after(test, it.module)
+        ]
         near.sort(key=lambda test: (not is_called_after(test, it.module), -running.get(test, 0)))
         return [*near, *sorted(running.keys() - near)][: options.nearest]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.mutants.checkouts import Judge, Planted, checkouts
 from tests.mutants.defects import defects
-from tests.mutants.imports import that_may_run
+from tests.mutants.imports import is_called_after, that_may_run
 from tests.mutants.recorded import load, record, save, that_run
 
 ROOT = Path(__file__).parents[2]
@@ -138,10 +138,14 @@ def _judge(options: argparse.Namespace) -> Judge:
         return that_may_run(ROOT, module)
 
     def tests_of(it: Planted) -> list[str]:
-        """Those that run most of the module first."""
+        """Those that are called after the module first, whose programs may run elsewhere, then those that run most of it."""
         running = that_run(recorded, it.module, it.defect.function)
-        near = [test for test in nearest(it.module) if test in running or test not in recorded]
-        near.sort(key=lambda test: -running.get(test, 0))
+        near = [
+            test
+            for test in nearest(it.module)
+            if test in running or test not in recorded or is_called_after(test, it.module)
+        ]
+        near.sort(key=lambda test: (not is_called_after(test, it.module), -running.get(test, 0)))
         return [*near, *sorted(running.keys() - near)][: options.nearest]
 
     end = time.monotonic() + options.budget if options.budget else float("inf")

@@ -15,7 +15,7 @@ _TESTED_WITH = {"parts": "layers"}
 
 
 def that_may_run(root: Path, module: str) -> list[str]:
-    """Test files that are called after ``module``, then those of its folder, then by how many imports lie between."""
+    """Test files that are called after ``module``, then those of its folder and of none, then by how many imports lie between."""
     distances = {module: 0}
     queue = deque([module])
     importers = _importers(root)
@@ -29,10 +29,21 @@ def that_may_run(root: Path, module: str) -> list[str]:
 
     def is_far(test: str) -> tuple[bool, bool, int, str]:
         name = Path(test)
-        return path.stem not in name.stem, folder not in name.parts, distances.get(test, 0), test
+        return (
+            not is_called_after(test, module),
+            folder not in name.parts and len(name.parts) > 2,
+            distances.get(test, 0),
+            test,
+        )
 
-    named = [str(it.relative_to(root)) for it in (root / "tests").rglob(f"test_{path.stem}*.py")]
-    return sorted({*named, *(it for it in distances if Path(it).name.startswith("test_"))}, key=is_far)
+    tests = [str(it.relative_to(root)) for it in (root / "tests").rglob("test_*.py")]
+    return sorted((it for it in tests if it in distances or is_called_after(it, module)), key=is_far)
+
+
+def is_called_after(test: str, module: str) -> bool:
+    """``test_yank.py`` after ``yanks.py``, ``test_rotation_errors.py`` after ``rotation.py``."""
+    of_test, of_module = Path(test).stem.removeprefix("test_"), Path(module).stem
+    return of_test.startswith(of_module) or of_module.startswith(of_test)
 
 
 @cache
@@ -57,15 +68,20 @@ def _imported(root: Path, path: Path) -> Iterator[str]:
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for name in names:
-            for below in (".", "tests/support"):
-                place = root / below / name.replace(".", "/")
-                for file in (place.with_name(place.name + ".py"), place / "__init__.py"):
-                    if file.is_file():
-                        yield str(file.resolve().relative_to(root))
+        yield from filter(None, (_file(root, name) for name in names))
     if path.name.startswith("test_"):
         yield from (
             str((parent / "conftest.py").relative_to(root))
             for parent in path.parents
             if parent.is_relative_to(root / "tests") and (parent / "conftest.py").is_file()
         )
+
+
+@cache
+def _file(root: Path, name: str) -> str | None:
+    """Of the module ``name``, if it is the project's."""
+    for below in ("", "tests/support/"):
+        for file in (f"{below}{name.replace('.', '/')}.py", f"{below}{name.replace('.', '/')}/__init__.py"):
+            if (root / file).is_file():
+                return file
+    return None

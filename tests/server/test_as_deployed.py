@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler
@@ -140,6 +141,20 @@ def test_roles_may_read_the_secrets_that_ecs_and_the_task_read_and_no_others(
     actions, patterns = map(set, zip(*deployed.allowed(resources["ExecutionRole"]), strict=True))
     assert actions == {"secretsmanager:GetSecretValue"}
     assert patterns == {next(it for it in patterns if fnmatchcase(arn, it)) for arn in deployed.read_by_ecs}
+
+
+def test_the_containers_health_check_tells_a_task_that_serves_from_one_that_is_gone(
+    editions: Editions, start_newest: StartTask, directory: Path
+) -> None:
+    """Run as Docker runs it: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html"""
+    (container,) = editions.nested().resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    (port,) = [it["Value"] for it in container["Environment"] if it["Name"] == "PORT"]
+    task = start_newest(directory)
+    how, *command = [word.replace(f":{port}/", f":{task.port}/") for word in container["HealthCheck"]["Command"]]
+    assert how == "CMD"
+    assert subprocess.run(command, check=False).returncode == 0
+    task.kill()
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode != 0
 
 
 def test_each_parameter_means_to_the_server_what_the_form_says(editions: Editions, manager: SecretsManager) -> None:

@@ -130,7 +130,7 @@ def test_an_upload_does_not_take_an_odd_entrys_name(
     make(directory)
     task = start_newest(directory)
     answer = task.upload(*sdist("odd", "1.0"))
-    assert (answer.status_code, "no file" in answer.text) == (409, True)
+    assert (answer.status_code, "is not a file" in answer.text) == (409, True)
     assert not staged(directory)
 
 
@@ -138,7 +138,7 @@ def test_a_directory_is_never_replaced(start_newest: StartTask, directory: Path)
     directory_called_like_a_package(directory)
     task = start_newest(directory, IMMUTABLE_PACKAGES="false")
     answer = task.upload(*sdist("odd", "1.0"))
-    assert (answer.status_code, "no file" in answer.text) == (409, True)
+    assert (answer.status_code, "is not a file" in answer.text) == (409, True)
     assert (directory / "odd-1.0.tar.gz").is_dir()
     assert not staged(directory)
 

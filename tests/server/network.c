@@ -8,6 +8,9 @@
  * file or finds its directory changed: close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is
  * added to the file LOG for each such call. While the file HANG is there, no such call ends. Needs FUSE 3.
  *
+ * A file that is open here and is removed or replaced through this mount is first renamed away, as Linux's NFS client does
+ * (nfs_rename in fs/nfs/dir.c): a replaced name is free for a moment. With IN_ONE_STEP set it never is.
+ *
  * Stricter than NFS: directories' attributes are never kept, not even while a path is walked.
  */
 #define FUSE_USE_VERSION 31
@@ -93,6 +96,7 @@ static const char *real(char *buffer, const char *path) {
 static int do_getattr(const char *path, struct stat *status, struct fuse_file_info *info) {
     unsigned at = slot(path);
     pthread_mutex_lock(&lock);
+    long asked_at = state;
     int hit = !strcmp(kept[at].path, path) && now() - kept[at].at < KEPT_SECONDS && kept[at].state == state;
     if (hit)
         *status = kept[at].status;
@@ -113,7 +117,7 @@ static int do_getattr(const char *path, struct stat *status, struct fuse_file_in
         strcpy(kept[at].path, path);
         kept[at].status = *status;
         kept[at].at = now();
-        kept[at].state = state;
+        kept[at].state = asked_at;
     }
     pthread_mutex_unlock(&lock);
     return 0;
@@ -220,10 +224,20 @@ static int do_readlink(const char *path, char *target, size_t size) {
     return 0;
 }
 
+/* With IN_ONE_STEP: a name whose open file has got another one aside. The rename that follows replaces it; if none does, it
+ * goes before the answer.
+ */
+static __thread char aside[2 * PATH_MAX];
+
 static int do_rename(const char *from, const char *to, unsigned flags) {
     forget(from);
     forget(to);
     wait_us(write_us);
+    if (strstr(to, "/.fuse_hidden") && getenv("IN_ONE_STEP")) {
+        real(aside, from);
+        return RESULT(link(aside, REAL(to)));
+    }
+    *aside = 0;
     return RESULT(renameat2(AT_FDCWD, REAL(from), AT_FDCWD, REAL(to), flags));
 }
 
@@ -249,7 +263,10 @@ static int do_utimens(const char *path, const struct timespec times[2], struct f
  */
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     static ssize_t (*real_writev)(int, const struct iovec *, int);
-    if (!real_writev && count == 2) {
+    if (*aside)
+        unlink(aside);
+    *aside = 0;
+    if (!real_writev) {
         real_writev = dlsym(RTLD_NEXT, "writev");
         ((struct fuse_init_out *)parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
     }

@@ -27,5 +27,7 @@ def world(
     request: pytest.FixtureRequest, newest_image: Path, directory: Path, tmp_path: Path, immutable: bool
 ) -> Iterator[World]:
     with ExitStack() as stack:
-        paths = stack.enter_context(mounts(directory, tmp_path)) if request.param else [directory, directory]
+        # Else what is replaced may be absent for a moment: docs/server.md, Limits.
+        network = mounts(directory, tmp_path, IN_ONE_STEP="1")
+        paths = stack.enter_context(network) if request.param else [directory, directory]
         yield stack.enter_context(World(newest_image, paths, tmp_path, immutable=immutable))

@@ -194,3 +194,9 @@ def test_the_boundary_leaves_the_roles_what_they_need_and_no_other_role(template
         it for it in allowed if it.split(":")[0] in ("*", "iam", "sts", "organizations", "cloudformation", "lambda")
     ]
     assert of_iam == ["iam:CreateServiceLinkedRole"], "which makes roles of AWS's own, for its services"
+
+
+def test_services_get_their_own_roles_in_a_new_account(policies: dict[str, Json]) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles-for-clusters.html"""
+    role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+    assert may(policies, "iam:CreateServiceLinkedRole", role, {})

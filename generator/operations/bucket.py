@@ -21,7 +21,7 @@ def own_bucket(account: Account, terminal: Terminal, *, make: bool, yes: bool) -
         raise Problem(
             "a dry run does not create a bucket for the templates: give --bucket, or run `publish`, which makes one"
         )
-    terminal.must_agree(f"Create the bucket {name} for the templates?", yes=yes, instead="give --bucket, or add --yes")
+    terminal.must_agree(f"Create bucket {name} for templates?", yes=yes, instead="give --bucket, or add --yes")
     place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     s3.create_bucket(Bucket=name, **({} if account.region == "us-east-1" else place))
     closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")

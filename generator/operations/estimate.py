@@ -35,7 +35,7 @@ def estimate(form: Mapping[str, str | None], given: Mapping[str, str], region: s
     there = "" if region == costs.REGION else f" (not of {region}, whose prices are in https://calculator.aws/)"
     return (
         f"about ${month:.0f} a month at list prices of {costs.REGION}{there}, from its creation on; packages, backups, logs and "
-        "traffic come by use"
+        "traffic are billed by use"
     )
 
 

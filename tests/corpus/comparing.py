@@ -11,6 +11,7 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import NamedTuple
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from pip._internal.models.link import Link
 
@@ -61,7 +62,7 @@ def _differences(eyes: Eyes, path: Path, theirs: Link, ours: Link, index: str) -
     if said is None and metadata is not None and not theirs.url.startswith("http"):
         # A directory of files says nothing of them.
         said = BytesHeaderParser().parsebytes(metadata)["Requires-Python"]
-    if ours.requires_python != said:
+    if _versions(ours.requires_python) != _versions(said):
         yield f"our Requires-Python is {ours.requires_python!r}, the registry's {said!r}"
     with tempfile.TemporaryDirectory() as home:
         if metadata is not None:
@@ -123,3 +124,8 @@ def installers_that_take(path: Path) -> list[str]:
             for it, command in commands.items()
             if not run(sys.executable, "-m", *command, Path(home, it), copy).returncode
         ]
+
+
+def _versions(requires_python: str | None) -> SpecifierSet | None:
+    """A registry may write the same in another order."""
+    return None if requires_python is None else SpecifierSet(requires_python)

@@ -122,7 +122,7 @@ def test_readme_word_for_word(here: Path, server: str) -> None:
                 named = f"{line} --stack-name {stack_name}"
             with session(["bash", "-c", named], 120, people, here) as shell:
                 if "pypiserver-aws deploy" in line:
-                    shell.expect("Create the bucket", 300)
+                    shell.expect("Create bucket", 300)
                     shell.type("y")
                     shell.expect(f"Deploy {stack_name}? (y/N)", 300)
                     shell.type("y")

@@ -36,7 +36,7 @@ ANSWERS = [
     ("Hosted zone", ENTER),
     ("IPv4 ranges that may connect", "203.0.113.0/24" + ENTER),
     ("E-mail addresses for alarms", "platform@company.example" + ENTER),
-    ("Create the bucket", "y"),
+    ("Create bucket", "y"),
     ("Deploy pypi? (y/N)", "y"),
 ]
 # What differs from run to run.

@@ -126,4 +126,4 @@ def test_a_key_that_may_not_be_read_is_told_and_let_be(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     give(EfsKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
     assert main([*DEPLOY, "--stack-name", "unread", "--dry-run"]) == 0
-    assert "EfsKmsKeyArn was not checked" in capsys.readouterr().out
+    assert "EfsKmsKeyArn could not be checked" in capsys.readouterr().out

@@ -127,7 +127,7 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         # The answer is there to be mended.
         terminal.type("@company.example" + ENTER)
         terminal.expect("parameters.json has these values")
-        terminal.expect(f"Create the bucket {OWN_BUCKET}")
+        terminal.expect(f"Create bucket {OWN_BUCKET}")
         terminal.type("y")
         terminal.expect("Deploy first? (y/N)")
         assert re.search(r"costs +about \$\d\d a month", terminal.text)

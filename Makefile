@@ -131,12 +131,12 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 # What looks at the pages. Without npm those tests fail, and say so.
 .venv/pages: | .venv/generator
-	-npm install --silent --no-fund --no-audit --prefix $@ axe-core@4.14.1 html-validate@10.1.2
+	-npm install --silent --no-fund --no-audit --prefix $@ axe-core@4.14.1 html-validate@10.1.2 || { rm -rf $@; exit 1; }
 
 # Exact: tests/support/ministack_bridge.py mends what this version lacks.
 .venv/ministack: | .venv/generator
 	$(PYTHON) -m venv $@
-	$@/bin/pip install --quiet "ministack==1.5.33"
+	$@/bin/pip install --quiet "ministack==1.5.33" || { rm -rf $@; exit 1; }
 
 .venv/original: .venv/generator
 	$(PYTHON) -m venv $@

@@ -29,7 +29,8 @@ def last(*steps: str) -> str:
 def remember(taken: Mapping[str, float]) -> None:
     """Seconds by step. What cannot be written is not remembered."""
     known = {**_read(), **{step: round(seconds, 1) for step, seconds in taken.items()}}
-    with suppress(OSError):
+    # Where there is no home directory, pathlib raises RuntimeError.
+    with suppress(OSError, RuntimeError):
         cache().mkdir(parents=True, exist_ok=True)
         _file().write_text(json.dumps(known, indent=1), encoding="utf-8")
 
@@ -40,7 +41,7 @@ def _file() -> Path:
 
 def _read() -> dict[str, float]:
     """Ignores everything but a number of seconds within a day."""
-    with suppress(OSError, ValueError, AttributeError, RecursionError):
+    with suppress(OSError, ValueError, AttributeError, RuntimeError):
         known = json.loads(_file().read_text(encoding="utf-8")).items()
         return {step: it for step, it in known if type(it) in (int, float) and 0 <= it < LONGEST_SECONDS}
     return {}

@@ -96,7 +96,7 @@ Name = Annotated[str, typer.Argument(help="The token's name, which the log has."
 @token.command("create")
 def token_create(
     name: Name,
-    may: Annotated[Right, typer.Option(help="publish includes read.")] = Right.READ,
+    may: Annotated[Right, typer.Option(help="upload includes read.")] = Right.READ,
     project: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A project, with `*` for any characters; `*` alone for all. Repeatable."),

@@ -23,7 +23,7 @@ trusted = typer.Typer(
 )
 
 _server = of_form("--server", r"https://[A-Za-z0-9.:-]+", "such as https://git.example.com")
-May = Annotated[Right, typer.Option(help="publish includes read.")]
+May = Annotated[Right, typer.Option(help="upload includes read.")]
 Projects = Annotated[
     list[str],
     typer.Option(

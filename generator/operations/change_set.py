@@ -33,12 +33,12 @@ class ChangeSet:
     executed: bool = False
 
     def execute(self) -> None:
-        # It may have run even if the answer is lost; a refusal is definite.
+        # It may have run even if the answer is lost, and the request that is sent again then may be refused for it.
         self.executed = True
         try:
-            self.cloudformation.execute_change_set(ChangeSetName=self.arn)
-        except ClientError:
-            self.executed = False
+            self.cloudformation.execute_change_set(ChangeSetName=self.arn, ClientRequestToken=self.arn.split("/")[1])
+        except ClientError as error:
+            self.executed = error.response["Error"]["Code"] == "InvalidChangeSetStatus"
             raise
 
 

@@ -49,7 +49,7 @@ _TO_DO = {
     exceptions.TokenRetrievalError: "run `aws sso login`",
     exceptions.SSOError: "run `aws sso login`",
     exceptions.LoginError: "run `aws login`",
-    exceptions.ProfileNotFound: "`aws configure list-profiles` lists them",
+    exceptions.ProfileNotFound: "`aws configure list-profiles` lists the profiles",
     exceptions.ConfigParseError: "mend that file",
     exceptions.InvalidConfigError: "correct the profile in AWS's configuration file",
     exceptions.UnknownEndpointError: "look at --region",

@@ -125,7 +125,7 @@ def _hosted_zone(account: Account, given: dict[str, str]) -> Iterator[str]:
 
 
 def _quotas(account: Account, given: dict[str, str]) -> Iterator[str]:
-    """From the zones that the services themselves report."""
+    """The quotas that the services themselves report."""
     elb = account.client("elbv2")
     limits = {it["Name"]: int(it["Max"]) for it in elb.describe_account_limits()["Limits"]}
     balancers = [it for it in _pages(elb, "describe_load_balancers", "LoadBalancers") if it["Type"] == "application"]

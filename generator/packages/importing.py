@@ -121,7 +121,7 @@ def _show(terminal: Terminal, plan: Plan, size: int, seconds: float) -> None:
     if plan.withdrawn:
         terminal.line(f"releases to withdraw, as they are there: {plan.withdrawn:,}")
     if plan.unchecked:
-        terminal.line(f"{plan.unchecked:,} files have no hash there: so they cannot be verified", "yellow")
+        terminal.line(f"{plan.unchecked:,} files have no hash there, so they cannot be verified", "yellow")
 
 
 def _duration(seconds: float) -> str:

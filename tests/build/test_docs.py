@@ -140,3 +140,8 @@ def test_stack_policy_guards_what_holds_data_in_both_editions() -> None:
     assert titles == {*holders, *DATA_BEARING}
     assert set(DATA_BEARING) <= set(built["pypiserver-single.yaml"].resources)
     assert (ROOT / "templates" / "stack-policy.json").read_text() == stack_policy()
+
+
+def test_no_document_has_an_unresolved_conflict() -> None:
+    conflict = re.compile("^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+    assert [it.name for it in DOCUMENTS if conflict.search(it.read_text())] == []

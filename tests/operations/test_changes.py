@@ -189,7 +189,7 @@ def test_what_may_go_is_what_was_named() -> None:
         for name in ("FileSystem", "PublisherSecret")
     ]
     refuse_loss(lost[:1], [], {"FileSystem"})
-    with pytest.raises(Problem, match=r"out of the stack: PublisherSecret \(remove\)\. "):
+    with pytest.raises(Problem, match=r"hold data from the stack: PublisherSecret \(remove\)\. "):
         refuse_loss(lost, [], {"FileSystem"})
 
 

@@ -64,7 +64,7 @@ def test_no_pattern_matches_nothing() -> None:
     assert "" not in Patterns("")
     assert "a" not in Patterns(" , ")
     for text in ("a/b", "é", "[a]", "-a"):
-        with pytest.raises(ValueError, match="no name"):
+        with pytest.raises(ValueError, match="not the name"):
             Patterns(text)
 
 
@@ -86,7 +86,7 @@ def test_what_is_blocked_is_so_however_old_and_exempt(blocked: str) -> None:
 
 @pytest.mark.parametrize("blocked", ["a==x", "==1", "sha256:0", "a>1"])
 def test_an_item_that_would_block_nothing_is_refused(blocked: str) -> None:
-    with pytest.raises(ValueError, match="no "):
+    with pytest.raises(ValueError, match=r"\bnot?\b"):
         policy(blocked=blocked)
 
 

@@ -55,7 +55,7 @@ from server.wire.messages import (
 log = logging.getLogger("gunicorn.error")
 
 Answered = TypeVar("Answered")
-# First segments of paths, which are not projects if another segment follows.
+# First segments of paths, which are not projects if another segment follows; so is `at` if two do.
 ROOMS = ("simple", "packages", "project", "pypi")
 _normalized = lru_cache(maxsize=256)(normalized)
 
@@ -72,7 +72,7 @@ class Application:
         self._index = packages.index
         self._listings = Listings(packages)
         self._root = Root(packages)
-        self._days = Days(self._listings, self._root)
+        self._days = Days(packages.index, self._listings, self._root)
         self._json = ProjectJson(packages.index, self._listings)
         self._all_files = AllFiles(packages)
         summaries = Summaries(packages)

@@ -9,6 +9,8 @@ import tarfile
 
 from server.distributions.tarballs import Unfit
 
+# PATH_MAX of Linux, beyond which pip fails: few members must not keep a reader busy for long.
+_LONGEST = 4095
 _PROJECTS = ("pyproject.toml", "setup.py")
 _KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
 
@@ -16,7 +18,9 @@ _KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKT
 class Layout:
     """For one archive, whose members are passed to `see` one by one. Methods raise Unfit."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, links: bool) -> None:
+        """`links`: whether it is an archive that has links, a tar."""
+        self._links = links
         # The directory that holds all members, "" if there is none.
         self._top: str | None = None
         # Directories that hold a project.
@@ -26,6 +30,11 @@ class Layout:
 
     def see(self, name: str, kind: bytes, target: str) -> None:
         """A member, with a type of tarfile's; if it is a link, it points to `target`."""
+        if max(len(name), len(target)) > _LONGEST:
+            raise Unfit(f"a member's name or link is longer than {_LONGEST} characters")
+        if self._links:
+            # Installers make it a relative one.
+            name = name.lstrip("/")
         if _leads_out(name):
             raise Unfit(f"its member {name!a} leads out of the archive")
         if kind not in _KINDS:
@@ -39,7 +48,8 @@ class Layout:
             raise Unfit(f"its link {name!a} leads out of the archive, to {target!a}")
         if kind == tarfile.LNKTYPE and not self._has(target, top):
             raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
-        self._hashes.add(hash(path))
+        if self._links:
+            self._hashes.add(hash(path))
         if (rest or top) in _PROJECTS:
             self._homes.add(here)
 

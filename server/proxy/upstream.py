@@ -29,7 +29,7 @@ from server.proxy.remote import (
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.store.statuses import UNSAID
-from server.views.days import Day, Days
+from server.views.days import SETTLED_SECONDS, Day, Days
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
 from server.wire.calls import Calls
@@ -158,7 +158,10 @@ class Upstream:
         return send_listing(known.listing, environ)
 
     def _listed_at(self, name: str, day: Day, environ: Environ, known: Known) -> Response:
-        now, shown, final = time.time(), [], True
+        now, shown = time.time(), []
+        # What is kept while the upstream fails may be from before the day's end.
+        age = time.monotonic() - (known.believed_until - STALE_SECONDS)
+        final = now - age >= day.ends + SETTLED_SECONDS
         for file in (known.files or {}).values():
             if file.candidate.uploaded is not None and file.candidate.uploaded < day.ends:
                 shown_from = self._policy.shown_from(file.candidate)

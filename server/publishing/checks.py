@@ -69,7 +69,7 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
 
 def check_content(content: Staged, file: Released) -> None:
     """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
-    layout = Layout()
+    layout = Layout(links=not content.name.endswith(".zip"))
     content.metadata = read_metadata(content.name, content.file, layout.see)
     metadata = parse(content.metadata)
     if not metadata.name or not metadata.version:

@@ -52,8 +52,12 @@ class Staged:
         self._temporary = secrets.token_hex(16)
         with hidden(directory, HIDDEN, STAGING, make=True) as staging:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(self._temporary, flags, 0o666, dir_fd=staging)
             self._staging = os.dup(staging)
+            try:
+                descriptor = os.open(self._temporary, flags, 0o666, dir_fd=staging)
+            except OSError:
+                os.close(self._staging)
+                raise
         # Closed by `discard`.
         self.file = os.fdopen(descriptor, "w+b", buffering=BUFFER_BYTES)
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from server.distributions.times import DAY_SECONDS
+from server.store.index import Index
 from server.views.downloads import KEPT
 from server.views.listings import PATIENCE_SECONDS, Listings, as_of, send_listing
 from server.views.root import Root
@@ -50,9 +51,10 @@ def day_of(text: str) -> Day:
 
 
 class Days:
-    """Nothing is kept, whatever days are requested; one thread makes all of it, so others hardly notice."""
+    """Nothing is kept, whatever days are requested; one thread makes all of it."""
 
-    def __init__(self, listings: Listings, root: Root) -> None:
+    def __init__(self, index: Index, listings: Listings, root: Root) -> None:
+        self._index = index
         self._listings = listings
         self._root = root
         self._calls = Calls(1)
@@ -60,7 +62,7 @@ class Days:
     def root(self, day: Day, environ: Environ) -> Later:
         """Raises OSError and Awaited."""
         form = self._root.current(environ, is_json=True)
-        return self.made(lambda: day.sent(self._root.as_of(form, day.ends, environ)))
+        return self.made(lambda: day.sent(self._root.as_of(form, day.ends, environ), final=not self._index.unreadable))
 
     def project(self, name: str, day: Day, environ: Environ) -> Later | None:
         """`name` is normalised (PEP 503); None if there is no such project now. Raises OSError and Awaited."""
@@ -71,15 +73,24 @@ class Days:
         def make() -> Response:
             then = as_of(name, listing, day.ends)
             if not then.details:
+                self._index.require_complete()
                 raise Refusal(404, f"Not Found ({name} had no file at the end of that day)")
-            return day.sent(send_listing(then, environ), final=listing.withdrawn.status.is_offered)
+            final = listing.withdrawn.status.is_offered and not self._index.unreadable
+            return day.sent(send_listing(then, environ), final=final)
 
         return self.made(make)
 
     def made(self, make: Callable[[], Response]) -> Later:
         """The result of `make`, or what it raises, in its turn."""
         found: list[Response] = []
-        ready = self._calls.wait(object(), lambda: found.append(make()), PATIENCE_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+
+        def call() -> None:
+            # Nobody waits for it any longer.
+            if time.monotonic() < deadline:
+                found.append(make())
+
+        ready = self._calls.wait(object(), call, PATIENCE_SECONDS)
 
         def finish() -> Response:
             ready.result()

@@ -17,12 +17,14 @@ from server.views.releases import latest_of
 
 log = logging.getLogger("gunicorn.error")
 
-# Bounds memory: each takes at most about a kilobyte. PyPI's have at most 512 characters.
+# Bounds memory: each takes two or three kilobytes at most. PyPI's have at most 512 characters.
 PROJECTS_LIMIT = 20_000
 CHARACTERS_LIMIT = 200
 LOOK_SECONDS = 1.0
 # At most this share of the time: a process that starts has thousands of files to read.
 SHARE = 0.2
+# So many are read in some seconds.
+FEW = 100
 
 
 class Summary(NamedTuple):
@@ -63,7 +65,10 @@ class Summaries:
         projects = sorted(index.projects())[:PROJECTS_LIMIT]
         for gone in self.known.keys() - set(projects):
             del self.known[gone]
-        for name in projects:
+        unread = [name for name in projects if self.known.get(name, UNREAD).generation != index.generation(name)]
+        if len(unread) > FEW:
+            self.complete = False
+        for name in unread:
             generation, before = index.generation(name), self.known.get(name, UNREAD)
             if before.generation != generation:
                 began = time.monotonic()
@@ -72,6 +77,10 @@ class Summaries:
                 except OSError as error:
                     report(name, str(error.strerror))
                     succeeded = False
+                except Exception:
+                    # The others are read none the less.
+                    log.exception("The summary of %s could not be read.", name)
+                    self.known[name] = Summary(generation, None)
                 time.sleep((time.monotonic() - began) * (1 / SHARE - 1))
         return succeeded
 

@@ -54,7 +54,7 @@ class Calls:
         with self._lock:
             del self._under_way[key]
             self._failed.pop(key, None)
-            if error is not None:
+            if error is not None and self._failed_seconds:
                 if len(self._failed) >= FAILURES_REMEMBERED:
                     self._failed.clear()
                 self._failed[key] = time.monotonic() + self._failed_seconds, error

@@ -165,7 +165,7 @@ def test_who_waits_is_told_how_long_it_took_last_time(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # A quiet machine is done within what nobody needs to be told.
-    monkeypatch.setattr(durations, "LEAST_SECONDS", 0)
+    monkeypatch.setattr(durations, "LEAST_SECONDS", 0.01)
     said = []
     for version in ("first", "second"):
         project.write("alone.yaml", f"{CHILD}# {version}\n")

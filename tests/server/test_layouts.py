@@ -84,6 +84,7 @@ TAKEN = {
     "hard link": Case("", {f"{HOME}/a": (HARD, f"{HOME}/PKG-INFO")}),
     "hard link from the directory": Case("", {f"{HOME}/a": (HARD, "PKG-INFO")}),
     "hard link with a dot": Case("", {f"{HOME}/a": (HARD, f"./{HOME}/PKG-INFO")}),
+    "absolute member in the directory": Case("", {f"/{HOME}/a": (REG, "")}),
     "dots in names": Case("", {f"{HOME}/..a": (REG, ""), f"{HOME}/a..": (REG, "")}),
     "long link": Case("", {f"{HOME}/{'a' * 200}": (REG, ""), f"{HOME}/b": (HARD, f"{HOME}/{'a' * 200}")}),
     "contiguous file": Case("", {f"{HOME}/a": (tarfile.CONTTYPE, "")}),
@@ -96,7 +97,7 @@ REFUSED = {
     "file beside the directory": Case("the one directory", {"._demo-1.0": (REG, "")}),
     "member above": Case("leads out", {"../evil": (REG, "")}),
     "member far above": Case("leads out", {f"{HOME}/../../evil": (REG, "")}),
-    "absolute member": Case("leads out", {"/evil": (REG, "")}),
+    "absolute member": Case("the one directory", {"/evil": (REG, "")}),
     "link above": Case("leads out", {f"{HOME}/a": (SYM, "../../evil")}),
     "deep link above": Case("leads out", {f"{HOME}/a/b/c": (SYM, "../../../../evil")}),
     "absolute link": Case("leads out", {f"{HOME}/a": (SYM, "/etc/passwd")}),
@@ -107,8 +108,9 @@ REFUSED = {
     "device": Case("no file, directory or link", {f"{HOME}/a": (tarfile.CHRTYPE, "")}),
     "unknown type": Case("no file, directory or link", {f"{HOME}/a": (b"Z", "")}),
 }
-# Which uv leaves out.
+# What pip refuses, and uv leaves out or takes.
 LEADING = {
+    "name longer than Linux has": Case("4095", {f"{HOME}/" + "a/" * 2100 + "b": (REG, "")}),
     "zip's member above": Case("leads out", {"../evil": (REG, "")}, name=f"{HOME}.zip"),
     "zip's absolute member": Case("leads out", {"/evil": (REG, "")}, name=f"{HOME}.zip"),
 }

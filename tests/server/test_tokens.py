@@ -438,7 +438,7 @@ def test_pip_uv_and_twine_take_a_token(
     assert "may not upload" in run(*twine, "-u", "__token__", "-p", "reads", name, status=1)
     name, content = wheel("other", "5.0")
     (tmp_path / name).write_bytes(content)
-    assert "may do nothing with the project other" in run(*twine, "-u", "__token__", "-p", SECRET, name, status=1)
+    assert "has no access to the project other" in run(*twine, "-u", "__token__", "-p", SECRET, name, status=1)
     name, content = wheel("acme_two", "2.0")
     (tmp_path / name).write_bytes(content)
     run("uv", "publish", "--publish-url", task.url + "/", "--token", SECRET, name)

@@ -86,7 +86,7 @@ class Server:
         self._begun = b""
         self._errors = task.errors.open("rb")
         self.workers = self._workers()
-        self._at_rest = self._open_files()
+        self._at_rest = self._sockets()
         self._peaks_from_now()
         self._rest = self._peak_bytes()
 
@@ -141,7 +141,7 @@ class Server:
     def logged(self) -> list[dict[str, Any]]:
         """The lines of the access log since the last call, without those of failed probes. Raises Finding."""
         # A request is logged after its answer, and before its connection is closed.
-        if not eventually(lambda: self._open_files() <= self._at_rest, PATIENCE_SECONDS):
+        if not eventually(lambda: self._sockets() <= self._at_rest, PATIENCE_SECONDS):
             raise Finding("a connection that the client has closed stays open")
         # The last line may be half written.
         whole, _, self._begun = (self._begun + self._log.read()).rpartition(b"\n")
@@ -180,8 +180,14 @@ class Server:
         process = self.task.process.pid
         return sorted(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
-    def _open_files(self) -> int:
-        return sum(len(list(Path(f"/proc/{worker}/fd").iterdir())) for worker in self.workers)
+    def _sockets(self) -> int:
+        """Connections, and what listens. Files do not count: the thread that reads summaries opens some at any time."""
+        found = 0
+        for worker in self.workers:
+            for descriptor in Path(f"/proc/{worker}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    found += str(descriptor.readlink()).startswith("socket:")
+        return found
 
     def _peak_bytes(self) -> int:
         status = "".join(Path(f"/proc/{worker}/status").read_text() for worker in self.workers)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -328,3 +330,20 @@ def test_a_day_has_what_upstream_says_was_uploaded_by_its_end(
     assert not [it for it in pypi.asked if "acme" in it]
     file = task.get(f"/at/{stamp(15)[:10]}/simple/outer/", headers={"Accept": JSON_TYPE}).json()["files"][1]
     assert task.get(file["url"]).content == wheel("outer", "1.1")[1]
+
+
+def test_a_day_is_not_kept_for_ever_as_it_was_before_its_end(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    pypi.add("outer", NAME, CONTENT, days_ago=30)
+    assert start_upstream(directory).get("/simple/outer/").status_code == 200
+    (page,) = (directory / ".upstream/pages").iterdir()
+    os.utime(page, (time.time() - 4 * 86400,) * 2)
+    pypi.down = True
+    task = start_upstream(directory)
+    headers = {
+        days: task.get(f"/at/{stamp(days)[:10]}/simple/outer/", headers={"Accept": JSON_TYPE}).headers["Cache-Control"]
+        for days in (2, 10)
+    }
+    assert "immutable" not in headers[2]
+    assert "immutable" in headers[10]

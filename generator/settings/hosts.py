@@ -16,6 +16,7 @@ from generator.settings.values import (
     optional,
 )
 from generator.sizing import INSTANCES
+from generator.tag_keys import KEYS
 
 ASG_INSTANCE_TYPE = Setting(
     name="AsgInstanceType",
@@ -108,6 +109,7 @@ CLOUDWATCH_AGENT_IMAGE = Setting(
 
 MAX_VOLUME_TAGS = 5
 _TAG = "[A-Za-z0-9 _.:/+@-]"
+_OURS = "|".join(KEYS)
 VOLUME_TAGS = Setting(
     name="VolumeTags",
     label="Tags of the hosts' volumes",
@@ -116,11 +118,11 @@ VOLUME_TAGS = Setting(
     # No key twice: EC2 refuses that when a host starts.
     pattern=r"^(?!(.*,)?([^=,]+)=[^,]*,(.*,)?\2=)"
     + items(
-        rf"(?!([Aa][Ww][Ss]:|(Name|account|created_by|environment|service)=)){_TAG}{{1,128}}={_TAG}{{0,256}}",
+        rf"(?!([Aa][Ww][Ss]:|({_OURS})=)){_TAG}{{1,128}}={_TAG}{{0,256}}",
         MAX_VOLUME_TAGS,
         least=0,
     ).removeprefix("^"),
-    constraint=f"must be up to {MAX_VOLUME_TAGS} different key=value separated by commas, of letters, digits, blanks and _.:/+@-; no key begins with aws:, or is Name, account, created_by, environment or service",
+    constraint=f"must be up to {MAX_VOLUME_TAGS} different key=value separated by commas, of letters, digits, blanks and _.:/+@-; no key begins with aws:, or is {', '.join(KEYS[:-1])} or {KEYS[-1]}",
 )
 
 HOSTS = Group(

@@ -1,0 +1,60 @@
+"""Which tests judge a defect, the most telling first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutants.defects import Defect
+from tests.mutants.imports import is_called_after, that_may_run
+from tests.mutants.recorded import Recorded
+
+
+class Planted(NamedTuple):
+    module: str
+    defect: Defect
+
+
+class Test(NamedTuple):
+    """``name`` is a test's, or that of a file of which nothing is recorded; only those have no ``seconds``."""
+
+    name: str
+    seconds: float | None
+
+    @property
+    def file(self) -> str:
+        return self.name.partition("::")[0]
+
+
+class Chosen:
+    """Of the checkout at ``root``. ``nearest`` is the most files for a defect, None for all."""
+
+    def __init__(self, root: Path, recorded: Mapping[str, Recorded], nearest: int | None) -> None:
+        self._root = root
+        self._recorded = recorded
+        self._nearest = nearest
+        self._of_function = cache(self._found)
+
+    def __call__(self, it: Planted) -> list[Test]:
+        """Those first whose file is called after the module, then those that run most of it, then the fastest."""
+        return self._of_function(it.module, it.defect.function)
+
+    def _found(self, module: str, function: str) -> list[Test]:
+        tests = [test for _, test in sorted(self._ranked(module, function))]
+        files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
+        return [it for it in tests if it.file in files]
+
+    def _ranked(self, module: str, function: str) -> Iterator[tuple[tuple[bool, int, int, float], Test]]:
+        near = that_may_run(self._root, module)
+        for distance, file in enumerate([*near, *sorted(self._recorded.keys() - near)]):
+            is_after = is_called_after(file, module)
+            recorded = self._recorded.get(file)
+            # What a test runs as text is not recorded.
+            if recorded is None or (is_after and module not in recorded.functions):
+                yield (not is_after, 0, distance, 0), Test(file, None)
+            else:
+                for name, functions in recorded.that_run(module, function).items():
+                    seconds = recorded.seconds[name]
+                    yield (not is_after, -functions, distance, seconds), Test(name, seconds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ class Planted(NamedTuple):
 
 
 class Test(NamedTuple):
-    """``name`` is a test's, or that of a file of which nothing is recorded; only those have no ``seconds``."""
+    """``name`` is a test's, or that of a file of which nothing is recorded; only such a file has no ``seconds``."""
 
     name: str
     seconds: float | None
@@ -29,12 +31,17 @@ class Test(NamedTuple):
 
 
 class Chosen:
-    """Of the checkout at ``root``. ``nearest`` is the most files for a defect, None for all."""
+    """Of the checkout at ``root``. ``nearest`` is the most files for a defect, None for all; ``enough`` the seconds that those
+    whose time is known take together.
+    """
 
-    def __init__(self, root: Path, recorded: Mapping[str, Recorded], nearest: int | None) -> None:
+    def __init__(
+        self, root: Path, recorded: Mapping[str, Recorded], nearest: int | None = None, enough: float = math.inf
+    ) -> None:
         self._root = root
         self._recorded = recorded
         self._nearest = nearest
+        self._enough = enough
         self._of_function = cache(self._found)
 
     def __call__(self, it: Planted) -> list[Test]:
@@ -42,19 +49,22 @@ class Chosen:
         return self._of_function(it.module, it.defect.function)
 
     def _found(self, module: str, function: str) -> list[Test]:
-        tests = [test for _, test in sorted(self._ranked(module, function))]
+        ranked = sorted(self._ranked(module, function))
+        is_watched = any(test.seconds is not None for _, test in ranked)
+        tests = [test for (is_far, *_), test in ranked if not is_watched or test.seconds is not None or not is_far]
         files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
-        return [it for it in tests if it.file in files]
+        taken = accumulate(it.seconds or 0 for it in tests)
+        return [it for it, seconds in zip(tests, taken, strict=True) if it.file in files and seconds <= self._enough]
 
     def _ranked(self, module: str, function: str) -> Iterator[tuple[tuple[bool, int, int, float], Test]]:
         near = that_may_run(self._root, module)
         for distance, file in enumerate([*near, *sorted(self._recorded.keys() - near)]):
-            is_after = is_called_after(file, module)
+            is_far = not is_called_after(file, module)
             recorded = self._recorded.get(file)
             # What a test runs as text is not recorded.
-            if recorded is None or (is_after and module not in recorded.functions):
-                yield (not is_after, 0, distance, 0), Test(file, None)
+            if recorded is None or not (is_far or module in recorded.functions):
+                yield (is_far, 0, distance, 0), Test(file, None)
             else:
                 for name, functions in recorded.that_run(module, function).items():
                     seconds = recorded.seconds[name]
-                    yield (not is_after, -functions, distance, seconds), Test(name, seconds)
+                    yield (is_far, -functions, distance, seconds), Test(name, seconds)

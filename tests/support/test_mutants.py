@@ -58,7 +58,7 @@ def planted(project: Path) -> dict[tuple[int, str], Planted]:
 
 @pytest.mark.slow
 def test_defects_are_caught_by_the_tests_that_import_their_module_and_pass_without_them(project: Path) -> None:
-    chosen = Chosen(project, {}, nearest=None)
+    chosen = Chosen(project, {})
     judge = Judge(chosen, seconds=60, end=float("inf"))
     with checkouts(project, 1) as queue:
         checkout = queue.get()
@@ -72,7 +72,7 @@ def test_defects_are_caught_by_the_tests_that_import_their_module_and_pass_witho
 def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(project: Path, tmp_path: Path) -> None:
     path = tmp_path / "kept" / "recorded.json"
     save(path, {it: record(project, it) for it in ("tests/test_sums.py", "tests/test_others.py")})
-    chosen = Chosen(project, load(path), nearest=None)
+    chosen = Chosen(project, load(path))
     names = {line: [test.name for test in chosen(it)] for (line, _), it in planted(project).items()}
     running = ["tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere"]
     assert names[2] == [*running, "tests/test_sums_wrongly.py"]
@@ -81,6 +81,6 @@ def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(proj
 
 @pytest.mark.slow
 def test_nothing_is_judged_when_the_time_is_up(project: Path) -> None:
-    judge = Judge(Chosen(project, {}, nearest=None), seconds=60, end=0)
+    judge = Judge(Chosen(project, {}), seconds=60, end=0)
     with checkouts(project, 1) as queue, pytest.raises(TimeoutError):
         judge.caught_by(queue.get(), planted(project)[2, ">="])

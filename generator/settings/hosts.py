@@ -14,6 +14,7 @@ from generator.settings.values import (
     USER_DATA_BOUNDARY,
     items,
     optional,
+    whole_number,
 )
 from generator.sizing import INSTANCES
 from generator.tag_keys import KEYS
@@ -30,18 +31,16 @@ ON_DEMAND_BASE_CAPACITY = Setting(
     label="On-Demand hosts at least",
     description="Counted before the percentage below.",
     default="1",
-    type="Number",
-    minimum=0,
-    maximum=100,
+    pattern=f"^({whole_number(0, 100)})$",
+    constraint="must be a whole number from 0 to 100",
 )
 ON_DEMAND_PERCENTAGE = Setting(
     name="OnDemandPercentageAboveBaseCapacity",
     label="On-Demand percentage of the other hosts",
     description="The rest are Spot Instances.",
     default="100",
-    type="Number",
-    minimum=0,
-    maximum=100,
+    pattern=f"^({whole_number(0, 100)})$",
+    constraint="must be a whole number from 0 to 100",
 )
 MANAGED_TERMINATION_PROTECTION = Setting(
     name="ManagedTerminationProtection",
@@ -82,13 +81,18 @@ EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
     pattern=optional(r"\{[\s\S]*\}"),
     constraint="must be an IAM policy document in JSON, or empty",
 )
+HOST_POLICIES = ("service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore")
+"""AWS's managed policies of every host: to join a cluster, and for Session Manager."""
 EXTRA_MANAGED_POLICY_ARNS = Setting(
     name="ExtraManagedPolicyArns",
     label="Additional managed policies of the hosts",
     description="Up to 7 ARNs, separated by commas.",
     default="",
-    pattern=items(POLICY_ARN, 7, least=0),
-    constraint="must be up to 7 IAM managed policy ARNs separated by commas, or empty",
+    # CloudFormation refuses a role with a policy that it has twice.
+    pattern=items(
+        rf"(?!arn:aws[a-z-]*:iam::aws:policy/({'|'.join(HOST_POLICIES)})(,|$)){POLICY_ARN}", 7, least=0, distinct=True
+    ),
+    constraint=f"must be up to 7 different IAM managed policy ARNs separated by commas, without those that all hosts have ({', '.join(HOST_POLICIES)}), or empty",
 )
 EBS_KMS_KEY_ARN = Setting(
     name="EbsKmsKeyArn",

@@ -145,7 +145,9 @@ class Transport:
                 yield answer
         except (InvalidSchema, InvalidURL, UnicodeError) as error:
             if isinstance(error, InvalidProxyURL) or "SOCKS" in str(error):
-                raise Stopped(f"the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) cannot be used: {error}") from error
+                raise Stopped(
+                    f"the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) cannot be used: {error}"
+                ) from error
             raise Damaged(f"{url} is not the URL of a file") from error
         except requests.TooManyRedirects as error:
             raise Failed(f"{without_query(url)} redirects without end") from error

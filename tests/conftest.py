@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import once  # noqa: F401  # so that nothing is done again for each test
@@ -12,6 +13,12 @@ from generator.parent import templates
 
 # A shell starts in the background what does not hear SIGINT, and so do all whom that starts: some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What the tests import stays: a collector that looks at all of it again and again costs a tenth of them."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,20 @@ import pickle
 from functools import cache
 from typing import IO, Any
 
-import botocore.session  # type: ignore[import-untyped] # botocore has no types
+import botocore.endpoint_provider  # type: ignore[import-untyped] # botocore has no types
+import botocore.session  # type: ignore[import-untyped] # see above
 import moto.backends
 import moto.core.utils
-import moto.ssm.models
 import typer.main
 import yaml
 from botocore.client import ClientCreator  # type: ignore[import-untyped] # see above
-from moto.ssm.utils import convert_to_params
-from moto.utilities.utils import load_resource
 from typer.utils import get_params_from_function
 
 _load = yaml.load
 _create_client_class = ClientCreator._create_client_class
 _client_classes: dict[str, type] = {}
+_RuleSet = botocore.endpoint_provider.RuleSet
+_rule_sets: dict[int, tuple[object, Any]] = {}
 
 
 @cache
@@ -44,8 +44,12 @@ def _client_class(creator: ClientCreator, service: str, model: Any) -> type:
     return _client_classes[service]
 
 
-def _recommended(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [it for it in convert_to_params(tree) if "/optimized-ami/" not in it["Name"] or "/recommended" in it["Name"]]
+def _rule_set(**data: Any) -> Any:
+    """Of endpoints, where a client's service reads its own; the loader keeps the data, and so does this."""
+    rules = data["rules"]
+    if id(rules) not in _rule_sets:
+        _rule_sets[id(rules)] = rules, _RuleSet(**data)
+    return _rule_sets[id(rules)][1]
 
 
 # Of its folders, for each request.
@@ -54,15 +58,14 @@ _SERVICES = tuple(moto.backends.list_of_moto_modules())
 for module, name, remembered in (
     (yaml, "load", _copied),
     (ClientCreator, "_create_client_class", _client_class),
+    (botocore.endpoint_provider, "RuleSet", _rule_set),
     # The descriptions of all services.
     (botocore.session, "create_loader", cache(botocore.session.create_loader)),
     (moto.core.utils, "create_loader", cache(botocore.session.create_loader)),
     (moto.backends, "list_of_moto_modules", lambda: _SERVICES),
     # Of the annotations of all commands and options.
     (typer.main, "get_params_from_function", cache(get_params_from_function)),
-    # Nobody looks at moto's thousands of images, but at the recommended ones among those of ECS.
-    (moto.ssm.models, "load_resource", cache(load_resource)),
-    (moto.ssm.models, "convert_to_params", _recommended),
 ):
     setattr(module, name, remembered)
+# Nobody looks at moto's thousands of images.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"

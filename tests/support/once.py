@@ -28,14 +28,14 @@ _rule_sets: dict[int, tuple[object, Any]] = {}
 
 
 @cache
-def _loaded(text: str, loader: Any) -> bytes:
+def _loaded(text: str | bytes, loader: Any) -> bytes:
     return pickle.dumps(_load(text, loader))
 
 
-def _copied(stream: str | IO[str], Loader: Any) -> Any:
+def _copied(stream: str | bytes | IO[str], Loader: Any) -> Any:
     if not issubclass(Loader, yaml.CSafeLoader):
         return _load(stream, Loader)
-    return pickle.loads(_loaded(stream if isinstance(stream, str) else stream.read(), Loader))
+    return pickle.loads(_loaded(stream.read() if hasattr(stream, "read") else stream, Loader))
 
 
 def _client_class(creator: ClientCreator, service: str, model: Any) -> type:

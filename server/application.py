@@ -286,13 +286,22 @@ class Application:
             status = self._packages.yanks.status(project)
             if not status.is_offered:
                 raise Refusal(403, f"No files of {project} are offered, as it is {status}.")
-        response = download(self._index, path, environ, immutable=self._immutable)
-        if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        response = self._stored(path, environ)
         if response is None and "%2B" in path:
             # simple-repository-server escapes what is already escaped.
             return self._package(path.replace("%2B", "+"), environ)
+        if response is None:
+            # On NFS a name may be believed absent until its directory is opened.
+            self._index.refresh()
+            response = self._stored(path, environ)
         return _found(response, path)
+
+    def _stored(self, path: str, environ: Environ) -> Response | None:
+        """The file at `path`, or the metadata that it names; as `download`."""
+        response = download(self._index, path, environ, immutable=self._immutable)
+        if response is None and path.endswith(".whl.metadata"):
+            return metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        return response
 
 
 def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:

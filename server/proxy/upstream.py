@@ -115,7 +115,9 @@ class Upstream:
 
     def project_at(self, name: str, day: Day, days: Days, environ: Environ) -> Response | Later:
         """As `project`, with only the files that were uploaded by the end of the day, as far as they say."""
-        return self._with_page(name, lambda known: days.made(partial(self._listed_at, name, day, environ, known)))
+        return self._with_page(
+            name, lambda known: days.made(environ, partial(self._listed_at, name, day, environ, known))
+        )
 
     def file(self, path: str, environ: Environ) -> Response | Later:
         """`path` is the project and the file's name."""

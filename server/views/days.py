@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from server.distributions.times import DAY_SECONDS
@@ -13,7 +14,7 @@ from server.store.index import Index
 from server.views.downloads import KEPT
 from server.views.listings import PATIENCE_SECONDS, Listings, as_of, send_listing
 from server.views.root import Root
-from server.wire.calls import Calls
+from server.wire.calls import Calls, TakesLong
 from server.wire.messages import Environ, Later, Refusal, Response
 
 # An upload from just before midnight is published when it has been checked.
@@ -62,7 +63,8 @@ class Days:
     def root(self, day: Day, environ: Environ) -> Later:
         """Raises OSError and Awaited."""
         form = self._root.current(environ, is_json=True)
-        return self.made(lambda: day.sent(self._root.as_of(form, day.ends, environ), final=not self._index.unreadable))
+        make = partial(self._root.as_of, form, day.ends, environ)
+        return self.made(environ, lambda: day.sent(make(), final=not self._index.unreadable))
 
     def project(self, name: str, day: Day, environ: Environ) -> Later | None:
         """`name` is normalised (PEP 503); None if there is no such project now. Raises OSError and Awaited."""
@@ -75,22 +77,22 @@ class Days:
             if not then.details:
                 self._index.require_complete()
                 raise Refusal(404, f"Not Found ({name} had no file at the end of that day)")
-            final = listing.withdrawn.status.is_offered and not self._index.unreadable
-            return day.sent(send_listing(then, environ), final=final)
+            is_whole = not self._index.unreadable and len(listing.details) == len(self._index.paths(name))
+            return day.sent(send_listing(then, environ), final=is_whole and listing.withdrawn.status.is_offered)
 
-        return self.made(make)
+        return self.made(environ, make)
 
-    def made(self, make: Callable[[], Response]) -> Later:
-        """The result of `make`, or what it raises, in its turn."""
+    def made(self, environ: Environ, make: Callable[[], Response]) -> Later:
+        """The result of `make`, or what it raises, in its turn; TakesLong if that comes too late for who asked."""
         found: list[Response] = []
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = environ["server.arrived"] + PATIENCE_SECONDS
 
         def call() -> None:
-            # Nobody waits for it any longer.
-            if time.monotonic() < deadline:
-                found.append(make())
+            if time.monotonic() > deadline:
+                raise TakesLong("nobody waits for it any longer")
+            found.append(make())
 
-        ready = self._calls.wait(object(), call, PATIENCE_SECONDS)
+        ready = self._calls.wait(object(), call, deadline - time.monotonic())
 
         def finish() -> Response:
             ready.result()

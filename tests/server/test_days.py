@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
+
+from server.store.packages import Packages
+from server.views.days import Days
+from server.views.listings import Listings
+from server.views.root import Root
+from server.wire.calls import TakesLong
+from server.wire.messages import Response
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, wheel
@@ -115,6 +123,27 @@ def test_what_is_no_day_is_refused_with_the_reason(task: Task) -> None:
         .headers["Content-Type"]
         .startswith("text/html")
     )
+
+
+def test_nothing_is_made_for_who_waits_no_longer(tmp_path: Path) -> None:
+    """Who asked long ago gets an answer, and the thread is free for the next."""
+    packages = Packages(tmp_path)
+    listings = Listings(packages)
+    days = Days(packages.index, listings, Root(packages))
+    made: list[str] = []
+
+    def make() -> Response:
+        made.append("made")
+        return Response(200, [], [])
+
+    late = days.made({"server.arrived": time.monotonic() - 3600}, make)
+    soon = days.made({"server.arrived": time.monotonic()}, make)
+    assert isinstance(late.ready.exception(60), TakesLong)
+    with pytest.raises(TakesLong):
+        late.finish()
+    assert soon.ready.exception(60) is None
+    assert soon.finish() == Response(200, [], [])
+    assert made == ["made"]
 
 
 @pytest.fixture

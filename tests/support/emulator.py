@@ -371,7 +371,6 @@ def emulator() -> Iterator[str]:
         zone_id = route53.create_route53_zone_id
         # Route 53's begin with this letter, and the templates know it.
         patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")
-        client.cache_clear()
         client("s3").create_bucket(Bucket=BUCKET)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
@@ -381,8 +380,6 @@ def emulator() -> Iterator[str]:
         finally:
             server.stop()
             early.found.clear()
-            # One made while the environment named this server.
-            client.cache_clear()
 
 
 def network() -> dict[str, str]:

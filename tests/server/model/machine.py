@@ -21,19 +21,21 @@ VERSIONS = ["1.0", "2.0rc1"]
 CALLS = ["open", "creat", "mkdir", "write", "fsync", "dirfsync", "link", "linkdone", "close", "unlink", "stat", "read"]
 TASKS, PLACES = st.integers(0, 1), st.integers(0, 1)
 CONTENTS = st.integers(0, 1)
+# When what another program brings was uploaded elsewhere.
+COPIED, DAY = 1_600_000_000, 86400
 RELEASES = st.sampled_from(VERSIONS)
 REASONS = st.none() | st.sampled_from(["", "bad <&> é"])
-_numbers = itertools.count()
+numbers = itertools.count()
 
 
 class Model(RuleBasedStateMachine):
-    """One project, of which nobody has heard before."""
+    """One project of ours, of which nobody has heard before."""
 
     world: World
 
     @initialize()
     def begin(self) -> None:
-        self.project = f"model{next(_numbers)}"
+        self.project = f"model{next(numbers)}"
         self.files: dict[str, bytes] = {}
         self.yanked: dict[str, str] = {}
         self.status = "active"
@@ -42,12 +44,14 @@ class Model(RuleBasedStateMachine):
         self.upload(0, VERSIONS[0], 0, False)
 
     @rule(task=TASKS, version=RELEASES, content=CONTENTS, capital=st.booleans())
-    def upload(self, task: int, version: str, content: int, capital: bool) -> None:
+    def upload(
+        self, task: int, version: str, content: int, capital: bool, account: tuple[str, str] = PUBLISHER
+    ) -> None:
         name, data = self._file(version, content, capital)
         others = [it for it in self.files if it.lower() == name.lower() and it != name]
         taken = others or (self.world.immutable and self.files.get(name, data) != data)
         closed = self.status in ("archived", "quarantined")
-        answer = self.world.tasks[task].upload(name, data)
+        answer = self.world.tasks[task].upload(name, data, account=account)
         assert answer.status_code == (403 if closed else 409 if taken else 200), (name, answer.reason)
         if not (taken or closed):
             self.files[name] = data
@@ -55,8 +59,10 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.files)
     @rule(task=TASKS, version=RELEASES, reason=REASONS)
     def yank(self, task: int, version: str, reason: str | None) -> None:
-        fields = {} if reason is None else {"reason": reason}
-        answer = self._change(task, "unyank" if reason is None else "yank", version=version, **fields)
+        if reason is None:
+            answer = self._change(task, "unyank", version=version)
+        else:
+            answer = self._change(task, "yank", version=version, reason=reason)
         assert answer == (200 if self._of(version) else 404)
         if answer == 200 and reason is None:
             self.yanked.pop(version, None)
@@ -88,7 +94,7 @@ class Model(RuleBasedStateMachine):
             path = self.world.paths[at] / name
             aside = path.with_name(f".{name}")
             aside.write_bytes(data)
-            os.utime(aside, (1.6e9 + days * 86400,) * 2)
+            os.utime(aside, (COPIED + days * DAY,) * 2)
             aside.rename(path)
             self.files[name] = data
 
@@ -140,6 +146,6 @@ class Model(RuleBasedStateMachine):
     def _of(self, version: str) -> list[str]:
         return [name for name in self.files if f"-{version}" in name]
 
-    def _change(self, task: int, action: str, **fields: str) -> int:
+    def _change(self, task: int, action: str, account: tuple[str, str] = PUBLISHER, **fields: str) -> int:
         form = {":action": action, "name": self.project, **fields}
-        return requests.post(self.world.tasks[task].url, data=form, auth=PUBLISHER, timeout=60).status_code
+        return requests.post(self.world.tasks[task].url, data=form, auth=account, timeout=60).status_code

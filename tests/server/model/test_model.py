@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
-from .machine import Model
+from .days import WithDays
+from .trusted import WithTokens
 from .world import SECONDS, World
 
 pytestmark = pytest.mark.slow
@@ -17,10 +18,10 @@ pytestmark = pytest.mark.slow
 
 def test_two_tasks_are_like_the_model(world: World) -> None:
     """A few examples that are always the same; others, for MODEL_SECONDS, by `make model`."""
-    machine = type("Machine", (Model,), {"world": world})
+    machines = [type("Machine", (it,), {"world": world}) for it in (WithDays, WithTokens)]
     settings = hypothesis.settings(
-        max_examples=8,
-        stateful_step_count=16,
+        max_examples=5,
+        stateful_step_count=30 if SECONDS else 16,
         derandomize=not SECONDS,
         database=None,
         deadline=None,
@@ -30,6 +31,7 @@ def test_two_tasks_are_like_the_model(world: World) -> None:
     )
     began = time.monotonic()
     while True:
-        run_state_machine_as_test(machine, settings=settings)
+        for machine in machines:
+            run_state_machine_as_test(machine, settings=settings)
         if time.monotonic() - began >= SECONDS:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import time
 
 import requests
 from hypothesis import strategies as st
@@ -28,13 +29,21 @@ REASONS = st.none() | st.sampled_from(["", "bad <&> é"])
 numbers = itertools.count()
 
 
+class Over(KeyboardInterrupt):
+    """The time is: nothing else stops Hypothesis before it has all its examples."""
+
+
 class Model(RuleBasedStateMachine):
     """One project of ours, of which nobody has heard before."""
 
     world: World
+    # By time.monotonic(): an example that begins later ends all of them.
+    ends: float
 
     @initialize()
     def begin(self) -> None:
+        if time.monotonic() > self.ends:
+            raise Over
         self.project = f"model{next(numbers)}"
         self.files: dict[str, bytes] = {}
         self.yanked: dict[str, str] = {}

@@ -39,6 +39,7 @@ class WithTokens(Model):
     def begin_trusted(self) -> None:
         self.exchanged: list[str] = []
         self.tokens: list[Token] = []
+        self.exchange(0, "nothing")
 
     @rule(task=TASKS, wrong=WRONG)
     def exchange(self, task: int, wrong: str) -> None:
@@ -49,13 +50,11 @@ class WithTokens(Model):
             self.exchanged.append(identity)
             self.tokens.append(Token(answer.json()["token"], self.world.at(task) + MINTED_SECONDS))
 
-    @precondition(lambda self: self.exchanged)
     @rule(task=TASKS, number=st.integers(0, 3))
     def exchange_again(self, task: int, number: int) -> None:
         identity = self.exchanged[number % len(self.exchanged)]
         assert sent_by(self.world.tasks[task], MINT, identity).status_code == 422
 
-    @precondition(lambda self: self.tokens)
     @rule(task=TASKS, number=st.integers(0, 3), version=RELEASES, content=CONTENTS)
     def use(self, task: int, number: int, version: str, content: int) -> None:
         """For its project, for another, and for what no token may."""
@@ -71,10 +70,10 @@ class WithTokens(Model):
             assert self._change(task, "yank", account, version=version) == 403
             self.upload(task, version, content, False, account)
         else:
-            assert [it.status_code for it in answers] == [401] * 3
+            # That a token is burnt only the storage knows, which is not asked of a project that is not the token's.
+            assert [it.status_code for it in answers] in ([401] * 3, [401, 403, 401])
             assert at.upload(*self._file(version, content), account=account).status_code == 401
 
-    @precondition(lambda self: self.tokens)
     @rule(task=TASKS, number=st.integers(0, 3))
     def burn(self, task: int, number: int) -> None:
         token = self.tokens[number % len(self.tokens)]
@@ -82,7 +81,7 @@ class WithTokens(Model):
         if self._is_valid(token, task):
             token.is_revoked = True
 
-    @precondition(lambda self: self.tokens and self.steps % 6 == 5)
+    @precondition(lambda self: self.steps % 6 == 5)
     @rule()
     def revoke(self) -> None:
         """The publisher, and trust it again: what it was given before is worth nothing."""

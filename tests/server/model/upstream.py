@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from ..tasks import JSON_TYPE, Task, sha256, wheel
 from ..upstream.playing import FILES, send
-from .machine import ASKED, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, Model, numbers
+from .machine import ASKED, CALLS, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, Model, numbers
 
 # What docs/upstream.md says, and what tasks remember beside that: an absence, a failure, and that they failed to ask.
 CURRENT, ABSENT, RETRY, FAILED, BELIEVED = 300, 60, 30, 10, 7 * DAY
@@ -23,6 +25,8 @@ WAITS = [25, 75, 320, 9 * DAY]
 # By which another program's copy has made its project private for good.
 NOTICED = 30.0
 UPLOADED = {"1.0": "2020-09-12T12:00:00.000000Z", "2.0rc1": "2020-09-14T12:00:00.000000Z"}
+# As a status: another file's bytes, of the same length.
+LIES = 299
 # Contents and yanks by version.
 PAGES = st.dictionaries(RELEASES, st.tuples(CONTENTS, REASONS), max_size=2)
 
@@ -68,6 +72,7 @@ class WithUpstream(Model):
         self.proved: float | None = None
         self.fetched: set[str] = set()
         self.asked = 0
+        self.say({"1.0": (0, None)})
 
     @property
     def is_private(self) -> bool | None:
@@ -99,7 +104,7 @@ class WithUpstream(Model):
         self.said.say(status, self.world.now)
 
     @precondition(lambda self: self.page)
-    @rule(number=st.integers(0, 3), status=st.sampled_from([200, 404, 410, 403, 500]))
+    @rule(number=st.integers(0, 3), status=st.sampled_from([200, 404, 410, 403, 500, LIES]))
     def change_a_file(self, number: int, status: int) -> None:
         files = sorted(self.page.items())
         name, file = files[number % len(files)]
@@ -149,15 +154,24 @@ class WithUpstream(Model):
         self.mine, self.odd = {}, False
         self.recorded |= time.monotonic() - self.copied > NOTICED
 
+    @rule(call=st.sampled_from(CALLS), number=st.sampled_from([errno.EIO, errno.ESTALE]))
+    def fail_to_tell(self, call: str, number: int) -> None:
+        """Whatever becomes of it: nobody was answered, so nothing has to be known."""
+        with self.world.failing(call, number):
+            answers = [self.world.tasks[0].get(f"/simple/{self.outer}/", headers={"Accept": JSON_TYPE})]
+            answers += [self.world.tasks[0].get(f"/packages/.upstream/{self.outer}/{name}") for name in self.page]
+        assert {it.status_code for it in answers} <= {200, 404, 503}
+        self.taken = self.taken or self._is_taken()
+        self._distrust()
+
     @precondition(lambda self: self.steps % 4 == 2)
     @rule()
     def forget(self) -> None:
         """What may be removed at any time."""
         for path in self.world.paths[0].glob(".upstream/[pf]*/*"):
             path.unlink()
-        self.proved, self.fetched = None, set()
-        # What processes have in memory is not on the disk.
-        self.world.wait(WAITS[2])
+        self.fetched = set()
+        self._distrust()
 
     @invariant()
     def every_task_tells_what_the_index_says(self) -> None:
@@ -209,7 +223,7 @@ class WithUpstream(Model):
         """The very bytes, or a definite no, or later: what was had once is had always."""
         said = self.answers[digest].within(FAILED, self.world.now)
         answer = task.get(f"/packages/.upstream/{self.outer}/{name}")
-        expected = {200: 200, 404: 404, 410: 404, 403: 404, 500: 503}
+        expected = {200: 200, 404: 404, 410: 404, 403: 404, 500: 503, LIES: 503}
         told = [200] if digest in self.fetched else [expected[it] for it in said if isinstance(it, int)]
         assert answer.status_code in told, (answer.status_code, told)
         if answer.status_code == 200:
@@ -217,14 +231,27 @@ class WithUpstream(Model):
             self.fetched.add(digest)
 
     def _answer(self, path: str, status: int) -> None:
-        def answer(handler: BaseHTTPRequestHandler) -> None:
-            send(handler, status, "text/plain", b"")
+        index = self.world.beyond.index
 
-        answers = self.world.beyond.index.answers
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            body = bytes(reversed(index.files[path])) if status == LIES else b""
+            send(handler, 200 if status == LIES else status, "text/plain", body)
+
+        answers = index.answers
         if status == 200:
             answers.pop(path, None)
         else:
             answers[path] = answer
+
+    def _distrust(self) -> None:
+        """What processes have in memory may not be on the disk: until it is, nothing has to be believed."""
+        self.proved = None
+        self.world.wait(WAITS[2])
+
+    def _is_taken(self) -> bool:
+        """As docs/upstream.md has it."""
+        side = self.world.paths[1] / f".upstream/sides/{self.outer}"
+        return side.is_symlink() and os.readlink(side) == "upstream"
 
     def _become_private(self) -> None:
         """From now on it is asked for no more."""

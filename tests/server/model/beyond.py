@@ -25,7 +25,7 @@ class Beyond(ExitStack):
         self.callback(self.index.stop)
         issuers.publish(self.index, ISSUER, issuers.published(issuers.key()))
         self._manager = self.enter_context(secrets_manager())
-        self._arn = self._manager.create("tokens", [_publisher()])
+        self._arn = self._manager.create(f"tokens{next(_numbers)}", [_publisher()])
         network = playing.World(home / "outside", self.index.port)
         self.environment = {
             **playing.environment(network, certificate[0]),

@@ -23,7 +23,7 @@ def test_two_tasks_are_like_the_model(world: World) -> None:
     """A few examples that are always the same; others, for MODEL_SECONDS, by `make model`."""
     settings = hypothesis.settings(
         # Of few, half do next to nothing.
-        max_examples=200 if SECONDS else 6,
+        max_examples=200 if SECONDS else 4,
         stateful_step_count=30 if SECONDS else 16,
         derandomize=not SECONDS,
         database=None,

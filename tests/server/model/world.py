@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from ..libraries import library
-from ..tasks import PROGRAM, ROOT, Task
+from ..tasks import PROGRAM, PUBLISHER, ROOT, Task
 from .beyond import Beyond
 
 # For which `make model` looks.
@@ -22,6 +25,18 @@ _FORMS = {
     "changes": [('SUFFIX = ".1"', 'SUFFIX = ".99"'), (r"{16}\.1", r"{16}\.99")],
     "kept": [("details-1", "details-99")],
 }
+
+
+class Patient(Task):
+    """A process that has just started may not have read the directory yet: it says so, and asks nobody outside."""
+
+    def get(self, path: str, account: tuple[str, str] | None = PUBLISHER, **options: Any) -> requests.Response:
+        ends = time.monotonic() + 60
+        while (answer := super().get(path, account, **options)).status_code == 503 and time.monotonic() < ends:
+            if "for the first time" not in answer.text:
+                break
+            time.sleep(0.1)
+        return answer
 
 
 class World(ExitStack):
@@ -103,7 +118,9 @@ class World(ExitStack):
         )
         command = PROGRAM if program == ROOT else ("-c", code)
         self._started += 1
-        task = Task(self._python, self.paths[number], self._home / f"task{self._started}", environment, command=command)
+        task = Patient(
+            self._python, self.paths[number], self._home / f"task{self._started}", environment, command=command
+        )
         self.callback(task.kill)
         task.wait_until_ready()
         return task

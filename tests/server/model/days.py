@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import requests
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from ..tasks import JSON_TYPE, sha256
-from .machine import ASKED, COPIED, DAY
+from ..tasks import JSON_TYPE, Task, sha256
+from .machine import ASKED, COPIED, DAY, Project
 from .told import Told, compare_document
-from .upstream import Said, WithUpstream, digests_of, said_by
+from .upstream import Said, Upstream, digests_of, said_by
 
 SETTLED = 3600
 KEPT, CHECKED = "private, max-age=31536000, immutable", "private, no-cache"
@@ -21,65 +22,77 @@ KEPT, CHECKED = "private, max-age=31536000, immutable", "private, no-cache"
 DAYS = st.integers(-2, 3).map(lambda it: COPIED // DAY + it) | st.integers(-1, 1).map(lambda it: _today() + it)
 
 
-class WithDays(WithUpstream):
+class Days(Project):
     @rule(day=DAYS)
     def look_at(self, day: int) -> None:
-        for number in range(len(self.world.tasks)):
-            for _ in range(ASKED):
-                self._look_at(day, number)
+        ends = (day + 1) * DAY
+        told = Told(self.project, _until(ends, self.files, self.world.paths[0]), self.yanked, self.status)
+        for number, task in enumerate([*self.world.tasks] * ASKED):
+            now = self.world.at(number % len(self.world.tasks))
+            project, root = _looks(task, day, self.project)
+            if now < ends - DAY:
+                assert [project.status_code, root.status_code] == [404, 404]
+                continue
+            kept = KEPT if now >= ends + SETTLED else CHECKED
+            assert project.status_code == (200 if told.files else 404)
+            if told.files:
+                compare_document(project.json(), told)
+                assert project.headers["Cache-Control"] == (CHECKED if self.status == "quarantined" else kept)
+            assert (self.project in _names(root)) == bool(told.files)
+            assert root.headers["Cache-Control"] == kept
 
-    def _look_at(self, day: int, number: int) -> None:
-        """At a task, whose clock says whether the day has begun, and is over."""
-        now, ends = self.world.at(number), (day + 1) * DAY
-        project, other, root = (self._get(number, day, it) for it in (f"{self.project}/", f"{self.outer}/", ""))
-        if now < ends - DAY:
-            assert [it.status_code for it in (project, other, root)] == [404] * 3
-            return
-        kept = KEPT if now >= ends + SETTLED else CHECKED
-        told = Told(self.project, self._until(ends, self.files), self.yanked, self.status)
-        assert project.status_code == (200 if told.files else 404)
-        if told.files:
-            compare_document(project.json(), told)
-            assert project.headers["Cache-Control"] == (CHECKED if self.status == "quarantined" else kept)
-        mine = self._until(ends, self.mine)
-        listed = {it["name"] for it in root.json()["projects"]}
-        assert [it in listed for it in (self.project, self.outer)] == [bool(told.files), bool(mine)]
-        assert root.headers["Cache-Control"] == kept
-        self._compare_other(said_by(other), mine, ends)
-        if other.status_code == 200 and self.is_private is False:
-            at_least = self.world.now - self.said.page_until(self.world.now)
-            if ends + SETTLED > now - at_least:
-                assert other.headers["Cache-Control"] == CHECKED, "it may be from before the day's end"
-            elif ends < COPIED + 9 * DAY:
-                assert other.headers["Cache-Control"] == KEPT
 
-    def _compare_other(self, found: Said, mine: dict[str, bytes], ends: int) -> None:
-        if self.is_private:
-            assert digests_of(found) == ({name: sha256(data) for name, data in mine.items()} or 404)
-            return
-        told: list[Said] = []
-        for page in self.told(self.world.now):
-            if isinstance(page, dict):
-                by_then = {
-                    it: file for it, file in page.items() if datetime.fromisoformat(file.uploaded).timestamp() < ends
-                }
-                told.append(by_then or 404)
-            else:
-                told.append(page)
-        assert found in told or (self.is_private is None and found == 404), (found, told)
+class UpstreamDays(Upstream):
+    @rule(day=DAYS)
+    def look_at(self, day: int) -> None:
+        ends = (day + 1) * DAY
+        mine = _until(ends, self.mine, self.world.paths[0])
+        for number, task in enumerate([*self.world.tasks] * ASKED):
+            now = self.world.at(number % len(self.world.tasks))
+            told: list[Said] = [_by_then(ends, page) for page in self.told(self.world.now)]
+            project, root = _looks(task, day, self.outer)
+            found = said_by(project)
+            if now < ends - DAY:
+                assert [found, root.status_code] == [404, 404]
+                continue
+            assert (self.outer in _names(root)) == bool(mine)
+            if self.is_private:
+                assert digests_of(found) == ({name: sha256(data) for name, data in mine.items()} or 404)
+                continue
+            assert found in told or (self.is_private is None and found == 404), (found, told)
+            age = self.world.now - self.said.page_until(self.world.now)
+            if isinstance(found, dict) and ends + SETTLED > now - age:
+                assert project.headers["Cache-Control"] == CHECKED, "it may be from before the day's end"
+            elif isinstance(found, dict) and ends < COPIED + 9 * DAY:
+                assert project.headers["Cache-Control"] == KEPT
 
-    def _until(self, ends: int, files: dict[str, bytes]) -> dict[str, bytes]:
-        found = {}
-        for name, data in files.items():
-            # Opened: the mount keeps what it knows of a file that is not.
-            with (self.world.paths[0] / name).open("rb") as file:
-                if os.fstat(file.fileno()).st_mtime < ends:
-                    found[name] = data
-        return found
 
-    def _get(self, number: int, day: int, path: str) -> requests.Response:
-        at = datetime.fromtimestamp(day * DAY, UTC).date()
-        return self.world.tasks[number].get(f"/at/{at}/simple/{path}", headers={"Accept": JSON_TYPE})
+def _looks(task: Task, day: int, project: str) -> list[requests.Response]:
+    """At the project and at all of them."""
+    at = f"/at/{datetime.fromtimestamp(day * DAY, UTC).date()}/simple/"
+    return [task.get(path, headers={"Accept": JSON_TYPE}) for path in (f"{at}{project}/", at)]
+
+
+def _names(root: requests.Response) -> set[str]:
+    return {it["name"] for it in root.json()["projects"]}
+
+
+def _until(ends: int, files: dict[str, bytes], directory: Path) -> dict[str, bytes]:
+    found = {}
+    for name, data in files.items():
+        # Opened: the mount keeps what it knows of a file that is not.
+        with (directory / name).open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime < ends:
+                found[name] = data
+    return found
+
+
+def _by_then(ends: int, said: Said) -> Said:
+    if isinstance(said, int):
+        return said
+    return {
+        name: file for name, file in said.items() if datetime.fromisoformat(file.uploaded).timestamp() < ends
+    } or 404
 
 
 def _today() -> int:

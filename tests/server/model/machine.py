@@ -33,8 +33,8 @@ class Over(KeyboardInterrupt):
     """The time is: nothing else stops Hypothesis before it has all its examples."""
 
 
-class Model(RuleBasedStateMachine):
-    """One project of ours, of which nobody has heard before."""
+class Machine(RuleBasedStateMachine):
+    """Two tasks that die, are replaced by another release, and lose their sense of time."""
 
     world: World
     # By time.monotonic(): an example that begins later ends all of them.
@@ -44,12 +44,37 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         if time.monotonic() > self.ends:
             raise Over
+        self.steps = 0
+
+    @precondition(lambda self: self.steps % 8 == 7)
+    @rule(task=TASKS)
+    def kill(self, task: int) -> None:
+        self.world.kill(task)
+
+    @precondition(lambda self: self.steps % 8 == 3)
+    @rule(task=TASKS)
+    def deploy(self, task: int) -> None:
+        self.world.deploy(task)
+
+    @rule(seconds=st.sampled_from([0, -90_000, 90_000]))
+    def step(self, seconds: int) -> None:
+        self.world.step(seconds)
+
+    @invariant()
+    def count(self) -> None:
+        self.steps += 1
+
+
+class Project(Machine):
+    """One project of ours, of which nobody has heard before."""
+
+    @initialize()
+    def begin_project(self) -> None:
         self.project = f"model{next(numbers)}"
         self.files: dict[str, bytes] = {}
         self.yanked: dict[str, str] = {}
         self.status = "active"
         self.bodies: dict[str, bytes] = {}
-        self.steps = 0
         self.upload(0, VERSIONS[0], 0, False)
 
     @rule(task=TASKS, version=RELEASES, content=CONTENTS, capital=st.booleans())
@@ -126,23 +151,8 @@ class Model(RuleBasedStateMachine):
         self.upload(0, version, 0, False)
         self.yank(0, version, "")
 
-    @precondition(lambda self: self.steps % 8 == 7)
-    @rule(task=TASKS)
-    def kill(self, task: int) -> None:
-        self.world.kill(task)
-
-    @precondition(lambda self: self.steps % 8 == 3)
-    @rule(task=TASKS)
-    def deploy(self, task: int) -> None:
-        self.world.deploy(task)
-
-    @rule(seconds=st.sampled_from([0, -90_000, 90_000]))
-    def step(self, seconds: int) -> None:
-        self.world.step(seconds)
-
     @invariant()
     def every_task_is_like_the_model(self) -> None:
-        self.steps += 1
         told = Told(self.project, self.files, self.yanked, self.status)
         for task in self.world.tasks:
             for _ in range(ASKED):

@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from ..issuers import BURN, MINT, by, claims_of, key, sent_by, signed
 from ..tasks import Task, becomes, sdist
 from .beyond import ISSUER
-from .machine import CONTENTS, RELEASES, TASKS, Model, numbers
+from .machine import CONTENTS, RELEASES, TASKS, Project, numbers
 
 MINTED_SECONDS = 900
 # What is wrong with an identity token.
@@ -34,7 +34,7 @@ class Token:
     is_revoked: bool = False
 
 
-class WithTokens(Model):
+class Trusted(Project):
     @initialize()
     def begin_trusted(self) -> None:
         self.exchanged: list[str] = []

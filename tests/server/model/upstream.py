@@ -14,7 +14,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from ..tasks import JSON_TYPE, Task, sha256, wheel
 from ..upstream.playing import FILES, send
-from .machine import ASKED, CALLS, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, Model, numbers
+from .machine import ASKED, CALLS, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, Machine, numbers
 
 # What docs/upstream.md says, and what tasks remember beside that: an absence, a failure, and that they failed to ask.
 CURRENT, ABSENT, RETRY, FAILED, BELIEVED = 300, 60, 30, 10, 7 * DAY
@@ -62,11 +62,11 @@ class Timeline:
         return [it for (_, it), end in zip(self._said, ends, strict=True) if end >= now - seconds - SLACK]
 
 
-class WithUpstream(Model):
+class Upstream(Machine):
     """`mine` has its files here; `is_private` is None while it depends on who noticed them."""
 
     @initialize()
-    def begin_outside(self) -> None:
+    def begin_upstream(self) -> None:
         self.outer = f"outer{next(numbers)}x"
         self.page: Page = {}
         self.contents: dict[str, bytes] = {}

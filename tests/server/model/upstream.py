@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import time
 from http.server import BaseHTTPRequestHandler
@@ -14,7 +15,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from ..tasks import JSON_TYPE, Task, sha256, wheel
 from ..upstream.playing import FILES, send
-from .machine import ASKED, CALLS, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, Machine, numbers
+from .machine import ASKED, CALLS, CONTENTS, DAY, PLACES, REASONS, RELEASES, TASKS, VERSIONS, Machine, numbers
 
 # What docs/upstream.md says, and what tasks remember beside that: an absence, a failure, and that they failed to ask.
 CURRENT, ABSENT, RETRY, FAILED, BELIEVED = 300, 60, 30, 10, 7 * DAY
@@ -69,8 +70,17 @@ class Upstream(Machine):
     def begin_upstream(self) -> None:
         self.outer = f"outer{next(numbers)}x"
         self.page: Page = {}
+        self.said = Timeline(404)
+        # What it may have, by version and content; the bytes and what is answered, by digest.
+        self.possible: dict[tuple[str, int], tuple[str, str]] = {}
         self.contents: dict[str, bytes] = {}
-        self.said, self.answers = Timeline(404), dict[str, Timeline]()
+        self.answers: dict[str, Timeline] = {}
+        for version, content in itertools.product(VERSIONS, (0, 1)):
+            name, data = wheel(self.outer, version, b"%d" * (1 + content))
+            digest = sha256(data)
+            self.possible[version, content] = name, digest
+            self.world.beyond.index.files[f"/{digest}/{name}"] = self.contents[digest] = data
+            self.answers[digest] = Timeline(200)
         self.mine: dict[str, bytes] = {}
         self.odd = self.recorded = self.taken = False
         self.copied = 0.0
@@ -94,13 +104,14 @@ class Upstream(Machine):
         index.pages[self.outer] = {"meta": {"api-version": "1.1"}, "name": self.outer, "files": []}
         index.answers.pop(path, None)
         for version, (content, yanked) in page.items():
-            name, data = wheel(self.outer, version, b"%d" * (1 + content))
-            file = self.page[name] = File(sha256(data), yanked, UPLOADED[version])
-            facts = {"yanked": yanked is not None and (yanked or True), "upload-time": file.uploaded}
-            index.add(self.outer, name, data, facts=facts | {"url": f"https://{FILES}/{file.sha256}/{name}"})
-            if file.sha256 not in self.contents:
-                index.files[f"/{file.sha256}/{name}"] = self.contents[file.sha256] = data
-                self.answers[file.sha256] = Timeline(200)
+            name, digest = self.possible[version, content]
+            self.page[name] = File(digest, yanked, UPLOADED[version])
+            facts = {
+                "url": f"https://{FILES}/{digest}/{name}",
+                "yanked": yanked is not None and (yanked or True),
+                "upload-time": UPLOADED[version],
+            }
+            index.add(self.outer, name, self.contents[digest], facts=facts)
         self.said.say(self.page, self.world.now)
 
     @rule(status=st.sampled_from([404, 410, 403, 429, 500]))
@@ -109,13 +120,12 @@ class Upstream(Machine):
         self._answer(f"/simple/{self.outer}/", status)
         self.said.say(status, self.world.now)
 
-    @precondition(lambda self: self.page)
-    @rule(number=st.integers(0, 3), status=st.sampled_from([200, 404, 410, 403, 500, LIES]))
-    def change_a_file(self, number: int, status: int) -> None:
-        files = sorted(self.page.items())
-        name, file = files[number % len(files)]
-        self._answer(f"/{file.sha256}/{name}", status)
-        self.answers[file.sha256].say(status, self.world.now)
+    @rule(version=RELEASES, content=CONTENTS, status=st.sampled_from([500, LIES, 404, 410, 403, 200]))
+    def serve(self, version: str, content: int, status: int) -> None:
+        """Answer so for a file, listed or not yet."""
+        name, digest = self.possible[version, content]
+        self._answer(f"/{digest}/{name}", status)
+        self.answers[digest].say(status, self.world.now)
 
     @rule(seconds=st.sampled_from(WAITS))
     def wait(self, seconds: int) -> None:

@@ -24,7 +24,7 @@ def test_two_tasks_are_like_the_model(world: World) -> None:
     settings = hypothesis.settings(
         # Of few, half do next to nothing.
         max_examples=200 if SECONDS else 4,
-        stateful_step_count=30 if SECONDS else 16,
+        stateful_step_count=30 if SECONDS else 10,
         derandomize=not SECONDS,
         database=None,
         deadline=None,

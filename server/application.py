@@ -42,9 +42,11 @@ from server.wire.messages import (
     Awaited,
     Environ,
     Later,
+    Outcome,
     Refusal,
     Response,
     Work,
+    absent,
     origin_of,
     plain,
     redirect,
@@ -95,7 +97,7 @@ class Application:
         """The answer, or the work that it takes; waits for neither the storage nor the client."""
         return self._guard(lambda: self._route(environ), environ)
 
-    def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
+    def perform(self, call: Callable[[], Outcome], environ: Environ) -> Outcome:
         """The result of a Work's `call`, or then of a Later's `finish`."""
         return self._guard(lambda: _without_waiting(call), environ)
 
@@ -174,7 +176,7 @@ class Application:
         if not account.minted:
             return work
 
-        def call() -> Response | Later:
+        def call() -> Outcome:
             if account.minted in self._spent:
                 raise unauthorized("The token was revoked.")
             return work.call()
@@ -237,12 +239,12 @@ class Application:
                     segments[segments.index(name)] = normalized
                     return redirect(301, f"/{quote('/'.join(segments))}", query)
                 release = segments[2] if len(segments) == 4 else None
-                return Work("storage", lambda: _found(self._json.respond(name, release, environ), name))
+                return Work("storage", lambda: self._json.respond(name, release, environ))
             case ["project", name] | ["project", name, ""]:
                 normalized = _normalized(name)
                 if name != normalized or segments[-1]:
                     return redirect(301, f"/project/{quote(normalized)}/", query)
-                return Work("storage", lambda: _found(self._pages.project(name, environ), name))
+                return Work("storage", lambda: self._pages.project(name, environ))
         raise Refusal(404, "Not Found")
 
     def _projects_at(self, segments: list[str]) -> Iterator[str]:
@@ -263,58 +265,58 @@ class Application:
             case ["project", name] | ["project", name, ""] if name:
                 yield _normalized(name)
 
-    def _project(self, name: str, environ: Environ) -> Response | Later:
+    def _project(self, name: str, environ: Environ) -> Outcome:
         if response := self._listings.project(name, environ):
             return response
         if self._upstream:
             return self._upstream.project(name, environ)
         if self._fallback_url:
             return redirect(303, f"{self._fallback_url}/{quote(name)}/")
-        raise _absent(name)
+        raise absent(name)
 
-    def _project_at(self, name: str, day: Day, environ: Environ) -> Response | Later:
+    def _project_at(self, name: str, day: Day, environ: Environ) -> Outcome:
         if answer := self._days.project(name, day, environ):
             return answer
         if self._upstream:
-            return self._upstream.project_at(name, day, self._days, environ)
-        raise _absent(name)
+            return self._upstream.project_at(name, day, environ)
+        raise absent(name)
 
-    def _package(self, path: str, environ: Environ) -> Response | Later:
+    def _package(self, path: str, environ: Environ) -> Outcome:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
         for project in set(self._projects_at(["packages", *path.split("/")])):
             status = self._packages.yanks.status(project)
             if not status.is_offered:
                 raise Refusal(403, f"No files of {project} are offered, as it is {status}.")
-        response = download(self._index, path, environ, immutable=self._immutable)
-        if response is None and path.endswith(".whl.metadata"):
-            response = metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        response = self._stored(path, environ)
         if response is None and "%2B" in path:
             # simple-repository-server escapes what is already escaped.
             return self._package(path.replace("%2B", "+"), environ)
-        return _found(response, path)
+        if response is None:
+            # On NFS a name may be believed absent until its directory is opened.
+            self._index.refresh()
+            response = self._stored(path, environ)
+        if response is None:
+            raise absent(path)
+        return response
+
+    def _stored(self, path: str, environ: Environ) -> Response | None:
+        """The file at `path`, or the metadata that it names; as `download`."""
+        response = download(self._index, path, environ, immutable=self._immutable)
+        if response is None and path.endswith(".whl.metadata"):
+            return metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
+        return response
 
 
-def _without_waiting(call: Callable[[], Response | Later]) -> Response | Later:
+def _without_waiting(call: Callable[[], Outcome]) -> Outcome:
     """Raises what the call raises, and in the end the failure that it awaits."""
     try:
         return call()
     except Awaited as awaited:
         ready = awaited.ready
 
-        def again() -> Response | Later:
+        def again() -> Outcome:
             ready.result()
             return call()
 
         return Later(ready, again)
-
-
-def _found(response: Response | None, name: str) -> Response:
-    """Raises Refusal."""
-    if response is None:
-        raise _absent(name)
-    return response
-
-
-def _absent(name: str) -> Refusal:
-    return Refusal(404, f"Not Found ({name} does not exist)")

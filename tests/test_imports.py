@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("generator", "server", "functions")
 
-DESIGN = ("language", "kinds", "settings", "conditions", "sizing", "server.contract")
+DESIGN = ("language", "kinds", "settings", "conditions", "sizing", "tag_keys", "server.contract")
 """What a layer and its parts are written in and read."""
 FOUNDATIONS = ("server.contract", "server.wire", "server.distributions")
 """What every other room of the server stands on."""
@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "sizing": (),
     "durations": (),
-    "settings": ("settings", "language", "sizing", "server.contract"),
+    "tag_keys": (),
+    "settings": ("settings", "language", "sizing", "tag_keys", "server.contract"),
     "kinds": ("language",),
     "conditions": ("language", "settings", "sizing"),
     "rules": ("language", "settings", "sizing"),
@@ -31,17 +32,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "durations", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data, what the templates are and declare, and the prices.
+    # Of the design, only which resources hold data, what the templates are and declare, their tags, and the prices.
     "operations": (
         "operations",
         "durations",
+        "tag_keys",
         "build.costs",
         "parts.data_bearing",
         "parts.descriptions",
         "language.declared",
         "language.partitions",
     ),
-    "local": ("local", "parts", "operations.exits", "server.contract"),
+    "local": ("local", "parts", "operations.exits", "server.contract", "server.store.abilities"),
     # A list of tokens must be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations", "server.distributions.times"),

@@ -20,6 +20,7 @@ from generator.settings.values import whole_number
 from generator.sizing import INSTANCES, MAX_TASKS
 
 IAM = "arn:aws:iam::123456789012"
+AWS_POLICY = "arn:aws:iam::aws:policy/"
 ROLE, POLICY = "arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::aws:policy/job-function/Billing"
 TOPIC, KEY = "arn:aws-cn:sns:cn-north-1:123456789012:a_b-C", "arn:aws:kms:eu-west-1:123456789012:key/mrk-0a1b"
 ECR = [
@@ -177,7 +178,14 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["caf\u00e9", "a\r\nb", "a\0", "\x7f", "\x1b", "\u2028", "a\n--==pypiserver==--\nb", "a" * 4097],
     ),
     "ExtraInstanceProfilePermissions": (["", '{"Version": "2012-10-17",\n"Statement": []}'], ["[]", "x", "{", ROLE]),
-    "ExtraManagedPolicyArns": (["", POLICY, ",".join([POLICY] * 7)], [ROLE, "x", f"{POLICY},", ",".join([POLICY] * 8)]),
+    "ExtraManagedPolicyArns": (
+        ["", POLICY, ",".join(f"{POLICY}{it}" for it in range(7)), f"{AWS_POLICY}ReadOnlyAccess"],
+        [
+            *(ROLE, "x", f"{POLICY},", ",".join(f"{POLICY}{it}" for it in range(8))),
+            # A role's policies are different ones, also from those that the hosts have anyway.
+            *(f"{POLICY},{POLICY}", *(f"{POLICY},{AWS_POLICY}{it}" for it in settings.HOST_POLICIES)),
+        ],
+    ),
     "CloudWatchAgentImage": (["public.ecr.aws/a/b:1", *ECR], ["", "a b"]),
     "ExistingFileSystemId": (
         ["", "fs-01234567", "fs-0123456789abcdef0"],
@@ -192,9 +200,28 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["0", "3415", "3500", "4000", "01", "1.5"],
     ),
     "BackupSchedule": (
-        ["cron(0 2 * * ? *)"],
-        ["", "rate(1 day)", "cron(0 2 * * ?)", "0 2 * * ? *", "cron(0  2 * * ? *)"],
+        [
+            *("cron(0 2 * * ? *)", "cron(15 * ? * * *)", "cron(30 4 ? * MON-FRI *)", "cron(0 8 1,15 * ? 2026-2030)"),
+            *("cron(0/5 8-17 ? * 2 *)", "cron(0 2 L * ? *)", "cron(0 2 3W JAN,jul ? *)", "cron(0 2 ? * 6#3 *)"),
+        ],
+        [
+            *("", "rate(1 day)", "cron(0 2 * * ?)", "0 2 * * ? *", "cron(0  2 * * ? *)"),
+            # AWS takes neither two sets of days nor none: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+            *(
+                "cron(0 2 * * * *)",
+                "cron(0 2 1 * MON *)",
+                "cron(0 2 ? * ? *)",
+                "cron(? 2 * * ? *)",
+                "cron(a b c d e f)",
+            ),
+        ],
     ),
+    "BackupRetentionDays": (["1", "7", "36500"], ["", "0", "36501", "7.5", "07", "1e2", " 7"]),
+    "BackupWeeklyRetentionDays": (["0", "36500"], ["", "-1", "36501", "0.0", "00"]),
+    "BackupMonthlyRetentionDays": (["0", "36500"], ["", "-1", "36501", "0.0", "00"]),
+    "BackupLockMinDays": (["1", "36500"], ["", "0", "36501", "1.5"]),
+    "OnDemandBaseCapacity": (["0", "100"], ["", "-1", "101", "1.5", "00"]),
+    "OnDemandPercentageAboveBaseCapacity": (["0", "50", "100"], ["", "-1", "101", "12.5"]),
     "AlarmTopicArns": (
         ["", TOPIC, ",".join([TOPIC] * settings.MAX_ALARM_TOPICS)],
         ["x", ROLE, f"{TOPIC}.fifo", f"{TOPIC},", ",".join([TOPIC] * (settings.MAX_ALARM_TOPICS + 1))],
@@ -272,18 +299,14 @@ def test_every_pattern_has_examples_and_says_what_it_wants(editions: Editions) -
         assert parameter["AllowedPattern"].endswith("$"), name
 
 
-@pytest.mark.parametrize(
-    ("name", "accepted", "refused"),
-    [
-        ("BackupRetentionDays", ["1", "36500"], ["0", "36501", "", "x"]),
-        ("OnDemandBaseCapacity", ["0", "100"], ["-1", "101", "x"]),
-        ("OnDemandPercentageAboveBaseCapacity", ["0", "100"], ["-1", "101"]),
-        ("EfsBurstCreditThreshold", ["1", "1000000000000"], ["0", "-1"]),
-    ],
-)
-def test_a_number_has_bounds(editions: Editions, name: str, accepted: list[str], refused: list[str]) -> None:
-    found = [it for it in accepted + refused if name not in constraint_violations(editions.parent, {name: it})]
-    assert found == accepted
+def test_a_threshold_is_a_positive_number(editions: Editions) -> None:
+    numbers = {name for name, it in editions.parent["Parameters"].items() if it["Type"] == "Number"}
+    assert numbers == {"EfsBurstCreditThreshold"}, "another may be a fraction, which CloudFormation takes for a Number"
+    given = ["1", "1000000000000", "0", "-1", "", "x"]
+    taken = [
+        it for it in given if not constraint_violations(editions.parent, {**REQUIRED, "EfsBurstCreditThreshold": it})
+    ]
+    assert taken == given[:2]
 
 
 def test_every_parameter_is_bounded(editions: Editions) -> None:

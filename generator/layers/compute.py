@@ -10,6 +10,7 @@ from awacs.aws import Allow, Statement
 from troposphere import (
     GetAtt,
     Join,
+    NoValue,
     Ref,
     Sub,
     applicationautoscaling,
@@ -177,6 +178,9 @@ def _service(
                     TargetGroupArn=target_group,
                 )
             ],
+            # None: ECS begins with one and keeps what scaling has chosen, which is never zero again:
+            # https://github.com/aws/aws-cdk/pull/13130
+            DesiredCount=stack.if_(conditions.HAS_ALWAYS_TASKS, NoValue, 0),
             HealthCheckGracePeriodSeconds=60,
             AvailabilityZoneRebalancing="ENABLED",
             # Fargate takes none, and spreads over the zones itself.

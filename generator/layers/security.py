@@ -184,10 +184,7 @@ def _public_ingress(stack: Stack) -> list[object]:
 def _host_profile(stack: Stack) -> Wire[kinds.InstanceProfileArn]:
     """The hosts' role: ECS agent, Session Manager in place of SSH, and what the operator adds."""
     # Policies within the role: they stay attached until the last host has drained.
-    agent_and_shell: list[object] = [
-        managed("service-role/AmazonEC2ContainerServiceforEC2Role"),
-        managed("AmazonSSMManagedInstanceCore"),
-    ]
+    agent_and_shell: list[object] = [managed(name) for name in settings.HOST_POLICIES]
     host_role = role(
         stack,
         "HostRole",

@@ -61,7 +61,7 @@ def _lines(account: Account, terminal: Terminal, stack: dict[str, Any], *, detec
         "stacks": lambda: [_stack(cloudformation, name, stack_id) for name, stack_id in stack_ids.items()],
         "protection": lambda: [_protection(cloudformation, stack["StackId"], has)],
         "tasks": lambda: _tasks(account, outputs(stack)),
-        "targets": lambda: _targets(account, has),
+        "targets": lambda: _targets(account, has, outputs(stack)),
         "alarms": lambda: _alarms(account, outputs(stack)),
         "backups": lambda: _backups(account, stack["StackId"], outputs(stack)),
     }
@@ -125,15 +125,18 @@ def _tasks(account: Account, given: dict[str, str]) -> list[Line]:
     ]
 
 
-def _targets(account: Account, has: list[Resource]) -> list[Line]:
+def _targets(account: Account, has: list[Resource], given: dict[str, str]) -> list[Line]:
     elb = account.client("elbv2")
+    turned_off = given["TaskMinCount"] == "0"
     lines = []
     for group in (it for it in has if it.kind == "AWS::ElasticLoadBalancingV2::TargetGroup"):
         found = elb.describe_target_health(TargetGroupArn=group.physical_id)["TargetHealthDescriptions"]
         states = [it["TargetHealth"]["State"] for it in found]
         healthy = states.count("healthy")
         others = ", ".join(sorted({state for state in states if state != "healthy"}))
-        lines.append(Line("targets", f"{healthy} of {len(states)} healthy {others}".rstrip(), healthy > 0))
+        lines.append(
+            Line("targets", f"{healthy} of {len(states)} healthy {others}".rstrip(), healthy > 0 or turned_off)
+        )
     return lines
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from generator.operations.exits import Problem
 from generator.operations.identity import Stack
+from generator.tag_keys import KEYS
 
 _KEY = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE)
 _VALUE = re.compile(r"[\w .:/=+@-]{1,256}")
@@ -34,9 +35,20 @@ def read(given: Iterable[str]) -> dict[str, str]:
 
 
 def merged(stack: Stack | None, given: Mapping[str, str]) -> list[dict[str, str]]:
-    """For CloudFormation: ``given``, and the stack's other tags. Raises Problem if these are too many."""
+    """For CloudFormation: ``given``, and the stack's other tags.
+
+    Raises Problem if these are too many, or if IAM, to which upper and lower case are the same in a key, would find one of
+    the templates' own keys twice, and refuse the first role: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    """
     has = {it["Key"]: it["Value"] for it in (stack or {}).get("Tags", []) if not it["Key"].startswith("aws:")}
     tags = {**has, **given}
     if len(tags) > _MOST:
         raise Problem(f"the stack would have {len(tags)} tags, more than CloudFormation's {_MOST}: leave some out")
+    own = {key.lower(): key for key in KEYS}
+    for key in tags:
+        if own.get(key.lower(), key) != key:
+            raise Problem(
+                f"the stack would have the tag {key}, and its roles {own[key.lower()]} too, which are one key to IAM: leave it "
+                "out (docs/runbooks/update.md)"
+            )
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 from generator.packages.simple import SimpleIndex
@@ -17,24 +19,39 @@ AT_ONCE = 4
 
 def at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[SimpleIndex]) -> Iterator[tuple[T, U]]:
     """Each item with the result of ``call``, as they are done; on any exception the others end soon."""
-    pool = ThreadPoolExecutor(AT_ONCE)
-    waiting: dict[Future[U], T] = {}
+    # No pool, and nobody waits for a thread or a future: Ctrl-C in the midst of that would leave a lock taken for ever.
+    waiting: SimpleQueue[tuple[T] | None] = SimpleQueue()
+    done: SimpleQueue[tuple[T, Future[U]]] = SimpleQueue()
+
+    def work() -> None:
+        while given := waiting.get():
+            result: Future[U] = Future()
+            try:
+                result.set_result(call(*given))
+            except BaseException as error:
+                result.set_exception(error)
+            done.put((*given, result))
+
+    def following() -> tuple[T, U]:
+        item, result = done.get()
+        return item, result.result()
+
+    under_way = 0
     try:
+        for _ in range(AT_ONCE):
+            Thread(target=work, daemon=True).start()
         for item in items:
-            waiting[pool.submit(call, item)] = item
-            if len(waiting) > AT_ONCE:
-                yield from _next(waiting)
-        while waiting:
-            yield from _next(waiting)
+            waiting.put((item,))
+            under_way += 1
+            if under_way > AT_ONCE:
+                yield following()
+                under_way -= 1
+        for _ in range(under_way):
+            yield following()
     except BaseException:
         for index in indexes:
             index.stop()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _next(waiting: dict[Future[U], T]) -> Iterator[tuple[T, U]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        item = waiting.pop(future)
-        yield item, future.result()
+        for _ in range(AT_ONCE):
+            waiting.put(None)

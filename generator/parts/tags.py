@@ -6,6 +6,7 @@ from troposphere import Join, Ref, Tags
 
 from generator import settings
 from generator.language.wiring import Expression, Stack
+from generator.tag_keys import KEYS
 
 PROJECT = "cloudformation-aws-pypiserver"
 
@@ -13,13 +14,14 @@ PROJECT = "cloudformation-aws-pypiserver"
 def tag_map(stack: Stack, noun: str) -> dict[str, Expression]:
     """Tags by key; ``noun`` ends the Name."""
     service = stack.take(settings.SERVICE_NAME)
-    return {
-        "Name": Join("-", [service, noun]),
-        "account": Ref("AWS::AccountId"),
-        "created_by": PROJECT,
-        "environment": stack.take(settings.ENVIRONMENT),
-        "service": service,
-    }
+    values = (
+        Join("-", [service, noun]),
+        Ref("AWS::AccountId"),
+        PROJECT,
+        stack.take(settings.ENVIRONMENT),
+        service,
+    )
+    return dict(zip(KEYS, values, strict=True))
 
 
 def tags(stack: Stack, noun: str) -> Tags:

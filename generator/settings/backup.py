@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from generator.language.wiring import Group, Setting
-from generator.settings.values import KEY_ARN, SWITCH, VAULT_ARN, optional
+from generator.settings.values import KEY_ARN, SWITCH, VAULT_ARN, optional, whole_number
 
 LOCK_GRACE_DAYS = 7
 """Days in which a compliance lock can still be removed; AWS requires at least 3.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
+"""
+
+_MOST_DAYS = 36500
+_DAYS = f"^({whole_number(1, _MOST_DAYS)})$"
+"""Not a Number, which may be 7.5, or 0.0 where 0 means none."""
+_CRON = (
+    r"^cron\([0-9,*/-]+ [0-9,*/-]+ "
+    r"(\? [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/L#-]+|[0-9,*/LW-]+ [0-9A-Za-z,*/-]+ \?) [0-9,*/-]+\)$"
+)
+"""Of the days of the month and those of the week, one is a question mark.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 """
 
 ENABLE_EFS_BACKUP = Setting(
@@ -23,35 +35,32 @@ BACKUP_SCHEDULE = Setting(
     label="Schedule",
     description="Cron expression, UTC.",
     default="cron(0 2 * * ? *)",
-    pattern=r"^cron\(\S+( \S+){5}\)$",
-    constraint="must be cron( with six fields ), e.g. cron(0 2 * * ? *)",
+    pattern=_CRON,
+    constraint="must be cron( with six fields ), e.g. cron(0 2 * * ? *): ? either for the days of the month or for those of the week",
 )
 BACKUP_RETENTION_DAYS = Setting(
     name="BackupRetentionDays",
     label="Days to keep a scheduled backup",
-    description="1 to 36500.",
+    description=f"1 to {_MOST_DAYS}.",
     default="7",
-    type="Number",
-    minimum=1,
-    maximum=36500,
+    pattern=_DAYS,
+    constraint=f"must be a whole number from 1 to {_MOST_DAYS}",
 )
 BACKUP_WEEKLY_RETENTION_DAYS = Setting(
     name="BackupWeeklyRetentionDays",
     label="Days to keep a weekly backup",
     description="Made on Sundays at 02:00 UTC. 0: none.",
     default="0",
-    type="Number",
-    minimum=0,
-    maximum=36500,
+    pattern=f"^({whole_number(0, _MOST_DAYS)})$",
+    constraint=f"must be a whole number from 0 to {_MOST_DAYS}",
 )
 BACKUP_MONTHLY_RETENTION_DAYS = Setting(
     name="BackupMonthlyRetentionDays",
     label="Days to keep a monthly backup",
     description="Made on the first of the month at 02:00 UTC. 0: none.",
     default="0",
-    type="Number",
-    minimum=0,
-    maximum=36500,
+    pattern=f"^({whole_number(0, _MOST_DAYS)})$",
+    constraint=f"must be a whole number from 0 to {_MOST_DAYS}",
 )
 BACKUP_COPY_VAULT_ARN = Setting(
     name="BackupCopyVaultArn",
@@ -82,11 +91,10 @@ BACKUP_VAULT_LOCK = Setting(
 BACKUP_LOCK_MIN_DAYS = Setting(
     name="BackupLockMinDays",
     label="Minimum retention under the lock (days)",
-    description="A backup that would be kept for fewer days fails, so choose no more than the retention above. 1 to 36500.",
+    description=f"A backup that would be kept for fewer days fails, so choose no more than the retention above. 1 to {_MOST_DAYS}.",
     default="1",
-    type="Number",
-    minimum=1,
-    maximum=36500,
+    pattern=_DAYS,
+    constraint=f"must be a whole number from 1 to {_MOST_DAYS}",
 )
 BACKUPS_FORCE_DESTROY = Setting(
     name="BackupsForceDestroy",

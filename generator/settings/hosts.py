@@ -14,8 +14,10 @@ from generator.settings.values import (
     USER_DATA_BOUNDARY,
     items,
     optional,
+    whole_number,
 )
 from generator.sizing import INSTANCES
+from generator.tag_keys import KEYS
 
 ASG_INSTANCE_TYPE = Setting(
     name="AsgInstanceType",
@@ -29,18 +31,16 @@ ON_DEMAND_BASE_CAPACITY = Setting(
     label="On-Demand hosts at least",
     description="Counted before the percentage below.",
     default="1",
-    type="Number",
-    minimum=0,
-    maximum=100,
+    pattern=f"^({whole_number(0, 100)})$",
+    constraint="must be a whole number from 0 to 100",
 )
 ON_DEMAND_PERCENTAGE = Setting(
     name="OnDemandPercentageAboveBaseCapacity",
     label="On-Demand percentage of the other hosts",
     description="The rest are Spot Instances.",
     default="100",
-    type="Number",
-    minimum=0,
-    maximum=100,
+    pattern=f"^({whole_number(0, 100)})$",
+    constraint="must be a whole number from 0 to 100",
 )
 MANAGED_TERMINATION_PROTECTION = Setting(
     name="ManagedTerminationProtection",
@@ -81,13 +81,18 @@ EXTRA_INSTANCE_PROFILE_PERMISSIONS = Setting(
     pattern=optional(r"\{[\s\S]*\}"),
     constraint="must be an IAM policy document in JSON, or empty",
 )
+HOST_POLICIES = ("service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore")
+"""AWS's managed policies of every host: to join a cluster, and for Session Manager."""
 EXTRA_MANAGED_POLICY_ARNS = Setting(
     name="ExtraManagedPolicyArns",
     label="Additional managed policies of the hosts",
     description="Up to 7 ARNs, separated by commas.",
     default="",
-    pattern=items(POLICY_ARN, 7, least=0),
-    constraint="must be up to 7 IAM managed policy ARNs separated by commas, or empty",
+    # CloudFormation refuses a role with a policy that it has twice.
+    pattern=items(
+        rf"(?!arn:aws[a-z-]*:iam::aws:policy/({'|'.join(HOST_POLICIES)})(,|$)){POLICY_ARN}", 7, least=0, distinct=True
+    ),
+    constraint=f"must be up to 7 different IAM managed policy ARNs separated by commas, without those that all hosts have ({', '.join(HOST_POLICIES)}), or empty",
 )
 EBS_KMS_KEY_ARN = Setting(
     name="EbsKmsKeyArn",
@@ -108,6 +113,7 @@ CLOUDWATCH_AGENT_IMAGE = Setting(
 
 MAX_VOLUME_TAGS = 5
 _TAG = "[A-Za-z0-9 _.:/+@-]"
+_OURS = "|".join(KEYS)
 VOLUME_TAGS = Setting(
     name="VolumeTags",
     label="Tags of the hosts' volumes",
@@ -116,11 +122,11 @@ VOLUME_TAGS = Setting(
     # No key twice: EC2 refuses that when a host starts.
     pattern=r"^(?!(.*,)?([^=,]+)=[^,]*,(.*,)?\2=)"
     + items(
-        rf"(?!([Aa][Ww][Ss]:|(Name|account|created_by|environment|service)=)){_TAG}{{1,128}}={_TAG}{{0,256}}",
+        rf"(?!([Aa][Ww][Ss]:|({_OURS})=)){_TAG}{{1,128}}={_TAG}{{0,256}}",
         MAX_VOLUME_TAGS,
         least=0,
     ).removeprefix("^"),
-    constraint=f"must be up to {MAX_VOLUME_TAGS} different key=value separated by commas, of letters, digits, blanks and _.:/+@-; no key begins with aws:, or is Name, account, created_by, environment or service",
+    constraint=f"must be up to {MAX_VOLUME_TAGS} different key=value separated by commas, of letters, digits, blanks and _.:/+@-; no key begins with aws:, or is {', '.join(KEYS[:-1])} or {KEYS[-1]}",
 )
 
 HOSTS = Group(

@@ -29,11 +29,12 @@ from server.proxy.remote import (
 from server.proxy.sides import Sides
 from server.store.index import Index
 from server.store.statuses import UNSAID
-from server.views.days import SETTLED_SECONDS, Day, Days
+from server.views.days import SETTLED_SECONDS, Day
 from server.views.downloads import send
 from server.views.listings import Listing, send_listing
+from server.views.turns import in_turn
 from server.wire.calls import Calls
-from server.wire.messages import Environ, Later, Refusal, Response
+from server.wire.messages import Environ, Later, Outcome, Refusal, Response, absent
 from server.wire.outbound import Denied, Outbound, Unreachable, Untrue
 
 log = logging.getLogger("gunicorn.error")
@@ -109,20 +110,22 @@ class Upstream:
         self._file_calls = Calls(FILE_THREADS, FAILED_SECONDS)
         threading.Thread(target=self._keep_up, daemon=True).start()
 
-    def project(self, name: str, environ: Environ) -> Response | Later:
+    def project(self, name: str, environ: Environ) -> Outcome:
         """A page of a project that has no file here."""
         return self._with_page(name, partial(self._listed, name, environ))
 
-    def project_at(self, name: str, day: Day, days: Days, environ: Environ) -> Response | Later:
+    def project_at(self, name: str, day: Day, environ: Environ) -> Outcome:
         """As `project`, with only the files that were uploaded by the end of the day, as far as they say."""
-        return self._with_page(name, lambda known: days.made(partial(self._listed_at, name, day, environ, known)))
+        return self._with_page(
+            name, lambda known: in_turn(environ, partial(self._listed_at, name, day, environ, known))
+        )
 
-    def file(self, path: str, environ: Environ) -> Response | Later:
+    def file(self, path: str, environ: Environ) -> Outcome:
         """`path` is the project and the file's name."""
         project, _, name = path.partition("/")
         return self._with_page(project, partial(self._file, project, name, environ))
 
-    def _with_page(self, project: str, answer: Callable[[Known], Response | Later]) -> Response | Later:
+    def _with_page(self, project: str, answer: Callable[[Known], Outcome]) -> Outcome:
         """What `answer` makes of the page, once it is known."""
         self._require_outside(project)
         known = self._known.get(project)
@@ -130,7 +133,7 @@ class Upstream:
             return answer(known)
         ready = self._page_calls.wait(project, partial(self._refresh, project), PATIENCE_SECONDS)
 
-        def finish() -> Response | Later:
+        def finish() -> Outcome:
             # A file of the project may have been uploaded meanwhile.
             self._require_outside(project)
             known = self._known.get(project)
@@ -142,11 +145,11 @@ class Upstream:
 
     def _require_outside(self, project: str) -> None:
         if not is_name(project) or self.sides.is_private(project):
-            raise _absent(project)
+            raise absent(project)
 
     def _listed(self, name: str, environ: Environ, known: Known) -> Response:
         if known.files is None:
-            raise _absent(name)
+            raise absent(name)
         now = time.time()
         if known.listing is None or now >= known.changes_at:
             times = {file: self._policy.shown_from(file.candidate) for file in known.files.values()}
@@ -169,22 +172,22 @@ class Upstream:
                 if shown_from <= now:
                     shown.append(file)
         if not shown:
-            raise _absent(name)
+            raise absent(name)
         shown.sort(key=lambda file: (file.candidate.version, file.name))
         return day.sent(send_listing(listing_of(name, shown, known.status), environ), final=final)
 
-    def _file(self, project: str, name: str, environ: Environ, known: Known) -> Response | Later:
+    def _file(self, project: str, name: str, environ: Environ, known: Known) -> Outcome:
         wheel = name.removesuffix(".metadata")
         file = (known.files or {}).get(wheel)
         if file is None:
-            raise _absent(name)
+            raise absent(name)
         if self._policy.shown_from(file.candidate) > time.time():
             raise Refusal(403, f"{wheel} is younger than MinReleaseAgeDays, or one of BlockedFiles.")
         size: int | None
         sha256, url, size, limit = file.candidate.sha256, file.url, file.size, FILE_BYTES
         if wheel != name:
             if file.metadata_sha256 is None:
-                raise _absent(name)
+                raise absent(name)
             sha256, url, size, limit = file.metadata_sha256, f"{file.url}.metadata", None, METADATA_BYTES
         # Not the file's mtime: that changes when it is used, and it may be fetched again.
         etag = f'"{sha256}"'
@@ -202,7 +205,7 @@ class Upstream:
                 error = ready.exception()
                 if wheel != name and isinstance(error, (Denied, Untrue)):
                     known.withdraw_metadata(file)
-                raise _absent(name) if isinstance(error, Denied) else _unavailable(name, ready)
+                raise absent(name) if isinstance(error, Denied) else _unavailable(name, ready)
             return send(fetched, name, environ, etag)
 
         return Later(ready, finish)
@@ -295,10 +298,6 @@ class Upstream:
                     self._files.evict()
             except Exception:
                 log.exception("The cache of upstream's files could not be cleaned.")
-
-
-def _absent(name: str) -> Refusal:
-    return Refusal(404, f"Not Found ({name} does not exist)")
 
 
 def _unavailable(name: str, ready: Future[None]) -> Refusal:

@@ -41,7 +41,13 @@ def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Ite
 def _walk(root: str, names: Sequence[str], passing: int, *, make: bool) -> int:
     """As `hidden`; `passing` are the flags to open what is on the way with."""
     first = 0 if make or not names else 1
-    descriptor = os.open(f"{root}/{names[0] if first else ''}", passing if len(names) > first else OPEN_FLAGS)
+    try:
+        descriptor = os.open(f"{root}/{names[0] if first else ''}", passing if len(names) > first else OPEN_FLAGS)
+    except FileNotFoundError:
+        if not first:
+            raise
+        # It may only be believed absent, as the package directory was not opened.
+        first, descriptor = 0, os.open(f"{root}/", OPEN_FLAGS)
     for at in range(first, len(names)):
         flags = OPEN_FLAGS if at + 1 == len(names) else passing
         above = descriptor

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from server.distributions.times import DAY_SECONDS
 from server.store.index import Index
 from server.views.downloads import KEPT
-from server.views.listings import PATIENCE_SECONDS, Listings, as_of, send_listing
+from server.views.listings import Listing, Listings, as_of, send_listing
 from server.views.root import Root
-from server.wire.calls import Calls
-from server.wire.messages import Environ, Later, Refusal, Response
+from server.views.turns import Last, in_turn
+from server.wire.messages import Environ, Refusal, Response, Work
 
 # An upload from just before midnight is published when it has been checked.
 SETTLED_SECONDS = 3600.0
@@ -51,49 +51,32 @@ def day_of(text: str) -> Day:
 
 
 class Days:
-    """Nothing is kept, whatever days are requested; one thread makes all of it."""
+    """Each is made in its turn (turns.py); the last ones are kept for others who want the same."""
 
     def __init__(self, index: Index, listings: Listings, root: Root) -> None:
         self._index = index
         self._listings = listings
         self._root = root
-        self._calls = Calls(1)
+        self._last = Last[Listing]()
 
-    def root(self, day: Day, environ: Environ) -> Later:
+    def root(self, day: Day, environ: Environ) -> Work:
         """Raises OSError and Awaited."""
         form = self._root.current(environ, is_json=True)
-        return self.made(lambda: day.sent(self._root.as_of(form, day.ends, environ), final=not self._index.unreadable))
+        make = partial(self._root.as_of, form, day.ends, environ)
+        return in_turn(environ, lambda: day.sent(make(), final=not self._index.unreadable))
 
-    def project(self, name: str, day: Day, environ: Environ) -> Later | None:
+    def project(self, name: str, day: Day, environ: Environ) -> Work | None:
         """`name` is normalised (PEP 503); None if there is no such project now. Raises OSError and Awaited."""
         listing = self._listings.current(name, environ)
         if listing is None:
             return None
 
         def make() -> Response:
-            then = as_of(name, listing, day.ends)
+            then = self._last.get((name, day), listing.json, partial(as_of, name, listing, day.ends))
             if not then.details:
                 self._index.require_complete()
                 raise Refusal(404, f"Not Found ({name} had no file at the end of that day)")
-            final = listing.withdrawn.status.is_offered and not self._index.unreadable
-            return day.sent(send_listing(then, environ), final=final)
+            is_whole = not self._index.unreadable and len(listing.details) == len(self._index.paths(name))
+            return day.sent(send_listing(then, environ), final=is_whole and listing.withdrawn.status.is_offered)
 
-        return self.made(make)
-
-    def made(self, make: Callable[[], Response]) -> Later:
-        """The result of `make`, or what it raises, in its turn."""
-        found: list[Response] = []
-        deadline = time.monotonic() + PATIENCE_SECONDS
-
-        def call() -> None:
-            # Nobody waits for it any longer.
-            if time.monotonic() < deadline:
-                found.append(make())
-
-        ready = self._calls.wait(object(), call, PATIENCE_SECONDS)
-
-        def finish() -> Response:
-            ready.result()
-            return found[0]
-
-        return Later(ready, finish)
+        return in_turn(environ, make)

@@ -30,7 +30,8 @@ mimetypes.add_type("text/plain", ".asc")
 
 
 def download(index: Index, path: str, environ: Environ, *, immutable: bool) -> Response | None:
-    """The file at `path`, relative to the index's root; None if no such package is listed.
+    """The file at `path`, relative to the index's root; None if no such package is listed, or it came since the last
+    `index.refresh`.
 
     Raises OSError if the file cannot be read.
     """
@@ -117,8 +118,6 @@ def _open(index: Index, path: str) -> IO[bytes] | None:
     try:
         return open_file(str(index.root), path)
     except FileNotFoundError:
-        # Absent, unless the whole directory is.
-        os.stat(index.root)
         return None
 
 

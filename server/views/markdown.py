@@ -30,7 +30,7 @@ _CODE_CHARACTERS = 2_000
 _AUTOMATIC = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,1000})>", re.IGNORECASE)
 _TAG = re.compile(r"<!--[^\0]{0,500}?-->|</?[a-zA-Z][^<>]{0,1000}>")
 # With at most one pair of parentheses in it.
-_DESTINATION = r"\([ \t]*<?([^\s()<>]{0,700}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?:[ \t]+[^()]{0,300})?\)"
+_DESTINATION = r"\([ \t]{0,9}<?([^\s()<>]{0,700}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?:[ \t][^()]{0,300})?\)"
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,300}})\](?:{_DESTINATION}|\[[^\[\]]{{0,300}}\])")
 _LINK = re.compile(rf"\[([^\[\]]{{1,500}})\](?:{_DESTINATION}|\[([^\[\]]{{0,300}})\])?")
 _ADDRESS = re.compile(r"https?://[^\s<>\"'\0\[\]()*`]{1,1000}", re.IGNORECASE)

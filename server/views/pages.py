@@ -24,7 +24,8 @@ from server.views.markdown import to_html
 from server.views.releases import Files, described_by, latest_of, releases_of
 from server.views.shell import page, text, visible
 from server.views.summaries import UNREAD, Summaries
-from server.wire.messages import Environ, Response, origin_of
+from server.views.turns import in_turn
+from server.wire.messages import Environ, Response, Work, absent, origin_of
 
 WELCOME = b"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Package index</title></head>
@@ -98,14 +99,16 @@ class Pages:
         summary = f'<small dir="auto">{text(known.text)}</small>' if known.text else ""
         return f'<li><a href="/project/{quote(name)}/">{text(name)}</a>{summary}</li>'
 
-    def project(self, name: str, environ: Environ) -> Response | None:
-        """`name` is normalised (PEP 503); None if there is no such project."""
+    def project(self, name: str, environ: Environ) -> Work:
+        """`name` is normalised (PEP 503). Raises Refusal if there is no such project."""
         listing = self._listings.current(name, environ)
         if listing is None:
-            return None
+            raise absent(name)
         versions = releases_of(listing, FILES_SHOWN)
         latest = latest_of(versions, listing.withdrawn.reasons)
-        return page(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
+        return in_turn(
+            environ, lambda: page(environ, name, "".join(self._parts(name, versions, latest, environ, listing)))
+        )
 
     def _parts(
         self, name: str, versions: dict[str, Files], latest: str | None, environ: Environ, listing: Listing

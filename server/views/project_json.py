@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 from packaging.utils import canonicalize_version
@@ -20,10 +21,9 @@ from server.store.kept import Details
 from server.store.yanks import reason_of
 from server.views.listings import Body, Listing, Listings, respond, serial_header, uploaded, url_of
 from server.views.releases import Files, described_by, latest_of, releases_of
-from server.wire.messages import Environ, Response, origin_of
+from server.views.turns import Last, in_turn
+from server.wire.messages import Environ, Response, Work, absent, origin_of
 
-# Bounds memory: a few megabytes each for projects with thousands of files.
-RENDERED = 8
 # pypiserver also lists these, by the Python that they are for.
 _BUILT_FOR = re.compile(r"-py(\d\.\d+)")
 
@@ -32,33 +32,29 @@ class ProjectJson:
     def __init__(self, index: Index, listings: Listings) -> None:
         self._index = index
         self._listings = listings
-        # By project, version and origin, with the form of the listing that it was rendered from.
-        self._rendered: dict[tuple[str, str | None, str], tuple[Body, Body]] = {}
+        # By project, version and origin.
+        self._last = Last[Body]()
 
-    def respond(self, name: str, version: str | None, environ: Environ) -> Response | None:
-        """For one release, or without `version` for all; None if there is none. `name` is normalised (PEP 503).
+    def respond(self, name: str, version: str | None, environ: Environ) -> Work:
+        """For one release, or without `version` for all. `name` is normalised (PEP 503).
 
-        Raises OSError and Awaited.
+        Raises OSError and Awaited, and Refusal if there is none, as does the work.
         """
         listing = self._listings.current(name, environ)
         if listing is None:
-            return None
-        origin = origin_of(environ)
-        key = name, version, origin
-        rendered_of, body = self._rendered.get(key, (None, None))
-        if body is None or rendered_of is not listing.json:
-            body = self._render(name, version, origin, listing)
-            if body is None:
-                return None
-            self._rendered[key] = listing.json, body
-            for oldest in list(self._rendered)[:-RENDERED]:
-                self._rendered.pop(oldest, None)
+            raise absent(name)
+        return in_turn(environ, partial(self._respond, name, version, listing, environ))
+
+    def _respond(self, name: str, version: str | None, listing: Listing, environ: Environ) -> Response:
+        """Raises OSError and Refusal."""
+        wanted = name, version, origin_of(environ)
+        body = self._last.get(wanted, listing.json, partial(self._render, *wanted, listing))
         # A file's name can be a link that runs code.
         policy = ("Content-Security-Policy", "default-src 'none'")
         return respond(body, "application/json", environ, policy, *serial_header(listing.serial))
 
-    def _render(self, name: str, version: str | None, origin: str, listing: Listing) -> Body | None:
-        """Raises OSError."""
+    def _render(self, name: str, version: str | None, origin: str, listing: Listing) -> Body:
+        """Raises OSError and Refusal."""
         releases = releases_of(listing)
         if version is None:
             chosen = latest_of(releases, listing.withdrawn.reasons)
@@ -66,7 +62,7 @@ class ProjectJson:
             wanted = canonicalize_version(version)
             chosen = next((it for it in releases if canonicalize_version(it) == wanted), None)
         if chosen is None:
-            return None
+            raise absent(name)
         reasons = {it: reason_of(listing.withdrawn.reasons, it) for it in releases}
         signed = {path for path, _ in listing.files}
 

@@ -121,6 +121,8 @@ class Connection:
         # What to do once there is a place for it, and who shares the places.
         self.step: Step = Connection.close
         self.account = ""
+        # What else it takes, as soon as a thread is free.
+        self.further: Step | None = None
         # The event that it is registered for.
         self.awaited = 0
         # After the answer, this many bytes are discarded, for this many seconds, before the connection is closed.

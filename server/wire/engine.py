@@ -24,7 +24,7 @@ from typing import NamedTuple
 from server.wire.body import Body
 from server.wire.connection import TURN_BYTES, Answer, Connection, FileBody, Step
 from server.wire.gate import Gate
-from server.wire.messages import Handler, Later, Refusal, Response, Work
+from server.wire.messages import Handler, Later, Outcome, Refusal, Response, Work
 from server.wire.request import HEAD_LIMIT_BYTES, Request, read_request
 from server.wire.turn import Turn
 from server.wire.unsent import Unsent
@@ -50,7 +50,8 @@ READABLE = select.EPOLLIN | select.EPOLLONESHOT
 WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
 # At most this share of all threads may do one kind of work; the rest answer what needs neither storage nor body.
-SHARES = {"upload": 1 / 2, "storage": 5 / 16, "health": 1 / 32, "exchange": 1 / 32}
+# Pages that take long to make, or much memory, are made one at a time.
+SHARES = {"upload": 1 / 2, "storage": 5 / 16, "health": 1 / 32, "exchange": 1 / 32, "page": 0}
 # For the body of a stranger, who would hold a thread.
 EXCHANGE_SECONDS = 5.0
 _CLIENT_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF}
@@ -121,7 +122,8 @@ class Engine:
         for connection in list(self._connections.values()):
             # A client that sent another request and takes no answer is told nothing more.
             is_idle = not connection.received or connection.awaited == WRITABLE
-            if connection.deadline < math.inf and connection.answer is None and is_idle:
+            is_busy = connection.answer is not None or connection.further is not None
+            if connection.deadline < math.inf and not is_busy and is_idle:
                 self._cut_off(connection)
 
     @property
@@ -212,6 +214,9 @@ class Engine:
     def _go_on(self, connection: Connection) -> None:
         if connection.overdue and connection.awaited == WRITABLE:
             self._close(connection)
+        elif connection.further is not None:
+            step, connection.further = connection.further, None
+            step(connection)
         elif connection.answer is not None:
             if connection.answer.file is None:
                 self._send(connection)
@@ -281,16 +286,23 @@ class Engine:
         if isinstance(asked, Work):
             if asked.kind == "exchange":
                 body.hasten(EXCHANGE_SECONDS)
-            self._through(asked.kind, connection, partial(self._perform, exchange, asked.call), asked.account)
+            self._work(exchange, asked, connection)
         else:
             self._respond(exchange, asked, connection)
 
-    def _perform(self, exchange: Exchange, call: Callable[[], Response | Later], connection: Connection) -> None:
+    def _work(self, exchange: Exchange, work: Work, connection: Connection) -> None:
+        self._through(work.kind, connection, partial(self._perform, exchange, work.call), work.account)
+
+    def _perform(self, exchange: Exchange, call: Callable[[], Outcome], connection: Connection) -> None:
         answered = self._handler.perform(call, exchange.request.environ)
         self._turn.storage_answered()
         if isinstance(answered, Later):
             step = partial(self._perform, exchange, answered.finish)
             answered.ready.add_done_callback(lambda _: self._through("storage", connection, step))
+        elif isinstance(answered, Work):
+            connection.further = partial(self._work, exchange, answered)
+            # By any thread: this one still has the place.
+            self._await(connection, WRITABLE, time.monotonic() + self._stall_seconds)
         else:
             self._respond(exchange, answered, connection)
 

@@ -35,7 +35,23 @@ class Later(NamedTuple):
     """A slow answer: `finish` returns it, once `ready` is done. Until then it costs no thread."""
 
     ready: Future[None]
-    finish: Callable[[], Response | Later]
+    finish: Callable[[], Outcome]
+
+
+class Work(NamedTuple):
+    """Answers a request once a thread may spend time on it; `kind` is one of the engine's.
+
+    Accounts share the places of a kind; without accounts, it is first come, first served. A call may return further
+    work, of another kind: the place of the first is free meanwhile.
+    """
+
+    kind: str
+    call: Callable[[], Outcome]
+    account: str = ""
+
+
+# What comes of a step.
+Outcome = Response | Later | Work
 
 
 class Awaited(Exception):
@@ -46,24 +62,13 @@ class Awaited(Exception):
         self.ready = ready
 
 
-class Work(NamedTuple):
-    """Answers a request once a thread may spend time on it; `kind` is one of the engine's.
-
-    Accounts share the places of a kind; without accounts, it is first come, first served.
-    """
-
-    kind: str
-    call: Callable[[], Response | Later]
-    account: str = ""
-
-
 class Handler(Protocol):
     """What the engine calls; its methods raise nothing."""
 
     def admit(self, environ: Environ) -> Response | Work:
         """The answer, or the work that it takes; does not wait for the storage or the client."""
 
-    def perform(self, call: Callable[[], Response | Later], environ: Environ) -> Response | Later:
+    def perform(self, call: Callable[[], Outcome], environ: Environ) -> Outcome:
         """The result of a Work's `call`, or then of a Later's `finish`."""
 
 
@@ -91,6 +96,10 @@ def whole(status: int, content_type: str, body: bytes, *headers: tuple[str, str]
 def redirect(status: int, location: str, query: str = "") -> Response:
     """`location` is an escaped path of this server, or an absolute URL of another."""
     return whole(status, "text/html; charset=UTF-8", b"", ("Location", f"{location}?{query}" if query else location))
+
+
+def absent(name: str) -> Refusal:
+    return Refusal(404, f"Not Found ({name} does not exist)")
 
 
 def unauthorized(reason: str) -> Refusal:

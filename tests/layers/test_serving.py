@@ -252,6 +252,20 @@ def test_the_operators_bounds_are_those_of_scaling(editions: Editions) -> None:
     assert (target["ServiceNamespace"], target["ScalableDimension"]) == ("ecs", "ecs:service:DesiredCount")
 
 
+@pytest.mark.parametrize("capacity", ["ec2", "fargate"])
+def test_zero_tasks_are_zero_and_else_scaling_decides(capacity: str, editions: Editions) -> None:
+    """Within its bounds scaling leaves what runs, and ECS begins with one task unless told a number.
+
+    https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+    """
+    off, on = (
+        _properties(editions.nested({"Capacity": capacity, "TaskMinCount": least}).resources, "Service")
+        for least in ("0", "1")
+    )
+    assert off["DesiredCount"] == 0
+    assert "DesiredCount" not in on, "an update would end the tasks that scaling has started"
+
+
 def test_tasks_are_spread_over_zones_and_then_over_hosts(resources: Data) -> None:
     service = _properties(resources, "Service")
     spread = [(it["Type"], it["Field"]) for it in service["PlacementStrategies"]]

@@ -1,8 +1,9 @@
 """``make mutants``: plants defects, runs the tests that can see them, and lists those that nothing notices.
 
-Each defect is planted alone in a copy of the checkout. Its tests are those whose imports lead to the module, the
-nearest first (``imports.py``), without those that were seen not to run the function (``recorded.py``). A test that fails, ends in an error or takes too
-long has caught it. Golden files are no tests: `make templates` would write the defect into them.
+Each defect is planted alone in a copy of the checkout. Its tests are those that were seen to run the function
+(``recorded.py``); if there are none, those in files whose imports lead to the module (``imports.py``). One that fails,
+ends in an error or takes too long has caught it. Golden files are no tests: `make templates` would write the defect into
+them.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
-from tests.mutants.checkouts import Judge, Planted, checkouts
+from tests.mutants.checkouts import Judge, checkouts
+from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
-from tests.mutants.imports import is_called_after, that_may_run
-from tests.mutants.recorded import load, record, save, that_run
+from tests.mutants.recorded import load, record, save
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".mutants" / "recorded.json"
@@ -34,6 +34,7 @@ AREAS = ("generator", "server", "functions")
 def main() -> int:
     """Exit code 1 if a defect survives that harmless.toml does not explain, 2 if a test fails with nothing planted."""
     options = _options()
+    end = time.monotonic() + options.budget if options.budget else float("inf")
     if options.record:
         return _record(options.only, options.jobs)
     candidates = [
@@ -48,10 +49,11 @@ def main() -> int:
     counts: dict[str, list[int]] = {}
     survivors = []
     judged = 0
-    judge = _judge(options)
-    for judged, (planted, is_caught) in enumerate(_judged(chosen, judge, options.jobs), 1):
+    judge = Judge(Chosen(ROOT, load(RECORDED), options.nearest, options.enough), options.seconds, end)
+    for judged, (planted, test) in enumerate(_judged(chosen, judge, options.jobs), 1):
+        is_caught = test is not None
         is_known = not is_caught and _is_harmless(planted)
-        outcome = "caught" if is_caught else "harmless" if is_known else "SURVIVED"
+        outcome = f"caught by {test}:" if is_caught else "harmless" if is_known else "SURVIVED"
         print(f"{judged}/{len(chosen)} {outcome} {told[planted]}", flush=True)
         if not is_known:
             counts.setdefault(str(Path(planted.module).parent), [0, 0])[is_caught] += 1
@@ -70,12 +72,15 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("only", nargs="*", help="modules, or tests with --record, or folders of them; all if none")
-    parser.add_argument("--record", action="store_true", help="note which functions each test file runs, and end")
+    parser.add_argument("--record", action="store_true", help="note which functions each test runs, and end")
     parser.add_argument("--sample", type=int, default=200, help="so many defects at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=300, help="for a run of tests")
     parser.add_argument("--since", metavar="REV", help="only on lines that changed since this commit")
     parser.add_argument("--nearest", type=int, metavar="N", help="runs so many test files for a defect, at most")
+    parser.add_argument(
+        "--enough", type=float, default=60, metavar="SECONDS", help="of recorded tests for a defect, at most"
+    )
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="plants no more after so many seconds")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")
     return parser.parse_args()
@@ -90,7 +95,7 @@ def _record(only: list[str], jobs: int) -> int:
             zip(tests, pool.map(lambda test: record(ROOT, test), tests), strict=True), 1
         ):
             recorded[test] = it
-            print(f"{number}/{len(tests)} {test} {it.seconds:.0f} s, {len(it.functions)} modules", flush=True)
+            print(f"{number}/{len(tests)} {test} {sum(it.seconds.values()):.0f} s, {len(it.seconds)} tests", flush=True)
             save(RECORDED, recorded)
     return 0
 
@@ -130,44 +135,21 @@ def _sample(candidates: list[Planted], size: int, chance: random.Random) -> list
     return chosen[:size]
 
 
-def _judge(options: argparse.Namespace) -> Judge:
-    recorded = load(RECORDED)
-
-    @cache
-    def nearest(module: str) -> list[str]:
-        return that_may_run(ROOT, module)
-
-    def tests_of(it: Planted) -> list[str]:
-        """Those that are called after the module first, whose programs may run elsewhere, then those that run most of it."""
-        running = that_run(recorded, it.module, it.defect.function)
-        near = [
-            test
-            for test in nearest(it.module)
-            if test in running or test not in recorded or is_called_after(test, it.module)
-        ]
-        near.sort(key=lambda test: (not is_called_after(test, it.module), -running.get(test, 0)))
-        return [*near, *sorted(running.keys() - near)][: options.nearest]
-
-    end = time.monotonic() + options.budget if options.budget else float("inf")
-    return Judge(tests_of, options.seconds, end)
-
-
-def _judged(chosen: list[Planted], judge: Judge, jobs: int) -> Iterator[tuple[Planted, bool]]:
-    """Each with whether it is caught, as long as there is time."""
+def _judged(chosen: list[Planted], judge: Judge, jobs: int) -> Iterator[tuple[Planted, str | None]]:
+    """Each with what caught it, as long as there is time."""
     with checkouts(ROOT, jobs) as queue, ThreadPoolExecutor(jobs) as pool:
 
-        def attempt(it: Planted) -> bool | None:
+        def attempt(it: Planted) -> list[tuple[Planted, str | None]]:
             checkout = queue.get()
             try:
-                return judge.is_caught(checkout, it)
+                return [(it, judge.caught_by(checkout, it))]
             except TimeoutError:
-                return None
+                return []
             finally:
                 queue.put(checkout)
 
-        for it, is_caught in zip(chosen, pool.map(attempt, chosen), strict=True):
-            if is_caught is not None:
-                yield it, is_caught
+        for judged in pool.map(attempt, chosen):
+            yield from judged
 
 
 def _told(it: Planted) -> str:
@@ -181,7 +163,8 @@ def _is_harmless(it: Planted) -> bool:
     line = (ROOT / it.module).read_text().splitlines()[it.defect.line - 1]
     listed = tomllib.loads(HARMLESS.read_text())["harmless"]
     return any(
-        known["module"] == it.module and known["kind"] == it.defect.kind and known["line"] in line for known in listed
+        it.module.startswith(known["module"]) and known["kind"] == it.defect.kind and known["line"] in line
+        for known in listed
     )
 
 

@@ -8,21 +8,15 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
-from typing import NamedTuple
 
-from tests.mutants.defects import Defect
+from tests.mutants.chosen import Planted, Test
 from tests.mutants.runner import Runner
-
-
-class Planted(NamedTuple):
-    module: str
-    defect: Defect
 
 
 class Checkout:
@@ -76,11 +70,12 @@ def checkouts(root: Path, number: int) -> Iterator[SimpleQueue[Checkout]]:
 class Judge:
     """Runs a defect's tests until one fails: those first that caught others of its module.
 
-    ``tests_of`` gives the test files that may see a defect, the most telling first. Before a file judges anything, it has
-    to pass with nothing planted; otherwise it is one of ``broken``, and judges nothing. A run of tests may take ``seconds``, and all end at ``end`` of the monotonic clock.
+    ``tests_of`` gives the tests that may see a defect, the most telling first. What fails has to pass with nothing planted;
+    otherwise it is one of ``broken``, and judges nothing. A run of tests may take ``seconds``, of tests whose time is known
+    ten times that if it is less, and all end at ``end`` of the monotonic clock.
     """
 
-    def __init__(self, tests_of: Callable[[Planted], Sequence[str]], seconds: float, end: float) -> None:
+    def __init__(self, tests_of: Callable[[Planted], Sequence[Test]], seconds: float, end: float) -> None:
         self._tests_of = tests_of
         self._seconds = seconds
         self._end = end
@@ -89,41 +84,66 @@ class Judge:
         self.broken: set[str] = set()
         self._lock = Lock()
 
-    def is_caught(self, checkout: Checkout, it: Planted) -> bool:
-        """Raises TimeoutError at the end."""
-        tests = sorted(self._tests_of(it), key=lambda test: -self._caught[it.module, test])
-        for some in _in_growing_parts(tests):
-            sound = self._sound_of(checkout, some)
-            with checkout.planted(it):
-                passes = not sound or self._passes(checkout, sound)
-            if not passes:
-                self._caught[it.module, sound[0]] += 1
-                return True
-        return False
+    def caught_by(self, checkout: Checkout, it: Planted) -> str | None:
+        """A test, or "several" if they take too long; None if there is none. Raises TimeoutError at the end."""
+        tests = sorted(
+            self._tests_of(it),
+            key=lambda test: (-self._caught[it.module, test.name], -self._caught[it.module, test.file]),
+        )
+        for handful in _handfuls(tests):
+            while sound := [test for test in handful if test.name not in self.broken]:
+                with checkout.planted(it):
+                    failing = self._first_failing(checkout, sound)
+                if failing is None:
+                    break
+                if self._is_sound(checkout, failing, sound):
+                    with self._lock:
+                        self._caught.update([(it.module, failing), (it.module, failing.partition("::")[0])])
+                    return failing or "several"
+        return None
 
-    def _sound_of(self, checkout: Checkout, tests: Sequence[str]) -> Sequence[str]:
+    def _is_sound(self, checkout: Checkout, failing: str, handful: Sequence[Test]) -> bool:
+        """Whether it passes with nothing planted. What does not judges nothing from now on."""
+        suspects = _called(failing, handful)
+        checked = [Test(failing, None)] if "::" in failing else suspects
+        names = {it.name for it in checked}
+        if names <= self._sound:
+            return True
+        again = self._first_failing(checkout, checked)
         with self._lock:
-            unknown = [test for test in tests if test not in self._sound | self.broken]
-        if unknown and not self._passes(checkout, unknown):
-            # Once more and alone: a busy machine may have failed one.
-            broken = {test for test in unknown if not self._passes(checkout, [test])}
-        else:
-            broken = set()
-        with self._lock:
-            self.broken |= broken
-            self._sound |= {*unknown} - broken
-            return [test for test in tests if test not in self.broken]
+            if again is None:
+                self._sound |= names
+            else:
+                self.broken |= {it.name for it in _called(again, suspects)}
+        return again is None
 
-    def _passes(self, checkout: Checkout, tests: Sequence[str]) -> bool:
-        passes = checkout.runner.passes(tests, max(0.0, min(self._seconds, self._end - time.monotonic())))
+    def _first_failing(self, checkout: Checkout, tests: Sequence[Test]) -> str | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        known = sum(self._seconds if it.seconds is None else it.seconds * 10 for it in tests)
+        failing = checkout.runner.first_failing([it.name for it in tests], min(self._seconds, known + 30, left))
         if time.monotonic() > self._end:
             raise TimeoutError
-        return passes
+        return failing
 
 
-def _in_growing_parts(tests: Sequence[str]) -> Iterable[Sequence[str]]:
-    """One, one, two, four, eight: the first ones find most, and the last are not worth a start of pytest each."""
-    at, size = 0, 1
-    while at < len(tests):
-        yield tests[at : at + size]
-        at, size = at + size, max(at, 1)
+def _called(failing: str, tests: Sequence[Test]) -> Sequence[Test]:
+    """Those that a name which pytest reports stands for; all, if it stands for none."""
+    file = failing.partition("::")[0]
+    return [it for it in tests if it.name == failing] or [it for it in tests if it.file == file] or tests
+
+
+def _handfuls(tests: Sequence[Test]) -> Iterator[Sequence[Test]]:
+    """Of two seconds, four, eight: the first tests find most, and the last are not worth a start of pytest each."""
+    handful: list[Test] = []
+    size, taken = 2.0, 0.0
+    for test in tests:
+        seconds = 2.0 if test.seconds is None else test.seconds
+        if handful and taken + seconds > size:
+            yield handful
+            handful, size, taken = [], size * 2, 0.0
+        handful.append(test)
+        taken += seconds
+    if handful:
+        yield handful

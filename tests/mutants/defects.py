@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,7 +18,9 @@ _LOGGING = {"debug", "info", "warning", "error", "exception"}
 
 
 class Defect(NamedTuple):
-    """``text[start:end]`` of the module, in bytes, becomes ``new``. ``function`` is dotted, empty at the module's level."""
+    """``text[start:end]`` of the module, in bytes, becomes ``new``. ``function`` is dotted, empty at the module's level;
+    ``line`` is that of what is changed or left out, without what separates it from the one before.
+    """
 
     kind: str
     function: str
@@ -56,7 +59,9 @@ class _Finder:
             function = f"{function}.{node.name}".lstrip(".")
         is_text = is_text or isinstance(node, ast.Raise | ast.JoinedStr) or _is_logging(node)
         for kind, start, end, new in self._at(node, is_text=is_text):
-            yield Defect(kind, function, node.lineno if hasattr(node, "lineno") else 1, start, end, new)
+            text = self._source[start:end]
+            begins = start + len(text) - len(text.lstrip(b", \n"))
+            yield Defect(kind, function, bisect_right(self._starts, begins), start, end, new)
         for child in _children(node):
             yield from self._below(child, function, is_text=is_text)
 

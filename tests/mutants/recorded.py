@@ -1,4 +1,4 @@
-"""Which test files run which functions, in whatever process."""
+"""Which tests run which functions, in whatever process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,31 +16,51 @@ FOLLOW = Path(__file__).with_name("follow")
 
 
 class Recorded(NamedTuple):
-    """Of one test file: how long it takes, and the functions that it runs, by module; a module's level is named ""."""
+    """Of one test file: the seconds that each test takes, and which of them run a function of a module, a bit for each.
 
-    seconds: float
-    functions: dict[str, list[str]]
+    The functions of a module are those that any test runs; its level is named "". What runs at import, every test runs.
+    """
+
+    seconds: dict[str, float]
+    functions: dict[str, dict[str, int]]
+
+    def that_run(self, module: str, function: str) -> dict[str, int]:
+        """The tests, and how many of the module's functions each of them runs."""
+        functions = self.functions.get(module, {})
+        running = functions.get(function, 0)
+        return {
+            test: sum(it >> number & 1 for it in functions.values())
+            for number, test in enumerate(self.seconds)
+            if running >> number & 1
+        }
 
 
 def record(root: Path, test: str) -> Recorded:
-    """Run the test file ``test`` of the checkout at ``root``."""
-    with tempfile.NamedTemporaryFile() as notes:
+    """Run the test file ``test`` of the checkout at ``root``. Of tests that do not pass there is nothing."""
+    with tempfile.TemporaryDirectory(prefix="recorded-") as home:
+        into = Path(home)
+        (into / "now").write_bytes(bytes(4))
+        (into / "notes").touch()
         path = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
-        began = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "pytest", *OPTIONS, "-p", "tests.mutants.into_children", test],
+            [sys.executable, "-m", "pytest", *OPTIONS, "-p", "tests.mutants.noting", test],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": notes.name},
+            env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": home},
             stdout=subprocess.DEVNULL,
             timeout=1800,
             check=False,
         )
-        functions: dict[str, set[str]] = {}
-        for line in Path(notes.name).read_text().splitlines():
-            module, _, function = line.partition("\t")
-            functions.setdefault(module, set()).add(function)
-    found = {module: sorted(names) for module, names in sorted(functions.items()) if (root / module).exists()}
-    return Recorded(round(time.monotonic() - began, 1), found)
+        tests = json.loads((into / "tests.json").read_text())
+        noted: dict[int, set[tuple[str, str]]] = {0: set()}
+        for line in (into / "notes").read_text().splitlines():
+            number, module, function = line.split("\t")
+            noted.setdefault(int(number), set()).add((module, function))
+    functions: dict[str, dict[str, int]] = {}
+    for bit, (_, numbers) in enumerate(tests.values()):
+        for module, function in set().union(*(noted.get(it, ()) for it in (0, *numbers))):
+            of_module = functions.setdefault(module, {})
+            of_module[function] = of_module.get(function, 0) | 1 << bit
+    return Recorded({test: seconds for test, (seconds, _) in tests.items()}, functions)
 
 
 def load(path: Path) -> dict[str, Recorded]:
@@ -51,10 +70,4 @@ def load(path: Path) -> dict[str, Recorded]:
 
 def save(path: Path, recorded: dict[str, Recorded]) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(recorded, indent=0, sort_keys=True) + "\n")
-
-
-def that_run(recorded: dict[str, Recorded], module: str, function: str) -> dict[str, int]:
-    """The test files which run ``function`` of ``module``, and how many of the module's functions each of them runs."""
-    seeing = {test: it.functions.get(module, []) for test, it in recorded.items()}
-    return {test: len(functions) for test, functions in seeing.items() if function in functions}
+    path.write_text(json.dumps(recorded) + "\n")

@@ -114,6 +114,32 @@ def test_a_policy_that_may_not_be_read_is_no_reason_to_fail(deployed: Parameters
     assert policies() == as_they_should_be()
 
 
+@pytest.mark.parametrize(("has_run", "code"), [(True, "InvalidChangeSetStatus"), (False, "AccessDenied")])
+def test_a_creation_that_has_begun_is_not_deleted(deployed: Parameters, *, has_run: bool, code: str) -> None:
+    """The answer to ExecuteChangeSet was lost, and the call that botocore repeats is refused, as the first has run."""
+    give_again(deployed, ServiceName="begun")
+    tokens: list[str] = []
+    call = botocore.client.BaseClient._make_api_call
+
+    def refused(self: Any, operation: str, parameters: Any) -> Any:
+        if operation != "ExecuteChangeSet":
+            return call(self, operation, parameters)
+        tokens.append(parameters["ClientRequestToken"])
+        if has_run:
+            call(self, operation, parameters)
+        raise botocore.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.client.BaseClient, "_make_api_call", refused)
+        assert main([*DEPLOY, "--stack-name", "begun"]) != 0
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+    assert [bool(re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]{0,127}", it)) for it in tokens] == [True]
+    left = {it.name: it.status for it in backend().stacks.values()}
+    assert left.get("begun") == ("CREATE_COMPLETE" if has_run else None)
+    if has_run:
+        assert main(["delete", "--stack-name", "begun", "--yes"]) == 0
+
+
 class Interrupts:
     """Ends the command after its call number ``at`` to AWS that may change something; ``None``: never."""
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from calls import REGION, client
@@ -24,6 +25,7 @@ class Deployed:
     outputs: dict[str, str]
     target_group: str
     hosts: list[str]
+    parameters: Path
 
     @property
     def file_system(self) -> str:
@@ -35,6 +37,12 @@ class Deployed:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return command(arguments, {**self.environment, "COLUMNS": "200"})
+
+    def deploy(self, **changed: str) -> None:
+        given = {**network(), **changed}
+        self.parameters.write_text(json.dumps([f"{name}={value}" for name, value in given.items()]))
+        done = self.run("deploy", "--bucket", BUCKET, "--yes", "--parameters", str(self.parameters))
+        assert done.returncode == 0, done.stderr
 
     def status(self, *options: str) -> tuple[int, dict[str, str]]:
         """The exit code and, by subject, the rest of its line with its verdict: ``ok``, ``BAD`` or none."""
@@ -50,11 +58,8 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     directory = tmp_path_factory.mktemp("deployed")
     with emulator() as url, vitals() as found:
-        parameters = directory / "parameters.json"
-        parameters.write_text(json.dumps([f"{name}={value}" for name, value in network().items()]))
-        made = Deployed(environment(url, directory), found, {}, "", [])
-        done = made.run("deploy", "--bucket", BUCKET, "--yes", "--parameters", str(parameters))
-        assert done.returncode == 0, done.stderr
+        made = Deployed(environment(url, directory), found, {}, "", [], directory / "parameters.json")
+        made.deploy()
         (stack,) = client("cloudformation").describe_stacks(StackName="pypi")["Stacks"]
         made.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
         (group,) = client("elbv2").describe_target_groups()["TargetGroups"]
@@ -155,6 +160,16 @@ def test_no_backup_yet_is_nothing_wrong(well: Deployed) -> None:
     assert code == 0
     assert "none yet" in lines["last backup"]
     assert "none yet" in lines["last restore"]
+
+
+def test_a_service_that_was_turned_off_is_well_without_tasks(well: Deployed) -> None:
+    well.deploy(TaskMinCount="0")
+    _no_target(well)
+    well.vitals.run_tasks(well.outputs["EcsServiceArn"], running=0, desired=0)
+    code, lines = well.status()
+    well.deploy(TaskMinCount="2")
+    assert code == 0, lines
+    assert "0 of 0 healthy" in lines["targets"]
 
 
 def test_no_stack(well: Deployed) -> None:

@@ -76,6 +76,17 @@ def test_tags_of_aws_itself_are_not_given_back() -> None:
         merged({"Tags": own}, {str(at): "" for at in range(50)})
 
 
+@pytest.mark.parametrize(
+    ("key", "ours"), [("Environment", "environment"), ("SERVICE", "service"), ("name", "Name"), ("Account", "account")]
+)
+def test_tags_that_iam_would_find_twice_on_a_role(key: str, ours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`Duplicate tag keys found. Please note that Tag keys are case insensitive`: aws/aws-cdk#26253, serverless#7885."""
+    give()
+    assert main([*DEPLOY, "--tags", f"{key}=a"]) == 2
+    assert f"error: the stack would have the tag {key}, and its roles {ours} too" in capsys.readouterr().err
+    assert len(merged(None, {ours: "a", f"{key}-of-team": "b"})) == 2
+
+
 def test_drift_is_reverted_when_asked_for(deployed: Parameters, asked: list[dict[str, Any]]) -> None:
     give_again(deployed, TaskMinCount="4")
     assert main([*DEPLOY, "--dry-run"]) == 0

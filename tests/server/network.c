@@ -5,8 +5,9 @@
  * Each call that would reach the file server takes as long as the environment says, in microseconds: META_US, OPEN_US
  * (which also closing takes of what could be written), WRITE_US, READDIR_US for every thousand entries. Directories are
  * asked about whenever they are opened. A file's attributes and names are kept for 30 seconds, unless this host opens the
- * file or finds its directory changed: close-to-open consistency, and no more. A line "read PATH" or "readdir PATH" is
- * added to the file LOG for each such call. While the file HANG is there, no such call ends. Needs FUSE 3.
+ * file or finds its directory changed; a name that is absent, until its directory is opened here: close-to-open consistency,
+ * and no more. A line "read PATH" or "readdir PATH" is added to the file LOG for each such call. While the file HANG is
+ * there, no such call ends. Needs FUSE 3.
  *
  * A file that is open here and is removed or replaced through this mount is first renamed away, as Linux's NFS client does
  * (nfs_rename in fs/nfs/dir.c): a replaced name is free for a moment. With IN_ONE_STEP set it never is.
@@ -46,6 +47,9 @@ static struct {
 } kept[SLOTS];
 static long state;
 static struct timespec changed;
+/* Names that were absent when they were last asked for, in directories that have not been opened here since. */
+static char absent[SLOTS][256];
+static long opened;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void wait_us(long us) {
@@ -82,6 +86,7 @@ static unsigned slot(const char *path) {
 static void forget(const char *path) {
     pthread_mutex_lock(&lock);
     kept[slot(path)].at = -KEPT_SECONDS;
+    *absent[slot(path)] = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -96,17 +101,25 @@ static const char *real(char *buffer, const char *path) {
 static int do_getattr(const char *path, struct stat *status, struct fuse_file_info *info) {
     unsigned at = slot(path);
     pthread_mutex_lock(&lock);
-    long asked_at = state;
+    long asked_at = state, opened_at = opened;
+    int gone = !strcmp(absent[at], path);
     int hit = !strcmp(kept[at].path, path) && now() - kept[at].at < KEPT_SECONDS && kept[at].state == state;
     if (hit)
         *status = kept[at].status;
     pthread_mutex_unlock(&lock);
+    if (gone)
+        return -ENOENT;
     if (hit)
         return 0;
     int result = RESULT(lstat(REAL(path), status));
     wait_us(meta_us);
-    if (result)
+    if (result) {
+        pthread_mutex_lock(&lock);
+        if (result == -ENOENT && strlen(path) < sizeof absent[at] && opened_at == opened)
+            strcpy(absent[at], path);
+        pthread_mutex_unlock(&lock);
         return result;
+    }
     pthread_mutex_lock(&lock);
     if (S_ISDIR(status->st_mode)) {
         if (!strcmp(path, "/") && memcmp(&changed, &status->st_mtim, sizeof changed)) {
@@ -118,6 +131,19 @@ static int do_getattr(const char *path, struct stat *status, struct fuse_file_in
         kept[at].status = *status;
         kept[at].at = now();
         kept[at].state = asked_at;
+    }
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+static int do_opendir(const char *path, struct fuse_file_info *info) {
+    size_t length = strcmp(path, "/") ? strlen(path) : 0;
+    pthread_mutex_lock(&lock);
+    opened++;
+    for (int at = 0; at < SLOTS; at++) {
+        char *name = strrchr(absent[at], '/');
+        if (name && (size_t)(name - absent[at]) == length && !strncmp(absent[at], path, length))
+            *absent[at] = 0;
     }
     pthread_mutex_unlock(&lock);
     return 0;
@@ -193,6 +219,7 @@ static int do_unlink(const char *path) {
 }
 
 static int do_mkdir(const char *path, mode_t mode) {
+    forget(path);
     wait_us(write_us);
     return RESULT(mkdir(REAL(path), mode));
 }
@@ -283,10 +310,11 @@ static void *do_init(struct fuse_conn_info *connection, struct fuse_config *conf
 }
 
 static const struct fuse_operations operations = {
-    .init = do_init,       .getattr = do_getattr, .readdir = do_readdir,   .open = do_open,   .create = do_create,
-    .read = do_read,       .write = do_write,     .flush = do_flush,       .release = do_release, .fsync = do_fsync,
-    .unlink = do_unlink,   .mkdir = do_mkdir,     .rmdir = do_rmdir,       .link = do_link,   .rename = do_rename,
-    .truncate = do_truncate, .chmod = do_chmod,   .utimens = do_utimens,   .symlink = do_symlink, .readlink = do_readlink,
+    .init = do_init,       .getattr = do_getattr, .opendir = do_opendir,   .readdir = do_readdir, .open = do_open,
+    .create = do_create,   .read = do_read,       .write = do_write,       .flush = do_flush,     .release = do_release,
+    .fsync = do_fsync,     .unlink = do_unlink,   .mkdir = do_mkdir,       .rmdir = do_rmdir,     .link = do_link,
+    .rename = do_rename,   .chmod = do_chmod,     .truncate = do_truncate, .utimens = do_utimens, .symlink = do_symlink,
+    .readlink = do_readlink,
 };
 
 static long setting(const char *name, long otherwise) {

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from server.store.packages import Packages
+from server.views.days import Days, day_of
+from server.views.listings import Listings
+from server.views.root import Root
+from server.views.turns import in_turn
+from server.wire.calls import TakesLong
+from server.wire.messages import Response
+
 from .conftest import StartTask
-from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, wheel
+from .connections import head
+from .tasks import JSON_TYPE, PUBLISHER, READER, Task, sdist, status_of, wheel
 
 KEPT = "private, max-age=31536000, immutable"
 ASKED = "private, no-cache"
@@ -117,6 +127,50 @@ def test_what_is_no_day_is_refused_with_the_reason(task: Task) -> None:
     )
 
 
+def test_nothing_is_made_for_who_waits_no_longer() -> None:
+    """Who asked long ago gets an answer, and the next has its turn."""
+    late = in_turn({"server.arrived": time.monotonic() - 3600, "REMOTE_USER": "reader"}, lambda: pytest.fail("made"))
+    with pytest.raises(TakesLong):
+        late.call()
+
+
+def test_accounts_take_turns(start_newest: StartTask, directory: Path) -> None:
+    """One that asks for all days of a large project holds up nobody else."""
+    many(directory, 2000)
+    task = start_newest(directory)
+    task.project("nightly")
+    asked = [f"/at/{date(2024, 1, 1) + timedelta(days=number)}/simple/nightly/" for number in range(200)]
+    waiting = [task.connect() for _ in asked]
+    for path, connection in zip(asked, waiting, strict=True):
+        connection.sendall(head(f"GET {path} HTTP/1.1", READER))
+    assert status_of(waiting[0]) == 200
+    for path in ("/at/2024-01-01/simple/nightly/", "/pypi/nightly/json", "/project/nightly/"):
+        assert task.get(path).status_code == 200
+    answered = [line["path"] for line in task.access_log() if line["user"] == READER[0]]
+    assert len(answered) < 100
+
+
+def test_a_day_is_made_once_for_all_who_want_it_until_something_changes(tmp_path: Path) -> None:
+    many(tmp_path, 3)
+    packages = Packages(tmp_path)
+    listings = Listings(packages)
+    days = Days(packages.index, listings, Root(packages))
+
+    def body() -> object:
+        environ = {"server.arrived": time.monotonic(), "REMOTE_USER": "reader", "QUERY_STRING": ""}
+        work = days.project("nightly", day_of("2024-01-01"), environ)
+        assert work
+        answer = work.call()
+        assert isinstance(answer, Response)
+        return next(iter(answer.body))
+
+    first = body()
+    assert body() is first
+    packages.yanks.change("nightly", "1.0", "broken")
+    listings._listings.clear()
+    assert body() != first
+
+
 @pytest.fixture
 def index(task: Task) -> str:
     return f"{task.with_credentials(READER)}/at/2026-02-01/simple/"
@@ -134,6 +188,13 @@ def test_pip_and_uv_install_what_was_newest_then(index: str, tmp_path: Path) -> 
         assert (target / "acme.py").read_text().startswith("VERSION = b'1.1'")
 
 
+def many(directory: Path, count: int) -> None:
+    """A release each hour since November 2023."""
+    for number in range(count):
+        (directory / f"nightly-1.{number}.tar.gz").write_bytes(b"x")
+        os.utime(directory / f"nightly-1.{number}.tar.gz", (1_700_000_000 + number * 3600,) * 2)
+
+
 def resident_kib(task: Task) -> int:
     found = subprocess.run(
         ["ps", "-o", "rss=", "-g", str(os.getpgid(task.process.pid))], capture_output=True, text=True, check=True
@@ -143,9 +204,7 @@ def resident_kib(task: Task) -> int:
 
 @pytest.mark.slow
 def test_any_number_of_days_leaves_nothing_behind(start_newest: StartTask, directory: Path) -> None:
-    for number in range(2000):
-        (directory / f"nightly-1.{number}.tar.gz").write_bytes(b"x")
-        os.utime(directory / f"nightly-1.{number}.tar.gz", (1_700_000_000 + number * 3600,) * 2)
+    many(directory, 2000)
     task = start_newest(directory)
     session = requests.Session()
     session.auth = READER

@@ -71,7 +71,11 @@ def without(name: str) -> dict[str, str]:
 TAKEN = {
     "as it should be": Case(""),
     "zip": Case("", name=f"{HOME}.zip"),
-    "another directory": Case("", files={path.replace(HOME, "any"): text for path, text in FILES.items()}),
+    "another directory": Case(
+        "",
+        {"xlib/a": (HARD, "xlib/PKG-INFO")},
+        files={path.replace(HOME, "xlib"): text for path, text in FILES.items()},
+    ),
     "with dots": Case("", files={f"./{path}": text for path, text in FILES.items()}),
     "directory of its own": Case("", {HOME: (tarfile.DIRTYPE, "")}),
     "project beside the directory": Case(

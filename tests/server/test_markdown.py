@@ -156,7 +156,11 @@ def test_nothing_but_these_elements_comes_of_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["[", "`a", "*a", "**a ", "[a](", "<a ", "<!--", ">", "> ", "- ", "|a", "```\n", "# a\n", "![a", "\\*"]
+    "piece",
+    [
+        *("[", "`a", "*a", "**a ", "[a](", "<a ", "<!--", ">", "> ", "- ", "|a", "```\n", "# a\n", "![a", "\\*"),
+        "![a](" + " " * 49_000 + "b",
+    ],
 )
 def test_a_description_that_never_ends_what_it_begins_is_shown(piece: str) -> None:
     """A step that looks at the rest for each of them would take minutes."""

@@ -283,6 +283,30 @@ def test_a_file_that_may_not_be_read_hides_only_itself(unprivileged: Callable[[]
     assert wait_for(lambda: task.get("/simple/other/").status_code == 200)
 
 
+def test_a_day_of_which_something_may_not_be_read_is_kept_by_nobody(
+    unprivileged: Callable[[], Task], directory: Path
+) -> None:
+    """It will be another one when the mode has been mended."""
+    (directory / "lost").mkdir()
+    for path in ("demo-1.0.tar.gz", "demo-1.1.tar.gz", "whole-1.0.tar.gz", "lost/found-1.0.tar.gz"):
+        (directory / path).write_bytes(b"content")
+        os.utime(directory / path, (1_700_000_000,) * 2)
+
+    def kept(task: Task, project: str) -> bool:
+        return "immutable" in task.get(f"/at/2023-12-01/simple/{project}").headers["Cache-Control"]
+
+    (directory / "demo-1.1.tar.gz").chmod(0)
+    task = unprivileged()
+    assert [kept(task, project) for project in ("demo/", "whole/", "")] == [False, True, True]
+    (directory / "demo-1.1.tar.gz").chmod(0o644)
+    assert wait_for(lambda: kept(task, "demo/"))
+    (directory / "lost").chmod(0)
+    try:
+        assert [kept(task, project) for project in ("demo/", "whole/", "")] == [False, False, False]
+    finally:
+        (directory / "lost").chmod(0o755)
+
+
 def test_a_directory_that_may_not_be_read_any_more_hides_only_itself(
     unprivileged: Callable[[], Task], directory: Path
 ) -> None:

@@ -88,6 +88,8 @@ FORGED = {
     "an endless end": signed(claims_of(GITHUB, exp=float("inf"))),
     "no number for an end": signed(claims_of(GITHUB, exp=float("nan"))),
     "a truth for an end": signed(claims_of(GITHUB, exp=True)),
+    "an end that no float holds": signed(claims_of(GITHUB, exp=10**400)),
+    "a beginning that no float holds": signed(claims_of(GITHUB, iat=-(10**400))),
     "good for years": signed(claims_of(GITHUB, exp=NOW + 10**9)),
     "a giant": "a" * 10**6,
     "a giant claim": signed(claims_of(GITHUB, sub="x" * 10**5)),

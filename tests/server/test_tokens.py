@@ -99,9 +99,11 @@ class Local:
         answer = self.application.admit(environ)
         if isinstance(answer, Work):
             performed = self.application.perform(answer.call, environ)
-            while isinstance(performed, Later):
-                performed.ready.exception(60)
-                performed = self.application.perform(performed.finish, environ)
+            while not isinstance(performed, Response):
+                if isinstance(performed, Later):
+                    performed.ready.exception(60)
+                further = performed.finish if isinstance(performed, Later) else performed.call
+                performed = self.application.perform(further, environ)
             answer = performed
         return answer._replace(body=[b"".join(answer.body)])
 

@@ -163,6 +163,7 @@ def test_what_proves_nothing_gets_nothing(place: Place) -> None:
         "PyPI's": signed(claims_of(ISSUER, aud="pypi")),
         "a fork's": signed(claims_of(ISSUER, repository="evil/acme", repository_id="9", repository_owner_id="8")),
         "a pull request's": signed(claims_of(ISSUER, event_name="pull_request_target")),
+        "of a time that no float holds": signed(claims_of(ISSUER, exp=10**400)),
     }
     before = len(place.issuers.asked)
     for what, token in attempts.items():

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from .conftest import StartTask
 from .mounts import asked, missing, mounts
-from .tasks import Task, sdist, sha256, wheel
+from .tasks import PUBLISHER, Task, sdist, sha256, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -62,6 +63,20 @@ def test_an_answered_upload_is_at_once_there_without_a_reading(tasks: list[Task]
     after = [asked(host, "readdir /") for host in hosts[:2]]
     # Beside requests, what other programs may have done is looked for every ten seconds.
     assert all(there - then <= 4 for there, then in zip(after, before, strict=True)), (before, after)
+
+
+def test_what_was_absent_is_at_once_there_where_nothing_was_listed(tasks: list[Task]) -> None:
+    """A listing opens the package directory; a locked installation only downloads."""
+    here, there = tasks
+    name, content = wheel("demo", "1.0")
+    assert there.get(f"/packages/{name}").status_code == 404
+    assert here.upload(name, content).status_code == 200
+    assert there.get(f"/packages/{name}").content == content
+    # The first one of any project.
+    form = {":action": "status", "name": "demo", "status": "quarantined"}
+    assert requests.post(here.url, data=form, auth=PUBLISHER, timeout=60).status_code == 200
+    assert there.get(f"/packages/{name}").status_code == 403
+    assert there.upload(*wheel("demo", "1.1")).status_code == 403
 
 
 def test_what_other_programs_change_is_at_once_there(tasks: list[Task], hosts: list[Path]) -> None:

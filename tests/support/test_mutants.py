@@ -8,16 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.checkouts import Judge, Planted, checkouts
+from tests.mutants.checkouts import Judge, checkouts
+from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
-from tests.mutants.imports import that_may_run
+from tests.mutants.recorded import load, record, save
 
 ROOT = Path(__file__).parents[2]
+MODULE = "generator/sums.py"
+SUMS = """
+import subprocess, sys
+from generator.sums import total
+
+def test_it():
+    assert total([1, 2]) == 3
+
+def test_nothing():
+    pass
+
+def test_it_elsewhere():
+    program = "from generator.sums import total; print(total([1, 2]))"
+    assert subprocess.check_output([sys.executable, "-c", program]) == b"3\\n"
+"""
 FILES = {
     "generator/__init__.py": "",
-    "generator/sums.py": "def total(numbers):\n    return sum(it for it in numbers if it > 0)\n\n\nUNSEEN = 1\n",
+    MODULE: "def total(numbers):\n    return sum(it for it in numbers if it > 0)\n\n\nUNSEEN = 1\n",
     "tests/__init__.py": "",
-    "tests/test_sums.py": "from generator.sums import total\n\n\ndef test_it():\n    assert total([1, 2]) == 3\n",
+    "tests/test_sums.py": SUMS,
     "tests/test_sums_wrongly.py": "import generator.sums\n\n\ndef test_it():\n    assert not generator.sums\n",
     "tests/test_others.py": "def test_it():\n    pass\n",
     "pytest.ini": "[pytest]\nmarkers = slow\n",
@@ -34,20 +50,37 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def planted(project: Path) -> dict[tuple[int, str], Planted]:
+    """By its line and the new text."""
+    source = (project / MODULE).read_bytes()
+    return {(it.line, it.new): Planted(MODULE, it) for it in defects(source) if it.compiles_in(source)}
+
+
 @pytest.mark.slow
 def test_defects_are_caught_by_the_tests_that_import_their_module_and_pass_without_them(project: Path) -> None:
-    module = "generator/sums.py"
-    tests = that_may_run(project, module)
-    assert tests == ["tests/test_sums.py", "tests/test_sums_wrongly.py"]
-    judge = Judge(lambda _: tests, seconds=60, end=float("inf"))
-    source = (project / module).read_bytes()
+    chosen = Chosen(project, {})
+    judge = Judge(chosen, seconds=60, end=float("inf"))
     with checkouts(project, 1) as queue:
         checkout = queue.get()
-        caught = {
-            (it.line, it.new): judge.is_caught(checkout, Planted(module, it))
-            for it in defects(source)
-            if it.compiles_in(source)
-        }
-        assert (checkout.home / module).read_bytes() == source
-    assert caught == {(2, ">="): False, (2, "(0 + 1)"): True, (5, "(1 + 1)"): False}
+        caught = {key: judge.caught_by(checkout, it) for key, it in planted(project).items()}
+        assert (checkout.home / MODULE).read_text() == FILES[MODULE]
+    assert caught == {(2, ">="): None, (2, "(0 + 1)"): "tests/test_sums.py::test_it", (5, "(1 + 1)"): None}
     assert judge.broken == {"tests/test_sums_wrongly.py"}
+
+
+@pytest.mark.slow
+def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(project: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "recorded.json"
+    save(path, {it: record(project, it) for it in ("tests/test_sums.py", "tests/test_others.py")})
+    chosen = Chosen(project, load(path))
+    names = {line: [test.name for test in chosen(it)] for (line, _), it in planted(project).items()}
+    running = ["tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere"]
+    assert names[2] == [*running, "tests/test_sums_wrongly.py"]
+    assert names[5] == [*running, "tests/test_sums.py::test_nothing", "tests/test_sums_wrongly.py"]
+
+
+@pytest.mark.slow
+def test_nothing_is_judged_when_the_time_is_up(project: Path) -> None:
+    judge = Judge(Chosen(project, {}), seconds=60, end=0)
+    with checkouts(project, 1) as queue, pytest.raises(TimeoutError):
+        judge.caught_by(queue.get(), planted(project)[2, ">="])

@@ -41,16 +41,17 @@ def record(root: Path, test: str) -> Recorded:
         into = Path(home)
         (into / "now").write_bytes(bytes(4))
         (into / "notes").touch()
-        path = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
+        searched = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
         subprocess.run(
             [sys.executable, "-m", "pytest", *OPTIONS, "-p", "tests.mutants.noting", test],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": home},
+            env={**os.environ, "PYTHONPATH": searched, "FOLLOW_INTO": home},
             stdout=subprocess.DEVNULL,
             timeout=1800,
             check=False,
         )
-        tests = json.loads((into / "tests.json").read_text())
+        # An error at its beginning leaves nothing.
+        tests = json.loads(path.read_text()) if (path := into / "tests.json").exists() else {}
         noted: dict[int, set[tuple[str, str]]] = {0: set()}
         for line in (into / "notes").read_text().splitlines():
             number, module, function = line.split("\t")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.endpoint  # type: ignore[import-untyped] # botocore has no types
 import pytest
 from emulator import emulator, environment
 from moto.secretsmanager.models import SecretsManagerBackend
@@ -25,6 +26,8 @@ def nothing_is_waited_for() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
+        # botocore backs off before it repeats a request.
+        patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None))
         yield
 
 

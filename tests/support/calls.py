@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
-from botocore.model import ListShape, Shape, StructureShape  # type: ignore[import-untyped] # nor has botocore
+from botocore.config import Config  # type: ignore[import-untyped] # nor has botocore
+from botocore.model import ListShape, Shape, StructureShape  # type: ignore[import-untyped] # see above
 
 REGION = "us-east-1"
 Json: TypeAlias = dict[str, Any]
@@ -50,8 +51,10 @@ def call(service: str, operation: str, **properties: Any) -> Json:
 
 @cache
 def client(service: str) -> Any:
-    """Made once, as that takes longer than any call."""
-    return boto3.client(service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
+    """Made once, as that takes longer than any call. It reaches moto in this process, whatever the environment names."""
+    config = Config(ignore_configured_endpoint_urls=True)
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return boto3.client(service, region_name=REGION, config=config, **keys)
 
 
 def fit(shape: Shape, value: Any) -> Any:

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from typing import Any
 
+import moto_once  # noqa: F401  # so that nothing is made again for each stack
 import pytest
 import yaml
 from calls import REGION, Json

@@ -45,7 +45,9 @@ class Session:
     @property
     def lines(self) -> list[str]:
         """What the screen shows, without the blanks at the ends."""
-        return [line.rstrip() for line in self._screen.display]
+        rows = self._screen.buffer
+        used = {y: range(max(row, default=-1) + 1) for y, row in rows.items()}
+        return ["".join(rows[y][x].data for x in used.get(y, ())).rstrip() for y in range(LINES)]
 
     @property
     def text(self) -> str:

@@ -1,0 +1,71 @@
+"""What one process does once, and the tests' process would do for each command and each account: imported, it is remembered.
+
+Nothing here depends on more than its arguments. A parsed template is copied for each reader, as moto changes what it
+gets.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from functools import cache
+from typing import IO, Any
+
+import botocore.endpoint_provider  # type: ignore[import-untyped] # botocore has no types
+import botocore.session  # type: ignore[import-untyped] # see above
+import moto.backends
+import moto.core.utils
+import typer.main
+import yaml
+from botocore.client import ClientCreator  # type: ignore[import-untyped] # see above
+from typer.utils import get_params_from_function
+
+_load = yaml.load
+_create_client_class = ClientCreator._create_client_class
+_client_classes: dict[str, type] = {}
+_RuleSet = botocore.endpoint_provider.RuleSet
+_rule_sets: dict[int, tuple[object, Any]] = {}
+
+
+@cache
+def _loaded(text: str | bytes, loader: Any) -> bytes:
+    return pickle.dumps(_load(text, loader))
+
+
+def _copied(stream: str | bytes | IO[str], Loader: Any) -> Any:
+    if not issubclass(Loader, yaml.CSafeLoader):
+        return _load(stream, Loader)
+    return pickle.loads(_loaded(stream.read() if hasattr(stream, "read") else stream, Loader))
+
+
+def _client_class(creator: ClientCreator, service: str, model: Any) -> type:
+    if service not in _client_classes:
+        _client_classes[service] = _create_client_class(creator, service, model)
+    return _client_classes[service]
+
+
+def _rule_set(**data: Any) -> Any:
+    """Of endpoints, where a client's service reads its own; the loader keeps the data, and so does this."""
+    rules = data["rules"]
+    if id(rules) not in _rule_sets:
+        _rule_sets[id(rules)] = rules, _RuleSet(**data)
+    return _rule_sets[id(rules)][1]
+
+
+# Of its folders, for each request.
+_SERVICES = tuple(moto.backends.list_of_moto_modules())
+
+for module, name, remembered in (
+    (yaml, "load", _copied),
+    (ClientCreator, "_create_client_class", _client_class),
+    (botocore.endpoint_provider, "RuleSet", _rule_set),
+    # The descriptions of all services.
+    (botocore.session, "create_loader", cache(botocore.session.create_loader)),
+    (moto.core.utils, "create_loader", cache(botocore.session.create_loader)),
+    (moto.backends, "list_of_moto_modules", lambda: _SERVICES),
+    # Of the annotations of all commands and options.
+    (typer.main, "get_params_from_function", cache(get_params_from_function)),
+):
+    setattr(module, name, remembered)
+# Nobody looks at moto's thousands of images.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"

@@ -56,6 +56,31 @@ def defects(source: bytes) -> list[Defect]:
     return sorted(set(_Finder(source).found()), key=lambda it: (it.start, it.kind))
 
 
+def users(source: bytes, line: int) -> Iterator[str]:
+    """The functions of the module, dotted, that use a variable of its level which is set on that line."""
+    module = ast.parse(source)
+    names = {
+        it.id
+        for statement in module.body
+        if statement.lineno <= line <= (statement.end_lineno or 0)
+        for it in ast.walk(statement)
+        if isinstance(it, ast.Name) and isinstance(it.ctx, ast.Store)
+    }
+    for name, function in _functions(module, ""):
+        if any(isinstance(it, ast.Name) and it.id in names for it in ast.walk(function)):
+            yield name
+
+
+def _functions(node: ast.AST, within: str) -> Iterator[tuple[str, ast.AST]]:
+    for child in ast.iter_child_nodes(node):
+        name = within
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{within}.{child.name}".lstrip(".")
+            if not isinstance(child, ast.ClassDef):
+                yield name, child
+        yield from _functions(child, name)
+
+
 class _Finder:
     def __init__(self, source: bytes) -> None:
         self._source = source

@@ -129,8 +129,8 @@ def chart(results: dict[str, dict[str, float]], sizes: Sequence[int]) -> str:
     ]
     bars = ""
     for row, (label, value) in enumerate(rows):
-        # A hundred pixels are a power of ten, from 0.1 requests a second.
-        width = max(1.0, 100 * math.log10(value * 10))
+        # A hundred pixels are a power of ten, from 0.1 requests a second; on a busy machine nothing may be answered in time.
+        width = max(1.0, 100 * math.log10(max(value, 0.1) * 10))
         bars += (
             f'<text x="10" y="{row * 30 + 50}">{label}</text><rect x="180" y="{row * 30 + 36}" width="{width:.0f}" height="20" '
             f'fill="{"#999" if row % 2 == 0 else "#37a"}"/><text x="{190 + width:.0f}" y="{row * 30 + 50}">{value:,.1f}/s</text>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 _OLDEST = (3, 11)
 """The same as in pyproject.toml, for those who run this from a clone."""
@@ -13,6 +14,9 @@ def run() -> int:
     """The command line's exit code. Ctrl-C while a library is loading also ends in one, not in a traceback."""
     if sys.version_info < _OLDEST:
         return _cannot(f"Python {_OLDEST[0]}.{_OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]}")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A locale without an ellipsis, such as Latin-1, must not end a command.
+        sys.stdout.reconfigure(errors="replace")
     try:
         from generator.commands import main
 

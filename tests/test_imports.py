@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "language.declared",
         "language.partitions",
     ),
-    "local": ("local", "parts", "operations.exits", "server.contract"),
+    "local": ("local", "parts", "operations.exits", "server.contract", "server.store.abilities"),
     # A list of tokens must be one that the tasks take.
     "access": ("access", "operations", "server.accounts.tokens"),
     "packages": ("packages", "operations", "server.distributions.times"),

@@ -59,7 +59,7 @@ def _answer(url: str, sent: dict[str, str] | None = None) -> dict[str, Any]:
             raise Problem(f"{url} asks for a password: deploy with Tokens=true, and see `trust aws`") from error
         raise Problem(f"{url} answers {error.code}: {_reason(error)}") from error
     except (OSError, ValueError) as error:
-        raise Problem(f"{url} cannot be read: {error}") from error
+        raise Problem(f"{url} cannot be read: {getattr(error, 'reason', error)}") from error
 
 
 def _reason(error: HTTPError) -> str:

@@ -174,7 +174,9 @@ def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> di
         advice = f"set {variable} if the repository is private" if error.code in (401, 403, 404) else "try again"
         raise Problem(f"{url} answers {error.code}: check the name, and {advice}") from error
     except (OSError, ValueError) as error:
-        raise Problem(f"{url} cannot be read, which has the numbers to trust: {error}") from error
+        raise Problem(
+            f"{url} cannot be read, which has the numbers to trust: {getattr(error, 'reason', error)}"
+        ) from error
     if not isinstance(facts, dict) or "id" not in facts:
         raise Problem(f"{url} did not describe a repository: check --server and --api")
     return facts

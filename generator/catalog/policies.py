@@ -116,7 +116,7 @@ def stack_statements(stacks: str) -> dict[str, Any]:
     changes = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
     reading = ("DescribeStackEvents", "DescribeStacks", "GetStackPolicy", "GetTemplate", "ListStackResources")
     names = ("CreateStack", "DeleteStack", "DetectStackDrift", "DetectStackResourceDrift", "SetStackPolicy")
-    others = ("UpdateStack", "UpdateTerminationProtection")
+    others = ("ContinueUpdateRollback", "UpdateStack", "UpdateTerminationProtection")
     return {
         "Effect": "Allow",
         "Action": [f"cloudformation:{it}" for it in sorted((*changes, *reading, *names, *others))],

@@ -57,7 +57,7 @@ def main(words: list[str] | None = None) -> int:
     except Problem as problem:
         return _error(str(problem), REFUSED)
     except typer.TyperException as error:
-        said = error.format_message().replace("Value error, ", "")
+        said = " ".join(error.format_message().replace("Value error, ", "").split())
         said += "" if said.endswith((".", "?")) else "."
         context = getattr(error, "ctx", None)
         return _error(f"{said} `{context.command_path if context else called_as()} --help` says more.", REFUSED)

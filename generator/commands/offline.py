@@ -55,10 +55,13 @@ def check_storage(
 
     Example: `pypiserver-aws check-storage /mnt/packages`
     """
-    from generator.operations.exits import DONE, FAILED
+    from generator.operations.exits import DONE, FAILED, Problem
     from server.store.abilities import lacking
 
-    missing = lacking(directory)
+    try:
+        missing = lacking(directory)
+    except OSError as error:
+        raise Problem(f"{directory} cannot be tested: {error.strerror}") from error
     for it in missing:
         print(f"{directory} cannot: {it}", file=sys.stderr)
     if not missing:

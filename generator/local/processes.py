@@ -17,7 +17,9 @@ from generator.operations.exits import Problem
 
 
 @contextmanager
-def running(program: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> Iterator[None]:
+def running(
+    program: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is told to stop, and waited for, at the end. Raises FileNotFoundError."""
     process = subprocess.Popen(
         program,
@@ -28,7 +30,7 @@ def running(program: Sequence[str], environment: Mapping[str, str], log: IO[byte
         start_new_session=True,
     )
     try:
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -57,13 +59,14 @@ def refuse_taken(port: int) -> None:
             raise Problem(f"port {port}: {error.strerror}: give another --port") from error
 
 
-def wait_for_listener(port: int, log: Path) -> None:
-    """Raises SystemExit with the log if nothing listens within 20 seconds."""
+def wait_for_listener(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Raises SystemExit with the log if nothing listens within 20 seconds, or the process has ended."""
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.1)
-    sys.exit(f"Nothing listens on port {port}:\n{log.read_text()}")
+    what = "has ended" if process.poll() is not None else f"does not listen on port {port}"
+    sys.exit(f"{log.read_text()}error: {log.stem} {what}")

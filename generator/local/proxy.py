@@ -53,8 +53,8 @@ def proxy(
     configuration.write_text(NGINX.format(home=home, port=port, servers=servers, certificate=certificate, key=key))
     log = home / "nginx.log"
     command = [nginx, "-e", str(log), "-p", str(home), "-c", str(configuration)]
-    stack.enter_context(running(command, os.environ, stack.enter_context(log.open("wb"))))
-    wait_for_listener(port, log)
+    process = stack.enter_context(running(command, os.environ, stack.enter_context(log.open("wb"))))
+    wait_for_listener(process, port, log)
 
 
 def certificate_in(home: Path) -> tuple[Path, Path]:

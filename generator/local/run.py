@@ -14,8 +14,9 @@ from pathlib import Path
 from generator.local.processes import free_port, refuse_taken, running, wait_for_listener
 from generator.local.proxy import certificate_in, proxy
 from generator.local.state import passwords, state
-from generator.operations.exits import DONE
+from generator.operations.exits import DONE, Problem
 from generator.parts.container_program import VARIABLE, entry_point, packed
+from server.store.abilities import lacking
 
 USAGE = """
 {url}/  serving {directory}
@@ -37,7 +38,7 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or one without.
 
     ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE. Raises Problem
-    if the port is taken.
+    if the port is taken, or the directory cannot be used.
     """
     # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -45,6 +46,7 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     missing = [name for name, found in (("nginx", nginx), ("openssl", shutil.which("openssl"))) if not found]
     refuse_taken(port)
     directory.mkdir(parents=True, exist_ok=True)
+    _refuse_unable(directory)
     kept = passwords()
     accounts = {f"{name.upper()}_USERNAME": name for name in kept}
     accounts |= {f"{name.upper()}_PASSWORD": password for name, password in kept.items()}
@@ -68,6 +70,16 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     return DONE
 
 
+def _refuse_unable(directory: Path) -> None:
+    """Raises Problem. The server would wait for a storage that fails, as a shared one may recover."""
+    try:
+        missing = lacking(directory)
+    except OSError as error:
+        raise Problem(f"{directory} cannot be written to: {error.strerror}: give another --directory") from error
+    if missing:
+        raise Problem(f"{directory} is on a storage that cannot: {'; '.join(missing)}: give another --directory")
+
+
 def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str], port: int) -> Path:
     """A task on ``port``, until ``stack`` ends; its access log."""
     log = home / f"task-{port}.log"
@@ -76,8 +88,8 @@ def start(stack: ExitStack, home: Path, python: str, settings: Mapping[str, str]
     command, rest = packed()
     environment = {**inherited, **settings, "PORT": str(port), VARIABLE: rest}
     program = [*entry_point(python), *command]
-    stack.enter_context(running(program, environment, stack.enter_context(log.open("wb"))))
-    wait_for_listener(port, log)
+    task = stack.enter_context(running(program, environment, stack.enter_context(log.open("wb"))))
+    wait_for_listener(task, port, log)
     return log
 
 

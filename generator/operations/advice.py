@@ -8,6 +8,7 @@ _KNOWN = {
     r"not authorized|access ?denied": "give the deploying role the action that the reason names",
     r"service.linked role": "create the service-linked roles, as docs/troubleshooting.md says, then deploy again",
     r"limit ?exceeded|quota|maximum number": "ask for a higher quota in Service Quotas, or free some",
+    r"mount target already exists": "keep the order of AsgSubnets, with one subnet in each Availability Zone",
     r"already ?exists": "delete or adopt what an earlier stack has left under this name",
     r"\bCAA\b": "let the domain's CAA records admit amazon.com, or give CertificateArn",
     r"insufficient.*capacity": "choose another AsgInstanceType or other subnets",

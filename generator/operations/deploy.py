@@ -20,11 +20,11 @@ from generator.operations.change_set import ChangeSet, change_set
 from generator.operations.estimate import estimate, offers
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.form import Parameter, form
-from generator.operations.guard import guard, refuse_loss, refuse_move, refuse_outage
+from generator.operations.guard import guard, refuse_exposure, refuse_loss, refuse_move, refuse_outage
 from generator.operations.identity import Stack, is_of
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
-from generator.operations.network import refuse_network
+from generator.operations.network import refuse_mount_targets, refuse_network
 from generator.operations.parameters import (
     arguments,
     check,
@@ -35,6 +35,7 @@ from generator.operations.parameters import (
     tidied,
     write,
 )
+from generator.operations.places import refuse_places
 from generator.operations.publish import publish
 from generator.operations.questions import ask
 from generator.operations.retention import refuse_retention
@@ -100,9 +101,13 @@ def deploy(account: Account, terminal: Terminal, request: Deployment) -> int:
     refuse_outage(request.stack_name, declared, given, previous)
     refuse_move(declared, given, previous, request.allowed)
     refuse_retention(declared, given, previous)
+    refuse_exposure(given, previous)
+    refuse_places(account, given, previous)
     refuse_keys(account, terminal, given, previous)
     if is_new:
         refuse_network(account, terminal, given)
+    else:
+        refuse_mount_targets(account, terminal, given, previous)
 
     bucket = request.bucket or own_bucket(account, terminal, make=not request.dry_run, yes=request.yes)
     published = publish(account, terminal, request.templates, bucket, request.prefix)

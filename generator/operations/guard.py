@@ -78,6 +78,20 @@ def refuse_outage(
             )
 
 
+def refuse_exposure(given: Mapping[str, str], previous: Mapping[str, str]) -> None:
+    """Raises Problem if one web ACL would take another's place.
+
+    CloudFormation associates the new one, then removes the old association: that of the load balancer, which has only one.
+    https://docs.aws.amazon.com/waf/latest/APIReference/API_DisassociateWebACL.html
+    """
+    before, after = previous.get("WebAclArn", ""), given.get("WebAclArn", "")
+    if before and after not in ("", before):
+        raise Problem(
+            f"refused: with WebAclArn={after} in place of {before} the load balancer would end up without any: empty it in one "
+            "deployment, and give the other in the next"
+        )
+
+
 def unguarded(cloudformation: Client, stack_id: str, has: list[Resource]) -> list[str]:
     """The names of the stacks that hold data and lack the stack policy, or have another."""
     return [

@@ -13,7 +13,7 @@ _KEYS = ("EfsKmsKeyArn", "BackupKmsKeyArn", "EbsKmsKeyArn", "SecretKmsKeyArn", "
 
 
 def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
-    """Raises Problem with a line for each key that cannot encrypt here.
+    """Raises Problem with a line for each key of this region that cannot encrypt.
 
     Only keys in ``given`` that the stack does not have already (``previous``). Keys that may not be read are reported, and
     skipped. Nobody can ask whether a key's policy admits those who need it: docs/security.md has the statements.
@@ -36,10 +36,6 @@ def _why_not(account: Account, arn: str) -> Iterator[str]:
 
     https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
     """
-    region = arn.split(":")[3]
-    if region != account.region:
-        yield f"is in {region}, and must be in {account.region}: a service takes keys of its own region"
-        return
     try:
         key = account.client("kms").describe_key(KeyId=arn)["KeyMetadata"]
     except ClientError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,33 @@ def refuse_network(account: Account, terminal: Terminal, given: dict[str, str]) 
         raise Problem("\n".join(wrong))
 
 
+def refuse_mount_targets(
+    account: Account, terminal: Terminal, given: Mapping[str, str], previous: Mapping[str, str]
+) -> None:
+    """Raises Problem if a mount target would be made in a zone where the stack, whose values are ``previous``, has one.
+
+    Each subnet's place in the list is a mount target, the new ones are made before the old ones go, and EFS takes one for a
+    zone: https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
+    """
+    before, after = (values.get("AsgSubnets", "").split(",") for values in (previous, {**previous, **given}))
+    new = [it for place, it in enumerate(after) if before[place : place + 1] != [it]]
+    if not new or {**previous, **given}.get("CreateMountTargets") == "false":
+        return
+    try:
+        zones_by_subnet = {it.id: it.zone for it in subnets(account, previous["VpcId"])}
+    except AWS_ERRORS as error:
+        terminal.line(f"AsgSubnets could not be checked: {explain(error)}")
+        return
+    taken = {zones_by_subnet.get(it) for it in before}
+    wrong = [it for it in new if it in zones_by_subnet and zones_by_subnet[it] in taken]
+    if wrong:
+        raise Problem(
+            f"AsgSubnets: the stack has {','.join(before)}, so {', '.join(wrong)} would be the second in a zone, or in another's "
+            "place, until the update ends, and EFS refuses that. Keep the order, and add at the end; to take one out, first "
+            "deploy without it and those after it, then add these"
+        )
+
+
 def _network(account: Account, given: dict[str, str]) -> Iterator[str]:
     vpc = given["VpcId"]
     if vpc not in [it.id for it in vpcs(account)]:
@@ -110,18 +137,30 @@ def _zones_of(balancer: list[Subnet], hosts: list[Subnet]) -> Iterator[str]:
 
 
 def _hosted_zone(account: Account, given: dict[str, str]) -> Iterator[str]:
-    identity = given.get("HostedZoneId")
-    if not identity:
-        return
-    try:
-        zone = _zone(account.client("route53").get_hosted_zone(Id=identity)["HostedZone"])
-    except ClientError as error:
-        if code(error) != "NoSuchHostedZone":
-            raise
-        yield f"HostedZoneId: this account has no {identity}"
-        return
-    if zone.name != given["HostedZoneName"]:
-        yield f"HostedZoneName: {identity} is {zone.name}, not {given['HostedZoneName']}"
+    """ACM looks for its record in public DNS, and CloudFormation waits for hours.
+
+    https://docs.aws.amazon.com/acm/latest/userguide/troubleshooting-DNS-validation.html
+    """
+    name, certificate_zone = given["HostedZoneName"], given.get("CertificateHostedZoneId", "")
+    is_elsewhere = bool(given.get("CertificateArn") or certificate_zone)
+    for parameter in ("HostedZoneId", "CertificateHostedZoneId"):
+        identity = given.get(parameter, "")
+        if not identity:
+            continue
+        try:
+            found = account.client("route53").get_hosted_zone(Id=identity)["HostedZone"]
+        except ClientError as error:
+            if code(error) != "NoSuchHostedZone":
+                raise
+            yield f"{parameter}: this account has no {identity}"
+            continue
+        zone = _zone(found)
+        if parameter == "HostedZoneId" and zone.name != name:
+            yield f"HostedZoneName: {identity} is {zone.name}, not {name}"
+        elif not (f".{name}".endswith(f".{zone.name}") or f".{zone.name}".endswith(f".{name}")):
+            yield f"CertificateHostedZoneId: {identity} is {zone.name}, which has no names of {name}"
+        if found["Config"].get("PrivateZone") and not (parameter == "HostedZoneId" and is_elsewhere):
+            yield f"{parameter}: {identity} is private, where no certificate can be validated: give CertificateHostedZoneId or CertificateArn"
 
 
 def _quotas(account: Account, given: dict[str, str]) -> Iterator[str]:

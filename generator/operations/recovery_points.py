@@ -20,6 +20,7 @@ from generator.operations.errors import ClientError, code
 from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
+from generator.operations.places import refuse_places
 from generator.operations.stacks import Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
 
@@ -199,6 +200,7 @@ def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, reques
     source = file_system(account, point["ResourceArn"].rpartition("/")[2])
     key = request.key or (source or {}).get("KmsKeyId") or known.get("KmsKeyId", "")
     if request.key:
+        refuse_places(account, {"--kms-key": request.key}, {})
         refuse_keys(account, terminal, {"EfsKmsKeyArn": request.key}, {})
     pages = backup.get_paginator("list_restore_jobs").paginate(ByResourceType="EFS")
     before = sum(it["RecoveryPointArn"] == arn for page in pages for it in page["RestoreJobs"])

@@ -94,7 +94,7 @@ def _carry_out(terminal: Terminal, source: SimpleIndex, target: SimpleIndex, pla
         stopped = str(error)
     if untimed := done.pop("untimed", 0):
         plan.report.add(
-            Left.LOST, f"upload times of {untimed:,} files, which the source does not give: they count as uploaded now"
+            Left.LOST, f"upload times, which the source does not give for {untimed:,}: they count as uploaded now"
         )
     plan.report.show(terminal)
     if stopped:
@@ -117,11 +117,12 @@ def _show(terminal: Terminal, plan: Plan, size: int, seconds: float) -> None:
     )
     if plan.wanted:
         about = "about " if plan.unsized else ""
-        terminal.line(f"{about}{decimal(size)}, {_duration(seconds)} at 100 Mbit/s and {FILES_A_SECOND} files a second")
+        sized = f"{about}{decimal(size)}" if size else "sizes are not known"
+        terminal.line(f"{sized}, {_duration(seconds)} at 100 Mbit/s and {FILES_A_SECOND} files a second")
     if plan.withdrawn:
         terminal.line(f"releases to withdraw, as they are there: {plan.withdrawn:,}")
     if plan.unchecked:
-        terminal.line(f"{plan.unchecked:,} files have no hash there, so they cannot be verified", "yellow")
+        terminal.line(f"files without a hash there, which cannot be verified: {plan.unchecked:,}", "yellow")
 
 
 def _duration(seconds: float) -> str:

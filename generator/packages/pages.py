@@ -210,13 +210,13 @@ def _file_of_html(link: dict[str, str], address: str, name: str) -> File:
 
 def _entry(address: str, page: str) -> Entry | None:
     """The project whose page ``address`` is, if it is directly below ``page``."""
-    # A server that does not know its external address names another host, or http.
-    home, path = (urlsplit(it).path.removesuffix("index.html") for it in (page, address))
-    home = f"{home.rstrip('/')}/"
-    inside, _, rest = path.removeprefix(home).partition("/")
-    if not path.startswith(home) or rest or not (name := _project(unquote(inside))):
+    # A server that does not know its external address names another host, or http, or only the end of its path.
+    home, path = (urlsplit(it).path.removesuffix("index.html").rstrip("/") for it in (page, address))
+    above, _, inside = path.rpartition("/")
+    name = _project(unquote(inside))
+    if name is None or not (above == home or (above and home.endswith(above))):
         return None
-    return Entry(name, address)
+    return Entry(name, address if above == home else None)
 
 
 def _project(name: str) -> str | None:

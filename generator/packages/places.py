@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from netrc import NetrcParseError
 from urllib.parse import urlsplit
 
 from requests.utils import get_netrc_auth
@@ -25,19 +26,23 @@ def ours(account: Callable[[], Account], stack_name: str, to: str | None) -> Sim
         return SimpleIndex(
             f"{given.url}/simple/", (given.username, given.password), f"check the publisher's secret of {stack_name}"
         )
-    _check(to, "TWINE_USERNAME and TWINE_PASSWORD")
+    url = _checked(to, "TWINE_USERNAME and TWINE_PASSWORD").rstrip("/").removesuffix("/simple")
     credentials = _from_environment("TWINE")
     if credentials is None:
         raise Problem("--to wants the publisher's credentials in TWINE_USERNAME and TWINE_PASSWORD")
-    url = to.rstrip("/").removesuffix("/simple")
     return SimpleIndex(f"{url}/simple/", credentials, "check TWINE_USERNAME and TWINE_PASSWORD")
 
 
 def theirs(url: str) -> SimpleIndex:
     """Another index, with credentials of IMPORT_USERNAME and IMPORT_PASSWORD, else of .netrc. Raises Problem."""
-    _check(url, "IMPORT_USERNAME and IMPORT_PASSWORD")
-    credentials = _from_environment("IMPORT") or get_netrc_auth(url)
+    url = _checked(url, "IMPORT_USERNAME and IMPORT_PASSWORD")
     advice = "give its credentials in IMPORT_USERNAME and IMPORT_PASSWORD, or in .netrc"
+    credentials = _from_environment("IMPORT")
+    try:
+        credentials = credentials or get_netrc_auth(url, raise_errors=True)
+    except (NetrcParseError, OSError, UnicodeDecodeError) as error:
+        # An index without accounts needs none.
+        advice += f", which cannot be read: {error}"
     return SimpleIndex(url, credentials, advice)
 
 
@@ -46,11 +51,16 @@ def _from_environment(prefix: str) -> tuple[str, str] | None:
     return (username, password) if username or password else None
 
 
-def _check(url: str, variables: str) -> None:
-    """Raises Problem, which does not repeat it, if it is not an address, or contains credentials that everybody here sees."""
+def _checked(given: str, variables: str) -> str:
+    """The address without blanks around it.
+
+    Raises Problem, which does not repeat it, if it is none, or contains credentials that everybody here sees.
+    """
+    url = given.strip()
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        known = known and parts.port != 0
     except ValueError:
         known = False
     if not known:
@@ -61,3 +71,4 @@ def _check(url: str, variables: str) -> None:
         raise Problem(
             f"give the credentials in {variables}, not in the URL: other users and the shell's history see commands"
         )
+    return url

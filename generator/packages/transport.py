@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
-from requests.exceptions import InvalidSchema, InvalidURL
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from urllib3.exceptions import HTTPError as ConnectionBroken
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ SILENT_REQUESTS = 20
 _PAUSE_SECONDS = 1.0
 """Before the second try; it doubles before each further one."""
 _LINE_CHARACTERS = 600
+_BUNDLE = "let REQUESTS_CA_BUNDLE name a file of certificates, or unset it"
 _ACCOUNT = re.compile(r"//[^/\s]*@")
 
 
@@ -143,11 +144,20 @@ class Transport:
                     raise _Transient(text, answer.status_code, _after(answer.headers.get("Retry-After")))
                 yield answer
         except (InvalidSchema, InvalidURL, UnicodeError) as error:
+            if isinstance(error, InvalidProxyURL) or "SOCKS" in str(error):
+                raise Stopped(
+                    f"the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) cannot be used: {error}"
+                ) from error
             raise Damaged(f"{url} is not the URL of a file") from error
         except requests.TooManyRedirects as error:
             raise Failed(f"{without_query(url)} redirects without end") from error
         except (requests.RequestException, ConnectionBroken) as error:
             self._explain(error, getattr(getattr(error, "request", None), "url", None) or url)
+        except OSError as error:
+            # Of the system, or requests' own about a file of certificates that is not there.
+            if error.errno is None:
+                raise Stopped(f"{error}: {_BUNDLE}") from error
+            raise
 
     def chunks(self, answer: requests.Response, limit: int, *, decode: bool = False) -> Iterator[bytes]:
         """The body. Raises Failed if it has more than ``limit`` bytes."""
@@ -202,6 +212,8 @@ class Transport:
                     "has signed it, let REQUESTS_CA_BUNDLE name the file with the authority's certificate"
                 )
                 raise (Stopped(text) if origin(url) == self.origin else Failed(text)) from error
+            if isinstance(cause, ssl.SSLError) and cause.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
+                raise Stopped(f"there are no certificates in the file of this environment: {_BUNDLE}") from error
             if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
                 raise Failed(f"{host} does not speak TLS there: is it http:// instead of https://?") from error
         for cause in causes:
@@ -238,8 +250,8 @@ def without_query(url: str) -> str:
 
 
 def reason(answer: requests.Response) -> str:
-    """Our server's reason is in the status line."""
-    return printable(f"{answer.status_code} {answer.reason or ''}".strip())
+    """Our server's reason is in the status line; without its full stop, as more follows."""
+    return printable(f"{answer.status_code} {answer.reason or ''}".strip()).removesuffix(".")
 
 
 def _after(value: str | None) -> float | None:

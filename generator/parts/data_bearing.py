@@ -63,8 +63,10 @@ _DATA_LAYERS = ("Security", "Storage", "Edge", "Compute")
 
 CAPACITY_GROUPS = ("HostSecurityGroup", "TaskSecurityGroup")
 """A stack has the one of these that goes with its Capacity. A change would remove it, in the first layer."""
-_SERVING = "TargetGroup"
-"""Where the tasks are. A replacement has none until the service gets it, long after names and load balancer point there."""
+_IN_PLACE = ("TargetGroup", "WebAclAssociation")
+"""The tasks' group: a replacement has none until the service gets it, long after names and load balancer point there. And
+what puts the web ACL before the load balancer: removing the old association would remove the new one.
+"""
 
 
 _FIXED = {
@@ -88,7 +90,7 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
 
     It also denies a replacement of the access point, after which the server would serve another directory, unless one of
     LOCATION or the file system is in ``allowed``. And it denies what takes the server down: replacing the target group that
-    has the tasks, and a change between hosts and Fargate, which does so.
+    has the tasks, and a change between hosts and Fargate, which does so; and what leaves the server without its web ACL.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
     """
@@ -113,7 +115,7 @@ def stack_policy(allowed: Collection[str] = ()) -> str:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": ["Update:Replace"],
-                "Resource": [f"LogicalResourceId/{_SERVING}"],
+                "Resource": [f"LogicalResourceId/{title}" for title in _IN_PLACE],
             },
             *([] if moves else [_FIXED]),
         ]

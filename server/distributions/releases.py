@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.tags import Tag
@@ -104,10 +105,16 @@ def filed_otherwise(name: str, file: Released) -> str | None:
 
 def same_file(one: Released, name: str) -> bool:
     """Whether `name`, which may be anything, is a spelling of `one`."""
+    return _hash_of(name) == hash(one) and released(name) == one
+
+
+# Each upload is compared with every file of its project, three times. A hash is small enough to keep, and tells nearly all apart.
+@lru_cache(maxsize=1 << 15)
+def _hash_of(name: str) -> int | None:
     try:
-        return released(name) == one
+        return hash(released(name))
     except BadName:
-        return False
+        return None
 
 
 def same_version(text: str, file: Released) -> bool:

@@ -121,6 +121,22 @@ def test_every_command_can_be_run(policies: dict[str, Json]) -> None:
     assert lacking == {}, "give it a place in COMMANDS of generator/catalog/deployer.py"
 
 
+def test_what_a_message_tells_to_do_can_be_done(policies: dict[str, Json]) -> None:
+    session = botocore.session.get_session()
+    told = {
+        words
+        for path in (GENERATOR / "operations").glob("*.py")
+        for words in re.findall(r"""\baws["', ]+([a-z0-9]+)["', ]+([a-z-]+-[a-z-]+)""", path.read_text())
+    }
+    assert {("efs", "delete-file-system"), ("cloudformation", "continue-update-rollback")} <= told
+    # The AWS CLI's own, which reads files of this machine.
+    for service, command in told - {("configure", "list-profiles")}:
+        name = {"s3api": "s3"}.get(service, service)
+        operations = {xform_name(it, "-"): it for it in session.get_service_model(name).operation_names}
+        action = f"{PREFIXES.get(service, name)}:{operations[command]}"
+        assert any(fnmatchcase(action, it) for it in granted(policies)), action
+
+
 def test_roles_get_permissions_within_the_boundary_and_under_our_names_alone(policies: dict[str, Json]) -> None:
     # The second only reads, and has no parameter: API_GetOutboundWebIdentityFederationInfo.html.
     anywhere = {"iam:CreateServiceLinkedRole", "iam:GetOutboundWebIdentityFederationInfo"}

@@ -44,23 +44,20 @@ def main() -> int:
         if lines is None or defect.line in lines
     ]
     chosen = _sample(candidates, options.sample, random.Random(options.seed))
+    told = {it: _told(it) for it in chosen if not _is_harmless(it)}  # of the sources as they are now
     print(f"{len(chosen)} of {len(candidates)} defects, seed {options.seed}", flush=True)
-    told = {it: _told(it) for it in chosen}  # of the sources as they are now
+    print(f"{len(chosen) - len(told)} are harmless", flush=True)
     counts: dict[str, list[int]] = {}
     survivors = []
     judged = 0
     judge = Judge(Chosen(ROOT, load(RECORDED), options.nearest, options.enough), options.seconds, end)
-    for judged, (planted, test) in enumerate(_judged(chosen, judge, options.jobs), 1):
-        is_caught = test is not None
-        is_known = not is_caught and _is_harmless(planted)
-        outcome = f"caught by {test}:" if is_caught else "harmless" if is_known else "SURVIVED"
-        print(f"{judged}/{len(chosen)} {outcome} {told[planted]}", flush=True)
-        if not is_known:
-            counts.setdefault(str(Path(planted.module).parent), [0, 0])[is_caught] += 1
-            survivors += [] if is_caught else [told[planted]]
+    for judged, (planted, test) in enumerate(_judged(list(told), judge, options.jobs), 1):
+        print(f"{judged}/{len(told)} {f'caught by {test}:' if test else 'SURVIVED'} {told[planted]}", flush=True)
+        counts.setdefault(str(Path(planted.module).parent), [0, 0])[test is not None] += 1
+        survivors += [] if test else [told[planted]]
     for area, (survived, caught) in sorted(counts.items()):
         print(f"{area}: {caught} of {survived + caught} caught")
-    if left := len(chosen) - judged:
+    if left := len(told) - judged:
         print(f"{left} not judged: the time is up")
     print("\n".join(["", *survivors]))
     if judge.broken:
@@ -160,12 +157,13 @@ def _told(it: Planted) -> str:
 
 def _is_harmless(it: Planted) -> bool:
     """Whether harmless.toml explains it."""
-    line = (ROOT / it.module).read_text().splitlines()[it.defect.line - 1]
-    listed = tomllib.loads(HARMLESS.read_text())["harmless"]
-    return any(
-        it.module.startswith(known["module"]) and known["kind"] == it.defect.kind and known["line"] in line
-        for known in listed
-    )
+    before, after = it.defect.around((ROOT / it.module).read_bytes())
+    for known in tomllib.loads(HARMLESS.read_text())["harmless"]:
+        left, right = known["line"].split("^")
+        is_there = it.module.startswith(known["module"]) and it.defect.kind == known["kind"]
+        if is_there and before.endswith(left) and after.startswith(right):
+            return True
+    return False
 
 
 if __name__ == "__main__":

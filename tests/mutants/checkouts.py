@@ -88,7 +88,7 @@ class Judge:
         """A test, or "several" if they take too long; None if there is none. Raises TimeoutError at the end."""
         tests = sorted(
             self._tests_of(it),
-            key=lambda test: (-self._caught[it.module, test.name], -self._caught[it.module, test.file]),
+            key=lambda test: (-self._caught[it.module, test.name], -self._caught[it.module, test.function]),
         )
         for handful in _handfuls(tests):
             while sound := [test for test in handful if test.name not in self.broken]:
@@ -98,7 +98,7 @@ class Judge:
                     break
                 if self._is_sound(checkout, failing, sound):
                     with self._lock:
-                        self._caught.update([(it.module, failing), (it.module, failing.partition("::")[0])])
+                        self._caught.update([(it.module, failing), (it.module, failing.partition("[")[0])])
                     return failing or "several"
         return None
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutants.defects import Defect
-from tests.mutants.imports import is_called_after, that_may_run
+from tests.mutants.defects import Defect, users
+from tests.mutants.imports import remoteness, that_may_run
 from tests.mutants.recorded import Recorded
 
 
@@ -29,6 +30,10 @@ class Test(NamedTuple):
     def file(self) -> str:
         return self.name.partition("::")[0]
 
+    @property
+    def function(self) -> str:
+        return self.name.partition("[")[0]
+
 
 class Chosen:
     """Of the checkout at ``root``. ``nearest`` is the most files for a defect, None for all; ``enough`` the seconds that those
@@ -42,29 +47,38 @@ class Chosen:
         self._recorded = recorded
         self._nearest = nearest
         self._enough = enough
-        self._of_function = cache(self._found)
+        self._of_functions = cache(self._found)
 
     def __call__(self, it: Planted) -> list[Test]:
-        """Those first whose file is called after the module, then those that run most of it, then the fastest."""
-        return self._of_function(it.module, it.defect.function)
+        """The nearest first, and of those as near as each other those that run much of the module in little time. The more sets
+        of parameters of a test come before one, the less it counts. A variable of the module is seen by those that run a
+        function which uses it, if there is one.
+        """
+        functions: tuple[str, ...] = (it.defect.function,)
+        if functions == ("",):
+            functions = tuple(users((self._root / it.module).read_bytes(), it.defect.line)) or functions
+        return self._of_functions(it.module, functions)
 
-    def _found(self, module: str, function: str) -> list[Test]:
-        ranked = sorted(self._ranked(module, function))
+    def _found(self, module: str, functions: tuple[str, ...]) -> list[Test]:
+        ranked = sorted(self._ranked(module, functions))
         is_watched = any(test.seconds is not None for _, test in ranked)
-        tests = [test for (is_far, *_), test in ranked if not is_watched or test.seconds is not None or not is_far]
+        tests = [test for (far, _), test in ranked if not is_watched or test.seconds is not None or not far]
         files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
         taken = accumulate(it.seconds or 0 for it in tests)
         return [it for it, seconds in zip(tests, taken, strict=True) if it.file in files and seconds <= self._enough]
 
-    def _ranked(self, module: str, function: str) -> Iterator[tuple[tuple[bool, int, int, float], Test]]:
+    def _ranked(self, module: str, functions: tuple[str, ...]) -> Iterator[tuple[tuple[int, float], Test]]:
         near = that_may_run(self._root, module)
         for distance, file in enumerate([*near, *sorted(self._recorded.keys() - near)]):
-            is_far = not is_called_after(file, module)
+            far = remoteness(file, module)
             recorded = self._recorded.get(file)
             # What a test runs as text is not recorded.
-            if recorded is None or not (is_far or module in recorded.functions):
-                yield (is_far, 0, distance, 0), Test(file, None)
-            else:
-                for name, functions in recorded.that_run(module, function).items():
-                    seconds = recorded.seconds[name]
-                    yield (is_far, -functions, distance, seconds), Test(name, seconds)
+            if recorded is None or not (far or module in recorded.functions):
+                yield (far, distance), Test(file, None)
+                continue
+            sets: Counter[str] = Counter()
+            running = recorded.that_run(module, functions)
+            for name in sorted(running, key=recorded.seconds.__getitem__):
+                test = Test(name, recorded.seconds[name])
+                sets[test.function] += 1
+                yield (far, sets[test.function] * recorded.seconds[name] / running[name]), test

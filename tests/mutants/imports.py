@@ -24,20 +24,20 @@ def that_may_run(root: Path, module: str) -> list[str]:
             if importer not in distances:
                 distances[importer] = distances[it] + 1
                 queue.append(importer)
-    path = Path(module)
-    folder = _TESTED_WITH.get(path.parent.name, path.parent.name)
-
-    def is_far(test: str) -> tuple[bool, bool, int, str]:
-        name = Path(test)
-        return (
-            not is_called_after(test, module),
-            folder not in name.parts and len(name.parts) > 2,
-            distances.get(test, 0),
-            test,
-        )
-
     tests = [str(it.relative_to(root)) for it in (root / "tests").rglob("test_*.py")]
-    return sorted((it for it in tests if it in distances or is_called_after(it, module)), key=is_far)
+    return sorted(
+        (it for it in tests if it in distances or not remoteness(it, module)),
+        key=lambda test: (remoteness(test, module), distances.get(test, 0), test),
+    )
+
+
+def remoteness(test: str, module: str) -> int:
+    """0 if the file is called after the module, 1 if it is in the folder of its tests or in none, 2 if it is elsewhere."""
+    if is_called_after(test, module):
+        return 0
+    folder = Path(module).parent.name
+    parts = Path(test).parts
+    return 1 if _TESTED_WITH.get(folder, folder) in parts or len(parts) == 2 else 2
 
 
 def is_called_after(test: str, module: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,12 @@ class Recorded(NamedTuple):
     seconds: dict[str, float]
     functions: dict[str, dict[str, int]]
 
-    def that_run(self, module: str, function: str) -> dict[str, int]:
-        """The tests, and how many of the module's functions each of them runs."""
+    def that_run(self, module: str, any_of: Iterable[str]) -> dict[str, int]:
+        """The tests that run one of these functions, and how many of all the module's functions each of them runs."""
         functions = self.functions.get(module, {})
-        running = functions.get(function, 0)
+        running = 0
+        for name in any_of:
+            running |= functions.get(name, 0)
         return {
             test: sum(it >> number & 1 for it in functions.values())
             for number, test in enumerate(self.seconds)
@@ -41,16 +44,17 @@ def record(root: Path, test: str) -> Recorded:
         into = Path(home)
         (into / "now").write_bytes(bytes(4))
         (into / "notes").touch()
-        path = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
+        searched = os.pathsep.join(filter(None, [str(FOLLOW), os.environ.get("PYTHONPATH")]))
         subprocess.run(
             [sys.executable, "-m", "pytest", *OPTIONS, "-p", "tests.mutants.noting", test],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": path, "FOLLOW_INTO": home},
+            env={**os.environ, "PYTHONPATH": searched, "FOLLOW_INTO": home},
             stdout=subprocess.DEVNULL,
             timeout=1800,
             check=False,
         )
-        tests = json.loads((into / "tests.json").read_text())
+        # An error at its beginning leaves nothing.
+        tests = json.loads(path.read_text()) if (path := into / "tests.json").exists() else {}
         noted: dict[int, set[tuple[str, str]]] = {0: set()}
         for line in (into / "notes").read_text().splitlines():
             number, module, function = line.split("\t")

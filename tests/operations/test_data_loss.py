@@ -18,10 +18,11 @@ from generator.operations.aws import Account
 from generator.operations.deploy import Deployment, deploy
 from generator.operations.exits import Problem
 from generator.operations.form import form
-from generator.operations.guard import refuse_move
+from generator.operations.guard import refuse_exposure, refuse_move
+from generator.operations.network import refuse_mount_targets
 from generator.operations.terminal import terminal
 from generator.parent import single
-from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.data_bearing import DATA_BEARING, stack_policy
 from generator.parts.descriptions import PARENT
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,43 @@ def test_a_change_of_the_scheme_is_refused(deployed: Parameters, capsys: pytest.
     assert "refused: LoadBalancerScheme=internal in pypi, which has internet-facing, takes the server down" in error
     assert "docs/runbooks/another-capacity.md" in error
     assert physical_ids() == before
+
+
+def test_one_web_acl_in_place_of_another_is_refused() -> None:
+    """Where the old association is removed at the end, the load balancer has none: the template's ID is of both ARNs."""
+    one, two = (f"arn:aws:wafv2:us-east-1:123456789012:regional/webacl/{name}/id" for name in ("one", "two"))
+    with pytest.raises(Problem, match=f"refused: with WebAclArn={two} in place of {one}"):
+        refuse_exposure({"WebAclArn": two}, {"WebAclArn": one})
+    for before, after in ((one, ""), (one, one), ("", two)):
+        refuse_exposure({"WebAclArn": after}, {"WebAclArn": before})
+    refuse_exposure({}, {"WebAclArn": one})
+    denied = [it for it in json.loads(stack_policy())["Statement"] if it["Effect"] == "Deny"]
+    (replacement,) = [it for it in denied if "LogicalResourceId/WebAclAssociation" in it["Resource"]]
+    assert replacement["Action"] == ["Update:Replace"]
+
+
+def test_a_second_mount_target_in_a_zone_is_refused(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
+    """By EFS, half-way through the update: MountTargetConflict."""
+    before = physical_ids()
+    first, second = deployed["AsgSubnets"].split(",")
+    (third,) = [it["SubnetId"] for it in client("ec2").describe_subnets()["Subnets"]][2:3]
+    zone = client("ec2").describe_subnets(SubnetIds=[second])["Subnets"][0]["AvailabilityZone"]
+    beside = client("ec2").create_subnet(VpcId=deployed["VpcId"], CidrBlock="172.31.240.0/24", AvailabilityZone=zone)
+    other = beside["Subnet"]["SubnetId"]
+    for subnets, wrong in (
+        (f"{second},{first}", f"{second}, {first}"),
+        (second, second),
+        (f"{third},{first},{second}", f"{first}, {second}"),
+        (f"{first},{other}", other),
+    ):
+        give_again(deployed, AsgSubnets=subnets)
+        assert main([*DEPLOY]) == 2
+        assert f"AsgSubnets: the stack has {first},{second}, so {wrong} would be" in capsys.readouterr().err
+    assert physical_ids() == before
+    for subnets in (f"{first},{second},{third}", first, f"{first},{third}", f"{first},{second}"):
+        refuse_mount_targets(Account(), terminal(), {"AsgSubnets": subnets}, deployed)
+    swapped = {"AsgSubnets": f"{second},{first}", "CreateMountTargets": "false"}
+    refuse_mount_targets(Account(), terminal(), swapped, deployed)
 
 
 def test_another_capacity_is_a_second_stack_on_the_same_files(deployed: Parameters, here: Path) -> None:

@@ -6,8 +6,11 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
+import botocore.client  # type: ignore[import-untyped] # botocore has no types
 import pytest
+from botocore.exceptions import ClientError  # type: ignore[import-untyped] # see above
 from calls import client
 from emulator import BUCKET, backend, environment
 from program import installed
@@ -51,6 +54,23 @@ def test_unchanged_stack_is_left_alone(deployed: Parameters, capsys: pytest.Capt
     assert "credentials to install:" in said
     assert "not set up yet:" in said
     assert len(backend().get_stack("pypi").events) == events
+
+
+@pytest.mark.parametrize(("error", "lines"), [("AccessDenied", 0), ("InternalFailure", 1)])
+def test_who_may_not_list_all_stacks_is_told_of_no_failure(
+    error: str, lines: int, deployed: Parameters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with the policies of deployer.yaml, which are of our stacks alone."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def limited(self: Any, operation: str, parameters: Any) -> Any:
+        if operation == "DescribeStacks" and "StackName" not in parameters:
+            raise ClientError({"Error": {"Code": error, "Message": "no"}}, operation)
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", limited)
+    main(["status"])
+    assert capsys.readouterr().out.count("perhaps more") == lines
 
 
 def test_dry_run_changes_nothing(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:

@@ -268,3 +268,24 @@ def test_completion_by_bash(tmp_path: Path) -> None:
     env = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["deploy", "delete"], done.stderr
+
+
+def test_an_output_without_an_ellipsis_gets_another_character() -> None:
+    done = process(
+        "import",
+        "http://127.0.0.1:9/",
+        "--to",
+        "http://127.0.0.1:9/",
+        "--yes",
+        PYTHONIOENCODING="latin-1",
+        TWINE_PASSWORD="x",
+    )
+    assert done.returncode == 2
+    assert done.stdout == "reading http://127.0.0.1:9/ ?\n"
+    assert "nothing listens at 127.0.0.1:9" in one_line(done)
+
+
+def test_choices_of_a_missing_word_are_in_its_line() -> None:
+    done = run("rotate")
+    assert done.returncode == 2
+    assert "Missing argument 'account'. Choose from: reader, publisher. " in one_line(done)

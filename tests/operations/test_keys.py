@@ -11,8 +11,10 @@ from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
 from generator.commands import main
 from generator.commands.options import TEMPLATES
+from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import form
+from generator.operations.places import refuse_places
 from generator.operations.retention import refuse_retention
 from generator.parts.descriptions import PARENT
 
@@ -39,23 +41,45 @@ def test_every_key_that_cannot_work_is_named(capsys: pytest.CaptureFixture[str])
     signing = key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
     said = refused(
         capsys,
-        EfsKmsKeyArn=absent.replace(REGION, "eu-west-1"),
         BackupKmsKeyArn=absent,
         EbsKmsKeyArn=disabled,
         SecretKmsKeyArn=going,
         LogKmsKeyArn=signing,
     ).splitlines()
-    assert len(said) == 5
-    assert "EfsKmsKeyArn" in said[0]
-    assert f"is in eu-west-1, and must be in {REGION}" in said[0]
-    assert "BackupKmsKeyArn" in said[1]
-    assert "does not exist" in said[1]
-    assert "EbsKmsKeyArn" in said[2]
-    assert "is Disabled: enable it" in said[2]
-    assert "SecretKmsKeyArn" in said[3]
-    assert "is PendingDeletion" in said[3]
-    assert "LogKmsKeyArn" in said[4]
-    assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[4]
+    assert len(said) == 4
+    assert "BackupKmsKeyArn" in said[0]
+    assert "does not exist" in said[0]
+    assert "EbsKmsKeyArn" in said[1]
+    assert "is Disabled: enable it" in said[1]
+    assert "SecretKmsKeyArn" in said[2]
+    assert "is PendingDeletion" in said[2]
+    assert "LogKmsKeyArn" in said[3]
+    assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[3]
+
+
+def test_what_is_in_another_region_or_partition_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stack would find out at its end, when the alarms are made: `Invalid region us-west-2 specified`."""
+    here, there = (f"arn:aws:sns:{region}:{ACCOUNT}:alarms" for region in (REGION, "us-west-2"))
+    policy = "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess"
+    elsewhere = {
+        "AlarmTopicArns": f"{here},{there}",
+        "CertificateArn": f"arn:aws:acm:us-west-2:{ACCOUNT}:certificate/a",
+        "EfsKmsKeyArn": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/a",
+    }
+    fine = {
+        "BackupCopyVaultArn": f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:copies",
+        "PagerTopicArn": here,
+        "SecretReaders": f"arn:aws:iam::{ACCOUNT}:root",
+    }
+    said = refused(capsys, **elsewhere, **fine, PermissionsBoundaryArn=policy).splitlines()
+    assert [line.removeprefix("error: ") for line in said] == [
+        *(
+            f"{name}: {value.rpartition(',')[2]} is in us-west-2, and must be in {REGION}"
+            for name, value in elsewhere.items()
+        ),
+        f"PermissionsBoundaryArn: {policy} is in the partition aws-us-gov, and {REGION} is in aws",
+    ]
+    refuse_places(Account(), elsewhere, elsewhere)
 
 
 def test_backups_that_the_lock_would_refuse(capsys: pytest.CaptureFixture[str]) -> None:

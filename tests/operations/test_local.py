@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from generator.commands import main
 from generator.local.environment import read
+from generator.local.processes import free_port
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_passwords_stay_and_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +71,42 @@ def test_every_mistake_in_a_variable_is_named_before_anything_runs(capsys: pytes
     assert main(["local", *words]) == 2
     said = capsys.readouterr().err.splitlines()
     assert said == [f"error: --environment {it}: {why}" for it, why in given.items()]
+
+
+def local(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, as it blocks signals."""
+    return subprocess.run(
+        [sys.executable, "-m", "generator", "local", "--directory", str(home / "packages"), *words],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+
+def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
+    python.chmod(0o755)
+    done = local(tmp_path, "--python", str(python), "--port", str(free_port()))
+    assert done.returncode == 1
+    first, second, third = done.stderr.splitlines()
+    assert (first, second) == ("starting …", "no such module")
+    assert third.startswith("error: task-")
+    assert third.endswith(" has ended")
+
+
+def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / ".index").touch()
+    done = local(tmp_path, "--port", str(free_port()))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path}/packages cannot be written to: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_directory_that_cannot_be_tested_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".index").touch()
+    assert main(["check-storage", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} cannot be tested: ")

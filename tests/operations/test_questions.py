@@ -218,6 +218,34 @@ def test_what_the_account_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.usefixtures("env")
+def test_a_zone_that_validates_no_certificate_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """ACM would wait for a record that it cannot see, and the stack for ACM."""
+    values = network()
+    private = (
+        client("route53")
+        .create_hosted_zone(
+            **{"Name": "example.com", "CallerReference": "private", "HostedZoneConfig": {"PrivateZone": True}},
+            VPC={"VPCRegion": REGION, "VPCId": values["VpcId"]},
+        )["HostedZone"]["Id"]
+        .removeprefix("/hostedzone/")
+    )
+    foreign = client("route53").create_hosted_zone(Name="company.example", CallerReference="foreign")["HostedZone"]
+    other = foreign["Id"].removeprefix("/hostedzone/")
+    way = "is private, where no certificate can be validated: give CertificateHostedZoneId or CertificateArn"
+    for given, said in (
+        ({}, f"HostedZoneId: {private} {way}"),
+        ({"CertificateHostedZoneId": private}, f"CertificateHostedZoneId: {private} {way}"),
+        (
+            {"CertificateHostedZoneId": other},
+            f"CertificateHostedZoneId: {other} is company.example, which has no names of example.com",
+        ),
+    ):
+        assert refused(capsys, HostedZoneId=private, **given) == [said]
+    right = {**values, "HostedZoneId": private, "CertificateHostedZoneId": values["HostedZoneId"]}
+    refuse_network(Account(), Terminal(io.StringIO(), False, 80, 40), right)
+
+
+@pytest.mark.usefixtures("env")
 def test_a_load_balancer_more_than_the_quota_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     values = network()
     subnets = values["LoadBalancerSubnets"].split(",")

@@ -210,5 +210,7 @@ def test_what_endangers_data(change: Change, endangers: bool) -> None:
 
 def test_advice_by_reason_then_by_type() -> None:
     assert "Service Quotas" in advice("You have reached the maximum number of addresses", "AWS::EC2::EIP")
+    taken = '409 Conflict: {"message": "mount target already exists in this AZ"}'
+    assert "AsgSubnets" in advice(taken, "AWS::EFS::MountTarget")
     assert "describe-services" in advice("Resource timed out waiting for completion", "AWS::ECS::Service")
     assert advice("Something new", "AWS::X::Y") == "to do: fix what the reason names, then run this again"

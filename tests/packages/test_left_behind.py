@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.commands import main
 from generator.packages import transport
 
 from ..server.tasks import JSON_TYPE, Task, free_port, sdist, visible, wheel
@@ -111,12 +112,25 @@ def test_what_has_no_place_here_is_a_line_each(
         "acme: attestations (PEP 740) of 1 files",
         "acme 2.0: not all of it is withdrawn there, so none here: acme-2.0-py3-none-any.whl",
         "acme 3.0: the reason for the yank is cut off",
-        "upload times of 3 files",
+        "upload times, which the source does not give for 3: ",
     ):
         assert f"not carried  {line}" in printed
     assert "\x1b" not in printed
     assert len(visible(directory)) == 4 + (".yanked" in visible(directory))
     assert "complete: 4 imported, 0 were here, 5 not carried" in printed
+
+
+def test_a_status_that_is_set_here_too_is_no_loss(
+    scripted: Scripted, bring: Import, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"meta": {"api-version": "1.4"}, "name": "acme", "files": [scripted.file(GOOD, GOOD_CONTENT)]}
+    page["project-status"] = {"status": "archived", "reason": "see beta"}
+    scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 200, json.dumps(page).encode(), JSON_TYPE)
+    assert bring(scripted.url, "acme") == 0
+    assert "acme: its status there, archived (see beta): `project-status` sets it here" in capsys.readouterr().out
+    assert main(["project-status", "acme", "archived", "--reason", "see beta", "--to", target.url]) == 0
+    assert bring(scripted.url, "acme") == 0
+    assert "its status there" not in capsys.readouterr().out
 
 
 def test_what_pip_builds_from_a_repository_is_told(
@@ -307,8 +321,69 @@ def test_what_does_not_answer_is_told_in_words(
         (scripted.url.replace("http:", "https:"), "does not speak TLS there: is it http:// instead of https://?"),
         (f"http://127.0.0.1:{free_port()}/simple/", "nothing listens at 127.0.0.1:"),
         ("http://pypi.invalid/simple/", "the name pypi.invalid cannot be found"),
+        ("http://127.0.0.1:99999/simple/", "this is not the URL of an index"),
     ):
         assert bring(url) == 2
         error = capsys.readouterr().err
         assert words in error
         assert not any(word in error for word in ("ConnectionPool", "Max retries", "Error("))
+
+
+def test_blanks_around_an_address_do_not_count(scripted: Scripted, bring: Import, directory: Path) -> None:
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(f" {scripted.url}\n") == 0
+    assert visible(directory) == [GOOD]
+
+
+def _no_file(home: Path) -> str:
+    return str(home / "none.pem")
+
+
+def _no_certificates(home: Path) -> str:
+    (home / "empty.pem").write_text("nothing")
+    return str(home / "empty.pem")
+
+
+@pytest.mark.parametrize("bundle", [_no_file, _no_certificates])
+def test_a_file_without_certificates_is_named_by_its_variable(
+    bundle: Callable[[Path], str],
+    scripted: Scripted,
+    bring: Import,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle(tmp_path))
+    assert bring(scripted.url.replace("http:", "https:")) == 2
+    error = capsys.readouterr().err
+    assert "REQUESTS_CA_BUNDLE" in error
+    assert not any(word in error for word in ("TMPDIR", "_ssl.c", "Error("))
+
+
+@pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:1"])
+def test_an_unusable_proxy_is_named(
+    proxy: str, scripted: Scripted, bring: Import, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    assert bring(scripted.url) == 2
+    assert "the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"machine 127.0.0.1 bogus x", b"\xff"])
+def test_a_netrc_that_cannot_be_read_is_named_where_it_is_needed(
+    content: bytes,
+    scripted: Scripted,
+    bring: Import,
+    directory: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "netrc").write_bytes(content)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 0
+    scripted.answers["/simple/"] = lambda it: answer(it, 401)
+    assert bring(scripted.url) == 2
+    assert "or in .netrc, which cannot be read: " in capsys.readouterr().err

@@ -226,7 +226,7 @@ def test_files_without_hashes_are_counted_and_compared_by_content(
     assert target.upload(NAME, wheel("acme", "2.0", extra=b"other")[1]).status_code == 200
     assert bring(scripted.url) == 1
     printed = capsys.readouterr().out
-    assert "2 files have no hash there" in printed
+    assert "files without a hash there, which cannot be verified: 2" in printed
     assert "incomplete: 1 imported, 0 were here, 1 refused" in printed
     assert (directory / GOOD).read_bytes() == GOOD_CONTENT
     assert bring(scripted.url) == 1

@@ -310,3 +310,15 @@ def test_pages_in_parts_and_compressed_ones(scripted: Scripted, bring: Import, d
     assert visible(directory) == [name for name, _ in names]
     scripted.answers["/simple/acme/?page=3"] = lambda it: part(third, it, Link='<http://127.0.0.1:1/>; rel="next"')
     assert bring(scripted.url) == 1
+
+
+def test_an_index_whose_proxy_keeps_the_start_of_its_path_to_itself(
+    scripted: Scripted, bring: Import, directory: Path
+) -> None:
+    """Its own links are those that it would have without the proxy; what is there is something else."""
+    scripted.file(NAME, CONTENT)
+    scripted.answers["/pypi/simple/"] = partial(_say, b'<a href="/">home</a><a href="/simple/acme/">acme</a>')
+    scripted.answers["/pypi/simple/acme/"] = partial(_say, f'<a href="/files/{NAME}">acme</a>'.encode())
+    scripted.answers["/simple/acme/"] = lambda it: answer(it, 403)
+    assert bring(f"{scripted.root}/pypi/simple/") == 0
+    assert visible(directory) == [NAME]

@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+from bench.server import chart
 
 from .conftest import python_with
 from .mounts import missing
@@ -37,6 +40,12 @@ def rows(part: str, *options: str) -> list[list[str]]:
     table = subprocess.check_output([sys.executable, "-m", f"bench.{part}", *options], text=True, cwd=ROOT, timeout=300)
     print(table)
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.partition("\n\n")[0].splitlines()[2:]]
+
+
+def test_what_was_not_answered_in_time_has_a_bar_too() -> None:
+    rates = {"original 300": {"small listing": 0.0}, "ours 300": {"small listing": 1000.0}}
+    drawn = ElementTree.fromstring(chart(rates, [300])).findall("{*}rect")
+    assert [it.get("width") for it in drawn] == ["1", "400"]
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from server.store.kept import Details, Identity, Kept
+
 from .conftest import StartTask
 from .damages import OF_ANNOUNCEMENTS, files_of, lie_ahead, replace_by_files, upload_killed
 from .tasks import PUBLISHER, sdist, sha256, staged, stock_packages, visible, wheel
@@ -210,6 +212,21 @@ def test_what_is_kept_of_packages_is_believed_only_of_the_very_file(
     assert (file.get("requires-python") == ">=3.8") == (content == CONTENT)
     if damage is not a_directory:
         assert sha256(content) in kept(directory).read_text()
+
+
+def test_what_is_kept_of_projects_that_are_gone_is_removed_once_it_is_much(directory: Path) -> None:
+    status = directory.stat()
+    details = {"a-1.0.tar.gz": Details(Identity.of(status), "0" * 64, None, None)}
+    keeping = Kept(str(directory))
+    for project in ("here", "gone"):
+        keeping.save(project, details)
+    keeping.sweep(["here"])
+    assert keeping.load("gone") == details  # somebody may bring it back
+    for number in range(2000):
+        (directory / ".index" / "details-1" / f"{number:032x}").touch()
+    keeping.sweep(["here"])
+    assert (keeping.load("here"), keeping.load("gone")) == (details, {})
+    assert len(list(directory.glob(".index/details-1/*"))) == 1
 
 
 def test_a_hidden_directory_that_cannot_be_written_stops_no_listing(start_newest: StartTask, directory: Path) -> None:

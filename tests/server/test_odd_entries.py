@@ -162,13 +162,16 @@ def test_an_odd_entry_is_passed_over(start_newest: StartTask, directory: Path, m
         shutil.rmtree(directory / ("d" * 250))
 
 
-def test_an_odd_entry_is_reported_once(start_newest: StartTask, directory: Path) -> None:
-    leading_out(directory)
+@pytest.mark.parametrize("make", [dangling, leading_out, pipe, undecodable, unnameable, unprintable])
+def test_an_odd_entry_is_reported_once(start_newest: StartTask, directory: Path, make: Callable[[Path], None]) -> None:
+    make(directory)
+    odd = os.listdir(directory)
     task = start_newest(directory)
     for number in range(3):
         (directory / f"demo-1.{number}.tar.gz").write_bytes(b"content")
         assert len(task.project("demo")["files"]) == number + 1
-    assert task.errors.read_text().count("odd-1.0.tar.gz") == 1
+    told = task.errors.read_text()
+    assert [told.count(ascii(name)) for name in odd] == [1] * len(odd)
 
 
 def test_a_name_that_is_an_address_runs_nothing(start_newest: StartTask, directory: Path) -> None:

@@ -77,8 +77,8 @@ def proxy(start_newest: StartTask, directory: Path, tmp_path: Path) -> Iterator[
     configuration.write_text(CONFIGURATION.format(home=tmp_path, task=task.port, port=port))
     errors = tmp_path / "nginx.log"
     program = ["nginx", "-c", str(configuration), "-e", str(errors)]
-    with (tmp_path / "nginx.out").open("wb") as log, running(program, os.environ, log):
-        wait_for_listener(port, errors)
+    with (tmp_path / "nginx.out").open("wb") as log, running(program, os.environ, log) as process:
+        wait_for_listener(process, port, errors)
         yield task, port
 
 

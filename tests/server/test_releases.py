@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import sys
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from server.distributions.listed import normalized_version, order_of, package_at, project_of
@@ -93,6 +96,24 @@ def test_spellings_of_a_file_are_one_file(data: st.DataObject, project: str, ver
         assert same_version(other, file)
     assert not same_file(file, f"{spelling}x-{version}{form}")
     assert not same_file(file, f"{spelling}-{version.partition('+')[0]}+other{form}")
+
+
+def test_what_a_stored_name_means_is_worked_out_once() -> None:
+    """Each upload is compared with every file of its project: otherwise ten thousand cost an hour."""
+    stored = [f"compared-1.{number}-py3-none-any.whl" for number in range(200)]
+    uploads = [released(f"Compared-1.{number}.0-py3-none-any.whl") for number in range(100, 300)]
+    works: Counter[bool] = Counter()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        works[event == "call" and frame.f_code is parse_wheel_filename.__code__] += 1
+
+    sys.setprofile(watch)
+    try:
+        found = sum(same_file(upload, name) for upload in uploads for name in stored)
+    finally:
+        sys.setprofile(None)
+    assert found == 100
+    assert works[True] == len(stored) + found
 
 
 UNINSTALLABLE = [

@@ -4,7 +4,7 @@ Beside what ``moto_bridge`` adds, which see,
 
 * change sets include nested stacks: properties are compared before and after, and one replaces its resource where
   the type's schema in cfn-lint says so;
-* ``UsePreviousValue`` keeps the name of an SSM parameter;
+* ``UsePreviousValue`` keeps the name of an SSM parameter, and a list's value is its items, separated by commas;
 * what ``early`` of ``change_sets`` has makes a change set fail, or warns, and DescribeEvents tells it;
 * a stack's tags are the change set's, and another tag is a change of every nested stack;
 * a stack in review has no description, its change set has the template;
@@ -302,6 +302,14 @@ def _given(stack: Any) -> Json:
     return {name: stack.parameters.get(name, it.get("Default")) for name, it in declared.items()}
 
 
+def _listed(stack: Any) -> list[Json]:
+    values = stack.resource_map.resolved_parameters.items()
+    return [
+        {"ParameterKey": name, "ParameterValue": ",".join(value) if isinstance(value, list) else value}
+        for name, value in values
+    ]
+
+
 def _executed(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
     change_set = self.describe_change_set(change_set_name)
     stack, verb = change_set.stack, change_set.change_set_type
@@ -359,6 +367,7 @@ def emulator() -> Iterator[str]:
         # moto would make, while it lists them, those that a failed operation has not made.
         patch.setattr(models.Stack, "stack_resources", property(lambda it: it.resource_map.made()))
         patch.setattr(models.Stack, "stack_parameters", property(_given))
+        patch.setattr(models.Stack, "parameter_list", property(_listed))
         zone_id = route53.create_route53_zone_id
         # Route 53's begin with this letter, and the templates know it.
         patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")

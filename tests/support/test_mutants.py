@@ -73,10 +73,10 @@ def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(proj
     path = tmp_path / "kept" / "recorded.json"
     save(path, {it: record(project, it) for it in ("tests/test_sums.py", "tests/test_others.py")})
     chosen = Chosen(project, load(path))
-    names = {line: [test.name for test in chosen(it)] for (line, _), it in planted(project).items()}
-    running = ["tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere"]
-    assert names[2] == [*running, "tests/test_sums_wrongly.py"]
-    assert names[5] == [*running, "tests/test_sums.py::test_nothing", "tests/test_sums_wrongly.py"]
+    names = {line: {test.name for test in chosen(it)} for (line, _), it in planted(project).items()}
+    running = {"tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere", "tests/test_sums_wrongly.py"}
+    assert names[2] == running
+    assert names[5] == running | {"tests/test_sums.py::test_nothing"}
 
 
 @pytest.mark.slow

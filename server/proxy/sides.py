@@ -22,7 +22,6 @@ UPSTREAM = ".upstream"
 SIDES = "sides"
 PRIVATE = "private"
 OUTSIDE = "upstream"
-NAMES_REMEMBERED = 100_000
 
 
 class Sides:
@@ -40,7 +39,6 @@ class Sides:
         self._taken_in: set[str] = set()
         self._private: set[str] = set()
         self._recorded: set[str] = set()
-        self._outside: set[str] = set()
 
     def is_private(self, name: str) -> bool:
         """Whether `name`, which is normalised, must not be requested from upstream.
@@ -56,16 +54,11 @@ class Sides:
         known = self._private, self._index.passed_over, self._private_names
         if any(name in names for names in known) or self._index.paths(name):
             return True
-        return name not in self._outside and self._read(name) == PRIVATE
+        return self._read(name) == PRIVATE
 
     def claim_outside(self, name: str) -> bool:
         """Whether the project, which upstream has, is taken from there from now on, at every task."""
-        if self._record(name, OUTSIDE) == PRIVATE:
-            return False
-        if len(self._outside) > NAMES_REMEMBERED:
-            self._outside.clear()
-        self._outside.add(name)
-        return True
+        return self._record(name, OUTSIDE) == OUTSIDE
 
     def claim_private(self, name: str) -> None:
         """To be called before publishing a file. Raises Refusal (403) if the project is taken from upstream."""
@@ -108,7 +101,6 @@ class Sides:
         with hidden(self._index.root, UPSTREAM, SIDES, make=True) as directory:
             place_link(directory, name, PRIVATE)
         flush_hidden(self._index.root, UPSTREAM, SIDES)
-        self._outside.discard(name)
 
     def _record(self, name: str, side: str) -> str:
         """The side that the project is on: `side`, unless another was recorded before."""

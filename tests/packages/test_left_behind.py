@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.commands import main
 from generator.packages import transport
 
 from ..server.tasks import JSON_TYPE, Task, free_port, sdist, visible, wheel
@@ -117,6 +118,19 @@ def test_what_has_no_place_here_is_a_line_each(
     assert "\x1b" not in printed
     assert len(visible(directory)) == 4 + (".yanked" in visible(directory))
     assert "complete: 4 imported, 0 were here, 5 not carried" in printed
+
+
+def test_a_status_that_is_set_here_too_is_no_loss(
+    scripted: Scripted, bring: Import, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"meta": {"api-version": "1.4"}, "name": "acme", "files": [scripted.file(GOOD, GOOD_CONTENT)]}
+    page["project-status"] = {"status": "archived", "reason": "see beta"}
+    scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 200, json.dumps(page).encode(), JSON_TYPE)
+    assert bring(scripted.url, "acme") == 0
+    assert "acme: its status there, archived (see beta): `project-status` sets it here" in capsys.readouterr().out
+    assert main(["project-status", "acme", "archived", "--reason", "see beta", "--to", target.url]) == 0
+    assert bring(scripted.url, "acme") == 0
+    assert "its status there" not in capsys.readouterr().out
 
 
 def test_what_pip_builds_from_a_repository_is_told(

@@ -8,16 +8,24 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import requests
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from .upstream.playing import Answer, Index, send
+from .tasks import Task
+from .upstream.playing import Answer, Index, World, send
+
+if TYPE_CHECKING:
+    # It takes a second.
+    from secrets_manager import SecretsManager
 
 AUDIENCE = "pypi.example.com"
 NUMBERS = count()
 KEY_ID = "2026"
+MINT, BURN = "/_/oidc/mint-token", "/_/oidc/burn-token"
 
 
 @cache
@@ -101,3 +109,26 @@ def publish(index: Index, url: str, *keys: dict[str, object], **more: object) ->
     document = {"issuer": url, "jwks_uri": f"{url}/keys", **more}
     index.answers[f"{path}/.well-known/openid-configuration"] = answers(document)
     index.answers[f"{path}/keys"] = answers({"keys": list(keys)})
+
+
+def sent_by(task: Task, path: str, token: object, **options: Any) -> requests.Response:
+    return requests.post(task.url + path, json={"token": token}, timeout=60, **options)
+
+
+def by(token: str) -> tuple[str, str]:
+    return "__token__", token
+
+
+def outside(world: World, manager: SecretsManager) -> dict[str, str]:
+    """Secrets Manager and the credentials of the role as tasks reach them, for whom loopback is nowhere."""
+    environment: dict[str, str] = {}
+    for number, (name, url) in enumerate(
+        (("SECRETS_ENDPOINT", manager.endpoint), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", manager.credentials_url))
+    ):
+        parts = urlsplit(url)
+        assert parts.port
+        world.hosts.append((f"aws{number}.test", f"10.0.0.{number}"))
+        world.routes.append((f"10.0.0.{number}", parts.port))
+        environment[name] = f"http://aws{number}.test{parts.path}"
+    world.write()
+    return environment

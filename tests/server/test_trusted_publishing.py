@@ -23,13 +23,26 @@ from secrets_manager import SecretsManager, secrets_manager
 from generator.local.proxy import certificate_in, proxy
 
 from .clients import pip_install
-from .issuers import AUDIENCE, answers, claims_of, key, publish, published, publisher, signed
+from .issuers import (
+    AUDIENCE,
+    BURN,
+    MINT,
+    answers,
+    by,
+    claims_of,
+    key,
+    outside,
+    publish,
+    published,
+    publisher,
+    sent_by,
+    signed,
+)
 from .libraries import library
 from .tasks import Task, becomes, free_port, wheel
 from .upstream.playing import INDEX, Index, World, certificate_below, send
 
 ISSUER, OTHER, AWS = (f"https://{INDEX}/{name}" for name in ("github", "gitlab", "aws"))
-MINT, BURN = "/_/oidc/mint-token", "/_/oidc/burn-token"
 ROLE = "arn:aws:iam::123456789012:role/publish-acme"
 
 
@@ -43,33 +56,10 @@ class Place(NamedTuple):
     world: World
 
 
-def sent_by(task: Task, path: str, token: object, **options: Any) -> requests.Response:
-    return requests.post(task.url + path, json={"token": token}, timeout=60, **options)
-
-
 def minted(task: Task, **more: object) -> str:
     answer = sent_by(task, MINT, signed(claims_of(ISSUER, **more)))
     assert answer.status_code == 200, answer.text + task.errors.read_text()
     return str(answer.json()["token"])
-
-
-def by(token: str) -> tuple[str, str]:
-    return "__token__", token
-
-
-def outside(world: World, manager: SecretsManager) -> dict[str, str]:
-    """Secrets Manager and the credentials of the role as tasks reach them, for whom loopback is nowhere."""
-    environment: dict[str, str] = {}
-    for number, (name, url) in enumerate(
-        (("SECRETS_ENDPOINT", manager.endpoint), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", manager.credentials_url))
-    ):
-        parts = urlsplit(url)
-        assert parts.port
-        world.hosts.append((f"aws{number}.test", f"10.0.0.{number}"))
-        world.routes.append((f"10.0.0.{number}", parts.port))
-        environment[name] = f"http://aws{number}.test{parts.path}"
-    world.write()
-    return environment
 
 
 ENTRIES = [

@@ -19,13 +19,24 @@ class Told(NamedTuple):
     yanked: dict[str, str]
     status: str
 
+    @property
+    def offered(self) -> dict[str, bytes]:
+        return self.files if self.status != "quarantined" else {}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {it: sha256(data) for it, data in self.offered.items()}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Of files that are offered and withdrawn."""
+        return {it: self.yanked[version] for version in self.yanked for it in self.offered if f"-{version}" in it}
+
 
 def compare(task: Task, told: Told, bodies: dict[str, bytes]) -> None:
     """Raises AssertionError where the task tells anything else. `bodies` collects what has which ETag."""
     name = told.project
-    offered = told.files if told.status != "quarantined" else {}
-    digests = {it: sha256(data) for it, data in offered.items()}
-    reasons = {it: told.yanked[version] for version in told.yanked for it in digests if f"-{version}" in it}
+    offered, digests, reasons = told.offered, told.digests, told.reasons
     page = task.get(f"/simple/{name}/")
     document = task.get(f"/simple/{name}/", headers={"Accept": JSON_TYPE})
     project = task.get(f"/{name}/json")
@@ -44,12 +55,7 @@ def compare(task: Task, told: Told, bodies: dict[str, bytes]) -> None:
     assert _links(page.text, name) == _links(people.text, name) == digests
     marks = re.findall(r'<a [^>]*data-yanked="([^"]*)"[^>]*>([^<]*)</a>', page.text)
     assert {it: html.unescape(reason) for reason, it in marks} == reasons
-    files: list[dict[str, Any]] = document.json()["files"]
-    assert {it["filename"]: it["hashes"]["sha256"] for it in files} == digests
-    assert {it["filename"]: it["yanked"] for it in files if it.get("yanked", False) is not False} == {
-        it: reason or True for it, reason in reasons.items()
-    }
-    assert document.json().get("project-status", {}).get("status", "active") == told.status
+    compare_document(document.json(), told)
     assert re.findall('<meta name="pypi:project-status" content="([^"]*)"', page.text) == (
         [] if told.status == "active" else [told.status]
     )
@@ -62,6 +68,16 @@ def compare(task: Task, told: Told, bodies: dict[str, bytes]) -> None:
     # Of JSON the serial grows once more when another process misses a file that was removed.
     again = task.get(f"/simple/{name}/", headers={"If-None-Match": page.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def compare_document(document: dict[str, Any], told: Told) -> None:
+    """The project's JSON (PEP 691); raises AssertionError."""
+    files = document["files"]
+    assert {it["filename"]: it["hashes"]["sha256"] for it in files} == told.digests
+    assert {it["filename"]: it["yanked"] for it in files if it.get("yanked", False) is not False} == {
+        it: reason or True for it, reason in told.reasons.items()
+    }
+    assert document.get("project-status", {}).get("status", "active") == told.status
 
 
 def _links(page: str, project: str) -> dict[str, str]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from ..libraries import library
-from ..tasks import PROGRAM, ROOT, Task
+from ..tasks import PROGRAM, PUBLISHER, ROOT, Task
+from .beyond import Beyond
 
 # For which `make model` looks.
 SECONDS = float(os.environ.get("MODEL_SECONDS", "0"))
@@ -21,6 +27,18 @@ _FORMS = {
 }
 
 
+class Patient(Task):
+    """A process that has just started may not have read the directory yet: it says so, and asks nobody outside."""
+
+    def get(self, path: str, account: tuple[str, str] | None = PUBLISHER, **options: Any) -> requests.Response:
+        ends = time.monotonic() + 60
+        while (answer := super().get(path, account, **options)).status_code == 503 and time.monotonic() < ends:
+            if "for the first time" not in answer.text:
+                break
+            time.sleep(0.1)
+        return answer
+
+
 class World(ExitStack):
     """Each task is at a path of its own to the directory. Calls of the first fail when they are told to."""
 
@@ -28,8 +46,10 @@ class World(ExitStack):
         super().__init__()
         self.paths, self.immutable = paths, immutable
         self._python, self._home, self._started = python, home, 0
-        self._control, self._clock = home / "control", home / "clock"
-        self._libraries = [library(name) for name in ("fault", "clock")]
+        self._control, self._clocks = home / "control", [home / f"clock{number}" for number in range(len(paths))]
+        self._ahead, self._passed = 0, 0
+        self._set_clocks()
+        self.beyond = self.enter_context(Beyond(home))
         self._programs = [ROOT, _next_release(home / "next")]
         self.tasks = [self._start(number, ROOT) for number in range(len(paths))]
 
@@ -51,7 +71,26 @@ class World(ExitStack):
 
     def step(self, seconds: int) -> None:
         """Set the first task's clock, as seen from the real one."""
-        self._clock.write_text(str(seconds))
+        self._ahead = seconds
+        self._set_clocks()
+
+    def at(self, number: int) -> float:
+        """The time by the task's clock, in seconds since 1970."""
+        return time.time() + (0 if number else self._ahead)
+
+    @property
+    def now(self) -> float:
+        """In seconds since some moment: those that everybody waits for, and those of `wait`."""
+        return time.monotonic() + self._passed
+
+    def wait(self, seconds: int) -> None:
+        """So much time passes at once, for every task and for what they keep of the index outside."""
+        self._passed += seconds
+        self._set_clocks()
+        for path in self.paths[0].glob(".upstream/[pf]*/*"):
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                os.utime(path, (status.st_atime, status.st_mtime - seconds), follow_symlinks=False)
 
     @contextmanager
     def failing(self, call: str, number: int) -> Iterator[None]:
@@ -63,23 +102,35 @@ class World(ExitStack):
             self._control.unlink()
 
     def _start(self, number: int, program: Path) -> Task:
-        environment = {"GUNICORN_WORKERS": str(WORKERS), "IMMUTABLE_PACKAGES": str(self.immutable).lower()}
+        environment = {
+            "GUNICORN_WORKERS": str(WORKERS),
+            "IMMUTABLE_PACKAGES": str(self.immutable).lower(),
+            "CLOCK": str(self._clocks[number]),
+            **self.beyond.environment,
+        }
+        libraries = ["clock", "outside"]
         if not number:
-            environment |= {
-                "LD_PRELOAD": " ".join(map(str, self._libraries)),
-                "FAULT_DIRECTORY": str(self.paths[number]),
-                "FAULT_CONTROL": str(self._control),
-                "CLOCK": str(self._clock),
-            }
+            libraries.insert(0, "fault")
+            environment |= {"FAULT_DIRECTORY": str(self.paths[number]), "FAULT_CONTROL": str(self._control)}
+        environment["LD_PRELOAD"] = " ".join(str(library(it)) for it in libraries)
         code = (
             f"import runpy, sys; sys.path.insert(0, {str(program)!r}); runpy.run_module('server', run_name='__main__')"
         )
         command = PROGRAM if program == ROOT else ("-c", code)
         self._started += 1
-        task = Task(self._python, self.paths[number], self._home / f"task{self._started}", environment, command=command)
+        task = Patient(
+            self._python, self.paths[number], self._home / f"task{self._started}", environment, command=command
+        )
         self.callback(task.kill)
         task.wait_until_ready()
         return task
+
+    def _set_clocks(self) -> None:
+        """In place, where clock.c sees it at once."""
+        for number, path in enumerate(self._clocks):
+            path.touch()
+            with path.open("r+b") as file:
+                file.write(struct.pack("qq", 0 if number else self._ahead, self._passed))
 
 
 def _next_release(home: Path) -> Path:

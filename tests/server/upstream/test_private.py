@@ -82,6 +82,21 @@ def test_no_private_name_is_asked_for(start_upstream: StartUpstream, directory: 
         assert not any(name in path for path in pypi.asked), pypi.asked
 
 
+def test_a_project_that_was_taken_from_there_is_private_at_every_task_once_it_has_been_here(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    """Another program's file lets it be uploaded; when both are gone, a task that was asked for neither still knows."""
+    pypi.add("own-lib", *wheel("own_lib", "9"))
+    one, two = start_upstream(directory), start_upstream(directory)
+    assert [task.get("/simple/own-lib/").status_code for task in (one, two)] == [200, 200]
+    (directory / wheel("own_lib", "1")[0]).write_bytes(wheel("own_lib", "1")[1])
+    assert one.upload(*wheel("own_lib", "2")).status_code == 200
+    for path in directory.glob("own_lib-*"):
+        path.unlink()
+    assert [task.get("/simple/own-lib/").status_code for task in (two, one)] == [404, 404]
+    assert pypi.asked.count("/simple/own-lib/") == 1
+
+
 @pytest.mark.parametrize("there", ["link out", "link to nothing", "link to itself", "pipe", "in a directory", "later"])
 def test_a_project_whose_file_is_not_served_is_private(
     start_upstream: StartUpstream, directory: Path, pypi: Index, tmp_path: Path, there: str

@@ -163,13 +163,14 @@ class Upstream(Machine):
         else:
             self.mine[name] = data
 
-    @precondition(lambda self: self.mine or self.odd)
     @rule(at=PLACES)
     def delete_it(self, at: int) -> None:
+        was_here = self.mine or self.odd
         for name in [*self.mine, *([f"{self.outer}-1.0.exe"] if self.odd else [])]:
             (self.world.paths[at] / name).unlink()
         self.mine, self.odd = {}, False
-        self.recorded |= time.monotonic() - self.copied > NOTICED
+        if was_here and time.monotonic() - self.copied > NOTICED:
+            self.recorded = True
 
     @rule(call=st.sampled_from(CALLS), number=st.sampled_from([errno.EIO, errno.ESTALE]))
     def fail_to_tell(self, call: str, number: int) -> None:

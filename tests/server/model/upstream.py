@@ -89,6 +89,8 @@ class Upstream(Machine):
         self.perhaps_fetched: set[str] = set()
         self.asked = 0
         self.say({"1.0": (0, None)})
+        # Nobody has asked before.
+        self.said = Timeline(self.page)
         assert {it.get("/simple/acme-core/").status_code for it in self.world.tasks} == {404}
 
     @property

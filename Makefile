@@ -25,8 +25,9 @@ lint:
 	$(BIN)/ruff format --check
 types:
 	$(BIN)/mypy
+# More of them than cores, as tests of the server wait.
 tests:
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work
@@ -110,7 +111,9 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group build --group test pyproject.toml -o requirements-test.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --group pyproject.toml:audit -o requirements-audit.txt
 
+# Or pip would name a package that has no version for this Python.
 .venv/generator: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: $(PYTHON) is older than 3.11: name a newer one, such as make $(MAKECMDGOALS) PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .

@@ -185,8 +185,8 @@ def _compared(project: str, page: Page, target: Page) -> Found:
         found.wanted.append(Wanted(file, signature, ours, yanks.get(version)))
     coming = {it.yank for it in found.wanted}
     found.yanks = [yank for yank in yanks.values() if yank not in coming]
-    if page.status:
-        found.left.append((Left.LOST, f"{project}: its status there, {page.status}: there is none here"))
+    if page.status not in ("", target.status):
+        found.left.append((Left.LOST, f"{project}: its status there, {page.status}: `project-status` sets it here"))
     if attested := sum(it.file.attested for it in found.wanted):
         found.left.append((Left.LOST, f"{project}: attestations (PEP 740) of {attested:,} files: there are none here"))
     found.left += [(Left.DAMAGED, f"{project}: {what}") for what in page.unread]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from html import escape
+from html import escape, unescape
 
 # Depth of nested lists and quotes; anything deeper is a paragraph.
 DEPTH_LIMIT = 6
@@ -27,8 +27,11 @@ _HELD = re.compile(r"\0(\d+)\0")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TICKS = re.compile(r"(?<!\\)`+")
 _CODE_CHARACTERS = 2_000
-_AUTOMATIC = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,1000})>", re.IGNORECASE)
+_AUTOMATIC = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,1000}|[\w.+-]{1,64}@[\w.-]{1,255})>", re.IGNORECASE)
 _TAG = re.compile(r"<!--[^\0]{0,500}?-->|</?[a-zA-Z][^<>]{0,1000}>")
+# Between words these are more than nothing.
+_BREAK = re.compile(r"</?(?:br|p|div|li|t[dhr]|h\d)\b", re.IGNORECASE)
+_PIPE = re.compile(r"(?<!\\)\|")
 # With at most one pair of parentheses in it.
 _DESTINATION = r"\([ \t]{0,9}<?([^\s()<>]{0,700}(?:\([^\s()<>]{0,200}\)[^\s()<>]{0,200})?)>?(?:[ \t][^()]{0,300})?\)"
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,300}})\](?:{_DESTINATION}|\[[^\[\]]{{0,300}}\])")
@@ -39,6 +42,8 @@ _EMPHASIS = (
     ("em", re.compile(r"(?<!\w)_(?=\S)([^_]{1,2000})(?<=\S)_(?!\w)")),
     ("strong", re.compile(r"\*\*(?=\S)([^*]{1,2000})(?<=\S)\*\*")),
     ("strong", re.compile(r"(?<!\w)__(?=\S)([^_]{1,2000})(?<=\S)__(?!\w)")),
+    # Around strong text: ***both***.
+    ("em", re.compile(r"\*(\0\d+\0)\*")),
 )
 _ALLOWED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
@@ -47,11 +52,23 @@ def to_html(text: str) -> str:
     """`text` has no control characters except tabs and line feeds."""
     references: dict[str, str] = {}
     lines = []
-    for line in text.expandtabs(4).split("\n"):
-        if matched := _REFERENCE.fullmatch(line):
+    given = text.expandtabs(4).split("\n")
+    last_end = max((at for at, line in enumerate(given) if "-->" in line), default=0)
+    fence, in_comment = "", False
+    for at, line in enumerate(given):
+        if in_comment:
+            _, end, line = line.partition("-->")
+            in_comment = not end
+        elif fence:
+            fence = "" if _closes(line, fence) else fence
+        elif found := _FENCE.match(line):
+            fence = found[1]
+        elif line[:7].lstrip().startswith("<!--") and "-->" not in line and at < last_end:
+            line, in_comment = "", True
+        elif matched := _REFERENCE.fullmatch(line):
             references.setdefault(_label(matched[1]), matched[2])
-        else:
-            lines.append(line)
+            continue
+        lines.append(line)
     return "".join(_Blocks(references).of(lines, 0))
 
 
@@ -76,7 +93,7 @@ class _Blocks:
                 yield _code([it[4:] for it in lines[at:end]])
                 at = end
             elif heading := _HEADING.match(line):
-                yield self._heading(len(heading[1]), line[heading.end() :].strip().rstrip("#").rstrip())
+                yield self._heading(len(heading[1]), _unclosed(line[heading.end() :].strip()))
                 at += 1
             elif _is_rule(line):
                 yield "<hr>"
@@ -90,20 +107,20 @@ class _Blocks:
                 end, listed = self._list(lines, at, depth)
                 yield listed
                 at = end
-            elif "|" in line and at + 1 < len(lines) and _is_delimiter(lines[at + 1]):
+            elif _is_table(lines, at):
                 end = _first(lines, at + 2, lambda it: "|" not in it)
                 yield self._table(line, lines[at + 2 : end])
                 at = end
             else:
                 end = at + 1
-                while end < len(lines) and not _ends_paragraph(lines[end]):
+                while end < len(lines) and not _ends_paragraph(lines[end]) and not _is_table(lines, end):
                     end += 1
                 paragraph = " ".join(it.strip() for it in lines[at:end])
                 if end < len(lines) and (underline := _UNDERLINE.fullmatch(lines[end])):
                     yield self._heading(1 if underline[1][0] == "=" else 2, paragraph)
                     end += 1
                 elif (content := self._inline(paragraph)).strip():
-                    yield f"<p>{content}</p>"
+                    yield f"<p>{content.strip()}</p>"
                 at = end
 
     def _heading(self, level: int, text: str) -> str:
@@ -127,7 +144,8 @@ class _Blocks:
                 at += 1
             items.append(content)
         name = "ol" if kind in ".)" else "ul"
-        return at, f"<{name}>{''.join(f'<li>{self._item(it, depth)}</li>' for it in items)}</{name}>"
+        start = f' start="{int(first[2][:-1])}"' if name == "ol" and int(first[2][:-1]) != 1 else ""
+        return at, f"<{name}{start}>{''.join(f'<li>{self._item(it, depth)}</li>' for it in items)}</{name}>"
 
     def _belongs(self, lines: list[str], at: int, indent: int) -> bool:
         line = lines[at]
@@ -146,8 +164,10 @@ class _Blocks:
 
     def _table(self, head: str, rows: list[str]) -> str:
         def cells(row: str, name: str) -> str:
-            found = row.strip().strip("|").split("|")[:COLUMNS_LIMIT]
-            return f"<tr>{''.join(f'<{name}>{self._inline(it.strip())}</{name}>' for it in found)}</tr>"
+            *found, last = _PIPE.split(row.strip().removeprefix("|"), COLUMNS_LIMIT)
+            found += [last] if last else []
+            texts = (it.replace("\\|", "|").strip() for it in found[:COLUMNS_LIMIT])
+            return f"<tr>{''.join(f'<{name}>{self._inline(it)}</{name}>' for it in texts)}</tr>"
 
         return (
             f"<table><thead>{cells(head, 'th')}</thead><tbody>{''.join(cells(it, 'td') for it in rows)}</tbody></table>"
@@ -160,10 +180,13 @@ class _Blocks:
             held.append(html)
             return f"\0{len(held) - 1}\0"
 
+        def shown(text: str) -> str:
+            return escape(unescape(text))
+
         def emphasised(text: str) -> str:
             for name, pattern in _EMPHASIS:
-                text = pattern.sub(lambda it: hold(f"<{name}>{escape(it[1])}</{name}>"), text)  # noqa: B023 (called at once)
-            return escape(text)
+                text = pattern.sub(lambda it: hold(f"<{name}>{shown(it[1])}</{name}>"), text)  # noqa: B023 (called at once)
+            return shown(text)
 
         def link(matched: re.Match[str]) -> str:
             url = matched[2] if matched[2] is not None else self._references.get(_label(matched[3] or matched[1]))
@@ -178,7 +201,8 @@ class _Blocks:
         text = _without_code(text, lambda code: hold(f"<code>{escape(code)}</code>"))
         text = _ESCAPED.sub(lambda it: hold(escape(it[1])), text)
         text = _AUTOMATIC.sub(lambda it: hold(_anchor(it[1], escape(it[1]))), text)
-        text = _IMAGE.sub(lambda it: it[1], _TAG.sub("", text))
+        text = _TAG.sub(lambda it: " " if _BREAK.match(it[0]) else "", text)
+        text = _IMAGE.sub(lambda it: it[1], text)
         text = emphasised(_ADDRESS.sub(address, _LINK.sub(link, text)))
         # What is held holds only what was there before.
         while _HELD.search(text):
@@ -188,7 +212,9 @@ class _Blocks:
 
 def _anchor(url: str, content: str) -> str:
     """Parts of a link's destination may have been read as something else before: those are dropped."""
-    return f'<a href="{escape(_HELD.sub("", url))}" rel="nofollow noreferrer">{content}</a>'
+    url = _HELD.sub("", url).replace("&amp;", "&")
+    url = url if _ALLOWED.match(url) else f"mailto:{url}"
+    return f'<a href="{escape(url)}" rel="nofollow noreferrer">{content}</a>'
 
 
 def _without_code(text: str, hold: Callable[[str], str]) -> str:
@@ -219,6 +245,16 @@ def _closes(line: str, fence: str) -> bool:
 def _is_rule(line: str) -> bool:
     text = line.replace(" ", "")
     return len(text) >= 3 and text[0] in "-*_" and not text.strip(text[0])
+
+
+def _unclosed(heading: str) -> str:
+    """Without the `#` that may close it: those after a space."""
+    bare = heading.rstrip("#")
+    return heading if bare and not bare[-1].isspace() else bare.rstrip()
+
+
+def _is_table(lines: list[str], at: int) -> bool:
+    return "|" in lines[at] and at + 1 < len(lines) and _is_delimiter(lines[at + 1])
 
 
 def _is_delimiter(line: str) -> bool:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutants.defects import Defect
+from tests.mutants.defects import Defect, users
 from tests.mutants.imports import remoteness, that_may_run
 from tests.mutants.recorded import Recorded
 
@@ -47,23 +47,27 @@ class Chosen:
         self._recorded = recorded
         self._nearest = nearest
         self._enough = enough
-        self._of_function = cache(self._found)
+        self._of_functions = cache(self._found)
 
     def __call__(self, it: Planted) -> list[Test]:
-        """The nearest first, and of those as near as each other those that run much of the module in little time. The
-        more sets of parameters of a test come before one, the less it counts.
+        """The nearest first, and of those as near as each other those that run much of the module in little time. The more sets
+        of parameters of a test come before one, the less it counts. A variable of the module is seen by those that run a
+        function which uses it, if there is one.
         """
-        return self._of_function(it.module, it.defect.function)
+        functions: tuple[str, ...] = (it.defect.function,)
+        if functions == ("",):
+            functions = tuple(users((self._root / it.module).read_bytes(), it.defect.line)) or functions
+        return self._of_functions(it.module, functions)
 
-    def _found(self, module: str, function: str) -> list[Test]:
-        ranked = sorted(self._ranked(module, function))
+    def _found(self, module: str, functions: tuple[str, ...]) -> list[Test]:
+        ranked = sorted(self._ranked(module, functions))
         is_watched = any(test.seconds is not None for _, test in ranked)
         tests = [test for (far, _), test in ranked if not is_watched or test.seconds is not None or not far]
         files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
         taken = accumulate(it.seconds or 0 for it in tests)
         return [it for it, seconds in zip(tests, taken, strict=True) if it.file in files and seconds <= self._enough]
 
-    def _ranked(self, module: str, function: str) -> Iterator[tuple[tuple[int, float], Test]]:
+    def _ranked(self, module: str, functions: tuple[str, ...]) -> Iterator[tuple[tuple[int, float], Test]]:
         near = that_may_run(self._root, module)
         for distance, file in enumerate([*near, *sorted(self._recorded.keys() - near)]):
             far = remoteness(file, module)
@@ -73,7 +77,7 @@ class Chosen:
                 yield (far, distance), Test(file, None)
                 continue
             sets: Counter[str] = Counter()
-            running = recorded.that_run(module, function)
+            running = recorded.that_run(module, functions)
             for name in sorted(running, key=recorded.seconds.__getitem__):
                 test = Test(name, recorded.seconds[name])
                 sets[test.function] += 1

@@ -32,6 +32,12 @@ class Defect(NamedTuple):
     def planted(self, source: bytes) -> bytes:
         return source[: self.start] + self.new.encode() + source[self.end :]
 
+    def around(self, source: bytes) -> tuple[str, str]:
+        """What ``line`` has before it, and from there on."""
+        begin = _begin(source, self.start, self.end)
+        before, after = source[:begin].decode(), source[begin:].decode()
+        return before.rpartition("\n")[2], after.partition("\n")[0]
+
     def compiles_in(self, source: bytes) -> bool:
         try:
             compile(self.planted(source), "planted", "exec")
@@ -40,9 +46,39 @@ class Defect(NamedTuple):
         return True
 
 
+def _begin(source: bytes, start: int, end: int) -> int:
+    """Without what separates it from the one before."""
+    return end - len(source[start:end].lstrip(b", \n"))
+
+
 def defects(source: bytes) -> list[Defect]:
     """All that may be planted in the module ``source``, in the order of its lines. Not each of them compiles."""
     return sorted(set(_Finder(source).found()), key=lambda it: (it.start, it.kind))
+
+
+def users(source: bytes, line: int) -> Iterator[str]:
+    """The functions of the module, dotted, that use a variable of its level which is set on that line."""
+    module = ast.parse(source)
+    names = {
+        it.id
+        for statement in module.body
+        if statement.lineno <= line <= (statement.end_lineno or 0)
+        for it in ast.walk(statement)
+        if isinstance(it, ast.Name) and isinstance(it.ctx, ast.Store)
+    }
+    for name, function in _functions(module, ""):
+        if any(isinstance(it, ast.Name) and it.id in names for it in ast.walk(function)):
+            yield name
+
+
+def _functions(node: ast.AST, within: str) -> Iterator[tuple[str, ast.AST]]:
+    for child in ast.iter_child_nodes(node):
+        name = within
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{within}.{child.name}".lstrip(".")
+            if not isinstance(child, ast.ClassDef):
+                yield name, child
+        yield from _functions(child, name)
 
 
 class _Finder:
@@ -59,9 +95,8 @@ class _Finder:
             function = f"{function}.{node.name}".lstrip(".")
         is_text = is_text or isinstance(node, ast.Raise | ast.JoinedStr) or _is_logging(node)
         for kind, start, end, new in self._at(node, is_text=is_text):
-            text = self._source[start:end]
-            begins = start + len(text) - len(text.lstrip(b", \n"))
-            yield Defect(kind, function, bisect_right(self._starts, begins), start, end, new)
+            line = bisect_right(self._starts, _begin(self._source, start, end))
+            yield Defect(kind, function, line, start, end, new)
         for child in _children(node):
             yield from self._below(child, function, is_text=is_text)
 
@@ -121,7 +156,8 @@ class _Finder:
         if isinstance(value, bool):
             yield "constant", *self._span(node), str(not value)
         elif isinstance(value, int | float):
-            yield "constant", *self._span(node), f"({self._text(node)} + 1)"
+            # Of a hundred, nobody notices one more.
+            yield "constant", *self._span(node), f"({self._text(node)} {'+ 1' if value < 100 else '* 2'})"
         elif isinstance(value, str) and value and not re.search(r"\s", value):
             yield "constant", *self._span(node), f'({self._text(node)} "x")'
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,12 @@ class Recorded(NamedTuple):
     seconds: dict[str, float]
     functions: dict[str, dict[str, int]]
 
-    def that_run(self, module: str, function: str) -> dict[str, int]:
-        """The tests, and how many of the module's functions each of them runs."""
+    def that_run(self, module: str, any_of: Iterable[str]) -> dict[str, int]:
+        """The tests that run one of these functions, and how many of all the module's functions each of them runs."""
         functions = self.functions.get(module, {})
-        running = functions.get(function, 0)
+        running = 0
+        for name in any_of:
+            running |= functions.get(name, 0)
         return {
             test: sum(it >> number & 1 for it in functions.values())
             for number, test in enumerate(self.seconds)

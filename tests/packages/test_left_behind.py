@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.commands import main
 from generator.packages import transport
 
 from ..server.tasks import JSON_TYPE, Task, free_port, sdist, visible, wheel
@@ -117,6 +120,19 @@ def test_what_has_no_place_here_is_a_line_each(
     assert "\x1b" not in printed
     assert len(visible(directory)) == 4 + (".yanked" in visible(directory))
     assert "complete: 4 imported, 0 were here, 5 not carried" in printed
+
+
+def test_a_status_that_is_set_here_too_is_no_loss(
+    scripted: Scripted, bring: Import, target: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"meta": {"api-version": "1.4"}, "name": "acme", "files": [scripted.file(GOOD, GOOD_CONTENT)]}
+    page["project-status"] = {"status": "archived", "reason": "see beta"}
+    scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 200, json.dumps(page).encode(), JSON_TYPE)
+    assert bring(scripted.url, "acme") == 0
+    assert "acme: its status there, archived (see beta): `project-status` sets it here" in capsys.readouterr().out
+    assert main(["project-status", "acme", "archived", "--reason", "see beta", "--to", target.url]) == 0
+    assert bring(scripted.url, "acme") == 0
+    assert "its status there" not in capsys.readouterr().out
 
 
 def test_what_pip_builds_from_a_repository_is_told(
@@ -373,3 +389,15 @@ def test_a_netrc_that_cannot_be_read_is_named_where_it_is_needed(
     scripted.answers["/simple/"] = lambda it: answer(it, 401)
     assert bring(scripted.url) == 2
     assert "or in .netrc, which cannot be read: " in capsys.readouterr().err
+
+
+def test_whoever_stops_reading_is_not_told_of_a_full_disk(scripted: Scripted, target: Task) -> None:
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "generator", "import", scripted.url, "--to", target.url, "--yes"]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 1
+    assert "TMPDIR" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -91,6 +91,10 @@ def sparse() -> bytes:
     return COMPRESSIONS["gz"](header.tobuf(tarfile.PAX_FORMAT) + b"1" * header.size)
 
 
+def fields(end: str) -> str:
+    return "".join(f"A{number}:{end}" for number in range(200_000))
+
+
 def of_zip(compression: int) -> bytes:
     return zipped([(METADATA[0], INFO + b"\n" + bytes(40 * MIB))], compression)
 
@@ -114,10 +118,8 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "foreign metadata": lambda: (WHEEL, wheel("other", "1.0")[1]),
     "metadata of another version": lambda: (WHEEL, wheel("demo", "1.1")[1]),
     "metadata without name": lambda: (WHEEL, zipped([(METADATA[0], b"Version: 1.0\n")])),
-    "metadata of 200,000 fields": lambda: (
-        WHEEL,
-        zipped([(METADATA[0], INFO + b"".join(b"A%d:\n" % n for n in range(200_000)))]),
-    ),
+    "metadata of 200000 fields": lambda: wheel("demo", "1.0", metadata=fields("\n")),
+    "metadata of 200000 fields as old Macs end lines": lambda: wheel("demo", "1.0", metadata=fields("\r")),
     "archive cut off": lambda: (WHEEL, wheel("demo", "1.0", bytes(1000))[1][:-400]),
     "plain tar": lambda: (SDIST, tarball([PKG_INFO], "none")),
     "sdist without PKG-INFO": lambda: (SDIST, tarball([("demo-1.0/setup.py", b"")])),

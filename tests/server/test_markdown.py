@@ -85,7 +85,7 @@ class Structure(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ELEMENTS, tag
         names = [name for name, _ in attrs]
-        assert names == (["href", "rel"] if tag == "a" else []), attrs
+        assert names == ["href", "rel"] if tag == "a" else names in ([], ["start"] if tag == "ol" else []), attrs
         assert tag != "a" or (LINK.fullmatch(attrs[0][1] or "") and "a" not in self._within), attrs
         if tag != "hr":
             self._within.append(tag)
@@ -135,7 +135,28 @@ class Structure(HTMLParser):
         ("![seen](https://e.example/x.png)", "<p>seen</p>"),
         ("[![CI](x.svg)](https://e.example)", '<p><a href="https://e.example" rel="nofollow noreferrer">CI</a></p>'),
         ("[a](docs/a.md) [b](javascript:x) [c](//e.example)", "<p>a b c</p>"),
-        ("<p align=center>a<br>b</p><!-- c -->", "<p>ab</p>"),
+        ("<p align=center>a<br>b</p><!-- c -->", "<p>a b</p>"),
+        ("<p>H<sub>2</sub>O</p><td>a</td><td>b</td>", "<p>H2O  a  b</p>"),
+        ("a\n<!--\n# b\n\nc --> d", "<p>a</p><p>d</p>"),
+        ("a <!-- b\n\nc", "<p>a &lt;!-- b</p><p>c</p>"),
+        (
+            "```\n<!--\n[a]: https://e.example\n-->\n```",
+            "<pre><code>&lt;!--\n[a]: https://e.example\n--&gt;</code></pre>",
+        ),
+        ("***a*** and ***b***", "<p><em><strong>a</strong></em> and <em><strong>b</strong></em></p>"),
+        ("a&nbsp;&copy; &lt;b&gt; `&lt;`", "<p>a\u00a0© &lt;b&gt; <code>&amp;lt;</code></p>"),
+        (
+            "[a](https://e.example/?a=1&amp;b=2)",
+            '<p><a href="https://e.example/?a=1&amp;b=2" rel="nofollow noreferrer">a</a></p>',
+        ),
+        ("<a@e.example>", '<p><a href="mailto:a@e.example" rel="nofollow noreferrer">a@e.example</a></p>'),
+        ("# C#\n# F# #\n# #", "<h3>C#</h3><h3>F#</h3>"),
+        ("1. a\n```\nb\n```\n2. c", '<ol><li>a</li></ol><pre><code>b</code></pre><ol start="2"><li>c</li></ol>'),
+        (
+            "a\n|b|c|\n|-|-|\n|`x \\| y`||\n",
+            "<p>a</p><table><thead><tr><th>b</th><th>c</th></tr></thead>"
+            "<tbody><tr><td><code>x | y</code></td><td></td></tr></tbody></table>",
+        ),
         ("a < b && c > d", "<p>a &lt; b &amp;&amp; c &gt; d</p>"),
     ],
 )

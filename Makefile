@@ -25,8 +25,9 @@ lint:
 	$(BIN)/ruff format --check
 types:
 	$(BIN)/mypy
+# More of them than cores, as tests of the server wait.
 tests:
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work

@@ -14,11 +14,12 @@ from generator.parent import templates
 # A shell starts in the background what does not hear SIGINT, and so do all whom that starts: some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What is imported stays: a collector that looks at it again and again costs a fifth of the imports, a tenth of the tests.
+gc.set_threshold(20_000, 20, 20)
+
 
 def pytest_collection_finish() -> None:
-    """What the tests import stays: a collector that looks at all of it again and again costs a tenth of them."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -68,14 +68,22 @@ class Announcement:
             os.close(descriptor)
 
 
+class _Own:
+    """A file of this process, and how much of it is written; `whole` unless a line in it may be torn, or it is gone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.size = 0
+        self.whole = True
+
+
 class Announcer:
-    """Writes this process's file."""
+    """Writes this process's files: a name is announced in the newest, and what became of it in the same one."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._numbers = itertools.count()
-        self._file: str | None = None
-        self._size = 0
+        self._newest: _Own | None = None
         self._written = 0.0
         self._lock = threading.Lock()
 
@@ -83,63 +91,67 @@ class Announcer:
     def announced(self, name: str) -> Iterator[Announcement]:
         """Around the link of `name`. Raises OSError, before anything is linked, if it cannot be announced."""
         number = next(self._numbers)
-        self._append({"number": number, "name": name})
+        own = self._append({"number": number, "name": name})
         announcement = Announcement(self._root)
         try:
             yield announcement
         finally:
             # If this line cannot be written, the link stays unexplained, and the other processes read the directory.
             with suppress(OSError):
-                self._append({"number": number, "name": name, **announcement.outcome()})
+                self._append({"number": number, "name": name, **announcement.outcome()}, own)
 
     @contextmanager
     def doubted(self, name: str) -> Iterator[None]:
         """Around the removal of `name`: whoever learns of it looks. A full disk, which prevents announcements, does not prevent it."""
-        number = next(self._numbers)
+        number, own = next(self._numbers), None
         with suppress(OSError):
-            self._append({"number": number, "name": name})
+            own = self._append({"number": number, "name": name})
         try:
             yield
         finally:
             with suppress(OSError):
-                self._append({"number": number, "name": name, "done": False})
+                self._append({"number": number, "name": name, "done": False}, own)
 
-    def _append(self, record: dict[str, Any]) -> None:
+    def _append(self, record: dict[str, Any], own: _Own | None = None) -> _Own:
+        """To `own` if that is possible, otherwise to the newest file or a new one: to which, is returned. Raises OSError."""
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             now = time.monotonic()
-            if self._file is None or self._size > FILE_BYTES or now - self._written > IDLE_SECONDS:
-                self._file = self._begin()
+            newest = self._newest
+            if newest is None or not newest.whole or newest.size > FILE_BYTES or now - self._written > IDLE_SECONDS:
+                newest = None
+            file = (own if own and own.whole else newest) or self._begin()
             try:
-                self._write(self._file, line)
+                self._write(file, line)
             except FileNotFoundError:
-                self._file = self._begin()
-                self._write(self._file, line)
+                file = self._begin()
+                self._write(file, line)
             self._written = now
+            return file
 
-    def _write(self, file: str, line: bytes) -> None:
+    def _write(self, file: _Own, line: bytes) -> None:
         try:
             with hidden(self._root, HIDDEN, DIRECTORY) as directory:
-                descriptor = os.open(file, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+                descriptor = os.open(file.name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             try:
-                written = os.pwrite(descriptor, line, self._size)
+                written = os.pwrite(descriptor, line, file.size)
             finally:
                 # NFS sends what was written to the server when the file is closed: only then do other hosts see it.
                 os.close(descriptor)
             if written != len(line):
                 raise OSError(errno.EIO, f"{written} of {len(line)} bytes were written")
         except OSError:
-            # Part of the line may be there. A line after it would be torn, so the next one starts a new file.
-            self._file = None
+            # Part of the line may be there. A line after it would be torn, so the next one goes elsewhere.
+            file.whole = False
             raise
-        self._size += len(line)
+        file.size += len(line)
 
-    def _begin(self) -> str:
-        file = f"{secrets.token_hex(8)}{SUFFIX}"
+    def _begin(self) -> _Own:
+        name = f"{secrets.token_hex(8)}{SUFFIX}"
         with hidden(self._root, HIDDEN, DIRECTORY, make=True) as directory:
-            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=directory))
-        self._size = 0
-        return file
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=directory))
+        self._newest = _Own(name)
+        return self._newest
 
 
 class Bracket(NamedTuple):
@@ -259,7 +271,9 @@ class Changes:
                     self._doubt(f"{HIDDEN}/{DIRECTORY}/{file}", "it was damaged")
         elif len(data) == READ_BYTES:
             self.doubted = True
-        if now - followed.grown_at > FOLLOW_SECONDS:
+        # Nothing more is announced in a file this long, and what was is over.
+        full = followed.offset > FILE_BYTES and not any(announced_in == file for announced_in, _ in self._pending)
+        if full or now - followed.grown_at > FOLLOW_SECONDS:
             self._forget([file])
             self._left.add(file)
 

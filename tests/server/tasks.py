@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,10 @@ class Task:
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if requests.get(f"{self.url}/health", timeout=5).status_code == 200:
+            with suppress(requests.ConnectionError):
+                if listens(self.port) and requests.get(f"{self.url}/health", timeout=5).status_code == 200:
                     return
-            except requests.ConnectionError:
-                pass
-            time.sleep(0.05)
+            time.sleep(0.01)
         raise AssertionError(f"the task did not start:\n{self.errors.read_text()}")
 
     def terminate(self) -> None:

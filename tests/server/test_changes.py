@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -108,3 +112,39 @@ def test_a_journal_that_shrinks_or_is_gone_may_have_told_more(world: World, harm
     world.reader.read()
     assert world.reader.doubted
     assert not world.is_explained()
+
+
+def test_what_is_over_is_not_read_again(directory: Path) -> None:
+    """However many uploads there were: each look would open every file, and every package announced in one and told of in another."""
+    announcer, reader = Announcer(str(directory)), Changes(str(directory))
+    names = [f"demo-1.{number}.tar.gz" for number in range(1500)]
+    told: dict[str, bool] = {}
+    under_way: deque[ExitStack] = deque()
+    for name in names:
+        under_way.append(ExitStack())
+        under_way[-1].enter_context(announcer.announced(name)).done()
+        if len(under_way) == 4:
+            under_way.popleft().close()
+            told |= reader.read()
+    while under_way:
+        under_way.popleft().close()
+    told |= reader.read()
+    assert told == dict.fromkeys(names, True)
+    assert len(list((directory / HIDDEN / "changes").iterdir())) > 3
+    opened: list[object] = []
+
+    def watch(_: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and called is os.open:
+            opened.append(called)
+
+    sys.setprofile(watch)
+    try:
+        assert reader.read() == {}
+    finally:
+        sys.setprofile(None)
+    # Two directories, and one file that may grow.
+    assert len(opened) == 3
+    # Nor by who comes later.
+    late = Changes(str(directory))
+    assert late.read().keys() == set(names)
+    assert late.read() == {}

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 
 from generator.local.processes import free_port, refuse_taken, running, wait_for_listener
 from generator.local.proxy import certificate_in, proxy
@@ -101,7 +102,7 @@ def usage(port: int, directory: Path, kept: Mapping[str, str], certificate: Path
         reader_url=f"{scheme}://reader:{kept['reader']}@localhost:{port}",
         directory=directory,
         **kept,
-        requests=f"REQUESTS_CA_BUNDLE={certificate} " if certificate else "",
-        ssl=f"SSL_CERT_FILE={certificate} " if certificate else "",
+        requests=f"REQUESTS_CA_BUNDLE={quote(str(certificate))} " if certificate else "",
+        ssl=f"SSL_CERT_FILE={quote(str(certificate))} " if certificate else "",
         logs=", ".join(str(log) for log in logs),
     )

@@ -28,7 +28,9 @@ def read(path: Path) -> dict[str, str]:
             case [*items]:
                 return _object([_item(item) for item in items])
     except OSError as error:
-        raise Problem(f"{path}: {error.strerror}: copy templates/parameters.example.json and fill it in") from error
+        raise Problem(
+            f"{path}: {error.strerror}: run `deploy` in a terminal, which asks, or fill in a copy of templates/parameters.example.json"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(
             f"{path}: {error}, so it is not JSON: templates/parameters.example.json shows the form"

@@ -17,7 +17,7 @@ from generator.operations.exits import FAILED, Problem
 from generator.operations.terminal import Terminal
 from generator.packages.pages import File
 from generator.packages.planning import FILES_A_SECOND, Plan, Wanted, Yank, fill
-from generator.packages.report import Left, left_of
+from generator.packages.report import Left, left_of, room
 from generator.packages.simple import SIGNATURE_BYTES, SimpleIndex
 from generator.packages.threads import at_once
 from generator.packages.transport import Failed, Stopped, printable
@@ -39,11 +39,11 @@ def run(
     terminal: Terminal, source: SimpleIndex, target: SimpleIndex, names: Sequence[str], *, dry_run: bool, yes: bool
 ) -> int:
     """Import the projects ``names``, or all; the exit code. Raises Problem, Declined and KeyboardInterrupt."""
-    with closing(Plan()) as plan:
-        try:
+    try:
+        with closing(Plan()) as plan:
             return _run(terminal, source, target, names, plan, dry_run=dry_run, yes=yes)
-        except OSError as error:
-            raise Problem(_no_room(error)) from error
+    except Stopped as error:
+        raise Problem(str(error)) from error
 
 
 def _run(
@@ -137,24 +137,21 @@ def _transfer(source: SimpleIndex, target: SimpleIndex, wanted: Wanted) -> Trans
     file, name = wanted.file, wanted.file.name
     if wanted.here and _looks_the_same(source, wanted):
         return Transferred("present", _withdraw(target, wanted.yank))
-    try:
-        with tempfile.TemporaryFile() as content, tempfile.TemporaryFile() as signature:
-            try:
-                arrived = source.download(file, content)
-                lost = _fetch_signature(source, wanted.signature, signature)
-            except Failed as error:
-                return Transferred("left", [(left_of(error), f"{name}: {error}")])
-            if wanted.here and wanted.here.sha256:
-                if wanted.here.sha256 == arrived.sha256:
-                    return Transferred("present", _withdraw(target, wanted.yank))
-                return Transferred("left", [(Left.REFUSED, f"{name}: other content is here under this name")])
-            uploaded = _time(file.uploaded or arrived.modified)
-            try:
-                target.upload(name, content, arrived.sha256, uploaded, signature)
-            except Failed as error:
-                return Transferred("left", [(Left.REFUSED if error.status else Left.FAILED, f"{name}: {error}")])
-    except OSError as error:
-        raise Stopped(_no_room(error)) from error
+    with room(), tempfile.TemporaryFile() as content, tempfile.TemporaryFile() as signature:
+        try:
+            arrived = source.download(file, content)
+            lost = _fetch_signature(source, wanted.signature, signature)
+        except Failed as error:
+            return Transferred("left", [(left_of(error), f"{name}: {error}")])
+        if wanted.here and wanted.here.sha256:
+            if wanted.here.sha256 == arrived.sha256:
+                return Transferred("present", _withdraw(target, wanted.yank))
+            return Transferred("left", [(Left.REFUSED, f"{name}: other content is here under this name")])
+        uploaded = _time(file.uploaded or arrived.modified)
+        try:
+            target.upload(name, content, arrived.sha256, uploaded, signature)
+        except Failed as error:
+            return Transferred("left", [(Left.REFUSED if error.status else Left.FAILED, f"{name}: {error}")])
     return Transferred("imported", [*lost, *_withdraw(target, wanted.yank)], timed=uploaded is not None)
 
 
@@ -200,10 +197,6 @@ def _withdraw(target: SimpleIndex, yank: Yank | None) -> Outcome:
 def _time(uploaded: datetime | None) -> datetime | None:
     """Times that the server accepts: an index can claim any."""
     return uploaded if uploaded and EARLIEST <= uploaded.timestamp() < time.time() else None
-
-
-def _no_room(error: OSError) -> str:
-    return f"{tempfile.gettempdir()}: {error.strerror}: set TMPDIR to where there is room"
 
 
 @contextmanager

@@ -6,36 +6,50 @@ import pickle
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Generic, TypeVar
 
 from generator.operations.exits import DONE, FAILED, NO_PACKAGES
 from generator.operations.terminal import Terminal
-from generator.packages.transport import Damaged, Failed, printable
+from generator.packages.transport import Damaged, Failed, Stopped, printable
 
 T = TypeVar("T")
 
 
+@contextmanager
+def room() -> Iterator[None]:
+    """For temporary files. Raises Stopped if there is no room for them."""
+    try:
+        yield
+    except OSError as error:
+        raise Stopped(f"{tempfile.gettempdir()}: {error.strerror}: set TMPDIR to where there is room") from error
+
+
 class Spool(Generic[T]):
-    """Things in order of arrival, in a temporary file, as there can be more than memory can hold."""
+    """Things in order of arrival, in a temporary file, as there can be more than memory can hold. Raises Stopped."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 # closed by close()
+        with room():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 # closed by close()
         self._count = 0
 
     def add(self, thing: T) -> None:
-        """Raises OSError if there is no room. Not while it is read."""
-        pickle.dump(thing, self._file)
+        """Not while it is read."""
+        with room():
+            pickle.dump(thing, self._file)
         self._count += 1
 
     def close(self) -> None:
-        self._file.close()
+        with room():
+            self._file.close()
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[T]:
-        self._file.seek(0)
+        with room():
+            self._file.seek(0)
         for _ in range(self._count):
             yield pickle.load(self._file)
 
@@ -45,7 +59,7 @@ class Left(Enum):
 
     FAILED = "failed", "run the import again: files that are here are skipped"
     DENIED = "denied", "let the source's account read them (IMPORT_USERNAME), and run the import again"
-    GONE = "missing", "the source does not have them, although it lists them: ask who runs it, or build them again"
+    GONE = "missing", "the source does not have them: check their names, ask who runs it, or build them again"
     DAMAGED = "damaged", "they are not what the source's own pages promise: fix them there, or build them again"
     REFUSED = "refused", "they cannot be imported as they are, and what is here stays: publish them as a new version"
     NO_PACKAGE = "no package", "pip and uv install none of them"

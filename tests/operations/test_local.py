@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from generator.commands import main
 from generator.local.environment import read
 from generator.local.processes import free_port
+from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
 
@@ -110,3 +112,12 @@ def test_a_directory_that_cannot_be_tested_is_named(tmp_path: Path, capsys: pyte
     (tmp_path / ".index").touch()
     assert main(["check-storage", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} cannot be tested: ")
+
+
+def test_a_home_with_a_blank_in_its_path_can_be_pasted() -> None:
+    certificate = Path("/home/ada lovelace/certificate.pem")
+    lines = usage(8443, Path("/srv"), dict.fromkeys(ACCOUNTS, "x"), certificate, []).splitlines()
+    commands = [shlex.split(line) for line in lines if "_CA_BUNDLE" in line or "SSL_CERT" in line]
+    assert {(words[0].partition("=")[2], words[1]) for words in commands} == {
+        (str(certificate), program) for program in ("twine", "uv", "pip")
+    }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -387,3 +389,15 @@ def test_a_netrc_that_cannot_be_read_is_named_where_it_is_needed(
     scripted.answers["/simple/"] = lambda it: answer(it, 401)
     assert bring(scripted.url) == 2
     assert "or in .netrc, which cannot be read: " in capsys.readouterr().err
+
+
+def test_whoever_stops_reading_is_not_told_of_a_full_disk(scripted: Scripted, target: Task) -> None:
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "generator", "import", scripted.url, "--to", target.url, "--yes"]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 1
+    assert "TMPDIR" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -89,6 +89,8 @@ class Upstream(Machine):
         self.perhaps_fetched: set[str] = set()
         self.asked = 0
         self.say({"1.0": (0, None)})
+        # Nobody has asked before.
+        self.said = Timeline(self.page)
         assert {it.get("/simple/acme-core/").status_code for it in self.world.tasks} == {404}
 
     @property
@@ -163,13 +165,14 @@ class Upstream(Machine):
         else:
             self.mine[name] = data
 
-    @precondition(lambda self: self.mine or self.odd)
     @rule(at=PLACES)
     def delete_it(self, at: int) -> None:
+        was_here = self.mine or self.odd
         for name in [*self.mine, *([f"{self.outer}-1.0.exe"] if self.odd else [])]:
             (self.world.paths[at] / name).unlink()
         self.mine, self.odd = {}, False
-        self.recorded |= time.monotonic() - self.copied > NOTICED
+        if was_here and time.monotonic() - self.copied > NOTICED:
+            self.recorded = True
 
     @rule(call=st.sampled_from(CALLS), number=st.sampled_from([errno.EIO, errno.ESTALE]))
     def fail_to_tell(self, call: str, number: int) -> None:

@@ -237,7 +237,7 @@ class Upstream(Machine):
                 self.proved = began
             for name, file in found.items():
                 # Another process may have an older page, and know nothing of the file.
-                if all(isinstance(it, dict) and it.get(name, file).sha256 == file.sha256 and name in it for it in told):
+                if all(isinstance(it, dict) and name in it and it[name].sha256 == file.sha256 for it in told):
                     self._compare_file(task, name, file.sha256)
 
     def _compare_file(self, task: Task, name: str, digest: str) -> None:

@@ -159,9 +159,17 @@ class Application:
         def admit() -> Work:
             account = self._account(environ)
             account.require_upload()
-            work = Work("upload", lambda: self._actions.answer(form, environ, account), account.name)
-            answer = self._unspent(account, work)
-            return answer._replace(call=lambda: recorded(answer.call))
+            return Work("upload", lambda: recorded(lambda: answer(account)), account.name)
+
+        def answer(account: Grant) -> Response:
+            self._require_unspent(account)
+            with form:
+                form.receive(environ, account)
+                # Whoever is shut out while it arrives, however slowly, changes nothing.
+                account = self._account(environ)
+                account.require_upload()
+                self._require_unspent(account)
+                return self._actions.answer(form, environ, account)
 
         return recorded(admit)
 
@@ -173,15 +181,17 @@ class Application:
 
     def _unspent(self, account: Grant, work: Work) -> Work:
         """`work`, unless the token that makes the request was burnt, at any task."""
-        if not account.minted:
-            return work
 
         def call() -> Outcome:
-            if account.minted in self._spent:
-                raise unauthorized("The token was revoked.")
+            self._require_unspent(account)
             return work.call()
 
-        return work._replace(call=call)
+        return work._replace(call=call) if account.minted else work
+
+    def _require_unspent(self, account: Grant) -> None:
+        """Raises Refusal, and OSError."""
+        if account.minted and account.minted in self._spent:
+            raise unauthorized("The token was revoked.")
 
     def _front(self, environ: Environ) -> Response | Work:
         if not asked_by_people(environ):
@@ -193,6 +203,9 @@ class Application:
     def _read(self, path: str, environ: Environ) -> Response | Work:
         query = environ["QUERY_STRING"]
         segments = path[1:].split("/")
+        if segments[-2:] == ["json", ""] and len(segments) > 2:
+            # PyPI's JSON also has addresses with a slash.
+            del segments[-1]
         match segments:
             case ["favicon.ico"]:
                 raise Refusal(404, "Not Found")

@@ -56,34 +56,37 @@ class Access:
         self._credentials = credentials
 
     def authenticate(self, environ: Environ) -> Grant | None:
-        """None without credentials; raises Refusal (401) if they are wrong, so that clients ask again."""
+        """None without credentials; raises Refusal (401) if they are wrong, so that clients ask again.
+
+        What has expired since the request arrived is still good: a long upload may finish.
+        """
         header = environ.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        given = _given(header)
-        found = self._token(given) if given.startswith(_TOKEN) else None
+        given, arrived = _given(header), time.time() - (time.monotonic() - environ["server.arrived"])
+        found = self._token(given, arrived) if given.startswith(_TOKEN) else None
         # Takes the same time whichever name exists.
         for credentials in self._credentials:
-            if hmac.compare_digest(given, credentials.text) and time.time() < credentials.until:
+            if hmac.compare_digest(given, credentials.text) and arrived < credentials.until:
                 found = credentials.grant
         if found is None:
             raise unauthorized("Wrong user name or password.")
         environ["REMOTE_USER"] = found.name
         return found
 
-    def _token(self, given: bytes) -> Grant | None:
+    def _token(self, given: bytes, now: float) -> Grant | None:
         """Looked up by its digest, so the time taken reveals nothing about any token. Raises Refusal."""
         text = given.partition(b":")[2]
         token = self._entries.tokens.get(hashlib.sha256(text).hexdigest())
         if token is None:
-            return self.minted(text.decode("latin-1"))
-        if time.time() >= token.until:
+            return self.minted(text.decode("latin-1"), now)
+        if now >= token.until:
             raise unauthorized("The token has expired.")
         return token.grant
 
-    def minted(self, text: str) -> Grant | None:
+    def minted(self, text: str, now: float) -> Grant | None:
         """The grant of a token that a publisher minted; whether it is spent only the storage knows."""
-        return minted(text, self._entries.publishers)
+        return minted(text, self._entries.publishers, now)
 
     def trusts(self, issuer: str) -> bool:
         """Whether any publisher is of this issuer."""

@@ -73,13 +73,13 @@ class Publisher(NamedTuple):
         return base64.urlsafe_b64encode(hmac.digest(self.key, text.encode(), hashlib.sha256)).rstrip(b"=").decode()
 
 
-def minted(text: str, publishers: Mapping[str, Publisher]) -> Grant | None:
-    """The grant of a token minted by one of `publishers`, by name; None for any other text, and for an expired token."""
+def minted(text: str, publishers: Mapping[str, Publisher], now: float) -> Grant | None:
+    """The grant of a token minted by one of `publishers`, by name; None for any other text, and for one expired `now`."""
     matched = _MINTED.fullmatch(text)
     publisher = publishers.get(matched[2]) if matched else None
     if matched is None or publisher is None:
         return None
-    known, now = hmac.compare_digest(publisher._seal(matched[1]), matched[5]), time.time()
+    known = hmac.compare_digest(publisher._seal(matched[1]), matched[5])
     return publisher._of(matched[4]) if known and now < min(int(matched[3]), publisher.until) else None
 
 

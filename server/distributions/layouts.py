@@ -9,8 +9,9 @@ import tarfile
 
 from server.distributions.tarballs import Unfit
 
-# PATH_MAX of Linux, beyond which pip fails: few members must not keep a reader busy for long.
+# PATH_MAX and NAME_MAX of Linux, beyond which installers fail: few members must not keep a reader busy for long.
 _LONGEST = 4095
+_LONGEST_PART_BYTES = 255
 _PROJECTS = ("pyproject.toml", "setup.py")
 _KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
 
@@ -30,12 +31,13 @@ class Layout:
 
     def see(self, name: str, kind: bytes, target: str) -> None:
         """A member, with a type of tarfile's; if it is a link, it points to `target`."""
-        if max(len(name), len(target)) > _LONGEST:
-            raise Unfit(f"a member's name or link is longer than {_LONGEST} characters")
+        check_length(name)
+        if len(target) > _LONGEST:
+            raise Unfit(f"a member's link is longer than {_LONGEST} characters")
         if self._links:
             # Installers make it a relative one.
             name = name.lstrip("/")
-        if _leads_out(name):
+        if leads_out(name):
             raise Unfit(f"its member {name!a} leads out of the archive")
         if kind not in _KINDS:
             raise Unfit(f"its member {name!a} is no file, directory or link")
@@ -44,7 +46,7 @@ class Layout:
         top, slash, rest = path.partition("/")
         here = top if slash or kind == tarfile.DIRTYPE else ""
         self._top = here if self._top in (None, here) else ""
-        if kind == tarfile.SYMTYPE and _leads_out(target, path.count("/")):
+        if kind == tarfile.SYMTYPE and leads_out(target, path.count("/")):
             raise Unfit(f"its link {name!a} leads out of the archive, to {target!a}")
         if kind == tarfile.LNKTYPE and not self._has(target, top):
             raise Unfit(f"its link {name!a} is to no file that comes before it: {target!a}")
@@ -63,11 +65,19 @@ class Layout:
         return hash(_plain(target)) in self._hashes or hash(f"{top}/{_plain(target)}") in self._hashes
 
 
+def check_length(name: str) -> None:
+    """Raises Unfit for a member's name that no installer can create."""
+    if len(name) > _LONGEST:
+        raise Unfit(f"a member's name is longer than {_LONGEST} characters")
+    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_PART_BYTES for part in name.split("/")):
+        raise Unfit(f"a part of a member's name is longer than {_LONGEST_PART_BYTES} bytes: {name[:100]!a}")
+
+
 def _plain(name: str) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def _leads_out(name: str, depth: int = 0) -> bool:
+def leads_out(name: str, depth: int = 0) -> bool:
     """Of an archive, seen from a directory at that depth in it."""
     for part in name.split("/"):
         depth += {"": 0, ".": 0, "..": -1}.get(part, 1)

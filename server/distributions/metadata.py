@@ -13,7 +13,8 @@ from server.distributions.tarballs import Unfit
 
 # Each takes the parser a moment and a few hundred bytes. Old metadata has whole descriptions in its headers.
 HEADER_LINES_LIMIT = 50_000
-REQUIRES_PYTHON_LIMIT = 1_000
+# Of what a listing repeats for each file.
+REQUIRES_PYTHON_LIMIT = 2_000
 
 # Keys of PyPI's JSON that match a core metadata field, and those that list a field's values: https://docs.pypi.org/api/json/
 _TEXTS = (
@@ -64,9 +65,11 @@ def describe_metadata(name: str, content: bytes | None) -> Description:
         return Description(None, None)
     digest = hashlib.sha256(content).hexdigest() if name.endswith(".whl") else None
     try:
-        return Description(digest, parse(content).requires_python)
+        python = parse(content).requires_python
     except Unfit:
-        return Description(digest, None)
+        python = None
+    # What is cut would say something else.
+    return Description(digest, python if python and len(python) <= REQUIRES_PYTHON_LIMIT else None)
 
 
 def parse(content: bytes) -> CoreMetadata:
@@ -113,7 +116,7 @@ def _parts(content: bytes) -> tuple[bytes, bytes]:
 
 def _field(message: Message, name: str) -> str | None:
     value = message.get(name)
-    return None if value is None else _line(value)[:REQUIRES_PYTHON_LIMIT] or None
+    return None if value is None else _line(value) or None
 
 
 def _known(value: object) -> str | None:

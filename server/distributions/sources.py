@@ -11,8 +11,9 @@ from server.distributions.tarballs import Unfit
 
 Found = TypeVar("Found")
 
-# At most this many archives are read at once by a worker process, which bounds its memory.
-_READERS = threading.BoundedSemaphore(2)
+# At most this many archives are read at once by a worker process, which bounds its memory: one more than uploads take
+# (publishing/checks.py).
+_READERS = threading.BoundedSemaphore(4)
 
 
 def examine(file: IO[bytes], reader: Callable[[Source], Found]) -> Found:

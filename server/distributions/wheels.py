@@ -5,14 +5,19 @@ https://packaging.python.org/specifications/binary-distribution-format/; tested 
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from email.parser import HeaderParser
 from typing import IO
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from server.distributions import zips
+from server.distributions.layouts import check_length, leads_out
+from server.distributions.metadata import REQUIRES_PYTHON_LIMIT
 from server.distributions.sources import Source, examine
 from server.distributions.tarballs import Unfit
 
@@ -21,7 +26,7 @@ _LIMITS = {"WHEEL": 1 << 20, "RECORD": 32 << 20, "entry_points.txt": 1 << 20}
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
 _SCHEME = re.compile(rf"[^/]+\.data/(?:{'|'.join(_SCHEMES)})/")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_WHEEL_VERSION = re.compile(r"^Wheel-Version:[ \t]*0*(\d+)(?:\.\d+)*[ \t\r]*$", re.IGNORECASE | re.MULTILINE | re.ASCII)
+_WHEEL_VERSION = re.compile(r"0*(\d+)(?:\.\d+)*", re.ASCII)
 _SECTION = re.compile(r"\[(.*)\]")
 _WITHOUT_FUNCTION = re.compile(r"[^=#;]+=\s*[\w.]+\s*(\[[^]]*\])?")
 # What uv repairs before it gives up, as older tools accepted it: `>=1.0.*`, `>=1<2`, `!=3.0*`, quotes, an extra comma.
@@ -44,6 +49,8 @@ def check_wheel(file: IO[bytes]) -> None:
 
 def check_requirements(python: str | None, others: list[str]) -> None:
     """Raises Unfit for a Requires-Python, or any Requires-Dist, that cannot be parsed."""
+    if python and len(python) > REQUIRES_PYTHON_LIMIT:
+        raise Unfit(f"its Requires-Python is longer than {REQUIRES_PYTHON_LIMIT} characters")
     if python and not _is_readable(SpecifierSet, python):
         raise Unfit(f"its Requires-Python cannot be read: {python!r}; write it like >=3.9,<4")
     for requirement in others:
@@ -86,8 +93,10 @@ def _check(source: Source) -> None:
     # pip also rejects those of other projects, uv does not.
     if stray := strays.get(homes.pop().removesuffix(".dist-info") + ".data"):
         raise Unfit(f"its member {stray!a} is in none of the directories that .data may have: {', '.join(_SCHEMES)}")
-    texts = {name: _text(source, member, name) for name, member in found.items()}
-    version = _WHEEL_VERSION.search(texts["WHEEL"])
+    texts = {name: _text(source, member, name) for name, member in found.items() if name != "RECORD"}
+    for _ in _texts(source, found["RECORD"], "RECORD"):
+        pass
+    version = _WHEEL_VERSION.fullmatch(HeaderParser().parsestr(texts["WHEEL"]).get("Wheel-Version", "").strip())
     if version is None:
         raise Unfit("its WHEEL has no Wheel-Version, like 1.0")
     if int(version[1][:9]) > 1:
@@ -96,16 +105,12 @@ def _check(source: Source) -> None:
 
 
 def _check_place(member: zips.Member) -> None:
-    if member.is_encrypted or "\0" in member.name:
-        raise Unfit(f"its member {member.name!a} is encrypted, or has a null character in its name")
+    check_length(member.name)
+    if "\0" in member.name:
+        raise Unfit(f"its member {member.name!a} has a null character in its name")
     # As Windows reads it; members of a scheme may not leave that either.
     path = _SCHEME.sub("", member.name.replace("\\", "/"))
-    depth = 0
-    for part in path.split("/"):
-        depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
-        if depth < 0:
-            break
-    if depth < 0 or path.startswith("/") or _DRIVE.match(path):
+    if leads_out(path) or _DRIVE.match(path):
         raise Unfit(f"its member {member.name!a} leads out of the wheel")
 
 
@@ -114,12 +119,23 @@ def _check_scripts(text: str) -> None:
     for line in map(str.strip, text.splitlines()):
         if found := _SECTION.fullmatch(line):
             section = found[1].strip()
-        elif section in ("console_scripts", "gui_scripts") and _WITHOUT_FUNCTION.fullmatch(line):
-            raise Unfit(f"its entry point {line!a} names no function, like name = module:function")
+        elif section in ("console_scripts", "gui_scripts"):
+            if _WITHOUT_FUNCTION.fullmatch(line):
+                raise Unfit(f"its entry point {line!a} names no function, like name = module:function")
+            if leads_out(line.partition("=")[0].strip().replace("\\", "/")):
+                raise Unfit(f"its entry point {line!a} leads out of the directory for scripts")
 
 
 def _text(source: Source, member: zips.Member, name: str) -> str:
+    return "".join(_texts(source, member, name))
+
+
+def _texts(source: Source, member: zips.Member, name: str) -> Iterator[str]:
+    """Piece by piece, as a RECORD can be long."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return zips.content(source, member, _LIMITS[name], name).decode()
+        for piece in zips.pieces(source, member, _LIMITS[name], name):
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise Unfit(f"its {name} is not UTF-8") from error

@@ -27,6 +27,8 @@ _LOCATOR = struct.Struct("<4s16x")
 _ELSEWHERE = 0xFFFFFFFF
 _ENCRYPTED, _UTF_8 = 1, 1 << 11
 _STORED, _DEFLATED = 0, 8
+# And BZIP2 and LZMA, which pip knows, and Zstandard, which uv does.
+_COMPRESSIONS = (_STORED, _DEFLATED, 12, 14, 93)
 
 
 class Member(NamedTuple):
@@ -34,7 +36,6 @@ class Member(NamedTuple):
 
     name: str
     raw_name: bytes
-    is_encrypted: bool
     compression: int
     crc: int
     packed: int
@@ -43,7 +44,9 @@ class Member(NamedTuple):
 
 
 def members(source: Source) -> Iterator[Member]:
-    """As zipfile finds them. Raises Unfit, and struct.error or UnicodeDecodeError for a damaged table."""
+    """As zipfile finds them. Raises Unfit, also for one that no installer can unpack, and struct.error or UnicodeDecodeError for
+    a damaged table.
+    """
     start, left, moved = _table(source)
     if left > TABLE_BYTES:
         raise Unfit("its table of members is too long")
@@ -61,44 +64,60 @@ def members(source: Source) -> Iterator[Member]:
         name = buffer[begin : begin + named]
         if _ELSEWHERE in (size, packed, offset):
             size, packed, offset = _long(buffer[begin + named : end - comment], size, packed, offset)
-        yield Member(
-            name.decode("utf-8" if flags & _UTF_8 else "cp437"),
-            name,
-            bool(flags & _ENCRYPTED),
-            compression,
-            crc,
-            packed,
-            size,
-            offset + moved,
-        )
+        text = name.decode("utf-8" if flags & _UTF_8 else "cp437")
+        if flags & _ENCRYPTED or compression not in _COMPRESSIONS:
+            raise Unfit(f"its member {text!a} is encrypted, or compressed in a way that installers do not know")
+        yield Member(text, name, compression, crc, packed, size, offset + moved)
         left -= end - at
         at = end
 
 
 def content(source: Source, member: Member, limit: int, what: str) -> bytes:
+    """As `pieces`, whole."""
+    return b"".join(pieces(source, member, limit, what))
+
+
+def pieces(source: Source, member: Member, limit: int, what: str) -> Iterator[bytes]:
     """The content of a member, which messages call `what`. Raises Unfit, and struct.error or zlib.error."""
     source.seek(member.offset)
     signature, named, extra = _LOCAL.unpack(source.read(_LOCAL.size))
     if signature != b"PK\3\4" or source.read(named) != member.raw_name:
         raise Unfit(f"its {what} has another name in its table of members")
-    if member.is_encrypted:
-        raise Unfit(f"its {what} is encrypted")
-    source.read(extra)
-    # Which may be slightly longer than what it inflates to.
-    packed = source.read(min(member.packed, limit + _TEXT_BYTES))
-    if member.compression == _STORED:
-        inflated, is_complete = packed, True
-    elif member.compression == _DEFLATED:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = inflater.decompress(packed, limit + 1)
-        is_complete = inflater.eof
-    else:
+    if member.compression not in (_STORED, _DEFLATED):
         raise Unfit(f"its {what} is compressed with a method other than DEFLATE")
-    if len(inflated) > limit:
-        raise Unfit(f"its {what} is larger than {limit >> 20} MiB")
-    if not is_complete or len(inflated) != member.size or zlib.crc32(inflated) != member.crc:
+    source.read(extra)
+    size = crc = 0
+    for piece in _inflated(source, member):
+        size += len(piece)
+        if size > limit:
+            raise Unfit(f"its {what} is larger than {limit >> 20} MiB")
+        crc = zlib.crc32(piece, crc)
+        yield piece
+    if (size, crc) != (member.size, member.crc):
         raise Unfit(f"its {what} is not what the archive declares")
-    return inflated
+
+
+def _inflated(source: Source, member: Member) -> Iterator[bytes]:
+    """From where `source` is. Raises Unfit if it is cut off, and zlib.error."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    left, packed = member.packed, b""
+    while left or packed:
+        if not packed:
+            packed = source.read(min(left, _CHUNK_BYTES))
+            left -= len(packed)
+            if not packed:
+                raise Unfit("it is cut off")
+        if member.compression == _STORED:
+            piece, packed = packed, b""
+        else:
+            piece, packed = inflater.decompress(packed, _CHUNK_BYTES), inflater.unconsumed_tail
+        yield piece
+        if inflater.eof:
+            return
+    if member.compression == _DEFLATED:
+        yield inflater.flush()
+        if not inflater.eof:
+            raise Unfit("it is cut off")
 
 
 def _table(source: Source) -> tuple[int, int, int]:

@@ -35,27 +35,25 @@ class Actions:
         self._open_days = open_days
 
     def answer(self, form: Form, environ: Environ, account: Grant) -> Response:
-        """Receive the form and do what it requests. `account` may upload. Raises Refusal, and OSError."""
-        with form:
-            form.receive(environ, account)
-            action = form.fields.get(":action")
-            if action == "file_upload":
-                self._upload(form, environ, account)
-                return _DONE
-            account.require_account()
-            if action == "yank":
-                self._yank(action, form.fields, environ, form.fields.get("reason", ""))
-            elif action == "unyank":
-                self._yank(action, form.fields, environ, None)
-            elif action == "status":
-                self._change_status(form.fields, environ)
-            elif action == "remove_pkg":
-                self._remove(form.fields, environ)
-            elif action is None:
-                raise Refusal(400, "The form has no field :action.")
-            # Old tools send this before an upload; pypiserver ignores it.
-            elif action not in ("verify", "submit"):
-                raise Refusal(400, f"Unsupported :action: {action}.")
+        """Do what the form, which has arrived, requests. `account` may upload. Raises Refusal, and OSError."""
+        action = form.fields.get(":action")
+        if action == "file_upload":
+            self._upload(form, environ, account)
+            return _DONE
+        account.require_account()
+        if action == "yank":
+            self._yank(action, form.fields, environ, form.fields.get("reason", ""))
+        elif action == "unyank":
+            self._yank(action, form.fields, environ, None)
+        elif action == "status":
+            self._change_status(form.fields, environ)
+        elif action == "remove_pkg":
+            self._remove(form.fields, environ)
+        elif action is None:
+            raise Refusal(400, "The form has no field :action.")
+        # Old tools send this before an upload; pypiserver ignores it.
+        elif action not in ("verify", "submit"):
+            raise Refusal(400, f"Unsupported :action: {action}.")
         return _DONE
 
     def _upload(self, form: Form, environ: Environ, account: Grant) -> None:
@@ -75,6 +73,7 @@ class Actions:
         if content.uploaded is not None:
             account.require_account()
         file = released(content.name)
+        account.require({file.project})
         self._require_open(file.project)
         # Like PyPI, whose answer twine understands; other clients expect a conflict.
         taken_status = 400 if "twine" in environ.get("HTTP_USER_AGENT", "") else 409
@@ -83,7 +82,7 @@ class Actions:
             check_agreement("the form", form.fields.get("name"), form.fields.get("version"), file)
             # A stored file may be older than these checks, so uploading it again succeeds without them.
             if publication.stored(content, file) is None:
-                check_content(content, file)
+                check_content(content, file, account.name)
                 # Whoever imports packages from another index says when they were uploaded there.
                 if content.uploaded is None and self._open_days:
                     publication.require_open(content, file, self._open_days)

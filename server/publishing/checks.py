@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
 
 from packaging.utils import canonicalize_name
 
 from server.distributions.archives import read_metadata
 from server.distributions.layouts import Layout
-from server.distributions.metadata import parse
+from server.distributions.metadata import Description, describe_metadata, parse
 from server.distributions.releases import BadName, Released, filed_otherwise, released, same_version
 from server.distributions.tarballs import Unfit
 from server.distributions.times import EARLIEST, read_time
 from server.distributions.wheels import check_requirements, check_wheel
 from server.store.staging import Staged
+from server.wire.gate import Gate
 from server.wire.messages import Refusal
 
+# Metadata as long as it may be takes seconds and some 20 MiB, an archive up to 40 MiB.
+_CHECKS = Gate[Event](3)
 NAME_LIMIT_BYTES = 255
 # pypiserver's own rule, and a first character that PEP 508 allows at the start of a name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.!+-]*", re.IGNORECASE | re.ASCII)
@@ -67,18 +72,39 @@ def uploaded_at(fields: Mapping[str, str]) -> float | None:
     return seconds
 
 
-def check_content(content: Staged, file: Released) -> None:
-    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError."""
+def check_content(content: Staged, file: Released, account: str) -> None:
+    """Raises Unfit if `content` is not what its file name says, or cannot be installed; OSError.
+
+    Others may have to be checked before, of each account in turn.
+    """
+    with _turn(account):
+        content.description = _checked(content, file)
+
+
+@contextmanager
+def _turn(account: str) -> Iterator[None]:
+    ready = Event()
+    if not _CHECKS.enter(ready, account):
+        ready.wait()
+    try:
+        yield
+    finally:
+        if following := _CHECKS.leave(account):
+            following.set()
+
+
+def _checked(content: Staged, file: Released) -> Description:
+    """Raises Unfit, OSError."""
     layout = Layout(links=not content.name.endswith(".zip"))
-    content.metadata = read_metadata(content.name, content.file, layout.see)
-    metadata = parse(content.metadata)
+    core = read_metadata(content.name, content.file, layout.see)
+    metadata = parse(core)
     if not metadata.name or not metadata.version:
         raise Unfit("its core metadata lacks a Name or a Version")
     check_agreement("its core metadata", metadata.name, metadata.version, file)
     if content.name.endswith(".whl"):
         # What pip does not install. Of source distributions it generates the metadata anew.
         try:
-            begins_empty = content.metadata.decode()[0] in "\r\n"
+            begins_empty = core.decode()[0] in "\r\n"
         except UnicodeDecodeError as error:
             raise Unfit("its core metadata is not UTF-8") from error
         if begins_empty:
@@ -87,12 +113,15 @@ def check_content(content: Staged, file: Released) -> None:
         check_wheel(content.file)
     else:
         layout.require_project()
+    return describe_metadata(content.name, core)
 
 
 def check_agreement(source: str, name: str | None, version: str | None, file: Released) -> None:
     """Raises Unfit if `source` names another project or version than the file's name; a missing one agrees."""
     # KELVIN SIGN becomes a k in lower case.
     if name and not (name.isascii() and canonicalize_name(name) == file.project):
-        raise Unfit(f"{source} names the project {name!r}, and the file name {file.project!r}")
+        raise Unfit(f"{source} names the project {name[:NAME_LIMIT_BYTES]!r}, and the file name {file.project!r}")
     if version and not (version.isascii() and same_version(version, file)):
-        raise Unfit(f"{source} names the version {version!r}, and the file name {str(file.version)!r}")
+        raise Unfit(
+            f"{source} names the version {version[:NAME_LIMIT_BYTES]!r}, and the file name {str(file.version)!r}"
+        )

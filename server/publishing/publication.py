@@ -128,7 +128,7 @@ class Publication:
             raise _unsettled(content.name, error) from error
         for staged in made:
             with contextlib.suppress(OSError):
-                self._packages.details.learn(staged.name, staged.file, staged.sha256, staged.metadata)
+                self._packages.details.learn(staged.name, staged.file, staged.sha256, staged.description)
 
     def _drop_signature(self, content: Staged) -> None:
         """Before a file is replaced: otherwise the old signature would be taken for the new file's. Raises OSError."""

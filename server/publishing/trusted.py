@@ -91,7 +91,7 @@ class TrustedPublishing:
 
     def _burn(self, text: str, environ: Environ) -> Response:
         """Whoever has the token may burn it; others learn nothing."""
-        grant = self._access.minted(text)
+        grant = self._access.minted(text, time.time())
         if grant is not None and self._spent.spend(grant.minted):
             environ["REMOTE_USER"] = grant.name
             write_change(environ, "burn", None, None, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from server.distributions.listed import project_of
-from server.distributions.metadata import describe, describe_metadata
+from server.distributions.metadata import Description, describe
 from server.store.entries import open_file, report
 from server.store.kept import Details, Identity, Kept
 from server.store.stamps import within_reach
@@ -111,12 +111,12 @@ class DetailsCache:
             raise denied
         return found
 
-    def learn(self, path: str, file: IO[bytes], sha256: str, metadata: bytes | None = None) -> None:
+    def learn(self, path: str, file: IO[bytes], sha256: str, description: Description | None) -> None:
         """Keep what is known of the open `file`, whoever may have replaced it meanwhile. Raises OSError.
 
-        `metadata` is its core metadata, None if that was not read.
+        `description` is None if it was not read.
         """
-        details = self._describe(path, file, sha256, metadata)
+        details = self._describe(path, file, sha256, description)
         if project := project_of(path):
             self._keep(project, {path: details})
 
@@ -144,10 +144,9 @@ class DetailsCache:
             return None
         return self._remember(path, details)
 
-    def _describe(self, path: str, file: IO[bytes], sha256: str, metadata: bytes | None = None) -> Details:
+    def _describe(self, path: str, file: IO[bytes], sha256: str, description: Description | None = None) -> Details:
         identity = Identity.of(os.fstat(file.fileno()))
-        description = describe(path, file) if metadata is None else describe_metadata(path, metadata)
-        return self._remember(path, Details(identity, sha256, *description))
+        return self._remember(path, Details(identity, sha256, *(description or describe(path, file))))
 
     def _remember(self, path: str, details: Details) -> Details:
         if len(self._known) >= FILES_REMEMBERED:

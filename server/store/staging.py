@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from server.distributions.metadata import Description
 from server.store.hidden import HIDDEN, STAGING, hidden
 from server.store.stamps import flush_directory
 
@@ -41,8 +42,8 @@ class Staged:
         self.size = 0
         # Whether `publish` may have replaced another file.
         self.replaced = False
-        # What archives.read_metadata found in it, so that a long archive is inflated only once.
-        self.metadata: bytes | None = None
+        # Once it is checked: a long archive is inflated only once.
+        self.description: Description | None = None
         # When it was uploaded, in seconds since 1970, if not now: the mtime of the published file.
         self.uploaded: float | None = None
         self.digests = {field: create() for field, create in _DIGESTS.items()}

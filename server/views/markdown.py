@@ -45,6 +45,7 @@ _EMPHASIS = (
     # Around strong text: ***both***.
     ("em", re.compile(r"\*(\0\d+\0)\*")),
 )
+_ANCHOR = re.compile(r"</?a\b[^>]*>")
 _ALLOWED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
@@ -192,7 +193,11 @@ class _Blocks:
             url = matched[2] if matched[2] is not None else self._references.get(_label(matched[3] or matched[1]))
             if url is None:
                 return matched[0]
-            return hold(_anchor(url, emphasised(matched[1]))) if _ALLOWED.match(url) else matched[1]
+            return hold(_anchor(url, emphasised(unlinked(matched[1])))) if _ALLOWED.match(url) else matched[1]
+
+        def unlinked(text: str) -> str:
+            """No link is within another."""
+            return _HELD.sub(lambda it: hold(_ANCHOR.sub("", held[int(it[1])])), text)
 
         def address(matched: re.Match[str]) -> str:
             url = matched[0].rstrip(".,;:!?")

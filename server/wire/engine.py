@@ -76,7 +76,7 @@ class Engine:
         self._write_log = write_log
         self._threads = threads
         self._stall_seconds = stall_seconds
-        self._gates = {kind: Gate(max(1, int(threads * share))) for kind, share in SHARES.items()}
+        self._gates = {kind: Gate[Connection](max(1, int(threads * share))) for kind, share in SHARES.items()}
         self._turn = Turn()
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {}

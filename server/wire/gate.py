@@ -1,4 +1,4 @@
-"""How many connections may do one kind of work at once; the others wait their turn, without a thread.
+"""How many may do one kind of work at once; the others wait their turn, without a thread.
 
 If accounts share the places, one takes another place only while more are free than it has: whatever it sends, the next
 account finds half of what it left.
@@ -8,39 +8,40 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from typing import Generic, TypeVar
 
-from server.wire.connection import Connection
+Waiting = TypeVar("Waiting")
 
 
-class Gate:
+class Gate(Generic[Waiting]):
     def __init__(self, places: int) -> None:
         self._free = places
         self._taken: Counter[str] = Counter()
         # In order of arrival, by account; accounts that wait for nothing are not there.
-        self._waiting: dict[str, deque[Connection]] = {}
+        self._waiting: dict[str, deque[Waiting]] = {}
         self._lock = threading.Lock()
 
-    def enter(self, connection: Connection, account: str = "") -> bool:
-        """Whether there is a place; if not, some `leave` returns the connection. A connection without an account shares with nobody."""
+    def enter(self, waiting: Waiting, account: str = "") -> bool:
+        """Whether there is a place; if not, some `leave` returns `waiting`. Without an account it shares with nobody."""
         with self._lock:
             if account not in self._waiting and self._admits(account):
                 self._take(account)
                 return True
-            self._waiting.setdefault(account, deque()).append(connection)
+            self._waiting.setdefault(account, deque()).append(waiting)
             return False
 
-    def leave(self, account: str = "") -> Connection | None:
-        """The connection that has a place from now on, as one of the account's is free."""
+    def leave(self, account: str = "") -> Waiting | None:
+        """Who has a place from now on, as one of the account's is free."""
         with self._lock:
             self._free += 1
             self._taken[account] -= 1
             if not self._taken[account]:
                 # Names of tokens come and go.
                 del self._taken[account]
-            for waiting in self._waiting:
-                if self._admits(waiting):
-                    self._take(waiting)
-                    return self._next_of(waiting)
+            for other in self._waiting:
+                if self._admits(other):
+                    self._take(other)
+                    return self._next_of(other)
             return None
 
     def _admits(self, account: str) -> bool:
@@ -50,10 +51,10 @@ class Gate:
         self._free -= 1
         self._taken[account] += 1
 
-    def _next_of(self, account: str) -> Connection:
-        """Its other connections come after those of all waiting accounts."""
+    def _next_of(self, account: str) -> Waiting:
+        """Its others come after those of all waiting accounts."""
         queue = self._waiting.pop(account)
-        connection = queue.popleft()
+        following = queue.popleft()
         if queue:
             self._waiting[account] = queue
-        return connection
+        return following

@@ -77,14 +77,20 @@ def test_every_mistake_in_a_variable_is_named_before_anything_runs(capsys: pytes
 
 def local(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own, as it blocks signals."""
-    return subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "generator", "local", "--directory", str(home / "packages"), *words],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=15,
-        check=False,
     )
+    try:
+        printed, errors = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        # It serves: killed, it would leave its tasks.
+        process.terminate()
+        printed, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
 
 
 def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:

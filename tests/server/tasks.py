@@ -151,7 +151,9 @@ class Task:
             timeout=120,
         )
 
-    def begin_upload(self, filename: str, size: int, announced: int | None = None) -> tuple[socket.socket, bytes]:
+    def begin_upload(
+        self, filename: str, size: int, announced: int | None = None, account: tuple[str, str] = PUBLISHER
+    ) -> tuple[socket.socket, bytes]:
         """An open connection with all but the last `size` bytes of an upload sent, and the end to send."""
         head = (
             b'--B\r\nContent-Disposition: form-data; name=":action"\r\n\r\nfile_upload\r\n'
@@ -162,7 +164,7 @@ class Task:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
             + f"Content-Length: {announced or len(head) + size + len(tail)}\r\n".encode()
-            + f"Authorization: {basic(PUBLISHER)}\r\n\r\n".encode()
+            + f"Authorization: {basic(account)}\r\n\r\n".encode()
             + head
         )
         return connection, tail

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import time
+import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,7 @@ from server.wire.messages import Awaited, Environ
 
 from .conftest import StartTask
 from .connections import head
-from .tasks import PUBLISHER, READER, wheel
+from .tasks import PUBLISHER, READER, Task, beside, wheel, zipped
 
 
 def arrival() -> Environ:
@@ -96,3 +100,49 @@ def test_files_that_nobody_has_read_yet_hold_up_nobody_else(start_newest: StartT
     assert task.upload(*wheel("other", "1.0")).status_code == 200
     assert task.get("/simple/", PUBLISHER).status_code == 200
     assert "/simple/large/" not in [line["path"] for line in task.access_log()]
+
+
+def peak_mib(task: Task) -> int:
+    """The most memory that any process of the task has taken."""
+    found = subprocess.run(
+        ["pgrep", "-g", str(os.getpgid(task.process.pid))], capture_output=True, text=True, check=True
+    )
+    texts = [Path(f"/proc/{number}/status").read_text() for number in found.stdout.split()]
+    return max(int(kib) for text in texts for kib in re.findall(r"VmHWM:\s+(\d+)", text)) >> 10
+
+
+def described(number: int, metadata: str) -> tuple[str, bytes]:
+    """A release of `acme` with long metadata."""
+    info = f"acme-1.{number}.dist-info"
+    text = f"Metadata-Version: 2.1\nName: acme\nVersion: 1.{number}\n{metadata}"
+    members = [(f"{info}/METADATA", text.encode()), *beside(info)]
+    return f"acme-1.{number}-py3-none-any.whl", zipped(members, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metadata", ["\n" + "\x01" * 4_000_000, ("Classifier: " + "\U0001f600" * 20 + "\n") * 40_000])
+def test_a_crowd_of_long_descriptions_takes_the_memory_of_one(
+    start_newest: StartTask, directory: Path, metadata: str
+) -> None:
+    """Uploaded at once, and asked for at once by those who take their time."""
+    task = start_newest(directory)
+    with ThreadPoolExecutor(16) as pool:
+        releases = [described(number, metadata) for number in range(16)]
+        assert {it.status_code for it in pool.map(lambda it: task.upload(*it), releases)} == {200}
+        paths = [f"/pypi/acme/1.{number}/json" for number in range(16)]
+        assert {it.status_code for it in pool.map(task.get, paths)} == {200}
+    assert peak_mib(task) < 320
+
+
+@pytest.mark.slow
+def test_a_long_record_is_checked_in_little_memory(start_newest: StartTask, directory: Path) -> None:
+    task = start_newest(directory)
+    info = "acme-1.0.dist-info"
+    record = "\U0001f600" + "a" * 33_000_000
+    members = [
+        (f"{info}/METADATA", b"Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n"),
+        *beside(info, record),
+    ]
+    response = task.upload("acme-1.0-py3-none-any.whl", zipped(members, zipfile.ZIP_DEFLATED))
+    assert (response.status_code, response.text) == (200, "")
+    assert peak_mib(task) < 80

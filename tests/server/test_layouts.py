@@ -108,6 +108,7 @@ REFUSED = {
     "long link above": Case("leads out", {f"{HOME}/a": (SYM, f"../../{'a' * 200}")}),
     "hard link above": Case("no file that comes before", {f"{HOME}/a": (HARD, "../evil")}),
     "hard link to nothing": Case("no file that comes before", {f"{HOME}/a": (HARD, f"{HOME}/nothing")}),
+    "longer than a name can be": Case("255 bytes", {f"{HOME}/{'a' * 256}": (REG, "")}),
     "pipe": Case("no file, directory or link", {f"{HOME}/a": (tarfile.FIFOTYPE, "")}),
     "device": Case("no file, directory or link", {f"{HOME}/a": (tarfile.CHRTYPE, "")}),
     "unknown type": Case("no file, directory or link", {f"{HOME}/a": (b"Z", "")}),

@@ -63,6 +63,7 @@ PIECES = st.sampled_from(
             "JaVaScRiPt:",
             "data:text/html,",
             "mailto:a@b",
+            "<a@b>",
             "//e.example",
             "&#106;",
         ),
@@ -170,6 +171,8 @@ def test_markdown_is_shown_as_it_is_meant(text: str, html: str) -> None:
 @example("[a](b *c) d*")
 @example("__a *b__ c*")
 @example("[https://e.example](https://e.example)")
+@example("[<https://e.example>](https://e.example)")
+@example("[`<a>` <a@e.example>](https://e.example)")
 @example("[`a](https://e.example) b`")
 @example("> - > 1. > - > # a")
 def test_nothing_but_these_elements_comes_of_it(text: str) -> None:

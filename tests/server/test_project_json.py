@@ -82,7 +82,7 @@ def test_updates_are_found_by_date_python_and_withdrawal(start_newest: StartTask
         "yanked": False,
         "yanked_reason": None,
     }
-    assert document(task, "/pypi/demo/json") == found
+    assert document(task, "/pypi/demo/json") == document(task, "/pypi/demo/json/") == found
     one = document(task, "/pypi/demo/1.1.0/json")
     assert (one["info"]["version"], one["info"]["yanked_reason"]) == ("1.1", "loses data")
     assert (one["urls"], "releases" in one) == (found["releases"]["1.1"], False)

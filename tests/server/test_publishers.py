@@ -291,14 +291,14 @@ def test_a_publisher_that_would_admit_anybody_or_is_written_wrong_is_refused(wro
         entries_of(json.dumps([publisher("ci", GITHUB) | wrong]))
 
 
-def test_a_minted_token_is_good_for_what_its_publisher_is_and_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_minted_token_is_good_for_what_its_publisher_is_and_as_long() -> None:
     access = trusted(publisher("ci", GITHUB), publisher("other", GITHUB, claims={"repository_id": "1"}))
     found = access.publisher(claims_of(GITHUB))
     assert found is not None
     text, grant, until = found.mint()
     assert text.startswith("pypi-")
     assert 890 < until - time.time() <= 900
-    assert access.minted(text) == grant
+    assert access.minted(text, time.time()) == grant
     assert (grant.may_upload, grant.token) == (True, True)
     assert grant.name == f"__token__:ci:{grant.minted}"
     for wrong in (
@@ -311,10 +311,9 @@ def test_a_minted_token_is_good_for_what_its_publisher_is_and_as_long(monkeypatc
         text + "\n",
         "pypi-",
     ):
-        assert access.minted(wrong) is None
-    assert trusted(publisher("ci", GITHUB, projects=["x"])).minted(text) != grant
-    assert trusted(publisher("ci", GITHUB, key="n" * 43)).minted(text) is None
-    assert trusted(publisher("ci", GITHUB, expires="2020-01-01T00:00:00+00:00")).minted(text) is None
-    assert trusted().minted(text) is None
-    monkeypatch.setattr(time, "time", lambda: until)
-    assert access.minted(text) is None
+        assert access.minted(wrong, time.time()) is None
+    assert trusted(publisher("ci", GITHUB, projects=["x"])).minted(text, time.time()) != grant
+    assert trusted(publisher("ci", GITHUB, key="n" * 43)).minted(text, time.time()) is None
+    assert trusted(publisher("ci", GITHUB, expires="2020-01-01T00:00:00+00:00")).minted(text, time.time()) is None
+    assert trusted().minted(text, time.time()) is None
+    assert access.minted(text, until) is None

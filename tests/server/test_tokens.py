@@ -25,10 +25,11 @@ from hypothesis import strategies as st
 from requests import Request
 from secrets_manager import SecretsManager, secrets_manager
 
+from server.accounts.access import Access
 from server.accounts.tokens import entries_of
 from server.application import Application
 from server.settings import Settings
-from server.wire.messages import Later, Response, Work
+from server.wire.messages import Environ, Later, Refusal, Response, Work
 
 from .conftest import StartTask
 from .tasks import JSON_TYPE, PUBLISHER, READER, Task, basic, becomes, environment_of, sdist, visible, wheel
@@ -452,3 +453,16 @@ def test_pip_uv_and_twine_take_a_token(
     assert sorted(path.name for path in (tmp_path / "by-pip").iterdir()) == [wheel("acme_one", "1.0")[0]]
     assert JSON_TYPE
     assert PUBLISHER[1] not in task.log.read_text()
+
+
+def test_an_upload_that_began_in_time_may_finish() -> None:
+    """For whoever asks a minute after the token's end, it depends on when the request arrived."""
+    access = Access([])
+    ended = (datetime.now(UTC) - timedelta(seconds=60)).isoformat()
+    digest = hashlib.sha256(b"secret").hexdigest()
+    entry = {"name": "ci", "sha256": digest, "may": "upload", "projects": ["*"], "expires": ended}
+    access.take({"TOKENS": {"AWSCURRENT": json.dumps([entry])}})
+    environ: Environ = {"HTTP_AUTHORIZATION": basic(("__token__", "secret")), "server.arrived": time.monotonic() - 120}
+    assert access.authenticate(environ)
+    with pytest.raises(Refusal):
+        access.authenticate({**environ, "server.arrived": time.monotonic()})

@@ -39,7 +39,7 @@ from .issuers import (
     signed,
 )
 from .libraries import library
-from .tasks import Task, becomes, free_port, wheel
+from .tasks import Task, becomes, free_port, staged, status_of, wait_for, wheel
 from .upstream.playing import INDEX, Index, World, certificate_below, send
 
 ISSUER, OTHER, AWS = (f"https://{INDEX}/{name}" for name in ("github", "gitlab", "aws"))
@@ -152,6 +152,22 @@ def test_a_burnt_token_is_burnt_at_every_task_and_so_is_no_other(place: Place) -
     assert two.upload(*wheel("acme_burnt", "1.0"), account=by(token)).status_code == 401
     assert two.get("/simple/acme-x/", by(other)).status_code == 404
     assert [it["change"] for it in one.changes()][-1] == "burn"
+
+
+def test_an_upload_whose_token_is_burnt_meanwhile_publishes_nothing(place: Place) -> None:
+    """Otherwise a thief could begin uploads, and finish them days after the theft was discovered."""
+    one, two = place.tasks
+    token = minted(one)
+    name, content = wheel("acme_slow", "1.0", os.urandom(300_000))
+    connection, tail = one.begin_upload(name, len(content), account=by(token))
+    connection.sendall(content)
+    assert wait_for(lambda: staged(one.directory))
+    assert sent_by(two, BURN, token).status_code == 202
+    connection.sendall(tail)
+    assert status_of(connection) == 401
+    assert one.get("/simple/acme-slow/").status_code == 404
+    (refusal,) = [it for it in one.changes() if it["change"] == "refusal" and it["file"] == name]
+    assert "revoked" in refusal["reason"]
 
 
 def test_what_proves_nothing_gets_nothing(place: Place) -> None:

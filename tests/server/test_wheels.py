@@ -51,6 +51,10 @@ def of_wheel(reason: str, old: str, new: str) -> Case:
     return Case(reason, {f"{INFO}/WHEEL": WHEEL.replace(old, new).encode()})
 
 
+def scripts(reason: str, name: str) -> Case:
+    return Case(reason, {f"{INFO}/entry_points.txt": f"[console_scripts]\n{name} = demo:main\n".encode()})
+
+
 # What one installer takes.
 TAKEN = {
     "as it should be": Case(""),
@@ -60,6 +64,11 @@ TAKEN = {
     "without tags": of_wheel("", "Tag: py3-none-any\n", ""),
     "without Root-Is-Purelib": of_wheel("", "Root-Is-Purelib: true\n", ""),
     "line ends of Windows": of_wheel("", "\n", "\r\n"),
+    "folded version": of_wheel("", "Version: ", "Version:\n "),
+    "script in a directory": scripts("", "a/demo"),
+    "Requires-Python of many": Case(
+        "", metadata=f"Requires-Python: >=3.8{''.join(f',!=3.{it}' for it in range(20, 220))}\n"
+    ),
     "empty RECORD": Case("", {f"{INFO}/RECORD": b""}),
     "RECORD of other files": Case("", {f"{INFO}/RECORD": b"other.py,sha256=AAAA,1\n"}),
     "up and down within": Case("", {"a/../b.py": b""}),
@@ -93,6 +102,10 @@ REFUSED = {
     "script without a function": Case(
         "names no function", {f"{INFO}/entry_points.txt": b"[console_scripts]\ndemo = demo\n"}
     ),
+    "version in the body of WHEEL": of_wheel("no Wheel-Version", "Wheel-Version", "\nWheel-Version"),
+    "script above": scripts("leads out", "../../demo"),
+    "script elsewhere": scripts("leads out", "/etc/demo"),
+    "longer than a name can be": Case("255 bytes", {f"{'a' * 256}.py": b""}),
     "requirement of nothing": Case("Requires-Dist", metadata="Requires-Dist: ???\n"),
     "requirement of two words": Case("Requires-Dist", metadata="Requires-Dist: foo bar\n"),
     "empty requirement": Case("Requires-Dist", metadata="Requires-Dist: \n"),
@@ -174,6 +187,17 @@ def test_an_encrypted_member_is_refused() -> None:
     content = bytearray(zipped([*zip_members(), ("secret.py", b"")]))
     content[content.rindex(b"PK\1\2") + 8] |= 1
     assert "encrypted" in verdict(bytes(content))
+
+
+@pytest.mark.parametrize("name", ["demo-1.0-py3-none-any.whl", "demo-1.0.zip"])
+def test_a_member_that_no_installer_can_inflate_is_refused(name: str) -> None:
+    """Deflate64, as Windows compresses large files."""
+    members = [("demo-1.0/PKG-INFO", METADATA.encode()), *zip_members(), ("demo.py", b"")]
+    content = bytearray(zipped(members))
+    read_metadata(name, io.BytesIO(content))
+    content[content.rindex(b"PK\1\2") + 10] = 9
+    with pytest.raises(Unfit, match="installers do not know"):
+        read_metadata(name, io.BytesIO(content))
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

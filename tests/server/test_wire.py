@@ -25,7 +25,7 @@ def connections() -> Iterator[list[Connection]]:
 
 
 def test_no_account_takes_the_places_of_another(connections: list[Connection]) -> None:
-    gate = Gate(8)
+    gate = Gate[Connection](8)
     hog, other, third = connections[:10], connections[10:15], connections[15]
     entered = [it for it in hog if gate.enter(it, "hog")]
     assert entered == hog[:4]
@@ -38,7 +38,7 @@ def test_no_account_takes_the_places_of_another(connections: list[Connection]) -
 
 
 def test_every_connection_gets_its_place_in_the_end(connections: list[Connection]) -> None:
-    gate = Gate(3)
+    gate = Gate[Connection](3)
     accounts = {connection: f"account-{number % 4}" for number, connection in enumerate(connections)}
     inside = [connection for connection, account in accounts.items() if gate.enter(connection, account)]
     served = list(inside)
@@ -52,7 +52,7 @@ def test_every_connection_gets_its_place_in_the_end(connections: list[Connection
 
 
 def test_who_shares_with_nobody_takes_every_place(connections: list[Connection]) -> None:
-    gate = Gate(2)
+    gate = Gate[Connection](2)
     assert [gate.enter(connection) for connection in connections[:3]] == [True, True, False]
     assert gate.leave() is connections[2]
     assert gate.leave() is None

@@ -65,7 +65,8 @@ class Sides:
         if not is_name(name) or name in self._recorded:
             return
         if self._record(name, PRIVATE) != PRIVATE:
-            if name not in self._private_names and not self._index.paths(name):
+            here = self._index.paths(name) or name in self._index.passed_over
+            if not here and name not in self._private_names:
                 raise Refusal(
                     403,
                     f"Nothing was stored: {name} is taken from upstream. "

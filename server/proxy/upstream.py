@@ -43,6 +43,8 @@ log = logging.getLogger("gunicorn.error")
 CURRENT_SECONDS = 300.0
 ABSENT_SECONDS = 60.0
 RETRY_SECONDS = 30.0
+# A file that a page lacks may be on a newer one that another process knows: the kept page is read at most this often for it.
+REREAD_SECONDS = 1.0
 # While the upstream fails, its last answer is believed this long.
 STALE_SECONDS = 7 * 86400.0
 PAGE_SECONDS = 30.0
@@ -68,7 +70,7 @@ class Known:
         self.status = page.status if page else UNSAID
         self.digest = hashlib.sha256(content).digest()
         self.size = len(content) + 1000
-        self.current_until = self.believed_until = -math.inf
+        self.learned = self.current_until = self.believed_until = -math.inf
         self.listing: Listing | None = None
         # Seconds since 1970: from then on the policy shows other files.
         self.changes_at = math.inf
@@ -123,14 +125,16 @@ class Upstream:
     def file(self, path: str, environ: Environ) -> Outcome:
         """`path` is the project and the file's name."""
         project, _, name = path.partition("/")
-        return self._with_page(project, partial(self._file, project, name, environ))
+        return self._with_page(project, partial(self._file, project, name, environ), name.removesuffix(".metadata"))
 
-    def _with_page(self, project: str, answer: Callable[[Known], Outcome]) -> Outcome:
-        """What `answer` makes of the page, once it is known."""
+    def _with_page(self, project: str, answer: Callable[[Known], Outcome], file: str = "") -> Outcome:
+        """What `answer` makes of the page, once it is known: of the newest that a process here knows, if it is about a `file`."""
         self._require_outside(project)
         known = self._known.get(project)
         if known is not None and time.monotonic() < known.current_until:
-            return answer(known)
+            is_listed = not file or file in (known.files or ())
+            if is_listed or time.monotonic() < known.learned + REREAD_SECONDS:
+                return answer(known)
         ready = self._page_calls.wait(project, partial(self._refresh, project), PATIENCE_SECONDS)
 
         def finish() -> Outcome:
@@ -238,7 +242,7 @@ class Upstream:
         known = known or self._read(project, kept)
         # Whatever was uploaded since this started is private.
         if kept is None or self.sides.claim_outside(project):
-            now = time.monotonic()
+            now = known.learned = time.monotonic()
             known.current_until = now + current
             known.believed_until = now + (STALE_SECONDS - age if kept else current)
             self._remember(project, known)

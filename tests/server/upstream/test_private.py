@@ -197,6 +197,19 @@ def test_a_file_that_is_passed_over_for_its_name_makes_its_project_private(
     assert pypi.asked == ["/simple/public/"]
 
 
+def test_what_is_hidden_for_a_file_here_can_be_uploaded_at_once(
+    start_upstream: StartUpstream, directory: Path, pypi: Index
+) -> None:
+    pypi.add("own-lib", *wheel("own_lib", "9"))
+    task = start_upstream(directory)
+    assert task.project("own-lib")["files"]
+    assert task.upload(*wheel("own_lib", "1")).status_code == 403
+    (directory / "own_lib-1.0.exe").write_bytes(b"")
+    assert task.get("/simple/own-lib/").status_code == 404
+    assert task.upload(*wheel("own_lib", "1")).status_code == 200
+    assert [it["filename"] for it in task.project("own-lib")["files"]] == [wheel("own_lib", "1")[0]]
+
+
 @pytest.mark.parametrize("kind", ["page", "file"])
 def test_a_name_that_becomes_private_while_its_request_waits_for_a_thread_does_not_get_out(
     start_upstream: StartUpstream, directory: Path, pypi: Index, kind: str

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..clients import pip_install, run
-from ..tasks import JSON_TYPE, READER, sha256, wheel
+from ..tasks import JSON_TYPE, READER, sha256, wait_for, wheel
 from .conftest import StartUpstream
 from .playing import ADDRESS, CONTENT, FILES, NAME, Index, World, file_url, send, stamp
 
@@ -72,6 +72,24 @@ def test_two_tasks_fetch_a_file_once(start_upstream: StartUpstream, directory: P
         answers = list(pool.map(lambda number: tasks[number % 2].get(url).content, range(32)))
     assert answers == [CONTENT] * 32
     assert pypi.asked.count(outer) == 1
+
+
+def test_a_file_that_one_task_lists_is_to_be_had_at_each(
+    start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str
+) -> None:
+    """Each remembers a page for minutes, and a client's next request may meet another task."""
+    settled, fresh = start_upstream(directory), start_upstream(directory)
+    assert settled.get(file_url(settled, "outer", NAME)).content == CONTENT
+    name, content = wheel("outer", "2.0")
+    pypi.add("outer", name, content)
+    for page in directory.glob(".upstream/pages/*"):
+        os.utime(page, (time.time() - 1000,) * 2)
+    url = file_url(fresh, "outer", name)
+    assert wait_for(lambda: settled.get(url).content == content)
+    assert pypi.asked.count("/simple/outer/") == 2
+    for number in range(5):
+        assert settled.get(f"/packages/.upstream/outer/outer-3.{number}.tar.gz").status_code == 404
+    assert pypi.asked.count("/simple/outer/") == 2
 
 
 def test_what_does_not_have_its_digest_is_not_served(

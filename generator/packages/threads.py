@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Thread
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from generator.packages.simple import SimpleIndex
@@ -15,11 +16,12 @@ U = TypeVar("U")
 
 AT_ONCE = 4
 """Pages read, and files in transfer: each of these is in a temporary file meanwhile."""
+_AWAKE_SECONDS = 0.5
 
 
 def at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[SimpleIndex]) -> Iterator[tuple[T, U]]:
     """Each item with the result of ``call``, as they are done; on any exception the others end soon."""
-    # No pool, and nobody waits for a thread or a future: Ctrl-C in the midst of that would leave a lock taken for ever.
+    # No pool, and nobody waits for a thread, its start or a future: Ctrl-C in the midst of that leaves a lock taken for ever.
     waiting: SimpleQueue[tuple[T] | None] = SimpleQueue()
     done: SimpleQueue[tuple[T, Future[U]]] = SimpleQueue()
 
@@ -33,13 +35,16 @@ def at_once(call: Callable[[T], U], items: Iterable[T], indexes: Sequence[Simple
             done.put((*given, result))
 
     def following() -> tuple[T, U]:
-        item, result = done.get()
-        return item, result.result()
+        # Python forgets to wake whoever begins to wait just when Ctrl-C comes.
+        while True:
+            with suppress(Empty):
+                item, result = done.get(timeout=_AWAKE_SECONDS)
+                return item, result.result()
 
     under_way = 0
     try:
         for _ in range(AT_ONCE):
-            Thread(target=work, daemon=True).start()
+            _thread.start_new_thread(work, ())
         for item in items:
             waiting.put((item,))
             under_way += 1

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_bac
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access import rotate as rotation
+from generator.access.tokens import create as create_token
 from generator.commands import main
+from generator.operations.aws import Account
+from generator.operations.exits import Problem
 from server.accounts.tokens import entries_of
 
 pytestmark = pytest.mark.usefixtures("here", "labels_move")
@@ -186,19 +190,18 @@ def test_two_who_change_the_list_at_once_lose_nothing(arn: str, monkeypatch: pyt
 
 def test_many_at_once_lose_nothing(arn: str) -> None:
     """Whoever gives up after some tries says so, and has changed nothing."""
-    codes: dict[str, int] = {}
 
-    def create(name: str) -> None:
-        codes[name] = main(["token", "create", name, "--project", "x"])
+    def create(name: str) -> str | None:
+        try:
+            # Not the command: its parser is for one thread.
+            create_token(Account(), "pypi", name, "read", ["x"], "never")
+        except Problem:
+            return None
+        return name
 
-    threads = [threading.Thread(target=create, args=(f"t{n}",)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {it["name"] for it in json.loads(stored(arn))} == {name for name, code in codes.items() if code == 0}
-    assert set(codes.values()) <= {0, 2}
-    assert 0 in codes.values()
+    with ThreadPoolExecutor(4) as pool:
+        created = {*filter(None, pool.map(create, ["t0", "t1", "t2", "t3"]))}
+    assert {it["name"] for it in json.loads(stored(arn))} == created != set()
 
 
 def test_without_tokens_the_command_says_how_to_have_them(

@@ -39,7 +39,7 @@ UPLOAD = textwrap.dedent("""
     staged.flush()
     packages.publish(staged, replace=False)
     staged.settle()
-    packages.details.learn(staged.name, staged.file, staged.sha256)
+    packages.details.learn(staged.name, staged.file, staged.sha256, None)
     staged.discard()
     os.write(1, b"answered")
 """)

@@ -218,4 +218,5 @@ def test_any_number_of_days_leaves_nothing_behind(start_newest: StartTask, direc
     days(0, 100)
     before = resident_kib(task)
     days(100, 200)
-    assert resident_kib(task) < before + 8192
+    # One of these listings has more than a megabyte.
+    assert resident_kib(task) < before + (32 << 10)

@@ -19,6 +19,7 @@ NEEDED = {
     "test": TESTS,
     "test-slow": TESTS | MOUNTS | {"chromium": "chromium", "npm": "npm", "wrk": "wrk"},
     "audit": {"npm": "npm"},
+    "model": MOUNTS,
     "fuzz": {"gcc": "gcc", "nginx": "nginx"},
     "bench-short": BENCH,
     "bench": BENCH | {"npm": "npm"},

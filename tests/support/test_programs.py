@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,13 @@ def test_the_line_names_the_packages(tmp_path: Path, target: str, code: int) -> 
     assert line.startswith(f"make {target} ")
     assert "gcc" in line.partition("apt-get install ")[2].split()
     assert ran.returncode == code
+
+
+def test_each_target_that_asks_is_known() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    asking = re.findall(r"^([a-z-]+):[^\n]*\n\t@\$\(NEEDED\)", makefile, re.MULTILINE)
+    assert len(asking) == makefile.count("@$(NEEDED)")
+    assert {*asking, *re.findall(r": needed-([a-z]+)", makefile)} == {*programs.NEEDED}
 
 
 def test_a_machine_that_has_them_is_told_nothing(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class Server:
         self._begun = b""
         self._errors = task.errors.open("rb")
         self.workers = self._workers()
-        self._at_rest = self._sockets()
+        self._at_rest = self._sockets_at_rest()
         self._peaks_from_now()
         self._rest = self._peak_bytes()
 
@@ -187,6 +187,15 @@ class Server:
             for descriptor in Path(f"/proc/{worker}/fd").iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     found += str(descriptor.readlink()).startswith("socket:")
+        return found
+
+    def _sockets_at_rest(self) -> int:
+        """Without the connection by which the task was found ready, which it may still be about to close."""
+        deadline = time.monotonic() + 1
+        found = self._sockets()
+        while time.monotonic() < deadline:
+            found = min(found, self._sockets())
+            time.sleep(0.05)
         return found
 
     def _peak_bytes(self) -> int:

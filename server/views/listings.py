@@ -193,6 +193,10 @@ class Listings:
         if not set(paths).issuperset(before):
             self._packages.lost(name, paths)
             withdrawn = self._packages.yanks.of(name)
+        # Both were read side by side: files may have been replaced before what is said of them.
+        known = listing.withdrawn if listing else NONE
+        while withdrawn != known and (now_there := self._packages.details.of_project(name, paths)) != details:
+            details, known, withdrawn = now_there, withdrawn, self._packages.yanks.of(name)
         if listing is None or listing.details != details or listing.withdrawn != withdrawn:
             listing = _render(name, details, withdrawn)
         now = time.monotonic()

@@ -16,7 +16,7 @@ from server.store.packages import Packages
 from server.views.days import Days, day_of
 from server.views.listings import Listings
 from server.views.root import Root
-from server.views.turns import in_turn
+from server.views.turns import KEPT_BYTES, in_turn
 from server.wire.calls import TakesLong
 from server.wire.messages import Response
 
@@ -218,5 +218,4 @@ def test_any_number_of_days_leaves_nothing_behind(start_newest: StartTask, direc
     days(0, 100)
     before = resident_kib(task)
     days(100, 200)
-    # One of these listings has more than a megabyte.
-    assert resident_kib(task) < before + (32 << 10)
+    assert resident_kib(task) < before + ((KEPT_BYTES + (8 << 20)) >> 10)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from typing import Any
 import pytest
 import requests
 
+from server.store.packages import Packages
 from server.store.statuses import UNSAID, Status
 from server.store.yanks import Yanks
+from server.views.listings import Listings
 
 from .clients import pip_install, run
 from .conftest import StartTask
 from .mounts import asked, missing, mounts
-from .tasks import PUBLISHER, READER, Task, sdist, stock_packages, wheel
+from .tasks import PUBLISHER, READER, Task, sdist, sha256, stock_packages, wheel
 
 REASON = "bröken \"on\" 'win' <b>&amp;</b>\t→\nsee #12 \u202e\U0001f4a5\x1b[31m"
 
@@ -285,3 +288,32 @@ def test_what_is_taken_back_is_never_told_without_its_reason(directory: Path) ->
     reader.join()
     assert reasons <= {None, "bad"}
     assert statuses <= {UNSAID, Status("deprecated")}
+
+
+def test_a_file_that_was_replaced_is_not_told_with_what_is_said_of_its_successor(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are read side by side; here all that happens falls between the two."""
+    (old, new), path = (b"old", b"new"), directory / "demo-1.0.tar.gz"
+    path.write_bytes(old)
+    packages, read = Packages(directory), threading.Event()
+    of_project, of = packages.details.of_project, packages.yanks.of
+
+    def first(*given: Any, **options: Any) -> Any:
+        found = of_project(*given, **options)
+        read.set()
+        return found
+
+    def late(project: str) -> Any:
+        assert read.wait(60)
+        if path.read_bytes() == old:
+            path.with_name("new").write_bytes(new)
+            path.with_name("new").replace(path)
+            packages.yanks.change("demo", "1.0", "bad")
+        return of(project)
+
+    monkeypatch.setattr(packages.details, "of_project", first)
+    monkeypatch.setattr(packages.yanks, "of", late)
+    listing = Listings(packages).current("demo", {"server.arrived": time.monotonic()})
+    assert listing is not None
+    assert [(known.sha256, listing.withdrawn.reasons) for _, known in listing.files] == [(sha256(new), {"1": "bad"})]

@@ -140,8 +140,9 @@ class Upstream(Machine):
     def upload_it(self, task: int, version: str) -> None:
         name, data = wheel(self.outer, version, b"ours")
         answer = self.world.tasks[task].upload(name, data)
-        # A process may have asked outside although another answered; what is passed over is noticed within seconds.
-        told = [200] if self.recorded or self.mine else [403] if self.taken and self.is_private is False else [200, 403]
+        # A process may have asked outside although another answered.
+        is_here = self.recorded or self.mine or self.odd
+        told = [200] if is_here else [403] if self.taken and self.is_private is False else [200, 403]
         assert answer.status_code in told, answer.reason
         if answer.status_code == 200:
             self._become_private()

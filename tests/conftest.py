@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import once  # noqa: F401  # so that nothing is done again for each test
 import pytest
@@ -20,6 +21,13 @@ gc.set_threshold(20_000, 20, 20)
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_stays_blocked() -> Iterator[None]:
+    """Or processes that later tests start hear none."""
+    yield
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shlex import quote
 
@@ -34,6 +34,8 @@ Ctrl-C stops everything; the passwords stay. Access log: {logs}
 """
 PLAIN = "One task without TLS, as {missing} is not installed; with nginx and openssl there are two, behind TLS."
 
+_ENDING = {signal.SIGINT, signal.SIGTERM}
+
 
 def run(directory: Path, port: int, python: str, environment: Mapping[str, str]) -> int:
     """Serve ``directory`` until SIGINT or SIGTERM: two tasks behind nginx with TLS, or one without.
@@ -41,8 +43,6 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     ``environment`` is the task definition's, ``python`` an interpreter with pypiserver and gunicorn. DONE. Raises Problem
     if the port is taken, or the directory cannot be used.
     """
-    # Blocked before anything starts, so that a signal always finds `sigwait`, and children start clean.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     missing = [name for name, found in (("nginx", nginx), ("openssl", shutil.which("openssl"))) if not found]
     refuse_taken(port)
@@ -54,6 +54,8 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     settings = {**environment, **accounts, "PACKAGES_DIRECTORY": str(directory)}
     print("starting …", file=sys.stderr, flush=True)
     with ExitStack() as stack:
+        # Before anything starts, so that a signal always finds `sigwait`, and children start clean.
+        stack.enter_context(_held(_ENDING))
         home = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="pypiserver-local-", ignore_cleanup_errors=True))
         )
@@ -67,8 +69,20 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
             print(PLAIN.format(missing=" and ".join(missing)))
             logs = [start(stack, home, python, settings, port)]
         print(usage(port, directory, kept, certificate, logs), flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.sigwait(_ENDING)
     return DONE
+
+
+@contextmanager
+def _held(signals: set[signal.Signals]) -> Iterator[None]:
+    """They are blocked meanwhile; one that comes while all is ending is forgotten."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        while came := signal.sigpending() & signals:
+            signal.sigwait(came)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _refuse_unable(directory: Path) -> None:

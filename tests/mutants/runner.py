@@ -93,14 +93,15 @@ def _serve() -> None:
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     for name in _LIBRARIES:
         import_module(name)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     for line in sys.stdin:
         tests, seconds = json.loads(line)
         reads, writes = os.pipe()
         if (pid := os.fork()) == 0:
             _run(tests, writes)
         os.close(writes)
-        signal.sigtimedwait([signal.SIGCHLD], seconds)
+        ends = os.pidfd_open(pid)
+        select.select([ends], [], [], seconds)
+        os.close(ends)
         # One that has not come as far as its own session is in no group of its own.
         for kill in (os.kill, os.killpg):
             with suppress(ProcessLookupError):
@@ -115,7 +116,6 @@ def _serve() -> None:
 def _run(tests: list[str], into: int) -> NoReturn:
     os.setsid()
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)

@@ -36,6 +36,7 @@ FILES = {
     "tests/test_sums.py": SUMS,
     "tests/test_sums_wrongly.py": "import generator.sums\n\n\ndef test_it():\n    assert not generator.sums\n",
     "tests/test_others.py": "def test_it():\n    pass\n",
+    "tests/test_waits.py": "import time\n\n\ndef test_it():\n    time.sleep(60)\n",
     "pytest.ini": "[pytest]\nmarkers = slow\n",
 }
 
@@ -77,6 +78,14 @@ def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(proj
     running = {"tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere", "tests/test_sums_wrongly.py"}
     assert names[2] == running
     assert names[5] == running | {"tests/test_sums.py::test_nothing"}
+
+
+@pytest.mark.slow
+def test_what_takes_too_long_is_ended_and_the_next_run_has_its_time(project: Path) -> None:
+    with checkouts(project, 1) as queue:
+        runner = queue.get().runner
+        failing = [runner.first_failing([f"tests/test_{it}.py"], 5) for it in ("waits", "others", "sums")]
+    assert failing == ["", None, None]
 
 
 @pytest.mark.slow

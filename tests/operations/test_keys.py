@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from calls import REGION, client
-from emulator import ACCOUNT
+from emulator import ACCOUNT, DIRECTLY
 from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
 from generator.commands import main
@@ -146,6 +146,7 @@ def test_a_key_that_may_not_be_read_is_told_and_let_be(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where it belongs to another team, or the network has no way to KMS."""
+    monkeypatch.delenv(DIRECTLY)
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     give(EfsKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")

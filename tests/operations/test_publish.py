@@ -16,7 +16,7 @@ import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
 from calls import REGION, client
 from custom_resource import serving
-from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from emulator import ACCOUNT, BUCKET, DIRECTLY, emulator, environment, network
 from moto.s3.responses import S3Response
 from resolve import PLACES, Place
 
@@ -204,6 +204,7 @@ def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answe
             """Silent: the output is pytest's."""
 
     with serving(Refusing) as url:
+        monkeypatch.delenv(DIRECTLY, raising=False)
         for name, value in environment(url, tmp_path).items():
             monkeypatch.setenv(name, value)
         # botocore waits between its attempts.

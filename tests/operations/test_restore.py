@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from calls import REGION, client
-from emulator import ACCOUNT, emulator, environment
+from emulator import ACCOUNT, DIRECTLY, emulator, environment
 from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
@@ -218,8 +218,9 @@ def test_nothing_is_served_before_it_is_restored(account: Restores, capsys: pyte
     assert live() == before
 
 
-def test_the_runbooks_commands_run(account: Restores, deployed: Parameters) -> None:
+def test_the_runbooks_commands_run(account: Restores, deployed: Parameters, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for the session on a host, which wants a plugin of the AWS CLI and a host."""
+    monkeypatch.delenv(DIRECTLY)
     pages = Path(__file__).parents[2] / "docs" / "runbooks"
     sections = "".join((pages / name).read_text() for name in ("restore.md", "restore-failed.md"))
     commands = [line.strip() for line in sections.splitlines() if line.strip().startswith("aws ")]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 from calls import client
 from custom_resource import serving
-from emulator import environment
+from emulator import DIRECTLY, environment
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access.minting import minted
@@ -79,6 +79,7 @@ class Outside(BaseHTTPRequestHandler):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with serving(Outside) as url:
+        monkeypatch.delenv(DIRECTLY)
         for service in ("IAM", "STS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", url)
         for name in ("GH_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):

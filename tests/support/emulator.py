@@ -40,6 +40,8 @@ from moto_bridge import RETAINED, Resources, bridged, references, replacing_name
 ACCOUNT = "123456789012"
 STACK = "AWS::CloudFormation::Stack"
 BUCKET = "templates-of-ours"
+# The clients of this process call moto, as long as this is set. What has an endpoint of its own deletes it.
+DIRECTLY = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
@@ -348,6 +350,7 @@ def emulator() -> Iterator[str]:
     """The URL of the server, in an account with a bucket ``BUCKET``; this process's own clients reach the same one."""
     with mock_aws(), bridged(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv(DIRECTLY, "true")
         for verb, function in (("CREATE", "parse_and_create_resource"), ("UPDATE", "parse_and_update_resource")):
             patch.setattr(parsing, function, with_events(getattr(parsing, function), verb))
         patch.setattr(models, "ResourceMap", Recorded)

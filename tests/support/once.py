@@ -12,7 +12,9 @@ from functools import cache
 from typing import IO, Any
 
 import botocore.endpoint_provider  # type: ignore[import-untyped] # botocore has no types
+import botocore.parsers  # type: ignore[import-untyped] # see above
 import botocore.session  # type: ignore[import-untyped] # see above
+import botocore.useragent  # type: ignore[import-untyped] # see above
 import moto.backends
 import moto.core.utils
 import typer.main
@@ -59,6 +61,14 @@ for module, name, remembered in (
     (yaml, "load", _copied),
     (ClientCreator, "_create_client_class", _client_class),
     (botocore.endpoint_provider, "RuleSet", _rule_set),
+    # Of each event of a stack.
+    (botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", cache(botocore.parsers.parse_timestamp)),
+    # Character by character, a dozen words for each request.
+    (
+        botocore.useragent,
+        "sanitize_user_agent_string_component",
+        cache(botocore.useragent.sanitize_user_agent_string_component),
+    ),
     # The descriptions of all services.
     (botocore.session, "create_loader", cache(botocore.session.create_loader)),
     (moto.core.utils, "create_loader", cache(botocore.session.create_loader)),

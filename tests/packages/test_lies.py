@@ -186,6 +186,17 @@ def test_credentials_are_for_the_source_alone(
     assert [authorization for _, authorization in elsewhere.asked] == [None, None]
 
 
+@pytest.mark.parametrize("account", [("token", ""), ("", "token")])
+def test_a_token_is_sent_without_a_word_beside_it(
+    account: tuple[str, str], scripted: Scripted, bring: Import, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, word in zip(("IMPORT_USERNAME", "IMPORT_PASSWORD"), account, strict=True):
+        monkeypatch.setenv(name, word)
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 0
+    assert {authorization for _, authorization in scripted.asked} == {basic(account)}
+
+
 def test_netrc_is_read_for_the_source_alone(
     scripted: Scripted, elsewhere: Scripted, bring: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

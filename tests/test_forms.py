@@ -142,13 +142,14 @@ def forms() -> dict[str, dict[str, Any]]:
     return {name: it.to_dict() for name, it in built.items() if name not in LAYERS}
 
 
-def test_every_parameter_has_its_place_and_label() -> None:
-    for name, template in forms().items():
-        form = template["Metadata"]["AWS::CloudFormation::Interface"]
-        shown = [parameter for group in form["ParameterGroups"] for parameter in group["Parameters"]]
-        assert shown == list(template["Parameters"]), f"{name}: every parameter once, in the form's order"
-        assert form["ParameterLabels"].keys() == template["Parameters"].keys(), name
-        assert all(it.get("Description") for it in template["Parameters"].values()), name
+@pytest.mark.parametrize("template", ["pypiserver.yaml", "pypiserver-single.yaml", *FIELDS])
+def test_every_parameter_has_its_place_and_label(template: str) -> None:
+    form = forms()[template]["Metadata"]["AWS::CloudFormation::Interface"]
+    fields = forms()[template]["Parameters"]
+    shown = [parameter for group in form["ParameterGroups"] for parameter in group["Parameters"]]
+    assert shown == list(fields), "every parameter once, in the form's order"
+    assert form["ParameterLabels"].keys() == fields.keys()
+    assert all(it.get("Description") for it in fields.values())
 
 
 @pytest.mark.parametrize(("template", "name"), [(template, name) for template in FIELDS for name in FIELDS[template]])

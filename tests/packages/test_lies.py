@@ -169,6 +169,7 @@ def test_credentials_are_for_the_source_alone(
     monkeypatch.setenv("IMPORT_USERNAME", "somebody")
     monkeypatch.setenv("IMPORT_PASSWORD", "pässwörd→")
     moved, moved_content = sdist("acme", "3.0")
+    within, within_content = sdist("acme", "4.0")
     elsewhere.file(NAME, CONTENT)
     elsewhere.file(moved, moved_content)
     scripted.page(
@@ -176,12 +177,14 @@ def test_credentials_are_for_the_source_alone(
         scripted.file(GOOD, GOOD_CONTENT),
         scripted.file(NAME, CONTENT, url=f"{elsewhere.root.replace('//', '//user:word@')}/files/{NAME}"),
         scripted.file(moved, moved_content),
+        scripted.file(within, within_content, url="/moved"),
     )
+    scripted.answers["/moved"] = lambda handler: answer(handler, 302, Location=f"/files/{within}")
     scripted.answers[f"/files/{moved}"] = lambda handler: answer(
         handler, 302, Location=f"{elsewhere.root}/files/{moved}"
     )
     assert bring(scripted.url) == 0
-    assert visible(directory) == sorted([GOOD, NAME, moved])
+    assert visible(directory) == sorted([GOOD, NAME, moved, within])
     assert {authorization for _, authorization in scripted.asked} == {basic(("somebody", "pässwörd→"))}
     assert [authorization for _, authorization in elsewhere.asked] == [None, None]
 

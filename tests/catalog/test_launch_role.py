@@ -16,6 +16,7 @@ import pytest
 from calls import REGION, Json
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
+from deployments import Editions
 from emulator import ACCOUNT
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
@@ -134,6 +135,24 @@ def may(policies: dict[str, Json], action: str, resource: str, context: dict[str
         and holds(statement.get("Condition", {}))
         for statement in statements(policies)
     )
+
+
+def test_keys_and_files_of_others_are_out_of_reach(policies: dict[str, Json], editions: Editions) -> None:
+    """A key's ARN does not tell whose it is, nor that of Service Catalog's copy of a template."""
+    ours = {it["Key"]: it["Value"] for it in editions.nested().resources["TopicKey"]["Properties"]["Tags"]}
+    tag, service = "aws:ResourceTag/created_by", {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+    copy = "s3:ExistingObjectTag/servicecatalog:provisioning"
+    key, file = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", "arn:aws:s3:::payroll/file"
+    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy"):
+        assert may(policies, action, key, {tag: ours["created_by"]})
+        assert not may(policies, action, key, {tag: "somebody"})
+        assert not may(policies, action, key, {})
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert may(policies, action, key, service)
+        assert not may(policies, action, key, {}), "not for what is read past the service"
+    assert may(policies, "s3:GetObject", file, {copy: "true"})
+    assert not may(policies, "s3:GetObject", file, {copy: "false"})
+    assert not may(policies, "s3:GetObject", file, {})
 
 
 @pytest.mark.parametrize("action", ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"])

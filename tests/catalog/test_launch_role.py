@@ -16,9 +16,10 @@ import pytest
 from calls import REGION, Json
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
-from deployments import Editions
+from deployments import CATALOG, Editions
 from emulator import ACCOUNT
 from moto.iam.aws_managed_policies import aws_managed_policies_data
+from resolve import Evaluation
 
 from generator.catalog.actions import SERVICES, actions
 from generator.parent import single
@@ -104,6 +105,13 @@ def test_records_are_made_in_the_administrators_zones_alone(policies: dict[str, 
         "arn:aws:route53:::hostedzone/Z0123456789ABC",
         "arn:aws:route53:::hostedzone/Z9876543210DEF",
     ]
+
+
+def test_without_a_zone_no_records_are_made(template: Json) -> None:
+    resources = Evaluation(template, {**CATALOG, "HostedZoneIds": ""}).resources
+    statements = resources["LaunchNetwork"]["Properties"]["PolicyDocument"]["Statement"]
+    (changing,) = [it for it in statements if "route53:ChangeResourceRecordSets" in it["Action"]]
+    assert changing["Resource"] == ["arn:aws:route53:::change/*"]
 
 
 def test_no_vault_is_locked_for_good(policies: dict[str, Json]) -> None:

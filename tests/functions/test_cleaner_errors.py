@@ -122,6 +122,7 @@ def test_a_throttle_is_waited_for(operation: str, service: CloudFormation, index
         ("s3.DeleteBucket", "BucketNotEmpty"),
         ("s3.DeleteBucket", "OperationAborted"),
         ("auto-scaling.DeleteAutoScalingGroup", "ScalingActivityInProgress"),
+        ("auto-scaling.DeleteAutoScalingGroup", "ResourceContention"),
         ("auto-scaling.DeleteAutoScalingGroup", "ResourceInUse"),
         ("auto-scaling.DeleteAutoScalingGroup", "ValidationError"),
     ],
@@ -159,7 +160,7 @@ def test_a_log_that_comes_between_is_deleted_too(service: CloudFormation, index:
     assert gone("BucketName")
 
 
-@pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
+@pytest.mark.parametrize("code", ["InternalError", "ServiceUnavailable", "SlowDown"])
 def test_objects_that_s3_is_too_busy_to_delete_are_asked_for_again(
     code: str, service: CloudFormation, index: ModuleType, events: Any
 ) -> None:

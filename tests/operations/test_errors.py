@@ -51,9 +51,13 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
+def answering(status: int, body: bytes, asked: list[str] | None = None) -> Iterator[str]:
+    """``asked`` gets the path of each request."""
+
     class Proxy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             self.rfile.read(int(self.headers.get("content-length", 0)))
             self.send_response(status)
             self.send_header("content-type", "text/html")
@@ -86,12 +90,12 @@ def test_answer_that_is_none_of_awss(status: int, body: bytes, tmp_path: Path) -
     one_line(done)
 
 
-@pytest.mark.slow
 def test_gateway_without_a_server_behind_it(tmp_path: Path) -> None:
-    """Asked ten times."""
-    with answering(502, PAGE) as url:
-        done = process("status", **environment(url, tmp_path))
+    asked: list[str] = []
+    with answering(502, PAGE, asked) as url:
+        done = run("status", **environment(url, tmp_path))
     assert done.returncode == 1
+    assert len(asked) == 10
     assert "HTTPS_PROXY" in one_line(done)
 
 
@@ -166,9 +170,10 @@ def test_no_region_is_refused(tmp_path: Path) -> None:
 def test_port_of_another_program(tmp_path: Path) -> None:
     """Which would be taken for the server, and get its passwords."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        done = run("local", "--directory", str(tmp_path), "--port", str(other.getsockname()[1]))
+        done = run("local", "--directory", str(tmp_path / "made"), "--port", str(other.getsockname()[1]))
     assert done.returncode == 2
     assert "give another --port" in one_line(done)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

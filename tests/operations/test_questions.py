@@ -22,7 +22,7 @@ from generator.commands.options import TEMPLATES
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import form
-from generator.operations.network import refuse_network
+from generator.operations.network import refuse_network, zones
 from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT
 
@@ -231,6 +231,8 @@ def test_a_zone_that_validates_no_certificate_is_refused(capsys: pytest.CaptureF
     )
     foreign = client("route53").create_hosted_zone(Name="company.example", CallerReference="foreign")["HostedZone"]
     other = foreign["Id"].removeprefix("/hostedzone/")
+    assert private not in [it.id for it in zones(Account())], "it is not offered"
+    assert other in [it.id for it in zones(Account())]
     way = "is private, where no certificate can be validated: give CertificateHostedZoneId or CertificateArn"
     for given, said in (
         ({}, f"HostedZoneId: {private} {way}"),

@@ -136,6 +136,22 @@ def test_tree_shows_what_is_under_way() -> None:
     ]
 
 
+def test_tree_keeps_to_its_columns_in_a_narrow_terminal() -> None:
+    """Times end below one another, and what is said of a stack goes on in its own column; else a line is cut."""
+    begun = [event(90, "Edge/Short", "CREATE_IN_PROGRESS"), event(3, f"Edge/{'Name' * 8}", "CREATE_IN_PROGRESS")]
+    narrow, narrower = (drawn(tree([*FAILURE[:3], *begun], BEGIN + timedelta(seconds=660)), it) for it in (74, 60))
+    assert [re.sub("[\u2800-\u28ff] ", "", line) for line in narrow] == [
+        "the stack                             CREATE_IN_PROGRESS  11:00  0 of 2",
+        "                                                                   so far",
+        "  Edge                                CREATE_IN_PROGRESS  10:58  0 of 2",
+        "                                                                   so far",
+        "    NameNameNameNameNameNameNameName  CREATE_IN_PROGRESS    10:57",
+        "    Short                             CREATE_IN_PROGRESS     9:30",
+        "  Storage                             CREATE_IN_PROGRESS  10:58",
+    ]
+    assert len(narrower) == 5
+
+
 def test_tree_keeps_failures() -> None:
     lines = drawn(tree(FAILURE, BEGIN + timedelta(seconds=80)))
     assert any(re.fullmatch(r"    LoadBalancer +CREATE_FAILED +1:12", line) for line in lines)

@@ -68,7 +68,8 @@ def test_a_dry_run_reads_pages_only(
     assert target.upload(*wheel("acme", "1.0")).status_code == 200
     changes = target.changes()
     assert main(["import", scripted.url, "--to", target.url, "--dry-run"]) == 0
-    assert "projects: 1; files: 1 to import, 1 are here" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{scripted.url} → {target.url}/simple/\nprojects: 1; files: 1 to import, 1 are here\n" in printed
     assert (len(visible(directory)), target.changes()) == (1, changes)
     assert not [path for path, _ in scripted.asked if path.startswith("/files/")]
     # Nobody is there to be asked.

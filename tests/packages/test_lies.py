@@ -169,6 +169,7 @@ def test_credentials_are_for_the_source_alone(
     monkeypatch.setenv("IMPORT_USERNAME", "somebody")
     monkeypatch.setenv("IMPORT_PASSWORD", "pässwörd→")
     moved, moved_content = sdist("acme", "3.0")
+    within, within_content = sdist("acme", "4.0")
     elsewhere.file(NAME, CONTENT)
     elsewhere.file(moved, moved_content)
     scripted.page(
@@ -176,14 +177,27 @@ def test_credentials_are_for_the_source_alone(
         scripted.file(GOOD, GOOD_CONTENT),
         scripted.file(NAME, CONTENT, url=f"{elsewhere.root.replace('//', '//user:word@')}/files/{NAME}"),
         scripted.file(moved, moved_content),
+        scripted.file(within, within_content, url="/moved"),
     )
+    scripted.answers["/moved"] = lambda handler: answer(handler, 302, Location=f"/files/{within}")
     scripted.answers[f"/files/{moved}"] = lambda handler: answer(
         handler, 302, Location=f"{elsewhere.root}/files/{moved}"
     )
     assert bring(scripted.url) == 0
-    assert visible(directory) == sorted([GOOD, NAME, moved])
+    assert visible(directory) == sorted([GOOD, NAME, moved, within])
     assert {authorization for _, authorization in scripted.asked} == {basic(("somebody", "pässwörd→"))}
     assert [authorization for _, authorization in elsewhere.asked] == [None, None]
+
+
+@pytest.mark.parametrize("account", [("token", ""), ("", "token")])
+def test_a_token_is_sent_without_a_word_beside_it(
+    account: tuple[str, str], scripted: Scripted, bring: Import, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, word in zip(("IMPORT_USERNAME", "IMPORT_PASSWORD"), account, strict=True):
+        monkeypatch.setenv(name, word)
+    scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
+    assert bring(scripted.url) == 0
+    assert {authorization for _, authorization in scripted.asked} == {basic(account)}
 
 
 def test_netrc_is_read_for_the_source_alone(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from server.distributions import zips
@@ -243,6 +243,8 @@ def test_members_are_those_that_zipfile_finds(
     files: list[tuple[str, bytes]], before: bytes, comment: bytes, long: bool
 ) -> None:
     """Behind anything, before any comment, in ZIP64 too, wherever the field of ZIP64 is among others."""
+    # There zipfile finds none.
+    assume(b"PK\5\6" not in comment)
     written = io.BytesIO()
     written.write(before)
     with pytest.MonkeyPatch.context() as patch:

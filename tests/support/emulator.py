@@ -207,7 +207,7 @@ def _nested(parent: str, name: str, made: Made | None, properties: Json) -> Json
     template = models.Stack.parse_template(get_stack_from_s3_url(properties["TemplateURL"], ACCOUNT, "aws"))
     parameters = {key: str(value) for key, value in properties["Parameters"].items()}
     if made is None:
-        child = models.Stack("", "nested", {}, {}, ACCOUNT, REGION)  # type: ignore[abstract] # as moto makes it itself
+        child = models.Stack("", "nested", {}, {}, ACCOUNT, REGION)
     else:
         child = backend().stacks[made.physical_resource_id]
     changes = planned(child, template, parameters)

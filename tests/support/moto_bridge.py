@@ -46,13 +46,16 @@ def replacing_names(kind: str) -> set[str]:
     return {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
 
 
-class Resources(parsing.ResourceMap):
+class Resources(parsing.ResourceMap):  # type: ignore[misc] # mypy does not read moto
     """moto's resources of a stack, with another update and delete.
 
     ``before``: the properties that they had when the last update began.
     """
 
     before: dict[str, Json]
+    input_parameters: Json
+    _template: Json
+    _resource_json_map: Json
 
     def update(self, template: Json, parameters: Json | None = None) -> None:
         existing = [name for name in self._order() if self._parsed_resources.get(name) is not None]

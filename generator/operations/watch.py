@@ -168,7 +168,7 @@ def tree(events: list[Event], now: datetime) -> Table:
     for event in events:
         by_path.setdefault(event.path, []).append(event)
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -114,7 +114,7 @@ def keys_of(document: object) -> dict[str, Key]:
 
 
 def _key(entry: Any) -> Key | None:
-    wanted = {"kty": "RSA", "use": "sig", "alg": ALGORITHM}
+    wanted = {"use": "sig", "alg": ALGORITHM}
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or entry.get("kty") != "RSA":
         return None
     if any(entry.get(name, value) != value for name, value in wanted.items()):

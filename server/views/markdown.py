@@ -136,7 +136,7 @@ class _Blocks:
         kind = first[2][-1]
         items = []
         while at < len(lines) and (item := _ITEM.match(lines[at])) and item[2][-1] == kind:
-            indent = len(item[0]) if item[3].strip(" ") == "" and item[3] else len(item[0]) + 1
+            indent = len(item[0]) if item[3] else len(item[0]) + 1
             content = [lines[at][item.end() :]]
             at += 1
             while at < len(lines) and self._belongs(lines, at, indent):
@@ -152,7 +152,7 @@ class _Blocks:
         line = lines[at]
         if not line.strip():
             return at + 1 < len(lines) and lines[at + 1].startswith(" " * indent)
-        return line.startswith(" " * indent) or (bool(lines[at - 1].strip()) and not _ends_paragraph(line))
+        return line.startswith(" " * indent) or not _ends_paragraph(line)
 
     def _item(self, lines: list[str], depth: int) -> str:
         content = "".join(self.of(lines, depth + 1))
@@ -229,7 +229,7 @@ def _without_code(text: str, hold: Callable[[str], str]) -> str:
     while ticks := _TICKS.search(text, at):
         end = text.find(ticks[0], ticks.end(), ticks.end() + _CODE_CHARACTERS)
         parts.append(text[at : ticks.start()])
-        if end < 0:
+        if end == -1:
             parts.append(ticks[0])
             at = ticks.end()
         else:

@@ -158,10 +158,11 @@ def task(archive: bytes) -> dict[str, Any]:
     return {"Command": [text85.encode(archive)], "EntryPoint": entry_point()}
 
 
-def tar_of(name: str) -> bytes:
-    written = io.BytesIO()
+def tar_of(name: str, content: bytes = b"") -> bytes:
+    written, member = io.BytesIO(), tarfile.TarInfo(name)
+    member.size = len(content)
     with tarfile.open(fileobj=written, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo(name))
+        archive.addfile(member, io.BytesIO(content))
     return bz2.compress(written.getvalue())
 
 
@@ -211,3 +212,6 @@ def test_foreign_sources_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.C
     file.write_text(json.dumps({**task(tar_of("a")), "EntryPoint": ["python3", "-c", "evil()\r\x1b[2K\u202e# good"]}))
     assert main(["program", "--from", str(file)]) == 0
     assert "evil()\\r\\x1b[2K\\u202e# good\n" in capsys.readouterr().out
+    file.write_text(json.dumps(task(tar_of("a", b"evil()\xff\n"))))
+    assert main(["program", "--from", str(file)]) == 0
+    assert "evil()\\xff\n" in capsys.readouterr().out

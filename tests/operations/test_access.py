@@ -91,11 +91,20 @@ def test_tokens_are_listed_and_revoked_one_by_one(arn: str, capsys: pytest.Captu
         (name, "read", ["*"], name == "three") for name in ("one", "two", "three")
     ]
     assert main(["token", "list"]) == 0
-    assert ["never expires" in line for line in capsys.readouterr().out.splitlines()] == [True, False, False]
+    assert capsys.readouterr().out.splitlines() == [
+        "one    read  *  never expires",
+        f"two    read  *  until {entries[1]['expires']}",
+        "three  read  *  expired 2020-01-01T00:00:00+00:00",
+    ]
     assert main(["token", "revoke", "two"]) == 0
     assert [it["name"] for it in json.loads(stored(arn))] == ["one", "three"]
     assert main(["token", "revoke", "two"]) == 2
     assert "there is no token two" in capsys.readouterr().err
+    for name in ("one", "three"):
+        assert main(["token", "revoke", name]) == 0
+    capsys.readouterr()
+    assert main(["token", "list"]) == 0
+    assert capsys.readouterr().out == "There are no tokens.\n"
 
 
 @pytest.mark.parametrize(

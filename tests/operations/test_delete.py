@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from calls import REGION, client
-from emulator import ACCOUNT
-from stacks import DEPLOY, give, physical_ids
+from emulator import ACCOUNT, backend
+from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 
 from generator.commands import main
 from generator.operations.invocation import called_as
@@ -91,6 +91,49 @@ def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it
     assert dict(stays)["FileSystem"] not in str(client("efs").describe_file_systems()["FileSystems"])
     buckets = {it["Name"] for it in client("s3").list_buckets()["Buckets"]}
     assert not buckets & {dict(stays)["AccessLogs"], f"pypiserver-templates-{ACCOUNT}-{REGION}"}
+
+
+@pytest.mark.parametrize(
+    "forced", [{}, {"AccessLogs": "AccessLogForceDestroy", "BackupVault": "BackupsForceDestroy"}], ids=["", "forced"]
+)
+def test_before_the_question_it_says_what_goes_and_what_stays(
+    deployed: Parameters, forced: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``forced``: what the operator lets go with the stack, each by its parameter."""
+    give_again(deployed, **dict.fromkeys(forced.values(), "true"))
+    assert main([*DEPLOY]) == 0
+    capsys.readouterr()
+    had = physical_ids()
+    assert main(["delete"]) == 2
+    captured = capsys.readouterr()
+    assert "cannot ask, as this is not a terminal: add --yes" in captured.err
+    shown = [it.split("  ", 1) for it in captured.out.splitlines()]
+    said = {name: [text.strip() for key, text in shown if key == name] for name, _ in shown}
+    assert said["account"] + said["region"] + said["stack"] == [
+        *(ACCOUNT, REGION),
+        f"pypi ({'UPDATE' if forced else 'CREATE'}_COMPLETE)",
+    ]
+    stays = {name: had[name] for name in {*DATA_BEARING} & had.keys() - {*forced}}
+    assert dict(it.split("  ") for it in said["stays"]) == stays
+    removed = {name for it in said["removes"] for name in it.partition(": ")[2].split(", ")}
+    layers = {it.partition(":")[0] for it in said["removes"]}
+    assert layers == {"Security", "Storage", "Edge", "Compute", "Monitoring"}
+    assert removed == had.keys() - stays.keys() - layers
+    gone = {"AccessLogs (AWS::S3::Bucket)", "BackupVault (AWS::Backup::BackupVault)"} if forced else set()
+    assert {name for it in said.get("data", []) for name in it.partition(": ")[0].split(", ")} == gone
+    assert physical_ids() == had
+
+
+def test_of_a_failed_creation_nothing_is_said_to_stay(
+    deployed: Parameters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has left before what it leaves."""
+    assert deployed
+    monkeypatch.setattr(backend().get_stack("pypi"), "status", "ROLLBACK_COMPLETE")
+    assert main(["delete"]) == 2
+    shown = capsys.readouterr().out
+    assert "pypi (ROLLBACK_COMPLETE)" in shown
+    assert "stays" not in shown
 
 
 def test_deletion_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:

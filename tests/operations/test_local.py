@@ -15,6 +15,7 @@ from generator.local.processes import free_port
 from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
+from server import contract
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +74,18 @@ def test_every_mistake_in_a_variable_is_named_before_anything_runs(capsys: pytes
     assert main(["local", *words]) == 2
     said = capsys.readouterr().err.splitlines()
     assert said == [f"error: --environment {it}: {why}" for it, why in given.items()]
+
+
+NUMBERS = [it for it in contract.ALL if isinstance(it, contract.Number) and it is not contract.PORT]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda it: it.name)
+def test_the_bounds_of_a_number_are_those_of_the_server(number: contract.Number) -> None:
+    for value in (number.least, number.most):
+        assert read([f"{number.name}={value}"]) == {number.name: str(value)}
+    for value in (number.least - 1, number.most + 1):
+        with pytest.raises(Problem, match=f"must be {number.form}"):
+            read([f"{number.name}={value}"])
 
 
 def local(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import botocore.client  # type: ignore[import-untyped] # botocore has no types
+import botocore.exceptions  # type: ignore[import-untyped] # see above
 import pytest
 from calls import REGION, client
 from commands import command
 from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from moto.core.responses import ActionResult
+from moto.sns.responses import SNSResponse
 from vitals import AT, Vitals, vitals
+
+from generator.operations.aws import Account
+from generator.operations.next_steps import show
+from generator.operations.terminal import Terminal
+
+from .test_identity import TABLE
 
 
 @dataclass
@@ -192,9 +204,81 @@ def test_as_json(well: Deployed) -> None:
 
 def test_ends_with_addresses_and_next_steps(well: Deployed) -> None:
     lines = well.run("status").stdout.splitlines()
-    assert f"{well.outputs['PypiServerUrls'].split(',')[0]}/" in lines
+    address = lines.index(f"{well.outputs['PypiServerUrls'].split(',')[0]}/")
+    assert [it for it in lines[:address] if "last restore" in it], "the facts come first"
+    assert lines[address - 1] == ""
     for account in ("pip", "pypirc"):
         (line,) = [line for line in lines if f"--format {account} " in line]
         done = well.run(*line.split()[3:-2])
         assert done.returncode == 0, done.stderr
         assert ("publisher" if account == "pypirc" else "reader") in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "subscribed", "left"),
+    [
+        ({}, "PendingConfirmation", ["alarms: ops@example.com must confirm", "CI: jobs have no access"]),
+        ({}, "arn:aws:sns:us-east-1:123456789012:topic:id", ["CI: jobs have no access"]),
+        ({}, "", ["alarms: nobody receives them", "CI: jobs have no access"]),
+        ({"AlarmTopicArns": "arn:aws:sns:us-east-1:123456789012:ours"}, "", ["CI: jobs have no access"]),
+        ({"Tokens": "true"}, "", ["alarms: nobody receives them"]),
+        ({"SecretReaders": "arn:aws:iam::123456789012:role/ci"}, "", ["alarms: nobody receives them"]),
+        ({"Tokens": "false", "SecretReaders": ""}, "", ["alarms: nobody receives them", "CI: jobs have no access"]),
+    ],
+)
+def test_what_is_not_set_up_yet(
+    well: Deployed, given: dict[str, str], subscribed: str, left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a stack with these parameters, whose topic has this subscription, or none."""
+    has = [{"SubscriptionArn": subscribed, "Endpoint": "ops@example.com"}] if subscribed else []
+    monkeypatch.setattr(SNSResponse, "list_subscriptions_by_topic", lambda _: ActionResult({"Subscriptions": has}))
+    said = not_set_up(well, monkeypatch, given)
+    assert [line[: len(start)] for line, start in zip(said, left, strict=True)] == left
+
+
+@pytest.mark.parametrize(
+    ("output", "ready"), [("PypiUserSecretArn", True), ("ReaderSecretArn", True), ("FileSystemId", False)]
+)
+def test_jobs_have_access_by_a_stack_of_their_own(
+    well: Deployed, output: str, ready: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ci-access.yaml, for either secret of this server."""
+    body = {"Parameters": {"SecretArn": {"Type": "String"}}, "Resources": {"Table": TABLE}}
+    given = [{"ParameterKey": "SecretArn", "ParameterValue": well.outputs[output]}]
+    client("cloudformation").create_stack(StackName="ci", TemplateBody=json.dumps(body), Parameters=given)
+    said = not_set_up(well, monkeypatch, {})
+    client("cloudformation").delete_stack(StackName="ci")
+    assert any(it.startswith("CI:") for it in said) is not ready
+
+
+@pytest.mark.parametrize(("code", "told"), [("AccessDenied", False), ("InternalError", True)])
+def test_what_may_not_be_read_counts_as_set_up(
+    well: Deployed, code: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = botocore.client.BaseClient._make_api_call
+
+    def failing(self: Any, operation: str, parameters: Any) -> Any:
+        if operation in ("ListSubscriptionsByTopic", "DescribeStacks"):
+            raise botocore.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+        return call(self, operation, parameters)
+
+    def fail() -> None:
+        monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", failing)
+
+    said = not_set_up(well, monkeypatch, {}, fail)
+    assert [it.partition(":")[0] for it in said] == ["perhaps more"] * 2 * told
+
+
+def not_set_up(
+    well: Deployed, patch: pytest.MonkeyPatch, given: dict[str, str], before: Callable[[], None] = lambda: None
+) -> list[str]:
+    """What is said of the stack if it had these parameters."""
+    (stack,) = client("cloudformation").describe_stacks(StackName="pypi")["Stacks"]
+    values = {it["ParameterKey"]: it["ParameterValue"] for it in stack["Parameters"]} | given
+    stack["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    for name, value in well.environment.items():
+        patch.setenv(name, value)
+    shown = io.StringIO()
+    before()
+    show(Account(), Terminal(shown, live=False), stack)
+    return [it.strip() for it in shown.getvalue().partition("not set up yet:\n")[2].splitlines()]

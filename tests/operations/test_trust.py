@@ -37,7 +37,7 @@ class Outside(BaseHTTPRequestHandler):
     """GitHub, GitLab and IAM as far as they are asked; ``disabled`` as the account is before the feature is turned on."""
 
     disabled = False
-    unknown = False
+    refusal: tuple[int, str] | None = None
     seen: list[str | None] = []  # of the class, as a handler lives for one request
 
     def do_GET(self) -> None:
@@ -51,13 +51,13 @@ class Outside(BaseHTTPRequestHandler):
         """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html"""
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.path == "/_/oidc/mint-token":
-            known = json.loads(body)["token"] == "of-aws"
-            return self._answer(200 if known else 422, json.dumps({"token": "pypi-x"} if known else {"message": "no"}))
+            assert json.loads(body)["token"] == "of-aws"
+            return self._answer(*self.refusal or (200, json.dumps({"token": "pypi-x"})))
         if "GetWebIdentityToken" in body:
             # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
             self.seen.append(body)
-            name, token = "GetWebIdentityToken", "of-nobody" if self.unknown else "of-aws"
-            facts = f"<WebIdentityToken>{token}</WebIdentityToken><Expiration>2027-01-01T00:00:00Z</Expiration>"
+            name = "GetWebIdentityToken"
+            facts = "<WebIdentityToken>of-aws</WebIdentityToken><Expiration>2027-01-01T00:00:00Z</Expiration>"
             return self._answer(200, f"<{name}Response><{name}Result>{facts}</{name}Result></{name}Response>")
         if self.disabled:
             error = "<Error><Type>Sender</Type><Code>FeatureDisabled</Code><Message>off</Message></Error>"
@@ -145,7 +145,9 @@ def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
     assert (listed["name"], listed["may"], listed["expires"]) == ("Octo-acme", "upload", None)
     assert json.loads(stored(arn))[0]["key"] not in shown
     assert main(["trust", "list"]) == 0
-    assert "environment: release" in capsys.readouterr().out
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first == "Octo-acme  upload  acme-*  never expires  iss: https://token.actions.githubusercontent.com"
+    assert "environment: release" in [it.strip() for it in more]
     assert main(["trust", "github", *words, "--name", "again"]) == 2
     assert "has these claims already" in capsys.readouterr().err
     assert main(["token", "create", "Octo-acme", *ACME]) == 2
@@ -155,6 +157,8 @@ def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
     assert admits(arn, **GITHUB_JOB) is None
     assert main(["trust", "revoke", "Octo-acme"]) == 2
     assert "`trust list`" in capsys.readouterr().err
+    assert main(["trust", "list"]) == 0
+    assert capsys.readouterr().out == "Nobody is trusted.\n"
 
 
 def test_a_project_of_gitlab_is_trusted_for_protected_branches_and_tags(arn: str, api: str) -> None:
@@ -194,13 +198,31 @@ def test_a_role_gets_credentials_without_a_secret(
     assert minted(Account(), api) == Credentials(api, "__token__", "pypi-x")
     asked = parse_qs(str(Outside.seen[-1]))
     assert (asked["Audience.member.1"], asked["SigningAlgorithm"]) == (["pypi.example.com"], ["RS256"])
-    monkeypatch.setattr(Outside, "unknown", True)
-    with pytest.raises(Problem, match="answers 422: no"):
-        minted(Account(), api)
+    assert 0 < int(asked["DurationSeconds"][0]) <= 300
     assert main(["credentials", "--mint", "--account", "reader"]) == 2
     assert "leave out --account or --mint" in capsys.readouterr().err
     assert main(["credentials", "--mint"]) == 2
     assert "pypiserver.example.com/_/oidc/audience cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (422, '{"message": "no such publisher"}', "answers 422: no such publisher"),
+        (401, "", "deploy with Tokens=true"),
+        (403, "<html>", "answers 403: Forbidden"),
+        (500, "[]", "answers 500: Internal Server Error"),
+        (502, "{}", "answers 502: Bad Gateway"),
+        (503, '{"message": ["x"]', "answers 503: Service Unavailable"),
+        (200, "<html>", "mint-token cannot be read: Expecting value"),
+    ],
+)
+def test_a_server_that_mints_nothing_is_told_in_a_line(
+    api: str, status: int, body: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outside, "refusal", (status, body))
+    with pytest.raises(Problem, match=said):
+        minted(Account(), api)
 
 
 def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> None:

@@ -136,6 +136,22 @@ def test_tree_shows_what_is_under_way() -> None:
     ]
 
 
+def test_tree_keeps_to_its_columns_in_a_narrow_terminal() -> None:
+    """Times end below one another, and what is said of a stack goes on in its own column; else a line is cut."""
+    begun = [event(90, "Edge/Short", "CREATE_IN_PROGRESS"), event(3, f"Edge/{'Name' * 8}", "CREATE_IN_PROGRESS")]
+    narrow, narrower = (drawn(tree([*FAILURE[:3], *begun], BEGIN + timedelta(seconds=660)), it) for it in (74, 60))
+    assert [re.sub("[\u2800-\u28ff] ", "", line) for line in narrow] == [
+        "the stack                             CREATE_IN_PROGRESS  11:00  0 of 2",
+        "                                                                   so far",
+        "  Edge                                CREATE_IN_PROGRESS  10:58  0 of 2",
+        "                                                                   so far",
+        "    NameNameNameNameNameNameNameName  CREATE_IN_PROGRESS    10:57",
+        "    Short                             CREATE_IN_PROGRESS     9:30",
+        "  Storage                             CREATE_IN_PROGRESS  10:58",
+    ]
+    assert len(narrower) == 5
+
+
 def test_tree_keeps_failures() -> None:
     lines = drawn(tree(FAILURE, BEGIN + timedelta(seconds=80)))
     assert any(re.fullmatch(r"    LoadBalancer +CREATE_FAILED +1:12", line) for line in lines)
@@ -208,9 +224,34 @@ def test_what_endangers_data(change: Change, endangers: bool) -> None:
     assert (change.loses and is_data(change, {"Storage"})) is endangers
 
 
-def test_advice_by_reason_then_by_type() -> None:
-    assert "Service Quotas" in advice("You have reached the maximum number of addresses", "AWS::EC2::EIP")
-    taken = '409 Conflict: {"message": "mount target already exists in this AZ"}'
-    assert "AsgSubnets" in advice(taken, "AWS::EFS::MountTarget")
-    assert "describe-services" in advice("Resource timed out waiting for completion", "AWS::ECS::Service")
+@pytest.mark.parametrize(
+    ("reason", "kind", "to_do"),
+    [
+        ("User: x is not authorized to perform: efs:CreateFileSystem", "AWS::EFS::FileSystem", "the action that the reason names"),
+        ("Access Denied. (Service: S3)", "AWS::S3::Bucket", "the action that the reason names"),
+        ("AccessDeniedException", "AWS::ECS::Service", "the action that the reason names"),
+        ("Unable to assume the service linked role", "AWS::ECS::Service", "docs/troubleshooting.md"),
+        ("LimitExceeded", "AWS::IAM::Role", "Service Quotas"),
+        ("The vCPU quota is used up", "AWS::AutoScaling::AutoScalingGroup", "Service Quotas"),
+        ("You have reached the maximum number of addresses", "AWS::EC2::EIP", "Service Quotas"),
+        ('409 Conflict: {"message": "mount target already exists in this AZ"}', "AWS::EFS::MountTarget", "the order of AsgSubnets"),
+        ("logs already exists in stack arn:x", "AWS::S3::Bucket", "delete or adopt"),
+        ("RepositoryAlreadyExistsException", "AWS::ECR::Repository", "delete or adopt"),
+        ("CAA_ERROR", "AWS::CertificateManager::Certificate", "the hosted zone is the one"),
+        ("One or more domain names have a CAA record", "AWS::CertificateManager::Certificate", "admit amazon.com"),
+        ("We currently do not have sufficient t3.small: InsufficientInstanceCapacity", "AWS::AutoScaling::AutoScalingGroup", "choose another AsgInstanceType"),
+        ("resource sg-1 has a dependent object", "AWS::EC2::SecurityGroup", "remove what still uses it"),
+        ("The bucket you tried to delete is not empty", "AWS::S3::Bucket", "remove what still uses it"),
+        ("Certificate is in use", "AWS::CertificateManager::Certificate", "remove what still uses it"),
+        ("Resource timed out waiting for completion", "AWS::ECS::Service", "`aws ecs describe-services`"),
+        ("Group did not stabilize", "AWS::AutoScaling::AutoScalingGroup", "`aws autoscaling describe-scaling-activities`"),
+        ("Exceeded attempts to wait", "AWS::EFS::MountTarget", "one subnet in each Availability Zone"),
+    ],
+)  # fmt: skip
+def test_advice_by_reason_then_by_type(reason: str, kind: str, to_do: str) -> None:
+    assert advice(reason, kind).startswith("to do: ")
+    assert to_do in advice(reason, kind)
+
+
+def test_advice_for_what_nobody_foresaw() -> None:
     assert advice("Something new", "AWS::X::Y") == "to do: fix what the reason names, then run this again"

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from server.accounts.identity import Unproved, keys_of, read_token
 from server.accounts.publishers import Publisher
 from server.accounts.tokens import entries_of
 
-from .issuers import AUDIENCE, KEY_ID, claims_of, encoded, key, published, publisher, signed
+from .issuers import AUDIENCE, KEY_ID, claims_of, encoded, integer, key, published, publisher, signed
 
 GITHUB = "https://token.actions.githubusercontent.com"
 GITLAB = "https://gitlab.com"
@@ -70,6 +71,9 @@ FORGED = {
     "another's key of another size": signed(claims_of(GITHUB), key("large", 3072)),
     "no key": signed(claims_of(GITHUB), kid=None),
     "an unknown key": signed(claims_of(GITHUB), kid="x"),
+    "keys": signed(claims_of(GITHUB), kid=[KEY_ID]),
+    "no issuer": signed(claims_of(GITHUB, iss=None)),
+    "issuers": signed(claims_of(GITHUB, iss=[GITHUB])),
     "a path for a key": signed(claims_of(GITHUB), kid="../../../../dev/null"),
     "an extension": signed(claims_of(GITHUB), crit=["b64"], b64=False),
     "the number 0": resigned(0),
@@ -94,6 +98,9 @@ FORGED = {
     "a giant": "a" * 10**6,
     "a giant claim": signed(claims_of(GITHUB, sub="x" * 10**5)),
     "deep": f"{encoded(b'[' * 5000)}.{encoded(claims_of(GITHUB))}.AA",
+    "no JSON": f"{encoded(b'{')}.{encoded(claims_of(GITHUB))}.AA",
+    "no UTF-8": f"{encoded(bytes([255]))}.{encoded(claims_of(GITHUB))}.AA",
+    "a length that no bytes have": signed(claims_of(GITHUB)).rpartition(".")[0] + ".AAAAA",
     "no object": f"{encoded([])}.{encoded(claims_of(GITHUB))}.AA",
     "empty": "",
     "two parts": "e30.e30",
@@ -107,6 +114,19 @@ FORGED = {
 def test_a_token_is_taken_for_what_its_issuer_says() -> None:
     assert verified(signed(claims_of(GITHUB, aud=[AUDIENCE])))["repository"] == "octo/acme"
     assert verified(signed(claims_of(GITHUB, iat=NOW + 30, nbf=NOW + 30)))["iss"] == GITHUB, "clocks differ"
+
+
+def test_a_token_is_taken_for_five_hours_and_a_minute_of_another_clock() -> None:
+    def is_taken(now: float, hours: float = 5, **more: object) -> bool:
+        token = read_token(signed(claims_of(GITHUB, iat=NOW, exp=NOW + hours * 3600, **{"nbf": NOW, **more})))
+        with suppress(Unproved):
+            token.require_current(AUDIENCE, NOW + now)
+            return True
+        return False
+
+    assert [is_taken(now) for now in (-61, -60, 5 * 3600 + 59, 5 * 3600 + 60)] == [False, True, True, False]
+    assert [is_taken(0, nbf=NOW + later) for later in (60, 61)] == [True, False]
+    assert not is_taken(0, hours=5.001)
 
 
 @pytest.mark.parametrize("what", FORGED)
@@ -155,8 +175,13 @@ def test_a_signature_has_one_spelling() -> None:
         {"alg": None},
         {"e": "Aw"},
         {"e": "AQAA"},
+        {"e": integer(65540)},
+        {"e": integer(2**32 + 1)},
         {"e": "AAAAAQABAAAAAQAB"},
         {"n": "AQAB"},
+        {"n": integer(2**2047 + 2)},
+        {"n": integer(2**2047 + 4)},
+        {"n": f"{published(key())['n']}!"},
         {"n": encoded(b"\xff" * 1025)},
         {"n": published(key("small", 1024))["n"]},
         {"n": None},
@@ -173,6 +198,7 @@ def test_a_key_that_is_weak_or_for_something_else_is_none(weak: dict[str, object
 def test_a_set_of_keys_that_is_none_is_refused(junk: object) -> None:
     with pytest.raises(ValueError, match="not a set"):
         keys_of(junk)
+    assert keys_of({"keys": [{}] * 99 + [published(key())]}).keys() == {KEY_ID}
 
 
 def test_two_tokens_are_one_only_by_what_their_issuer_calls_them() -> None:
@@ -185,8 +211,9 @@ def test_two_tokens_are_one_only_by_what_their_issuer_calls_them() -> None:
         {"jti": None},
         {"jti": None, "sub": "x"},
     ]
-    names = {read_token(signed({**claims, **more})).identifier for more in changes}
-    assert len(names) == 5
+    first, *others = [read_token(signed({**claims, **more})).identifier for more in changes]
+    assert others[0] == first
+    assert len({first, *others}) == 5
 
 
 def trusted(*entries: object) -> Access:

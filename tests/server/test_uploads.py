@@ -129,6 +129,18 @@ def test_a_released_file_is_not_overwritten(shared: Task, agent: str, status: in
     assert (shared.directory / name).read_bytes() == content
 
 
+def test_a_file_that_is_stored_in_a_subdirectory_is_not_uploaded_again(shared: Task) -> None:
+    name, content = wheel("within", "1.0")
+    (shared.directory / "older").mkdir()
+    (shared.directory / "older" / name).write_bytes(content)
+    assert shared.upload(name, content).status_code == 200
+    signature = (f"{name}.asc", b"signature")
+    for refused in (shared.upload(name, b"other"), shared.upload(name, content, signature=signature)):
+        assert (refused.status_code, "already exists" in refused.text) == (409, True)
+    (file,) = shared.project("within")["files"]
+    assert (file["url"], file["hashes"]["sha256"]) == (f"/packages/older/{name}", sha256(content))
+
+
 def test_removal_is_refused_unless_files_are_mutable(start: StartTask, directory: Path) -> None:
     name, content = wheel("demo", "1.0")
     (directory / name).write_bytes(content)

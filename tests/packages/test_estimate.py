@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ MEGABYTE = 1_000_000
 
 def estimated(target: Task, source: Scripted, capsys: pytest.CaptureFixture[str], *sizes: int | None) -> str:
     """What is said of one file for each of ``sizes``."""
-    files = [{"filename": f"acme-{n}.tar.gz", "url": f"/f{n}", "hashes": {}, "size": it} for n, it in enumerate(sizes)]
+    files: list[dict[str, Any]] = [
+        {"filename": f"acme-{n}.tar.gz", "url": f"/f{n}", "hashes": {}, "size": it} for n, it in enumerate(sizes)
+    ]
     source.page("acme", *files)
     assert main(["import", source.url, "acme", "--to", target.url, "--dry-run"]) == 0
     (line,) = [it for it in capsys.readouterr().out.splitlines() if "100 Mbit/s" in it]

@@ -107,6 +107,12 @@ def test_records_are_made_in_the_administrators_zones_alone(policies: dict[str, 
     ]
 
 
+def test_what_can_be_tagged_says_what_made_it(template: Json) -> None:
+    taggable = {"AWS::IAM::Role", "AWS::ServiceCatalog::CloudFormationProduct", "AWS::ServiceCatalog::Portfolio"}
+    found = {it["Type"]: it["Properties"]["Tags"] for it in template["Resources"].values() if it["Type"] in taggable}
+    assert found == {it: [{"Key": "created_by", "Value": "cloudformation-aws-pypiserver"}] for it in taggable}
+
+
 def test_without_a_zone_no_records_are_made(template: Json) -> None:
     resources = Evaluation(template, {**CATALOG, "HostedZoneIds": ""}).resources
     statements = resources["LaunchNetwork"]["Properties"]["PolicyDocument"]["Statement"]

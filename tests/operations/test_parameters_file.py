@@ -41,9 +41,10 @@ def test_wrong_parameters_are_named_all_at_once_and_before_an_upload(
     assert set(keys()) == bucket
 
 
-def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [["--yes"], ["--dry-run"]])
+def test_required_parameters_are_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("parameters.json").write_text('["VpcId=vpc-1"]')
-    assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
+    assert main(["deploy", "--bucket", BUCKET, "--stack-name", "lacking", *words]) == 2
     assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
 
 

@@ -45,6 +45,26 @@ def test_what_bears_data_is_known_to_the_guard(editions: Editions) -> None:
     )
 
 
+GENERATED = {"GenerateStringKey": "password", "PasswordLength": 32, "ExcludePunctuation": True}
+MADE: dict[str, Data] = {
+    "FileSystem": {"Encrypted": True, "PerformanceMode": "generalPurpose"},
+    "BackupVault": {"BackupVaultName": "packages-0a1b2c3d-1-2-3-4e5f"},
+    "PublisherSecret": {"GenerateSecretString": {"SecretStringTemplate": '{"username": "publisher"}', **GENERATED}},
+    "ReaderSecret": {"GenerateSecretString": {"SecretStringTemplate": '{"username": "reader"}', **GENERATED}},
+    "TokensSecret": {"SecretString": "[]"},
+    "AccessLogs": {},
+    "TaskLogs": {},
+}
+"""What must be the same in every release: another value replaces the resource, or what a secret holds."""
+
+
+@pytest.mark.parametrize("title", DATA_BEARING)
+def test_what_holds_data_is_made_as_it_was_made_before(editions: Editions, title: str) -> None:
+    resource = editions.nested({"Tokens": "true"}).resources[title]
+    last = {*(path[0] for path in replacing_properties(resource["Type"])), "GenerateSecretString", "SecretString"}
+    assert {name: it for name, it in resource["Properties"].items() if name in last} == MADE[title]
+
+
 def test_of_what_these_templates_have_only_that_holds_data(editions: Editions) -> None:
     """Whatever else a stack has may hold some: a new type, or a key or log that nobody misses, is listed there."""
     resources = editions.single_file["Resources"]

@@ -35,7 +35,6 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ("W1030", CI_ACCESS): "an empty default is looked at in the branch of an If that it does not take",
     ("W1030", CATALOG): "the empty default of a slot is looked at where the slot's condition is false",
     ("W1030", RESTORE_TESTING): "an empty default is looked at in the branch of an If that it does not take",
-    ("W1035", CATALOG): "the empty value of a slot is looked at where the slot's condition is false",
 }
 """Findings of cloudformation-validate that we cannot fix, by rule and file, and why."""
 
@@ -48,7 +47,7 @@ def findings(template: Path) -> list[str]:
     """
     if template.name == SINGLE:
         return _cfn_lint(template, REGIONS[:1])
-    return _cfn_lint(template, REGIONS_OF.get(template.name, REGIONS)) + _cloudformation_validate(template)
+    return _cfn_lint(template, REGIONS_OF.get(template.name, REGIONS)) + cloudformation_validate(template)
 
 
 def _cfn_lint(template: Path, regions: Sequence[str]) -> list[str]:
@@ -57,7 +56,7 @@ def _cfn_lint(template: Path, regions: Sequence[str]) -> list[str]:
     return [f"{template}:{it.linenumber}: cfn-lint {it.rule.id}: {it.message}" for it in found]
 
 
-def _cloudformation_validate(template: Path) -> list[str]:
+def cloudformation_validate(template: Path) -> list[str]:
     """AWS's own validator, in one region: of regions it knows which types there are, and cfn-lint knows that too."""
     return sorted(set(_diagnostics(template)))
 

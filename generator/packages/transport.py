@@ -238,7 +238,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while found:
         cause = found.pop(0)
         yield cause
-        for within in (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__):
+        for within in (*cause.args, getattr(cause, "reason", None), cause.__cause__):
             if isinstance(within, BaseException) and id(within) not in seen:
                 seen.add(id(within))
                 found.append(within)

@@ -209,6 +209,7 @@ def test_a_provider_is_made_unless_there_is_one(editions: Editions) -> None:
         resource = editions.templates["ci-access.yaml"]["Resources"][title]
         assert resource["DeletionPolicy"] == "RetainExceptOnCreate", "stacks of other accounts of the server rely on it"
         assert resource["UpdateReplacePolicy"] == "Retain"
+        assert resource["Properties"]["ClientIdList"] == ["sts.amazonaws.com"], "or it takes no token of a job"
     for it, provider in ((fresh, "<GitHubProvider>"), (given, arn)):
         (statement,) = it.resources["GitHubRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Federated": provider}

@@ -215,11 +215,19 @@ def test_endpoints_answer_the_vpc_on_the_port_of_https(editions: Editions) -> No
         )
 
 
+def test_addresses_are_the_nat_gateways_and_the_load_balancers_alone(editions: Editions) -> None:
+    resources = made(editions, NatGateways="each-zone", AvailabilityZones=THREE).resources
+    gateways = of_type(resources, "AWS::EC2::NatGateway")
+    assert {it["AllocationId"] for it in gateways.values()} == {f"<NatAddress{n}.AllocationId>" for n in (1, 2, 3)}
+    assert not [it for it in of_type(resources, "AWS::EC2::Subnet").values() if it.get("MapPublicIpOnLaunch")]
+
+
 def test_flow_logs_are_of_all_traffic_and_written_for_this_account_alone(editions: Editions) -> None:
     """https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html"""
     resources = made(editions, FlowLogs="true").resources
     log = resources["FlowLog"]["Properties"]
     assert (log["ResourceType"], log["ResourceId"], log["TrafficType"]) == ("VPC", "<Vpc>", "ALL")
+    assert log["LogDestinationType"] == "cloud-watch-logs"
     assert (log["LogGroupName"], log["DeliverLogsPermissionArn"]) == ("<NetworkLogs>", "<FlowLogRole.Arn>")
     role = resources["FlowLogRole"]["Properties"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]

@@ -30,6 +30,18 @@ def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
     assert copy.read_text() == document.read_text(), "run make templates"
 
 
+def test_derived_tables_have_a_cell_in_each_column() -> None:
+    """GitHub shows a table only if the line below its head has as many columns, and leaves out cells beyond them."""
+    derived = documents.parts(nested(), ROOT / documents.BENCHMARK).values()
+    tables = [found for text in derived for found in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE)]
+    assert len(tables) > 10
+    for table in tables:
+        head, rule, *rows = (re.split(r"(?<!\\)\|", line) for line in table.splitlines())
+        assert {it for it in rule if it} <= {"---", "---:"}
+        assert rows
+        assert {len(it) for it in (head, rule, *rows)} == {len(head)}, table
+
+
 def test_every_parameter_and_output_is_listed() -> None:
     page = (ROOT / "docs" / "parameters.md").read_text()
     parent = templates()["pypiserver.yaml"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator import durations
+from generator.build import validators
 from generator.build.validate import unvalidated, validate
 from generator.build.write import report_findings
 
@@ -173,3 +174,19 @@ def test_who_waits_is_told_how_long_it_took_last_time(
         said.append(capsys.readouterr().err.splitlines()[0])
     assert said[0] == "validating 1 changed files"
     assert re.fullmatch(r"validating 1 changed files; last time it took \d+ seconds", said[1])
+
+
+OWN = sorted({name for _, name in validators.ACCEPTED} - {"*"})
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_accepted_of_a_template_is_found_there_and_nothing_else(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = Path(__file__).parents[2] / "templates" / name
+    accepted = {rule for rule, of in validators.ACCEPTED if of == name}
+    everywhere = {rule for rule, of in validators.ACCEPTED if of == "*"}
+    assert validators.cloudformation_validate(template) == []
+    monkeypatch.setattr(validators, "ACCEPTED", {})
+    found = {line.partition("cloudformation-validate ")[2][:5] for line in validators.cloudformation_validate(template)}
+    assert found - everywhere == accepted

@@ -112,6 +112,18 @@ def test_every_line_of_the_table_is_of_a_call_that_is_made() -> None:
             assert any(fnmatchcase(action, it) for it in found), action
 
 
+def test_what_no_text_names_is_granted_too() -> None:
+    """Of the pages in CALLERS_ACTIONS, and for records, whose schema declares nothing."""
+    interfaces = {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute"}
+    records = {
+        f"route53:{it}" for it in ("ChangeResourceRecordSets", "GetChange", "GetHostedZone", "ListResourceRecordSets")
+    }
+    launched = actions(single().templates().values())
+    assert interfaces | records | {"ec2:GetSecurityGroupsForVpc", "lambda:InvokeFunction"} <= launched
+    assert "iam:DeleteRolePermissionsBoundary" not in launched
+    assert "route53:AssociateVPCWithHostedZone" in actions(templates().values()), "for network.yaml's endpoints"
+
+
 def test_functions_hosts_and_tasks_have_what_their_calls_ask_for(editions: Editions) -> None:
     """With keys of the operator's, under which AWS's texts ask for more."""
     given = {**everything(), "Tokens": "true", "ExtraInstanceProfilePermissions": ""}

@@ -16,8 +16,10 @@ import pytest
 from calls import REGION, Json
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
+from deployments import CATALOG, Editions
 from emulator import ACCOUNT
 from moto.iam.aws_managed_policies import aws_managed_policies_data
+from resolve import Evaluation
 
 from generator.catalog.actions import SERVICES, actions
 from generator.parent import single
@@ -105,6 +107,19 @@ def test_records_are_made_in_the_administrators_zones_alone(policies: dict[str, 
     ]
 
 
+def test_what_can_be_tagged_says_what_made_it(template: Json) -> None:
+    taggable = {"AWS::IAM::Role", "AWS::ServiceCatalog::CloudFormationProduct", "AWS::ServiceCatalog::Portfolio"}
+    found = {it["Type"]: it["Properties"]["Tags"] for it in template["Resources"].values() if it["Type"] in taggable}
+    assert found == {it: [{"Key": "created_by", "Value": "cloudformation-aws-pypiserver"}] for it in taggable}
+
+
+def test_without_a_zone_no_records_are_made(template: Json) -> None:
+    resources = Evaluation(template, {**CATALOG, "HostedZoneIds": ""}).resources
+    statements = resources["LaunchNetwork"]["Properties"]["PolicyDocument"]["Statement"]
+    (changing,) = [it for it in statements if "route53:ChangeResourceRecordSets" in it["Action"]]
+    assert changing["Resource"] == ["arn:aws:route53:::change/*"]
+
+
 def test_no_vault_is_locked_for_good(policies: dict[str, Json]) -> None:
     """A lock with days in which it can be changed is of compliance: none can be taken off after them."""
     lock, vault = "backup:PutBackupVaultLockConfiguration", f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:packages"
@@ -134,6 +149,24 @@ def may(policies: dict[str, Json], action: str, resource: str, context: dict[str
         and holds(statement.get("Condition", {}))
         for statement in statements(policies)
     )
+
+
+def test_keys_and_files_of_others_are_out_of_reach(policies: dict[str, Json], editions: Editions) -> None:
+    """A key's ARN does not tell whose it is, nor that of Service Catalog's copy of a template."""
+    ours = {it["Key"]: it["Value"] for it in editions.nested().resources["TopicKey"]["Properties"]["Tags"]}
+    tag, service = "aws:ResourceTag/created_by", {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+    copy = "s3:ExistingObjectTag/servicecatalog:provisioning"
+    key, file = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", "arn:aws:s3:::payroll/file"
+    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy"):
+        assert may(policies, action, key, {tag: ours["created_by"]})
+        assert not may(policies, action, key, {tag: "somebody"})
+        assert not may(policies, action, key, {})
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert may(policies, action, key, service)
+        assert not may(policies, action, key, {}), "not for what is read past the service"
+    assert may(policies, "s3:GetObject", file, {copy: "true"})
+    assert not may(policies, "s3:GetObject", file, {copy: "false"})
+    assert not may(policies, "s3:GetObject", file, {})
 
 
 @pytest.mark.parametrize("action", ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"])

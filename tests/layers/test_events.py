@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
 import pytest
-from deployments import DEFAULTS, Editions, extras, of_type
+from deployments import DEFAULTS, Editions, everything, extras, of_type
 from eventbridge import matches, told
 from resolve import PLACES, Data, Place, Values
 
@@ -304,6 +304,16 @@ def test_an_adopted_file_systems_backups(editions: Editions) -> None:
     rules = of_type(editions.nested({"ExistingFileSystemId": adopted}).resources, "AWS::Events::Rule")
     event = backup("FAILED", place, file_system(place, adopted))
     assert [title for title, rule in rules.items() if matches(rule["EventPattern"], event)] == ["FailedBackup"]
+
+
+def test_events_are_of_aws_itself(editions: Editions) -> None:
+    """Whoever may put events can give them any detail, but no source of AWS's."""
+    rules = of_type(editions.nested(everything()).resources, "AWS::Events::Rule").values()
+    assert len(rules) > 5
+    for rule in rules:
+        (source,) = rule["EventPattern"]["source"]
+        assert source.startswith("aws.")
+        assert rule["EventPattern"]["detail-type"]
 
 
 def test_an_event_of_the_console_is_not_a_failure(editions: Editions) -> None:

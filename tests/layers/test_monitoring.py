@@ -144,6 +144,25 @@ def _dashboard(editions: Editions, mode: str, place: Place) -> Data:
     return body
 
 
+SHOWN = {
+    # What tasks use, and how many there are.
+    *("CPUUtilization", "MemoryUtilization", "CpuUtilized", "CpuReserved", "MemoryUtilized", "MemoryReserved"),
+    *("DesiredTaskCount", "RunningTaskCount", "PendingTaskCount", "HealthyHostCount", "UnHealthyHostCount"),
+    # What clients see.
+    *(
+        "TargetResponseTime",
+        "RequestCount",
+        "HTTPCode_ELB_5XX_Count",
+        *(f"HTTPCode_Target_{n}XX_Count" for n in (2, 4, 5)),
+    ),
+    *("ActiveConnectionCount", "NewConnectionCount", "RejectedConnectionCount"),
+    # Whether the file system keeps up.
+    *("PercentIOLimit", "MeteredIOBytes", "PermittedThroughput", "ClientConnections"),
+    *("DataReadIOBytes", "DataWriteIOBytes", "MetadataIOBytes"),
+}
+"""By the names of the services' pages on their metrics."""
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 @pytest.mark.parametrize("mode", MODES)
 def test_the_dashboard_shows_what_exists(editions: Editions, mode: str, place: Place) -> None:
@@ -168,9 +187,8 @@ def test_the_dashboard_shows_what_exists(editions: Editions, mode: str, place: P
         assert dimensions
         for dimension, value in zip(dimensions[::2], dimensions[1::2], strict=True):
             assert DIMENSIONS[dimension] == value
-    assert {name for _, name in counted} <= names
-    assert ("BurstCreditBalance" in names) == (mode == "bursting")
-    assert {"CPUUtilization", "RunningTaskCount", "TargetResponseTime", "HealthyHostCount", "PercentIOLimit"} <= names
+    burst = {"BurstCreditBalance"} if mode == "bursting" else set()
+    assert names == SHOWN | burst | {name for _, name in counted}
 
 
 COUNTS = re.compile("RequestCount|HTTPCode_.*|.*ConnectionCount|ClientConnections|.*IOBytes")
@@ -193,6 +211,8 @@ def test_the_dashboard_adds_up_what_is_counted_and_nothing_else(editions: Editio
             is_count = (namespace, name) in counted or COUNTS.fullmatch(name) is not None
             assert (options["stat"] == "Sum") == is_count, name
             assert options["label"].startswith(name)
+        if series[0][1] == "TargetResponseTime":
+            assert [options["stat"] for *_, options in series] == ["p50", "p95", "p99", "Average"]
         hidden = {it[-1]["id"] for it in series if it[-1].get("visible") is False}
         calculated = {
             name for (it,) in graph["metrics"][len(series) :] for name in re.findall("[a-z]+", it["expression"])

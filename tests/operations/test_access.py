@@ -97,14 +97,24 @@ def test_tokens_are_listed_and_revoked_one_by_one(arn: str, capsys: pytest.Captu
         "three  read  *  expired 2020-01-01T00:00:00+00:00",
     ]
     assert main(["token", "revoke", "two"]) == 0
+    assert capsys.readouterr().out.startswith("two is revoked.")
     assert [it["name"] for it in json.loads(stored(arn))] == ["one", "three"]
     assert main(["token", "revoke", "two"]) == 2
-    assert "there is no token two" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert ("there is no token two" in captured.err, captured.out) == (True, "")
     for name in ("one", "three"):
         assert main(["token", "revoke", name]) == 0
     capsys.readouterr()
     assert main(["token", "list"]) == 0
     assert capsys.readouterr().out == "There are no tokens.\n"
+
+
+def test_without_more_words_a_token_reads_for_90_days(arn: str) -> None:
+    assert main(["token", "create", "x" * 63, "--project", "x"]) == 0
+    (entry,) = json.loads(stored(arn))
+    assert (entry["name"], entry["may"]) == ("x" * 63, "read")
+    until = datetime.fromisoformat(entry["expires"]) - datetime.now(UTC)
+    assert timedelta(days=89, hours=23) < until <= timedelta(days=90)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,30 @@ def test_before_the_question_it_says_what_goes_and_what_stays(
     assert physical_ids() == had
 
 
+@pytest.mark.parametrize("by", [["stack"], ["balancer"], ["stack", "balancer"]])
+def test_what_protects_the_stack_is_named_and_stays(
+    deployed: Parameters, by: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deployed
+    monkeypatch.setattr(backend().get_stack("pypi"), "enable_termination_protection", "stack" in by)
+    balancer = physical_ids()["LoadBalancer"]
+
+    def protect(it: bool) -> None:
+        attributes = [{"Key": "deletion_protection.enabled", "Value": str(it).lower()}]
+        client("elbv2").modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
+
+    protect("balancer" in by)
+    assert main(["delete", "--yes"]) == 2
+    protect(False)
+    has = {
+        "stack": "the stack has termination protection",
+        "balancer": "its load balancer has deletion protection",
+    }
+    said = f"error: {' and '.join(has[it] for it in by)}: add --unprotect to turn this off and delete\n"
+    assert capsys.readouterr().err == said
+    assert backend().get_stack("pypi").status.endswith("_COMPLETE")
+
+
 def test_of_a_failed_creation_nothing_is_said_to_stay(
     deployed: Parameters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from string import Formatter
+from typing import Any
 
 import pytest
+from botocore import exceptions  # type: ignore[import-untyped] # botocore has no types
 from commands import command
 from custom_resource import serving
 from emulator import environment
 from program import installed
 
+from generator.operations.errors import ClientError, explain
 from generator.operations.invocation import called_as
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +110,56 @@ def test_nobody_listens(tmp_path: Path) -> None:
     done = run("status", **environment(url, tmp_path))
     assert done.returncode == 1
     assert "--endpoint-url" in one_line(done)
+
+
+SAID = {
+    "the AWS credentials have expired (Call): get new ones": (
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
+    ),
+    "AWS does not know these credentials": (
+        *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    ),
+    "AWS throttles Call even after ten attempts: wait": (
+        *("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"),
+    ),
+    "these credentials may not Call: said AWS": (
+        *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"),
+    ),
+    "Call was answered by ": ("502", "503", "504", "407"),
+    "Call: said AWS": ("ValidationError",),
+}
+
+
+@pytest.mark.parametrize(("start", "code"), [(start, code) for start, codes in SAID.items() for code in codes])
+def test_each_code_of_aws_is_answered_in_its_way(start: str, code: str) -> None:
+    """Services have different names for the same, and a HEAD has only a status."""
+    answer: dict[str, Any] = {"Error": {"Code": code, "Message": "said\n  AWS"}}
+    assert explain(ClientError(answer, "Call")).startswith(start)
+    bare = {"Error": {"Message": "said AWS"}, "ResponseMetadata": {"HTTPStatusCode": code}}
+    assert explain(ClientError(bare, "Call")).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("name", "to_do"),
+    [
+        ("LoginError", "run `aws login`"),
+        ("SSOTokenLoadError", "run `aws sso login`"),
+        ("UnauthorizedSSOTokenError", "run `aws sso login`"),
+        ("TokenRetrievalError", "run `aws sso login`"),
+        ("CredentialRetrievalError", "run `aws configure` or `aws sso login`, or choose a --profile"),
+        ("UnknownEndpointError", "look at --region"),
+        ("InvalidRegionError", "look at --region"),
+        ("EndpointConnectionError", "check the network, the proxy (HTTPS_PROXY)"),
+        ("ConnectTimeoutError", "check the network, the proxy (HTTPS_PROXY)"),
+        ("ReadTimeoutError", "check the network, the proxy (HTTPS_PROXY)"),
+        ("SSLError", "check the network, the proxy (HTTPS_PROXY)"),
+        ("ProxyConnectionError", "check the network, the proxy (HTTPS_PROXY)"),
+    ],
+)
+def test_each_failure_before_an_answer_says_what_to_do(name: str, to_do: str) -> None:
+    kind = getattr(exceptions, name)
+    fields = [field for _, field, _, _ in Formatter().parse(kind.fmt) if field]
+    assert f": {to_do}" in explain(kind(**dict.fromkeys(fields, "x")))
 
 
 @pytest.mark.parametrize(

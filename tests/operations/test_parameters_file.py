@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calls import client
@@ -11,7 +12,7 @@ from stacks import DEPLOY, Parameters, give_again
 
 from generator.commands import main
 from generator.commands.options import TEMPLATES
-from generator.operations.form import form
+from generator.operations.form import Parameter, form
 from generator.operations.parameters import read, tidied
 from generator.parts.descriptions import PARENT
 
@@ -40,9 +41,10 @@ def test_wrong_parameters_are_named_all_at_once_and_before_an_upload(
     assert set(keys()) == bucket
 
 
-def test_required_parameters_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [["--yes"], ["--dry-run"]])
+def test_required_parameters_are_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("parameters.json").write_text('["VpcId=vpc-1"]')
-    assert main([*DEPLOY, "--stack-name", "lacking"]) == 2
+    assert main(["deploy", "--bucket", BUCKET, "--stack-name", "lacking", *words]) == 2
     assert "lacks LoadBalancerSubnets, AsgSubnets, HostedZoneName, IngressCidrs, AlarmEmails" in capsys.readouterr().err
 
 
@@ -95,3 +97,32 @@ def test_values_of_json_become_cloudformations() -> None:
 def test_what_editors_of_windows_write_is_read(encoding: str) -> None:
     Path("parameters.json").write_text('["ServiceName=pypi", "Users=é"]', encoding=encoding)
     assert read(Path("parameters.json")) == {"ServiceName": "pypi", "Users": "é"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "said"),
+    [
+        ({"type": "Number", "minimum": 1, "maximum": 5}, "1", ""),
+        ({"type": "Number", "minimum": 1, "maximum": 5}, "5", ""),
+        ({"type": "Number", "minimum": 1, "maximum": 5}, "0", "must be a number from 1 to 5"),
+        ({"type": "Number", "minimum": 1, "maximum": 5}, "5.5", "must be a number from 1 to 5"),
+        ({"type": "Number", "minimum": 1}, "0.5", "must be a number from 1"),
+        ({"type": "Number", "minimum": 1}, "many", "must be a number from 1"),
+        ({"type": "Number"}, "", "must be a number from 0"),
+        ({"type": "Number"}, "-1", ""),
+        ({}, "", "must not be empty"),
+        ({"default": ""}, "", ""),
+        ({"pattern": "[a-z]*"}, "", ""),
+        ({"pattern": "[a-z]+"}, "A", "must match [a-z]+"),
+        ({"pattern": "[a-z]+"}, "aA", "must match [a-z]+"),
+        ({"pattern": "[a-z]+", "constraint": "must be small"}, "A", "must be small"),
+        ({"values": ("one", "two")}, "on", "must be one, two (did you mean one?)"),
+        ({"values": ("one", "two")}, "", "must be one, two"),
+        ({"values": tuple("abcdefghijklmnopqrst")}, "z", "must be a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t"),
+        ({"values": tuple("abcdefghijklmnopqrstu")}, "z", "must be one of 21 values"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_value_is_said(declared: dict[str, Any], value: str, said: str) -> None:
+    texts = {"name": "Name", "label": "", "description": "", "type": "String", "pattern": None, "constraint": None}
+    rest = {"default": None, "values": (), "minimum": None, "maximum": None}
+    assert Parameter(**{**texts, **rest, **declared}).refusal(value) == said

@@ -117,7 +117,18 @@ def test_other_content_under_a_key_is_refused(capsys: pytest.CaptureFixture[str]
 @pytest.mark.usefixtures("here")
 def test_console_link_opens_the_published_parent(capsys: pytest.CaptureFixture[str]) -> None:
     main(["publish", "--bucket", BUCKET, "--stack-name", "mine"])
-    lines = dict(re.findall(r"^(\S+(?: file)?)  +(\S+)$", capsys.readouterr().out, re.MULTILINE))
+    shown = capsys.readouterr().out
+    starts = [
+        "7 uploaded|0 uploaded",
+        "parent  ",
+        "single file  ",
+        "console  ",
+        "command line$",
+        "  aws s3 cp ",
+        "  aws cloudf",
+    ]
+    assert all(re.match(it, line) for it, line in zip(starts, shown.splitlines(), strict=True)), shown
+    lines = dict(re.findall(r"^(\S+(?: file)?)  +(\S+)$", shown, re.MULTILINE))
     link = urlsplit(lines["console"])
 
     assert link.netloc == f"{REGION}.console.aws.amazon.com"

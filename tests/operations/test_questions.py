@@ -23,6 +23,7 @@ from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import form
 from generator.operations.network import refuse_network, zones
+from generator.operations.questions import ask
 from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT
 
@@ -74,7 +75,16 @@ def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> No
         terminal.expect(f"company  {has['vpc']}")
         terminal.type(DOWN + ENTER)
         terminal.expect("Subnets of the load balancer")
-        terminal.type(ENTER)
+        # They are listed by zone.
+        below = 0 if has["public-a"] < has["private-a"] else 1
+        terminal.type("a" + ENTER)
+        terminal.expect("one subnet in each Availability Zone\n")
+        terminal.type("a" + ENTER)
+        terminal.expect("at least 2, in different Availability Zones\n")
+        terminal.type(DOWN * below + " " + ENTER)
+        terminal.expect("at least 2, in different Availability Zones\n")
+        below = 2 if has["public-b"] < has["private-b"] else 3
+        terminal.type(DOWN * below + " " + ENTER)
         terminal.expect("Subnets of the hosts")
         terminal.type("\x03")
         assert terminal.end() == 130
@@ -171,6 +181,29 @@ def test_answers_that_could_not_be_kept_are_not_asked_for(env: dict[str, str], t
     with session([*GENERATOR, "deploy", "--parameters", "nowhere/mine.json"], 160, env, tmp_path) as terminal:
         assert terminal.end() == 2
         assert "error: nowhere cannot be written, where mine.json would get the answers" in terminal.text
+
+
+@pytest.mark.usefixtures("env")
+def test_what_cannot_be_chosen_is_said() -> None:
+    """In an account without any VPC, and in a VPC with a subnet in one zone."""
+    declared = form(TEMPLATES / PARENT)
+
+    def asked(name: str, **given: str) -> str:
+        lacking = [it for it in declared if it.name == name]
+        with pytest.raises(Problem) as said:
+            list(ask(Account(), Terminal(io.StringIO(), False), declared, lacking, given, {}))
+        return str(said.value)
+
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    assert asked("AsgSubnets", VpcId=vpc) == f"{vpc} has subnets in fewer than 1 Availability Zones"
+    ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")
+    assert asked("LoadBalancerSubnets", VpcId=vpc) == f"{vpc} has subnets in fewer than 2 Availability Zones"
+    for it in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=it["SubnetId"])
+    for it in ec2.describe_vpcs()["Vpcs"]:
+        ec2.delete_vpc(VpcId=it["VpcId"])
+    assert asked("VpcId") == f"{REGION} has no VPC: create one first, as README.md says"
 
 
 def refused(capsys: pytest.CaptureFixture[str], **given: str) -> list[str]:

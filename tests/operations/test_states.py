@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
+import botocore.client  # type: ignore[import-untyped] # botocore has no types
 import pytest
 from emulator import backend
 from stacks import DEPLOY, Parameters, give_again
+from vitals import vitals
 
 from generator.commands import main
-from generator.operations import watch
+from generator.operations import change_set, status, watch
 from generator.operations.invocation import called_as
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -87,3 +91,31 @@ def test_interrupting_ends_only_the_watching(
     assert found.status == "UPDATE_IN_PROGRESS"
     found.events.append(end)
     assert main([*DEPLOY]) == 0
+
+
+def test_what_takes_long_is_asked_for_again_after_a_pause(
+    deployed: Parameters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A change set, and a detection of drift: the emulator has either at once."""
+    give_again(deployed, TaskMinCount="7")
+    call = botocore.client.BaseClient._make_api_call
+    unfinished = {
+        "DescribeChangeSet": {"Status": "CREATE_IN_PROGRESS"},
+        "DescribeStackDriftDetectionStatus": {"DetectionStatus": "DETECTION_IN_PROGRESS"},
+    }
+
+    def slow(self: Any, operation: str, parameters: Any) -> Any:
+        return unfinished.pop(operation, None) or call(self, operation, parameters)
+
+    pauses: list[float] = []
+    paused = SimpleNamespace(sleep=pauses.append, time_ns=time.time_ns)
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", slow)
+    for module in (change_set, status):
+        monkeypatch.setattr(module, "time", paused)
+    assert main([*DEPLOY, "--dry-run"]) == 0
+    assert "TaskMinCount" in capsys.readouterr().out
+    with vitals():
+        main(["status", "--detect-drift"])
+    assert "drift IN_SYNC" in capsys.readouterr().out
+    assert unfinished == {}
+    assert [1 <= it <= 30 for it in pauses] == [True, True]

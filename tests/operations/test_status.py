@@ -206,6 +206,7 @@ def test_ends_with_addresses_and_next_steps(well: Deployed) -> None:
     lines = well.run("status").stdout.splitlines()
     address = lines.index(f"{well.outputs['PypiServerUrls'].split(',')[0]}/")
     assert [it for it in lines[:address] if "last restore" in it], "the facts come first"
+    assert lines[address - 1] == ""
     for account in ("pip", "pypirc"):
         (line,) = [line for line in lines if f"--format {account} " in line]
         done = well.run(*line.split()[3:-2])

@@ -117,6 +117,12 @@ def admits(arn: str, **claims: object) -> str | None:
     return found and found.grant.name
 
 
+def rights(arn: str) -> tuple[str, str | None]:
+    """Of the only publisher: what it may, and until when."""
+    (entry,) = json.loads(stored(arn))
+    return entry["may"], entry["expires"]
+
+
 GITHUB_JOB: dict[str, Any] = {
     "iss": "https://token.actions.githubusercontent.com",
     "repository": "Octo/acme",
@@ -153,10 +159,13 @@ def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
     assert main(["token", "create", "Octo-acme", *ACME]) == 2
     assert "there is a publisher Octo-acme already" in capsys.readouterr().err
     assert main(["token", "revoke", "Octo-acme"]) == 2
+    capsys.readouterr()
     assert main(["trust", "revoke", "Octo-acme"]) == 0
+    assert capsys.readouterr().out.startswith("Octo-acme is no longer trusted.")
     assert admits(arn, **GITHUB_JOB) is None
     assert main(["trust", "revoke", "Octo-acme"]) == 2
-    assert "`trust list`" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert ("`trust list`" in captured.err, captured.out) == (True, "")
     assert main(["trust", "list"]) == 0
     assert capsys.readouterr().out == "Nobody is trusted.\n"
 
@@ -172,6 +181,7 @@ def test_a_project_of_gitlab_is_trusted_for_protected_branches_and_tags(arn: str
         "ref_protected": "true",
     }
     assert admits(arn, **job) == "__token__:octo-sub-acme"
+    assert rights(arn)[0] == "upload"
     for change in ({"ref_protected": "false"}, {"project_id": "21"}, {"pipeline_source": "merge_request_event"}):
         assert admits(arn, **{**job, **change}) is None
     (publisher,) = entries_of(stored(arn)).publishers.values()
@@ -184,6 +194,7 @@ def test_roles_of_the_account_are_trusted_by_the_issuer_that_it_has(
     role = "arn:aws:iam::123456789012:role/build-"
     assert main(["trust", "aws", f"{role}*", "--project", "*"]) == 0
     assert admits(arn, iss=ISSUER, sub=f"{role}one") == "__token__:build"
+    assert rights(arn) == ("read", None)
     assert admits(arn, iss=ISSUER, sub="arn:aws:iam::123456789012:role/other") is None
     assert main(["trust", "aws", "arn:aws:iam::123456789012:user/me", "--project", "*"]) == 2
     monkeypatch.setattr(Outside, "disabled", True)
@@ -231,6 +242,7 @@ def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> N
     assert main(["trust", "issuer", *buildkite, *claims]) == 0
     job = {"iss": buildkite[0], "organization_slug": "acme", "pipeline_slug": "release"}
     assert admits(arn, **job) == "__token__:acme"
+    assert rights(arn) == ("upload", None)
     assert admits(arn, **{**job, "organization_slug": "evil"}) is None
 
 

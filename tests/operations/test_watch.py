@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.session import Session  # type: ignore[import-untyped] # botocore has no types
 from rich.console import RenderableType
 
+from generator.operations import watch as watching
 from generator.operations.advice import advice
 from generator.operations.changes import Change, count, is_data, table
 from generator.operations.stacks import STACK
 from generator.operations.terminal import Terminal
-from generator.operations.watch import Event, operation, plain, root_cause, succeeded, tree
+from generator.operations.watch import Event, last_event, operation, plain, root_cause, succeeded, tree
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,10 +64,19 @@ def test_nothing_failed() -> None:
     assert root_cause(FAILURE[:6]) == []
 
 
+@pytest.mark.parametrize("what", ["creation", "update", "deletion"])
+def test_what_was_cancelled_is_no_cause(what: str) -> None:
+    cancelled = event(4, "Edge/Records", "UPDATE_FAILED", reason=f"Resource {what} cancelled")
+    failed = event(5, "Edge/LoadBalancer", "UPDATE_FAILED", reason="Access Denied")
+    assert root_cause([*FAILURE[:3], cancelled, failed])[0].startswith("root cause: Edge/LoadBalancer")
+
+
 def test_an_operation_succeeds_by_its_last_event() -> None:
     assert not succeeded(FAILURE)
-    assert not succeeded([*FAILURE, event(90, "", "ROLLBACK_COMPLETE", STACK)])
-    assert succeeded([*FAILURE[:6], event(90, "", "CREATE_COMPLETE", STACK)])
+    for status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_IN_PROGRESS"):
+        assert not succeeded([*FAILURE, event(90, "", status, STACK)])
+    for status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
+        assert succeeded([*FAILURE[:6], event(90, "", status, STACK)])
 
 
 class Told:
@@ -73,13 +84,19 @@ class Told:
 
     def __init__(self, **events: list[dict[str, Any]]) -> None:
         self._events = events
+        self._asked = 0
+
+    def describe_stack_events(self, *, StackName: str) -> dict[str, Any]:
+        return {"StackEvents": self._events[StackName][::-1]}
 
     def get_paginator(self, operation: str) -> Told:
         assert operation == "describe_stack_events"
         return self
 
     def paginate(self, *, StackName: str) -> list[dict[str, Any]]:
-        return [{"StackEvents": self._events[StackName][::-1]}]
+        self._asked += 1
+        assert self._asked < 20, "it asks without a pause"
+        return [self.describe_stack_events(StackName=StackName)]
 
 
 def told(seconds: int, **members: str) -> dict[str, Any]:
@@ -88,6 +105,45 @@ def told(seconds: int, **members: str) -> dict[str, Any]:
 
 
 OWN = {"PhysicalResourceId": "root", "LogicalResourceId": "pypi", "ResourceType": STACK}
+
+
+@pytest.mark.parametrize("what", ["CREATE", "UPDATE", "DELETE"])
+def test_an_operation_is_what_came_after_the_newest_event_before_it(what: str) -> None:
+    """Else the end of the one before would be taken for its own."""
+    events = [
+        told(0, **OWN, ResourceStatus=f"{what}_IN_PROGRESS"),
+        told(3, LogicalResourceId="Topic", ResourceStatus=f"{what}_FAILED"),
+        told(5, **OWN, ResourceStatus="UPDATE_ROLLBACK_COMPLETE"),
+    ]
+    assert last_event(Told(root=[]), "root") == ""
+    newest = last_event(Told(root=events), "root")
+    assert operation(Told(root=events), "root", newest) == []
+    events.append(told(9, **OWN, ResourceStatus=f"{what}_IN_PROGRESS"))
+    for after in (newest, ""):
+        assert [it.status for it in operation(Told(root=events), "root", after)] == [f"{what}_IN_PROGRESS"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_it_watches_to_the_end_with_pauses(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [told(0, **OWN, ResourceStatus="UPDATE_IN_PROGRESS")]
+    to_come = [
+        told(3, LogicalResourceId="Topic", ResourceStatus="UPDATE_IN_PROGRESS"),
+        told(5, LogicalResourceId="Topic", ResourceStatus="UPDATE_COMPLETE"),
+        told(7, **OWN, ResourceStatus="UPDATE_COMPLETE"),
+    ]
+
+    def sleep(seconds: float) -> None:
+        assert 1 <= seconds <= 30
+        events.append(to_come.pop(0))
+
+    monkeypatch.setattr(watching, "time", SimpleNamespace(sleep=sleep))
+    stream = io.StringIO()
+    found = watching.watch(Told(root=events), "root", Terminal(stream, live, 120, 40))
+    assert [it.status for it in found if not it.path] == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+    if not live:
+        assert stream.getvalue().splitlines() == [plain(it, found[0].at) for it in found]
+
+
 REFUSED = {
     "LogicalResourceId": "Topic",
     "PhysicalResourceId": "arn:topic",
@@ -122,7 +178,9 @@ def test_members_of_events_that_are_not_promised(without: list[str]) -> None:
 
 
 def test_a_hook_says_why() -> None:
-    assert root_cause(refused())[1] == "  the topic has no key"
+    what, why, _ = root_cause(refused())
+    assert what.startswith("root cause: Topic (AWS::SNS::Topic), HOOK_COMPLETE_FAILED")
+    assert why == "  the topic has no key"
 
 
 def test_tree_shows_what_is_under_way() -> None:
@@ -224,9 +282,34 @@ def test_what_endangers_data(change: Change, endangers: bool) -> None:
     assert (change.loses and is_data(change, {"Storage"})) is endangers
 
 
-def test_advice_by_reason_then_by_type() -> None:
-    assert "Service Quotas" in advice("You have reached the maximum number of addresses", "AWS::EC2::EIP")
-    taken = '409 Conflict: {"message": "mount target already exists in this AZ"}'
-    assert "AsgSubnets" in advice(taken, "AWS::EFS::MountTarget")
-    assert "describe-services" in advice("Resource timed out waiting for completion", "AWS::ECS::Service")
+@pytest.mark.parametrize(
+    ("reason", "kind", "to_do"),
+    [
+        ("User: x is not authorized to perform: efs:CreateFileSystem", "AWS::EFS::FileSystem", "the action that the reason names"),
+        ("Access Denied. (Service: S3)", "AWS::S3::Bucket", "the action that the reason names"),
+        ("AccessDeniedException", "AWS::ECS::Service", "the action that the reason names"),
+        ("Unable to assume the service linked role", "AWS::ECS::Service", "docs/troubleshooting.md"),
+        ("LimitExceeded", "AWS::IAM::Role", "Service Quotas"),
+        ("The vCPU quota is used up", "AWS::AutoScaling::AutoScalingGroup", "Service Quotas"),
+        ("You have reached the maximum number of addresses", "AWS::EC2::EIP", "Service Quotas"),
+        ('409 Conflict: {"message": "mount target already exists in this AZ"}', "AWS::EFS::MountTarget", "the order of AsgSubnets"),
+        ("logs already exists in stack arn:x", "AWS::S3::Bucket", "delete or adopt"),
+        ("RepositoryAlreadyExistsException", "AWS::ECR::Repository", "delete or adopt"),
+        ("CAA_ERROR", "AWS::CertificateManager::Certificate", "the hosted zone is the one"),
+        ("One or more domain names have a CAA record", "AWS::CertificateManager::Certificate", "admit amazon.com"),
+        ("We currently do not have sufficient t3.small: InsufficientInstanceCapacity", "AWS::AutoScaling::AutoScalingGroup", "choose another AsgInstanceType"),
+        ("resource sg-1 has a dependent object", "AWS::EC2::SecurityGroup", "remove what still uses it"),
+        ("The bucket you tried to delete is not empty", "AWS::S3::Bucket", "remove what still uses it"),
+        ("Certificate is in use", "AWS::CertificateManager::Certificate", "remove what still uses it"),
+        ("Resource timed out waiting for completion", "AWS::ECS::Service", "`aws ecs describe-services`"),
+        ("Group did not stabilize", "AWS::AutoScaling::AutoScalingGroup", "`aws autoscaling describe-scaling-activities`"),
+        ("Exceeded attempts to wait", "AWS::EFS::MountTarget", "one subnet in each Availability Zone"),
+    ],
+)  # fmt: skip
+def test_advice_by_reason_then_by_type(reason: str, kind: str, to_do: str) -> None:
+    assert advice(reason, kind).startswith("to do: ")
+    assert to_do in advice(reason, kind)
+
+
+def test_advice_for_what_nobody_foresaw() -> None:
     assert advice("Something new", "AWS::X::Y") == "to do: fix what the reason names, then run this again"

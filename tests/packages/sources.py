@@ -47,6 +47,7 @@ class Scripted:
             def log_message(self, *_: object) -> None:
                 pass
 
+        self.handler = Handler
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.root = f"http://127.0.0.1:{self._server.server_port}"
         self.url = f"{self.root}/simple/"

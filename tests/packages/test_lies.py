@@ -136,6 +136,37 @@ def test_a_page_that_is_none_stops_no_other_project(
     assert visible(directory) == [GOOD]
 
 
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000], ids=["cut off", "nested"])
+def test_a_document_that_is_none_is_told_so(
+    content: bytes, scripted: Scripted, bring: Import, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 200, content, JSON_TYPE)
+    assert bring(scripted.url, "acme") == 1
+    assert "/simple/acme/ is not a page of an index: it is not JSON" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "http://:1:2/", "/\xff"], ids=["ftp", "no host", "no text"])
+def test_a_file_that_leads_nowhere_is_asked_for_once(
+    address: str, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT), scripted.file(GOOD, GOOD_CONTENT))
+    scripted.answers[f"/files/{NAME}"] = lambda handler: answer(handler, 302, Location=address)
+    assert bring(scripted.url) == 1
+    assert visible(directory) == [GOOD]
+    assert f"damaged  {NAME}: " in capsys.readouterr().out
+    assert [path for path, _ in scripted.asked].count(f"/files/{NAME}") == 1
+
+
+@pytest.mark.parametrize(
+    "moment", ["x", "Mon, 01 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 2020 00:00:00 +999999"]
+)
+def test_a_moment_that_is_none_costs_no_file(moment: str, scripted: Scripted, bring: Import, directory: Path) -> None:
+    scripted.page("acme", scripted.file(NAME, CONTENT))
+    scripted.answers[f"/files/{NAME}"] = lambda it: answer(it, 200, CONTENT, Last_Modified=moment)
+    assert bring(scripted.url) == 0
+    assert visible(directory) == [NAME]
+
+
 def test_broken_connections_and_failing_servers_are_asked_again(
     scripted: Scripted, bring: Import, directory: Path
 ) -> None:

@@ -129,9 +129,11 @@ def test_an_unusable_proxy_is_named(
     assert "the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) cannot be used" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"machine 127.0.0.1 bogus x", b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"machine 127.0.0.1 bogus x", b"\xff", None], ids=["no word", "no text", "no file"]
+)
 def test_a_netrc_that_cannot_be_read_is_named_where_it_is_needed(
-    content: bytes,
+    content: bytes | None,
     scripted: Scripted,
     bring: Import,
     directory: Path,
@@ -139,7 +141,10 @@ def test_a_netrc_that_cannot_be_read_is_named_where_it_is_needed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "netrc").write_bytes(content)
+    if content is None:
+        (tmp_path / "netrc").mkdir()
+    else:
+        (tmp_path / "netrc").write_bytes(content)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
     assert bring(scripted.url) == 0

@@ -291,7 +291,9 @@ def test_entries_are_taken_with_what_makes_sense(
     assert visible(directory) == [NAME]
 
 
-def test_pages_in_parts_and_compressed_ones(scripted: Scripted, bring: Import, directory: Path) -> None:
+def test_pages_in_parts_and_compressed_ones(
+    scripted: Scripted, elsewhere: Scripted, bring: Import, directory: Path
+) -> None:
     """By ``Link`` (RFC 8288) as JSON, by an element as HTML; gzip that was not asked for; a part elsewhere is not asked."""
     names = [wheel("acme", f"1.{number}") for number in range(3)]
     first, second, third = (scripted.file(*it) for it in names)
@@ -308,8 +310,10 @@ def test_pages_in_parts_and_compressed_ones(scripted: Scripted, bring: Import, d
     scripted.answers["/simple/acme/?page=3"] = partial(_say, html.encode())
     assert bring(scripted.url) == 0
     assert visible(directory) == [name for name, _ in names]
-    scripted.answers["/simple/acme/?page=3"] = lambda it: part(third, it, Link='<http://127.0.0.1:1/>; rel="next"')
+    scripted.answers["/simple/acme/?page=3"] = lambda it: part(third, it, Link=f'<{elsewhere.url}acme/>; rel="next"')
+    elsewhere.page("acme", elsewhere.file(*wheel("acme", "2.0")))
     assert bring(scripted.url) == 1
+    assert (len(visible(directory)), elsewhere.asked) == (3, [])
 
 
 def test_an_index_whose_proxy_keeps_the_start_of_its_path_to_itself(

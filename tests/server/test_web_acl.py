@@ -95,6 +95,8 @@ def test_the_limit_is_ours_and_for_every_request(editions: Editions, place: Plac
     assert limit["Action"] == {"Block": {"CustomResponse": {"ResponseCode": 429}}}
     assert len(groups) == 2
     assert all(it["OverrideAction"] == {"None": {}} for it in groups)
+    assert len({it["Priority"] for it in (limit, *groups)}) == 3, "AWS WAF refuses two rules of one"
+    assert {it["Statement"]["ManagedRuleGroupStatement"]["VendorName"] for it in groups} == {"AWS"}
 
 
 @pytest.mark.parametrize("limit", ["", "0", "99", "-100", "1e5", "123456789"])

@@ -15,9 +15,12 @@ import yaml
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse  # type: ignore[import-untyped] # has no types
 from cfn_flip import to_json  # type: ignore[import-untyped] # has no types
 from cfn_flip import to_yaml as flipped
-from troposphere import Parameter, Template
+from troposphere import Equals, Output, Parameter, Ref, Template
+from troposphere.autoscaling import AutoScalingGroup
+from troposphere.sns import Topic
 
 from generator.language.render import to_yaml
+from generator.parts.update_policy import instance_refresh
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.yaml"))
 # What some reader takes for something else than text, by https://yaml.org/type/ and
@@ -73,6 +76,64 @@ def test_text_stays_text(value: str) -> None:
     assert text.isascii()
     assert not [it for it in _plain(text) if OTHERS.fullmatch(it)]
     assert yaml_parse(text)["Parameters"]["Name"]["Default"] == value
+
+
+@pytest.mark.parametrize(
+    ("value", "short"),
+    [
+        ({"Ref": "A"}, "!Ref A"),
+        ({"Condition": "A"}, "!Condition A"),
+        ({"Fn::GetAtt": ["A", "B.C"]}, "!GetAtt A.B.C"),
+        ({"Fn::Sub": "${A}"}, "!Sub"),
+        ({"Fn::Sub": ["${A}", {"A": {"Ref": "B"}}]}, "!Sub"),
+        ({"Fn::Base64": {"Fn::Sub": "${A}"}}, "!Sub"),  # a node has one tag
+        ({"Fn::Select": [0, {"Fn::GetAZs": ""}]}, "!Select"),
+        ({"Fn::Join": [",", {"Fn::Split": ["-", {"Ref": "A"}]}]}, "!Split"),
+        ({"Fn::Select": [1, {"Fn::Cidr": [{"Ref": "A"}, 6, 8]}]}, "!Select"),
+        ({"Fn::FindInMap": ["A", {"Ref": "B"}, "C"]}, "!FindInMap"),
+        ({"Fn::If": ["A", {"Ref": "B"}, {"Ref": "AWS::NoValue"}]}, "!If"),
+        *(({f"Fn::{it}": [{"Condition": "A"}, {"Condition": "B"}]}, f"!{it}") for it in ("And", "Or")),
+        ({"Fn::Not": [{"Fn::Equals": [{"Ref": "A"}, ""]}]}, "!Equals"),
+        ({"Condition": {"StringEquals": {"A": "B"}}}, "Condition:"),  # of a policy
+        ({"Ref": "A", "B": "C"}, "Ref: A"),
+    ],
+)
+def test_functions_are_in_their_short_form_and_mean_the_same(value: Any, short: str) -> None:
+    template = Template()
+    template.set_metadata({"It": {"Within": [value, "text"]}})
+    text = to_yaml(template)
+    assert yaml_parse(text)["Metadata"]["It"]["Within"] == [value, "text"]
+    assert short in text
+
+
+def test_nothing_of_a_template_is_left_out() -> None:
+    template = Template(Description="Everything", Metadata={"A": "B"})
+    template.set_version()
+    template.add_parameter(Parameter("Name", Type="String"))
+    template.add_rule("Rule", {"Assertions": [{"Assert": {"Fn::Equals": ["a", "a"]}, "AssertDescription": "it is"}]})
+    template.add_mapping("Map", {"A": {"B": "C"}})
+    template.add_condition("There", Equals(Ref("Name"), ""))
+    policies: dict[str, Any] = {
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "UpdatePolicy": instance_refresh(),
+    }
+    template.add_resource(Topic("Other"))
+    template.add_resource(
+        AutoScalingGroup(
+            "Hosts",
+            Condition="There",
+            DependsOn=["Other"],
+            MinSize="1",
+            MaxSize="1",
+            VPCZoneIdentifier=["subnet-1"],
+            **policies,
+        )
+    )
+    template.add_output(Output("Out", Value="a"))
+    assert yaml_parse(to_yaml(template)) == template.to_dict()
+    assert len(template.to_dict()) == 9
+    assert len(template.to_dict()["Resources"]["Hosts"]) == 7
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import pytest
 import requests
 from calls import client
 from log_insights import answering
+from moto.logs.models import LogQuery
 from secrets_manager import secrets_manager
 from stacks import Parameters
 
 from generator.commands import main
-from generator.operations.exits import DONE, REFUSED
+from generator.operations.exits import DONE, FAILED, REFUSED
 from tests.server.tasks import PUBLISHER, READER, Task, sdist, wait_for, wheel
 
 pytestmark = pytest.mark.usefixtures("lines", "log", "here")
@@ -138,3 +139,57 @@ def test_a_person_sees_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_cannot_be_asked_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["who", *words]) == REFUSED
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def _answered(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Logs Insights answers with what ``change`` makes of the answer."""
+    given = LogQuery.to_result_json
+    monkeypatch.setattr(LogQuery, "to_result_json", lambda query: change(given(query)))
+    monkeypatch.setattr("generator.packages.who.POLL_SECONDS", 0)
+
+
+def test_an_answer_is_waited_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = ["Scheduled", "Running", "Unknown"]
+    _answered(monkeypatch, lambda it: {"status": statuses.pop(0), "results": []} if statuses else it)
+    assert told(who(capsys, "acme-core==1.2")) == DOWNLOADS | CHANGES
+    assert statuses == []
+
+
+@pytest.mark.parametrize("status", ["Cancelled", "Failed", "Timeout"])
+def test_no_answer_is_not_nobody(
+    status: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _answered(monkeypatch, lambda it: {**it, "status": status})
+    assert main(["who", "acme-core"]) == FAILED
+    told = capsys.readouterr().out
+    assert f"is {status}: ask for less by --since" in told
+    assert "nobody" not in told
+
+
+def test_moments_are_read_in_both_forms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = who(capsys, "acme-core")
+
+    def shown(value: str) -> str:
+        return f"{datetime.fromtimestamp(float(value) / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+    def otherwise(answer: dict[str, Any]) -> dict[str, Any]:
+        for field in (field for row in answer["results"] for field in row if field["field"] in ("first", "last")):
+            field["value"] = shown(field["value"])
+        return answer
+
+    _answered(monkeypatch, otherwise)
+    assert who(capsys, "acme-core") == before
+
+
+def test_an_answer_that_is_cut_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generator.packages.who.MOST_ROWS", 3)
+    assert main(["who", "acme-core"]) == DONE
+    assert "the answer is cut at 3 rows, the newest: ask for less by --since" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("since", "before"), [("2d", timedelta(days=2)), ("50h", timedelta(hours=50))])
+def test_it_is_asked_since_then(since: str, before: timedelta, capsys: pytest.CaptureFixture[str]) -> None:
+    began = datetime.now(UTC) - before
+    assert main(["who", "absent", "--since", since]) == DONE
+    printed = capsys.readouterr().out
+    assert any(f"since {it:%Y-%m-%d %H:%M} UTC" in printed for it in (began, began + timedelta(minutes=1)))

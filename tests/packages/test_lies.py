@@ -178,6 +178,16 @@ def test_broken_connections_and_failing_servers_are_asked_again(
     assert (directory / NAME).read_bytes() == CONTENT
 
 
+def test_of_what_broke_off_nothing_is_kept(scripted: Scripted, bring: Import, directory: Path) -> None:
+    """Even if it was longer than what comes then."""
+    scripted.page("acme", scripted.file(NAME, CONTENT, size=None))
+    longer, good = CONTENT + b"x" * 5000, scripted.answers[f"/files/{NAME}"]
+    script = [lambda handler: answer(handler, 200, longer, Content_Length=str(len(longer) + 1)), good]
+    scripted.answers[f"/files/{NAME}"] = lambda handler: script.pop(0)(handler)
+    assert bring(scripted.url) == 0
+    assert (directory / NAME).read_bytes() == CONTENT
+
+
 def test_what_stays_broken_is_told_and_comes_with_the_next_run(
     scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,11 +126,11 @@ class Inflated:
                 self._current = self._decompressor()
             elif self._current.needs_input:
                 data = self._read(CHUNK_BYTES)
+                if not data:
+                    raise Unfit("it is cut off")
             inflated: bytes = self._current.decompress(data, CHUNK_BYTES)
             if inflated:
                 return inflated
-            if not data and not self._current.eof and self._current.needs_input:
-                raise Unfit("it is cut off")
 
 
 def members(stream: Inflated) -> Iterator[tarfile.TarInfo]:

@@ -97,6 +97,7 @@ class Listing(NamedTuple):
     generation: object
     began: float
     recheck_at: float
+    # In the order of paths.
     details: list[tuple[str, Details]]
     # The same, in the order of versions.
     files: list[tuple[str, Details]]
@@ -230,7 +231,8 @@ class Listed(NamedTuple):
 
 
 def _render(name: str, details: list[tuple[str, Details]], withdrawn: Withdrawn) -> Listing:
-    found = sorted(details, key=lambda file: (order_of(package_at(file[0]).version), file[0]))
+    # Those of one version stay in the order of their paths.
+    found = sorted(details, key=lambda file: order_of(package_at(file[0]).version))
     files = found if withdrawn.status.is_offered else []
     known_paths = {path for path, _ in details}
     listed = []

@@ -136,6 +136,7 @@ HOSTILE: dict[str, Callable[[], tuple[str, bytes]]] = {
     "long pax header": lambda: (SDIST, long_header(tarfile.XHDTYPE)),
     "pax header of many records": lambda: (SDIST, many_records()),
     "sparse member": lambda: (SDIST, sparse()),
+    "tar member of a negative size": lambda: (SDIST, backwards()),
     "PKG-INFO is a link": lambda: (SDIST, linked()),
 }
 # To make, not to read.
@@ -147,6 +148,13 @@ def encrypted() -> bytes:
     content = bytearray(zipped([METADATA]))
     content[content.index(b"PK\1\2") + 8] |= 1
     return bytes(content)
+
+
+def backwards() -> bytes:
+    """After its first member is that member again, for who believes it."""
+    header = tarfile.TarInfo("demo-1.0/x")
+    header.size = -tarfile.BLOCKSIZE
+    return COMPRESSIONS["gz"](header.tobuf(tarfile.GNU_FORMAT) + tarball([PKG_INFO, SETUP], "none"))
 
 
 def linked() -> bytes:

@@ -66,6 +66,8 @@ def test_a_day_has_what_was_uploaded_until_its_end(task: Task) -> None:
         }
         assert [("acme" in it.text, "later" in it.text) for it in roots.values()] == [(True, False), (True, True)]
         assert {it.headers["Cache-Control"] for it in roots.values()} == {KEPT}
+        assert {it.headers["Content-Type"].partition(";")[0] for it in roots.values()} == {accept}
+        assert all(it.text.startswith("{" if accept == JSON_TYPE else "<!DOCTYPE html>") for it in roots.values())
     page = task.get("/at/2026-01-10/simple/acme/")
     assert "/packages/acme-1.0-py3-none-any.whl#sha256=" in page.text
     assert "1.1" not in page.text

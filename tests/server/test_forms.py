@@ -69,6 +69,15 @@ def test_a_malformed_form_is_refused_with_a_reason(shared: Task, case: str) -> N
     assert visible(shared.directory) == before
 
 
+def test_a_form_without_files_may_name_its_charset(shared: Task) -> None:
+    said = {
+        send(shared, b":action=nonsense", content_type).text
+        for content_type in ("application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded ; charset=utf-8")
+    }
+    assert len(said) == 1
+    assert "malformed" not in said.pop()
+
+
 def test_the_form_of_old_setuptools_is_understood(shared: Task) -> None:
     """Its body begins with a line end, and values in it are not quoted alike."""
     assert send(shared, b"\r\n" + ACTION + file_part() + END).status_code == 200

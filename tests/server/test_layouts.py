@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
+import random
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from server.distributions import tarballs
 from server.distributions.archives import read_metadata
 from server.distributions.layouts import Layout
 from server.distributions.tarballs import Unfit
@@ -91,6 +96,7 @@ TAKEN = {
     "absolute member in the directory": Case("", {f"/{HOME}/a": (REG, "")}),
     "dots in names": Case("", {f"{HOME}/..a": (REG, ""), f"{HOME}/a..": (REG, "")}),
     "long link": Case("", {f"{HOME}/{'a' * 200}": (REG, ""), f"{HOME}/b": (HARD, f"{HOME}/{'a' * 200}")}),
+    "long file": Case("", files={**FILES, f"{HOME}/a": "0" * 3_000_000}),
     "contiguous file": Case("", {f"{HOME}/a": (tarfile.CONTTYPE, "")}),
 }
 # What neither does.
@@ -135,6 +141,63 @@ def test_a_source_distribution_is_taken_or_refused_with_the_reason(case: Case) -
     assert bool(said) == bool(case.reason), said
     # Where it lies in the directory already, its metadata is read all the same.
     assert read_metadata(case.name, io.BytesIO(case.content())).decode() == INFO
+
+
+SIZE = 2 * tarfile.BLOCKSIZE
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
+@pytest.mark.parametrize(
+    ("form", "extension"),
+    [
+        (tarfile.USTAR_FORMAT, b""),
+        (tarfile.GNU_FORMAT, b""),
+        (tarfile.PAX_FORMAT, tarfile.XHDTYPE),
+        (tarfile.PAX_FORMAT, tarfile.SOLARIS_XHDTYPE),
+    ],
+)
+def test_members_are_those_that_tarfile_finds(
+    form: int, extension: bytes, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With names and targets of every length and encoding, sizes in pax headers, and sizes of what has no content."""
+    written = io.BytesIO()
+    name, target = ("\u00e9" * 90, "x") if form == tarfile.USTAR_FORMAT else ("\u00e9/" * 100, "\u00e8/" * 100)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tarfile.open(
+            fileobj=written, mode="w", format=form, encoding="latin-1", pax_headers={"comment": "x"}
+        ) as archive,
+    ):
+        patch.setattr(tarfile, "XHDTYPE", extension)
+        for kind in (REG, HARD, SYM, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE, REG):
+            for number, it in enumerate(("short", name)):
+                header = tarfile.TarInfo(f"{number}{it}")
+                header.type, header.size, header.linkname = kind, SIZE, target
+                if number and form == tarfile.PAX_FORMAT:
+                    header.size, header.pax_headers = 0, {"size": f"{SIZE}"}
+                archive.addfile(header)
+                if header.isreg():
+                    written.write(random.randbytes(SIZE))
+                directory = tarfile.TarInfo(f"{number}{kind.decode('latin-1')}{it}")
+                directory.type, directory.size = tarfile.DIRTYPE, SIZE
+                archive.addfile(directory)
+    packed = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix.replace("tgz", "gz").split(".")[-1]]
+    # In several streams, as parallel compressors write them.
+    half = len(written.getvalue()) // 2
+    content = io.BytesIO(packed(written.getvalue()[:half]) + packed(written.getvalue()[half:]))
+
+    def said(found: Iterable[tarfile.TarInfo]) -> list[tuple[str, str, bytes, int]]:
+        return [(it.name.rstrip("/"), it.linkname, it.type, it.size) for it in found]
+
+    written.seek(0)
+    with tarfile.open(fileobj=written) as archive:
+        wanted = said(archive)
+    # Cut everywhere, and as if it were so large that its size decides how much it may inflate to.
+    monkeypatch.setattr(tarballs, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(tarballs, "INFLATED_BYTES", 0)
+    stream = tarballs.Inflated(content.read, len(content.getvalue()), tarballs.COMPRESSIONS[suffix])
+    assert said(tarballs.members(stream)) == wanted
+    assert len(wanted) == 32
 
 
 @pytest.mark.slow

@@ -270,6 +270,34 @@ def test_a_pattern_ends_where_the_parts_of_a_claim_do() -> None:
     assert not admits("project_path:octo/acme:ref_type:branch:ref:x", ref_protected=False)
     assert not admits("project_path:octo/acme:ref_type:branch:ref:x", pipeline_source="merge_request_event")
     assert not admits("x" * 20_000)
+    assert not admits("project_path:octo/acme:ref_type:branch:ref:" + "x" * 2000)
+    assert not admits("project_path:octo/acme:ref_type:branch:ref:x\n")
+
+
+@pytest.mark.parametrize("named", ["event_name", "pipeline_source"])
+@pytest.mark.parametrize("event", ["pull_request", "merge_request_event", "external_pull_request_event"])
+def test_a_proposals_job_may_not_upload_whoever_calls_it_so(event: str, named: str) -> None:
+    claims = claims_of(GITHUB, event_name=None) | {named: event}
+    assert trusted(publisher("ci", GITHUB)).publisher(claims) is None
+    assert trusted(publisher("ci", GITHUB, may="read")).publisher(claims) is not None
+
+
+@pytest.mark.parametrize(
+    ("issuer", "claim"),
+    [
+        (GITHUB, "repository_id"),
+        (GITHUB, "repository_owner_id"),
+        (GITLAB, "project_id"),
+        (GITLAB, "namespace_id"),
+        ("https://agent.buildkite.com", "organization_id"),
+        ("https://agent.buildkite.com", "organization_slug"),
+    ],
+)
+def test_who_gets_tokens_like_anybody_is_pinned_by_what_nobody_else_becomes(issuer: str, claim: str) -> None:
+    entries_of(json.dumps([publisher("ci", issuer, claims={claim: "74", "sub": "octo/*"})]))
+    for open_to_all in ({claim: "74*", "sub": "octo/*"}, {"sub": "octo", "name": "acme"}):
+        with pytest.raises(ValueError, match="entry 1"):
+            entries_of(json.dumps([publisher("ci", issuer, claims=open_to_all)]))
 
 
 def test_of_several_publishers_the_one_that_asks_most_is_taken() -> None:
@@ -295,6 +323,7 @@ def test_of_several_publishers_the_one_that_asks_most_is_taken() -> None:
         {"issuer": "https://"},
         {"issuer": 7},
         {"claims": {}},
+        {"claims": {}, "issuer": "https://ci.example.com"},
         {"claims": {"environment": "release"}},
         {"claims": {"repository": "octo/acme"}},
         {"claims": {"repository_id": "*"}},
@@ -302,6 +331,10 @@ def test_of_several_publishers_the_one_that_asks_most_is_taken() -> None:
         {"claims": {"repository_id": 74}},
         {"claims": {"repository_id": "74", "sub": ""}},
         {"claims": {"repository_id": "74", "sub": "***"}},
+        {"claims": {"repository_id": "74", "sub": "*"}},
+        {"claims": {"repository_id": "74", "sub": "a*b*c*"}},
+        {"claims": {"repository_id": "74", "sub": "a\n"}},
+        {"claims": {"repository_id": "74", "sub": "a" * 2001}},
         {"claims": {"repository_id": "74"} | {str(n): "x" for n in range(20)}},
         {"key": "short"},
         {"key": None},
@@ -313,7 +346,8 @@ def test_of_several_publishers_the_one_that_asks_most_is_taken() -> None:
     ],
 )
 def test_a_publisher_that_would_admit_anybody_or_is_written_wrong_is_refused(wrong: dict[str, object]) -> None:
-    entries_of(json.dumps([publisher("ci", GITHUB)]))
+    most = {"repository_id": "74", "tag": "x"} | {str(n): "a*b*" for n in range(18)}
+    entries_of(json.dumps([publisher("ci", GITHUB), publisher("wide", GITHUB, claims=most)]))
     with pytest.raises(ValueError, match="entry 1"):
         entries_of(json.dumps([publisher("ci", GITHUB) | wrong]))
 
@@ -323,7 +357,7 @@ def test_a_minted_token_is_good_for_what_its_publisher_is_and_as_long() -> None:
     found = access.publisher(claims_of(GITHUB))
     assert found is not None
     text, grant, until = found.mint()
-    assert text.startswith("pypi-")
+    assert text.startswith("pypi-ci.")
     assert 890 < until - time.time() <= 900
     assert access.minted(text, time.time()) == grant
     assert (grant.may_upload, grant.token) == (True, True)

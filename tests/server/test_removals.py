@@ -12,6 +12,7 @@ import pytest
 from server.store.changes import Announcer
 from server.store.packages import Packages
 from server.store.staging import Staged
+from server.store.upkeep import keep_up
 
 OLD, NEW = "old-1.0.tar.gz", "new-1.0.tar.gz"
 
@@ -68,6 +69,27 @@ def test_a_reading_in_the_background_does_not_hide_what_is_uploaded_again_meanwh
         reader.index.verify()
     reader.index.refresh()
     assert reader.index.paths("old") == [OLD]
+
+
+def test_what_another_program_brings_in_the_moment_of_an_upload_is_found_soon(
+    reader: Packages, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Passed(Exception):
+        """A pass over the directory is over."""
+
+    def end(seconds: float) -> None:
+        raise Passed
+
+    with Announcer(str(directory)).announced("first-1.0.tar.gz") as announcement:
+        (directory / "first-1.0.tar.gz").write_bytes(b"first")
+        (directory / "foreign-1.0.tar.gz").write_bytes(b"foreign")
+        announcement.done()
+    reader.index.refresh()
+    assert (reader.index.paths("first"), reader.index.paths("foreign")) == (["first-1.0.tar.gz"], [])
+    monkeypatch.setattr(time, "sleep", end)
+    with pytest.raises(Passed):
+        keep_up(reader)
+    assert reader.index.paths("foreign") == ["foreign-1.0.tar.gz"]
 
 
 def test_a_removal_that_is_under_way_is_seen(reader: Packages, directory: Path) -> None:

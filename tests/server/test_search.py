@@ -60,7 +60,12 @@ def test_projects_are_found_by_words_of_their_summary(start_newest: StartTask, d
     }
     for name, summary in said.items():
         (directory / wheel(name, "1.0")[0]).write_bytes(wheel(name, "1.0", metadata=f"Summary: {summary}\n")[1])
-    for version, summary in (("1.0rc1", "unfinished"), ("0.9", "first ideas"), ("0.10", "Second thoughts")):
+    for version, summary in (
+        ("1.0", "built"),
+        ("1.0rc1", "unfinished"),
+        ("0.9", "first ideas"),
+        ("0.10", "Second thoughts"),
+    ):
         (directory / sdist("acme_old", version)[0]).write_bytes(
             sdist("acme_old", version, metadata=f"Summary: {summary}\n")[1]
         )
@@ -74,6 +79,7 @@ def test_projects_are_found_by_words_of_their_summary(start_newest: StartTask, d
         "past+acme": ["acme-old"],
         "acme+nothing": [],
         "ideas": [],
+        "built": [],
         "unfinished": [],
         "tail": [],
     }.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -52,6 +53,26 @@ def test_without_a_reader_there_is_one_account(start_newest: StartTask, director
     assert task.get("/simple/", READER).status_code == 401
     assert task.get("/simple/", ("", "")).status_code == 401
     assert task.get("/simple/", PUBLISHER).status_code == 200
+
+
+def test_a_task_that_nobody_asks_does_next_to_nothing(start_newest: StartTask, directory: Path) -> None:
+    """Its host counts each second of a processor against credits."""
+    (directory / NAME).write_bytes(CONTENT)
+    task = start_newest(directory, UPSTREAM_URL="https://index.test/simple/")
+
+    def spent() -> float:
+        """In seconds, of the last half."""
+        before = processor_seconds(task)
+        time.sleep(0.5)
+        return processor_seconds(task) - before
+
+    assert wait_for(lambda: spent() < 0.05)
+
+
+def processor_seconds(task: Task) -> float:
+    found = subprocess.check_output(["ps", "-o", "pid=", "-g", str(os.getpgid(task.process.pid))], text=True)
+    times = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in found.split()]
+    return sum(int(it) for pair in times for it in pair) / os.sysconf("SC_CLK_TCK")
 
 
 def test_unknown_projects_are_absent_unless_there_is_a_fallback(start: StartTask, directory: Path) -> None:

@@ -141,6 +141,12 @@ def test_a_file_that_is_stored_in_a_subdirectory_is_not_uploaded_again(shared: T
     assert (file["url"], file["hashes"]["sha256"]) == (f"/packages/older/{name}", sha256(content))
 
 
+def test_who_may_not_upload_is_told_before_anything_is_sent(shared: Task) -> None:
+    connection, _ = shared.begin_upload("never-1.0.tar.gz", 1_000_000, account=READER)
+    assert status_of(connection) == 403
+    assert staged(shared.directory) == []
+
+
 def test_removal_is_refused_unless_files_are_mutable(start: StartTask, directory: Path) -> None:
     name, content = wheel("demo", "1.0")
     (directory / name).write_bytes(content)

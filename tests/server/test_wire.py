@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from server.wire.body import Body, StalledBody
 from server.wire.calls import Calls
 from server.wire.connection import Connection
 from server.wire.gate import Gate
 from server.wire.multipart import Malformed, parts
+from server.wire.request import Request
 from server.wire.unsent import Unsent
 
 
@@ -125,3 +128,26 @@ def test_a_call_that_failed_is_made_again_unless_its_failures_are_remembered() -
     default = Calls(1)
     assert isinstance(default.wait("one", fail, 60).exception(60), OSError)
     assert default.wait("one", lambda: None, 60).exception(60) is None
+
+
+@pytest.mark.parametrize("pause", [0.02, 30], ids=["trickles", "is silent"])
+@pytest.mark.parametrize("length", [1000, None], ids=["announced", "in chunks"])
+def test_a_body_is_not_waited_for_longer_than_patience(length: int | None, pause: float) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    body = Body(ours, bytearray(), Request({}, length, keeps_alive=True, expects_continue=False), 0.3)
+    ended = threading.Event()
+
+    def trickle() -> None:
+        while not ended.wait(pause):
+            theirs.sendall(b"1")
+
+    client = threading.Thread(target=trickle)
+    with ours, theirs:
+        client.start()
+        try:
+            with pytest.raises(StalledBody, match="too slowly"):
+                body.read(100)
+        finally:
+            ended.set()
+            client.join()

@@ -15,6 +15,8 @@ from typing import IO
 
 from generator.operations.exits import Problem
 
+GRACE_SECONDS = 5.0
+
 
 @contextmanager
 def running(
@@ -34,7 +36,7 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             # An idle connection would hold gunicorn for its whole grace period.
             os.killpg(process.pid, signal.SIGKILL)

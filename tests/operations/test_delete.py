@@ -38,6 +38,7 @@ def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -
     again = capsys.readouterr()
     assert "root cause: Edge/WebAclAssociation" in again.out
     assert "can only be deleted" in again.err
+    assert "stays   FileSystem  fs-" in again.out
 
 
 @pytest.mark.slow

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from generator.commands import main
+from generator.local import processes
 from generator.local.environment import read
 from generator.local.processes import free_port
+from generator.local.proxy import certificate_in
 from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
@@ -140,3 +145,45 @@ def test_a_home_with_a_blank_in_its_path_can_be_pasted() -> None:
     assert {(words[0].partition("=")[2], words[1]) for words in commands} == {
         (str(certificate), program) for program in ("twine", "uv", "pip")
     }
+
+
+def test_a_process_that_does_not_stop_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.1)
+    program = ["sh", "-c", "trap '' TERM; sleep 30 & echo $! >child; echo >ready; wait"]
+    with (tmp_path / "log").open("wb") as log, contextlib.chdir(tmp_path), processes.running(program, os.environ, log):
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "ready").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 20
+    # It is an orphan's child, until init has seen its end.
+    state = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < begun + 20
+        time.sleep(0.01)
+
+
+def test_a_certificate_is_kept_while_it_is_good_for_a_day(tmp_path: Path) -> None:
+    certificate, key = certificate_in(tmp_path)
+    assert key.stat().st_mode & 0o077 == 0
+    first = certificate.read_bytes()
+    assert certificate_in(tmp_path) == (certificate, key)
+    assert certificate.read_bytes() == first
+    tell = ["openssl", "x509", "-noout", "-in", str(certificate)]
+    for seconds, ends in ((29 * 86400, 0), (31 * 86400, 1)):
+        assert subprocess.run([*tell, "-checkend", str(seconds)], capture_output=True, check=False).returncode == ends
+    shown = subprocess.run([*tell, "-text"], capture_output=True, text=True, check=True).stdout
+    assert "DNS:localhost, IP Address:127.0.0.1" in shown
+    assert "CA:FALSE" in shown
+    # As if it were older: one for today alone.
+    request = ["openssl", "req", "-x509", "-new", "-key", str(key), "-days", "1", "-subj", "/CN=old"]
+    subprocess.run([*request, "-out", str(certificate)], capture_output=True, check=True)
+    old = certificate.read_bytes()
+    certificate_in(tmp_path)
+    assert certificate.read_bytes() not in (old, first)
+    key.unlink()
+    certificate_in(tmp_path)
+    assert key.exists()

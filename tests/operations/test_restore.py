@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from calls import REGION, client
@@ -15,8 +16,10 @@ from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
 from generator.commands import main
-from generator.operations import recovery_points
+from generator.operations import recovery_points, restore
 
+PAUSES: list[float] = []
+"""What it has waited for until now, in seconds, at no time."""
 LIVE = "aws-backup-restore_2026-01-03T04-05-06-789Z"
 
 
@@ -48,7 +51,9 @@ def account(
     for name, value in environment(url, tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recovery_points, "POLL_SECONDS", 0)
+    PAUSES.clear()
+    for module in (recovery_points, restore):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=PAUSES.append))
     monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
     found.points.clear()
@@ -111,6 +116,7 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     out = capsys.readouterr().out
     assert f"{live()}, which is in service, is left alone" in out
     assert "RUNNING 50.00%" in out
+    assert [1 <= it <= 30 for it in PAUSES] == [True, True]
     assert f"restored into {made}" in out
     assert f"--recovery-point {point} --directory DIRECTORY" in out
     assert physical_ids() == stack
@@ -302,6 +308,7 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     capsys.readouterr()
     assert main([*words, "--yes"]) == 0
     out = capsys.readouterr().out
+    assert [1 <= it <= 30 for it in PAUSES] == [True, True, True], "the throughput changes, too"
     has = physical_ids()
     assert outputs()["FileSystemId"] == made
     assert "FileSystem" not in has

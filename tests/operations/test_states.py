@@ -59,6 +59,49 @@ def test_states_that_no_deployment_can_change(
     assert message.format(program=called_as()) in error
 
 
+def test_what_a_roll_back_is_stuck_at_is_named(
+    deployed: Parameters,
+    in_state: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stuck = ["LoadBalancer", "Monitoring", "Service"]
+    call = botocore.client.BaseClient._make_api_call
+
+    def listed(self: Any, operation: str, parameters: Any) -> Any:
+        answer = call(self, operation, parameters)
+        for it in answer.get("StackResourceSummaries", []):
+            if it["LogicalResourceId"] in stuck:
+                it["ResourceStatus"] = "UPDATE_FAILED"
+        return answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", listed)
+    give_again(deployed)
+    in_state("UPDATE_ROLLBACK_FAILED")
+    assert main([*DEPLOY]) == 2
+    named = capsys.readouterr().err.partition("stuck at ")[2].partition(": fix the cause")[0]
+    assert set(named.split(", ")) == {"Edge.LoadBalancer", "Compute.Service", "Monitoring"}
+    stuck.clear()
+    assert main([*DEPLOY]) == 2
+    assert "stuck at an unknown resource: fix the cause" in capsys.readouterr().err
+
+
+def test_a_stack_that_somebody_deletes_meanwhile_is_not_deployed(
+    deployed: Parameters, in_state: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backend().get_stack("pypi")
+    before = [*found.events]
+    give_again(deployed)
+    in_state("DELETE_IN_PROGRESS")
+    for status_of_it in ("DELETE_IN_PROGRESS", "DELETE_COMPLETE"):
+        found._add_stack_event(status_of_it)
+    assert main([*DEPLOY]) == 2
+    found.events[:] = before
+    captured = capsys.readouterr()
+    assert "pypi is DELETE_IN_PROGRESS: watching" in captured.out
+    assert captured.err == "error: the stack is DELETE_COMPLETE: somebody else has deleted it\n"
+
+
 def test_running_again_watches_what_is_under_way(
     deployed: Parameters, in_state: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

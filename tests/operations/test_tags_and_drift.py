@@ -11,7 +11,7 @@ from stacks import DEPLOY, Parameters, give, give_again
 
 from generator.commands import main
 from generator.operations.exits import Problem
-from generator.operations.tags import merged
+from generator.operations.tags import merged, read
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -68,6 +68,12 @@ def test_tags_that_aws_would_not_take(given: list[str], capsys: pytest.CaptureFi
     assert "error: --tags " in capsys.readouterr().err
 
 
+def test_tags_that_aws_just_takes() -> None:
+    assert read(["k" * 128 + "=" + "v" * 256]) == {"k" * 128: "v" * 256}
+    assert read(["Team_.:/+-@ 1=a=b _.:/+-@"]) == {"Team_.:/+-@ 1": "a=b _.:/+-@"}
+    assert len(merged(None, {str(at): "v" for at in range(50)})) == 50
+
+
 def test_tags_of_aws_itself_are_not_given_back() -> None:
     """As those of Service Catalog: CloudFormation refuses them."""
     own = [{"Key": "aws:servicecatalog:productArn", "Value": "arn"}, {"Key": "a", "Value": "1"}]
@@ -77,7 +83,14 @@ def test_tags_of_aws_itself_are_not_given_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "ours"), [("Environment", "environment"), ("SERVICE", "service"), ("name", "Name"), ("Account", "account")]
+    ("key", "ours"),
+    [
+        ("Environment", "environment"),
+        ("SERVICE", "service"),
+        ("name", "Name"),
+        ("Account", "account"),
+        ("Created_By", "created_by"),
+    ],
 )
 def test_tags_that_iam_would_find_twice_on_a_role(key: str, ours: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`Duplicate tag keys found. Please note that Tag keys are case insensitive`: aws/aws-cdk#26253, serverless#7885."""

@@ -59,3 +59,10 @@ def test_the_task_definition_sets_what_the_contract_has(editions: Editions) -> N
         (server,) = editions.single(values).resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
         given = {it["Name"] for it in (*server["Environment"], *server["Secrets"])}
         assert given - {container_program.VARIABLE} <= NAMES
+
+
+def test_the_image_starts_the_program_and_its_check_by_the_python_that_it_has(editions: Editions) -> None:
+    (server,) = editions.single().resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    interpreter, option, _ = server["EntryPoint"]
+    assert (interpreter, option) == ("python3", "-c")
+    assert server["HealthCheck"]["Command"][:3] == ["CMD", "python3", "-c"]

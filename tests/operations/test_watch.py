@@ -60,6 +60,13 @@ def test_root_cause_of_the_stack_itself() -> None:
     assert root_cause(failed)[0].startswith("root cause: the stack ")
 
 
+def test_a_root_cause_without_a_reason() -> None:
+    what, why, to_do = root_cause([FAILURE[0], event(5, "Edge/Records", "CREATE_FAILED")])
+    assert what == "root cause: Edge/Records (AWS::X::Y), CREATE_FAILED after 0:05"
+    assert why == "  CloudFormation gives no reason"
+    assert to_do.startswith("  to do: ")
+
+
 def test_nothing_failed() -> None:
     assert root_cause(FAILURE[:6]) == []
 

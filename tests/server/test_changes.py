@@ -65,6 +65,10 @@ class World:
     def remove(self) -> None:
         self._file.unlink()
 
+    def obstruct(self) -> None:
+        self._file.parent.rename(self._root / HIDDEN / "elsewhere")
+        self._file.parent.touch()
+
     def is_explained(self) -> bool:
         return self.reader.explain(self.before, self.after)
 
@@ -102,8 +106,8 @@ def test_a_line_that_is_missing_or_damaged_explains_nothing(world: World) -> Non
             assert world.reader.doubted == bool(damaged), (at, damaged)
 
 
-@pytest.mark.parametrize("harm", [World.truncate, World.remove])
-def test_a_journal_that_shrinks_or_is_gone_may_have_told_more(world: World, harm: object) -> None:
+@pytest.mark.parametrize("harm", [World.truncate, World.remove, World.obstruct])
+def test_a_journal_that_shrinks_is_gone_or_cannot_be_read_may_have_told_more(world: World, harm: object) -> None:
     assert callable(harm)
     world.restart(world.journal)
     world.reader.read()

@@ -155,6 +155,21 @@ def test_what_was_answered_outlives_a_crash_after_any_call(
     assert {it.call for it in calls} >= {"creat", "write", "fsync", "link", "unlink", "dirfsync", "mkdir", "answer"}
 
 
+def test_a_project_that_becomes_private_is_so_before_its_upload_is_answered(
+    start_newest: StartTask, directory: Path, tmp_path: Path
+) -> None:
+    """Otherwise a crash, and a removal, would let its name out to the index outside."""
+    side = directory / ".upstream" / "sides" / "moved"
+    side.parent.mkdir(parents=True)
+    side.symlink_to("upstream")
+    fault = Fault(start_newest, directory, tmp_path, PRIVATE_NAMES="moved", **SETTINGS)
+    before = len(fault.calls())
+    assert fault.task.upload(*wheel("moved", "1.0")).status_code == 200
+    assert str(side.readlink()) == "private"
+    # The file, and the link.
+    assert assert_order(directory, fault.calls()[before:]) == 2
+
+
 def test_an_upload_that_failed_late_lasts_once_its_repetition_is_answered(fault: Fault, tmp_path: Path) -> None:
     name, content = wheel("late", "1.0")
     fault.set("dirfsync", errno.EIO)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import random
 import subprocess
 import sys
@@ -21,7 +18,7 @@ from server.distributions.archives import read_metadata
 from server.distributions.layouts import Layout
 from server.distributions.tarballs import Unfit
 
-from .tasks import zipped
+from .tasks import COMPRESSIONS, zipped
 
 HOME = "demo-1.0"
 INFO = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
@@ -181,7 +178,7 @@ def test_members_are_those_that_tarfile_finds(
                 directory = tarfile.TarInfo(f"{number}{kind.decode('latin-1')}{it}")
                 directory.type, directory.size = tarfile.DIRTYPE, SIZE
                 archive.addfile(directory)
-    packed = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix.replace("tgz", "gz").split(".")[-1]]
+    packed = COMPRESSIONS[suffix.replace("tgz", "gz").rpartition(".")[2]]
     # In several streams, as parallel compressors write them.
     half = len(written.getvalue()) // 2
     content = io.BytesIO(packed(written.getvalue()[:half]) + packed(written.getvalue()[half:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import os
 import re
@@ -23,6 +24,7 @@ from server.views.listings import Listings
 
 from .clients import pip_install, run
 from .conftest import StartTask
+from .faults import Fault
 from .mounts import asked, missing, mounts
 from .tasks import PUBLISHER, READER, Task, sdist, sha256, stock_packages, wheel
 
@@ -108,6 +110,17 @@ def test_what_cannot_be_withdrawn_is_told(shared: Task, fields: Mapping[str, str
         answer = requests.post(shared.url, auth=PUBLISHER, timeout=60, **sent)
         assert answer.status_code == status, answer.text
     assert yanked(shared) == {}
+
+
+def test_the_log_has_what_was_changed_and_not_what_failed(fault: Fault) -> None:
+    filled(fault.directory, "1.0")
+    for answered, recorded in ((503, []), (200, ["yank", "status"])):
+        if answered == 503:
+            fault.set("rename", errno.EIO)
+        assert change(fault.task, "yank", "1.0", reason="broken").status_code == answered
+        assert change(fault.task, "status", "", status="archived").status_code == answered
+        fault.end()
+        assert [it["change"] for it in fault.task.changes() if it["change"] != "refusal"] == recorded
 
 
 @pytest.mark.parametrize(("name", "version"), [("demo.tar.gz", ""), ("demo-..zip", "."), ("demo-...zip", "..")])

@@ -8,6 +8,7 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,25 @@ def test_a_project_that_was_taken_from_there_cannot_be_uploaded(
 
 
 def test_two_tasks_fetch_a_file_once(start_upstream: StartUpstream, directory: Path, pypi: Index, outer: str) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        """For longer than a task waits until it looks whether another has the file."""
+        time.sleep(0.7)
+        send(handler, 200, "application/octet-stream", CONTENT)
+
     tasks = [start_upstream(directory) for _ in range(2)]
     url = file_url(tasks[0], "outer", NAME)
+    pypi.answers[outer] = answer
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda number: tasks[number % 2].get(url).content, range(32)))
     assert answers == [CONTENT] * 32
     assert pypi.asked.count(outer) == 1
+
+
+def test_a_large_file_has_the_time_that_it_takes(start_upstream: StartUpstream, directory: Path, pypi: Index) -> None:
+    content = bytes(40 << 20)
+    pypi.add("large", "large-1.0.tar.gz", content)
+    task = start_upstream(directory)
+    assert task.get(file_url(task, "large", "large-1.0.tar.gz")).content == content
 
 
 def test_a_file_that_one_task_lists_is_to_be_had_at_each(

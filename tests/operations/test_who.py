@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -193,3 +194,13 @@ def test_it_is_asked_since_then(since: str, before: timedelta, capsys: pytest.Ca
     assert main(["who", "absent", "--since", since]) == DONE
     printed = capsys.readouterr().out
     assert any(f"since {it:%Y-%m-%d %H:%M} UTC" in printed for it in (began, began + timedelta(minutes=1)))
+
+
+def test_what_happens_now_is_told(capsys: pytest.CaptureFixture[str], lines: list[str]) -> None:
+    line = next(it for it in lines if '"change":' in it.replace(" ", "") and "extra" in it)
+    (stack,) = client("cloudformation").describe_stacks(StackName="pypi")["Stacks"]
+    group = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}["TaskLogGroup"]
+    assert len(who(capsys, "acme-core-extra==9.9")) == 0
+    event = {"timestamp": int(time.time() * 1000), "message": line.replace("-1.2", "-9.9")}
+    client("logs").put_log_events(logGroupName=group, logStreamName="task", logEvents=[event])
+    assert len(who(capsys, "acme-core-extra==9.9")) == 1

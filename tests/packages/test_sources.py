@@ -152,6 +152,19 @@ def test_names_in_a_listing(bring: Import, directory: Path, tmp_path: Path) -> N
             assert bring(url, "acme") == 1
 
 
+@pytest.mark.parametrize("named", [[], ["acme"]], ids=["all", "by name"])
+def test_files_beside_the_directory_of_their_project_come_too(
+    named: list[str], scripted: Scripted, bring: Import, directory: Path
+) -> None:
+    within, beside = wheel("acme", "1.0"), wheel("acme", "2.0")
+    scripted.file(*within)
+    scripted.answers["/simple/"] = partial(_say, f'<a href="Acme/">Acme/</a><a href="{beside[0]}">x</a>'.encode())
+    scripted.answers["/simple/Acme/"] = partial(_say, f'<a href="/files/{within[0]}">x</a>'.encode())
+    scripted.answers[f"/simple/{beside[0]}"] = lambda it: answer(it, 200, beside[1], "application/octet-stream")
+    assert bring(scripted.url, *named) == 0
+    assert visible(directory) == [within[0], beside[0]]
+
+
 def gitlab(root: str) -> dict[str, str]:
     """As https://docs.gitlab.com/api/packages/pypi/ shows it: addresses in full, those of projects without a slash."""
     index = "/api/v4/projects/1/packages/pypi"

@@ -30,6 +30,15 @@ def test_what_is_offered_is_what_is_estimated_and_in_readme() -> None:
     assert totals in (TEMPLATES.parent / "README.md").read_text()
 
 
+def test_an_offer_is_what_its_label_says() -> None:
+    values = {shown.partition(", about $")[0].partition(":")[0]: it for shown, it in offers().items()}
+    assert values == {
+        **{f"Fargate, {it}": {"Capacity": "fargate", "CpuArchitecture": it} for it in ("ARM64", "X86_64")},
+        "your own hosts, 2 t3.small": {"Capacity": "ec2"},
+    }
+    assert FORM["AsgInstanceType"] == "t3.small"
+
+
 ADDRESS, HOST, TASK = 3.65, 17.58, 7.21
 
 

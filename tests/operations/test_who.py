@@ -49,8 +49,8 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         for version in files:
             assert task.upload(*wheel("acme_core", version)).status_code == 200
         assert task.upload(*sdist("acme_core_extra", "1.2")).status_code == 200
-        for _ in range(3):
-            take(f"/packages/{files['1.2']}", READER, OFFICE, "pip/26.0 {}")
+        for forged in range(3):
+            take(f"/packages/{files['1.2']}", READER, f"10.0.0.{forged}, {OFFICE}", "pip/26.0 {}")
         take(f"/packages/{files['1.2']}.metadata", READER, "192.0.2.1", "pip/26.0 {}")
         take(f"/packages/{files['1.2']}", READER, JOB, "uv/0.11 {}")
         take(f"/packages/{files['1.0']}", CI, JOB, "uv/0.11 {}")

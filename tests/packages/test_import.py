@@ -83,6 +83,8 @@ def test_other_content_under_a_name_is_told_and_stays(
     name, ours = wheel("acme", "1.0")
     assert target.upload(name, ours).status_code == 200
     scripted.page("acme", scripted.file(*wheel("acme", "1.0", extra=b"other")), scripted.file(*wheel("acme", "2.0")))
+    assert bring(scripted.url, "--dry-run") == 1
+    assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out
     assert bring(scripted.url) == 1
     assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out
     assert (directory / name).read_bytes() == ours

@@ -211,6 +211,46 @@ def test_a_source_that_dies_in_the_middle_ends_the_import(
     assert " not tried" in printed
 
 
+def test_each_pause_is_longer_than_the_one_before(
+    scripted: Scripted, bring: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_PAUSE_SECONDS", 0.05)
+    scripted.page("acme", scripted.file(NAME, CONTENT))
+    asked: list[float] = []
+
+    def busy(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(time.monotonic())
+        answer(handler, 503)
+
+    scripted.answers[f"/files/{NAME}"] = busy
+    assert bring(scripted.url) == 1
+    assert len(asked) == transport.TRIES
+    for number, (before, after) in enumerate(itertools.pairwise(asked)):
+        assert after - before >= 0.05 * 2**number
+
+
+def test_a_source_that_answers_in_between_is_asked_for_all(
+    scripted: Scripted, bring: Import, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it breaks off in a long import: only silence ends it."""
+    monkeypatch.setattr(transport, "SILENT_REQUESTS", 2)
+    files = [scripted.file(*wheel("acme", f"1.{number}")) for number in range(13)]
+    scripted.page("acme", *files)
+
+    def once_broken(good: Answer) -> Answer:
+        script: list[Answer] = [lambda handler: handler.connection.close()]
+        return lambda handler: (script.pop() if script else good)(handler)
+
+    for entry in files[:-1]:
+        path = f"/files/{entry['filename']}"
+        scripted.answers[path] = once_broken(scripted.answers[path])
+    scripted.answers[f"/files/{files[-1]['filename']}"] = lambda handler: handler.connection.close()
+    assert bring(scripted.url) == 1
+    printed = capsys.readouterr().out
+    assert "incomplete: 12 imported, 0 were here, 1 failed" in printed
+    assert "stopped" not in printed
+
+
 NO_INDEXES = {
     "a page for people": b"<html><a href='/login'>Sign in</a><a href='/about/us'>About</a></html>",
     "nothing": b"",

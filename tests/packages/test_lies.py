@@ -81,7 +81,9 @@ def test_what_pip_would_not_install_is_counted_and_leaves_the_import_complete(
     assert visible(directory) == [GOOD]
     assert "complete: 1 imported, 0 were here, 1 no package" in capsys.readouterr().out
     assert bring(scripted.url) == 4
-    assert "0 to import, 1 are here, 1 no package" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "0 to import, 1 are here, 1 no package" in printed
+    assert "1 no package: pip and uv install none of them" in printed
 
 
 def test_a_page_brings_files_of_its_own_project_alone(

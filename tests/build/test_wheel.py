@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emulator import emulator, environment
+from emulator import DIRECTLY, emulator, environment
 from stacks import give
 
 from generator import __version__
@@ -69,6 +69,7 @@ def test_it_writes_the_templates_of_this_checkout(program: Path, tmp_path: Path)
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with emulator() as url:
+        monkeypatch.delenv(DIRECTLY)
         for name, value in environment(url, tmp_path).items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from calls import REGION, client
-from emulator import ACCOUNT, backend
+from emulator import ACCOUNT, DIRECTLY, backend
 from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 
 from generator.commands import main
@@ -67,9 +67,10 @@ def test_deletion_names_what_stays_and_how_to_remove_it(capsys: pytest.CaptureFi
 
 @pytest.mark.slow
 def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of nested stacks that were complete, what holds data; and the bucket that `deploy` has made. Said three times."""
+    monkeypatch.delenv(DIRECTLY)
     give(WebAclArn=f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/wall/0a-1b", ServiceName="failed", Tokens="true")
     stack = ["--stack-name", "failed"]
     assert main(["deploy", "--yes", *stack]) == 1

@@ -12,7 +12,7 @@ import botocore.client  # type: ignore[import-untyped] # botocore has no types
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # see above
 from calls import client
-from emulator import BUCKET, backend, environment
+from emulator import BUCKET, DIRECTLY, backend, environment
 from program import installed
 from pseudo_terminal import session
 from stacks import DEPLOY, Parameters, give, give_again, physical_ids
@@ -126,8 +126,9 @@ def test_stack_in_review_is_created(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-def test_readme_word_for_word(here: Path, server: str) -> None:
+def test_readme_word_for_word(here: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line of both ways from a shell, as written but for the bucket; what asks is answered yes."""
+    monkeypatch.delenv(DIRECTLY)
     (here / "templates").symlink_to(ROOT / "templates")
     path = f"{installed(here / 'bin').parent}:{environment(server, here)['PATH']}"
     readme = (ROOT / "README.md").read_text()

@@ -12,7 +12,7 @@ import botocore.client  # type: ignore[import-untyped] # botocore has no types
 import botocore.exceptions  # type: ignore[import-untyped] # see above
 import pytest
 from calls import client
-from emulator import backend
+from emulator import DIRECTLY, backend
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.commands import main
@@ -172,6 +172,8 @@ def test_interrupted_after_each_call_and_run_again(
     case: str, deployed: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after one run: what the stack has and its parameters, its policies, and no change set of ours is left."""
+    # Or it would be what a call makes of others that is interrupted.
+    monkeypatch.delenv(DIRECTLY)
     cloudformation = client("cloudformation")
     interrupts = Interrupts(monkeypatch)
     name = "pypi" if case != "creation" else "made"

@@ -40,7 +40,8 @@ from moto_bridge import RETAINED, Resources, bridged, references, replacing_name
 ACCOUNT = "123456789012"
 STACK = "AWS::CloudFormation::Stack"
 BUCKET = "templates-of-ours"
-# The clients of this process call moto, as long as this is set. What has an endpoint of its own deletes it.
+# The clients of this process call moto, as long as this is set. Tests that start others in this environment delete it,
+# and those with an endpoint of their own.
 DIRECTLY = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 

@@ -151,18 +151,16 @@ def test_a_process_that_does_not_stop_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.1)
-    program = ["sh", "-c", "trap '' TERM; sleep 30 & echo $! >child; echo >ready; wait"]
+    program = ["sh", "-c", "trap '' TERM; sleep 1000 & echo $! >child; echo >ready; wait"]
     with (tmp_path / "log").open("wb") as log, contextlib.chdir(tmp_path), processes.running(program, os.environ, log):
         deadline = time.monotonic() + 20
         while not (tmp_path / "ready").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 20
     # It is an orphan's child, until init has seen its end.
     state = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
     while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < begun + 20
+        assert time.monotonic() < deadline + 60, "it lives on"
         time.sleep(0.01)
 
 

@@ -174,7 +174,7 @@ def test_members_are_those_that_tarfile_finds(
                     header.size, header.pax_headers = 0, {"size": f"{SIZE}"}
                 archive.addfile(header)
                 if header.isreg():
-                    written.write(random.randbytes(SIZE))
+                    written.write(random.Random(number).randbytes(SIZE))
                 directory = tarfile.TarInfo(f"{number}{kind.decode('latin-1')}{it}")
                 directory.type, directory.size = tarfile.DIRTYPE, SIZE
                 archive.addfile(directory)

@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
 from server import contract
+from tests.server.tasks import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,15 +153,17 @@ def test_a_process_that_does_not_stop_is_killed_with_its_children(
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.1)
     program = ["sh", "-c", "trap '' TERM; sleep 1000 & echo $! >child; echo >ready; wait"]
     with (tmp_path / "log").open("wb") as log, contextlib.chdir(tmp_path), processes.running(program, os.environ, log):
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "ready").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    # It is an orphan's child, until init has seen its end.
+        assert wait_for((tmp_path / "ready").exists)
     state = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
-    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline + 60, "it lives on"
-        time.sleep(0.01)
+
+    def has_ended() -> bool:
+        """Or is an orphan's child, whose end init has not seen yet."""
+        try:
+            return state.read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    assert wait_for(has_ended)
 
 
 def test_a_certificate_is_kept_while_it_is_good_for_a_day(tmp_path: Path) -> None:

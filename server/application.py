@@ -207,9 +207,11 @@ class Application:
             # PyPI's JSON also has addresses with a slash.
             del segments[-1]
         match segments:
+            case ["simple" | "packages", *_]:
+                pass
             case ["favicon.ico"]:
                 raise Refusal(404, "Not Found")
-            case [name] | [name, ""] if name not in ("simple", "packages"):
+            case [name] | [name, ""]:
                 return redirect(303, f"/simple/{quote(name)}/", query)
             case [name, version] | [name, version, ""] if name not in ROOMS and parsed(version):
                 # hatch prints this address after an upload.
@@ -271,8 +273,7 @@ class Application:
                 if self._upstream and directories and directories[0] == UPSTREAM:
                     yield from directories[1:2]
                 else:
-                    # The metadata of a wheel, unless it is a file in its own right.
-                    yield from filter(None, (project_of(name), project_of(name.removesuffix(".metadata"))))
+                    yield from _projects_of(name)
             case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"] if name:
                 yield _normalized(name)
             case ["project", name] | ["project", name, ""] if name:
@@ -297,7 +298,7 @@ class Application:
     def _package(self, path: str, environ: Environ) -> Outcome:
         if self._upstream and path.startswith(f"{UPSTREAM}/"):
             return self._upstream.file(path.removeprefix(f"{UPSTREAM}/"), environ)
-        for project in set(self._projects_at(["packages", *path.split("/")])):
+        for project in _projects_of(path.rpartition("/")[2]):
             status = self._packages.yanks.status(project)
             if not status.is_offered:
                 raise Refusal(403, f"No files of {project} are offered, as it is {status}.")
@@ -319,6 +320,11 @@ class Application:
         if response is None and path.endswith(".whl.metadata"):
             return metadata(self._index, path[: -len(".metadata")], environ, immutable=self._immutable)
         return response
+
+
+def _projects_of(name: str) -> set[str]:
+    """Those of the file, or of the one whose metadata has this name, unless it is a file in its own right."""
+    return {it for it in (project_of(name), project_of(name.removesuffix(".metadata"))) if it}
 
 
 def _without_waiting(call: Callable[[], Outcome]) -> Outcome:

@@ -31,6 +31,8 @@ class Package(NamedTuple):
     version: str
 
 
+# Installers ask for the same few files, and each request asks several times.
+@lru_cache(maxsize=256)
 def project_of(name: str) -> str | None:
     """The project, as PEP 503 normalises it, of a file with this name; None if it is not a package."""
     found = _split(name)

@@ -16,7 +16,7 @@ from server.distributions.listed import project_of
 from server.distributions.metadata import Description, describe
 from server.store.entries import open_file, report
 from server.store.kept import Details, Identity, Kept
-from server.store.stamps import within_reach
+from server.store.stamps import reach
 
 CHUNK_BYTES = 1 << 20
 # Bounds memory: about 500 bytes are held per file.
@@ -167,8 +167,7 @@ class DetailsCache:
     def _status(self, path: str) -> os.stat_result | None:
         """None if opening the file will show why there is none."""
         try:
-            with within_reach(f"{self._root}/{path}") as (name, directory):
-                return os.stat(name, dir_fd=directory)
+            return reach(os.stat, f"{self._root}/{path}")
         except OSError as error:
             # ELOOP: links that point to each other. EACCES: the file's directory may not be read.
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):

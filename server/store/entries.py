@@ -7,12 +7,14 @@ import logging
 import os
 import stat
 from collections.abc import Container
+from functools import partial
+from io import FileIO
 from typing import IO, NamedTuple
 
 from server.distributions.listed import project_of
 from server.distributions.releases import projects_meant
 from server.store.hidden import hidden
-from server.store.stamps import within_reach
+from server.store.stamps import reach
 
 log = logging.getLogger("gunicorn.error")
 
@@ -21,6 +23,7 @@ FORMER_PREFIX = ".upload-"
 
 # To read a file, whatever lies under its name: a pipe without a writer would block its reader for ever.
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = partial(os.open, flags=READ_FLAGS)
 # The errors of opening when there is no such file, or something other than a file: ENXIO is a socket's.
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR)
 _REPORTS = 1000
@@ -104,8 +107,7 @@ def open_file(root: str, path: str) -> IO[bytes]:
     """
     try:
         try:
-            with within_reach(f"{root}/{path}") as (name, directory):
-                descriptor = os.open(name, READ_FLAGS, dir_fd=directory)
+            descriptor = reach(_READ, f"{root}/{path}")
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -135,7 +137,7 @@ def _regular(descriptor: int, path: str) -> IO[bytes]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
-    return os.fdopen(descriptor, "rb", buffering=0)
+    return FileIO(descriptor)
 
 
 def _inner_target(root: str, path: str) -> str:

@@ -20,6 +20,15 @@ _PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Iterator[int]:
+    """As `open_hidden`, for as long as it is used."""
+    descriptor = open_hidden(root, *names, make=make)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> int:
     """A descriptor of the directory at `names` below `root`, of `root` itself without any; `make` creates what is missing.
 
     On NFS, opening a directory asks the server, and a name in one that was not opened may be believed absent for a minute.
@@ -27,15 +36,11 @@ def hidden(root: str | os.PathLike[str], *names: str, make: bool = False) -> Ite
     """
     try:
         # Directories in .index exist nearly always: the server is asked only if one seems to be absent.
-        descriptor = _walk(os.fspath(root), names, _PASSED if names[:1] == (HIDDEN,) else OPEN_FLAGS, make=False)
+        return _walk(os.fspath(root), names, _PASSED if names[:1] == (HIDDEN,) else OPEN_FLAGS, make=False)
     except FileNotFoundError:
         if not make and names[:1] != (HIDDEN,):
             raise
-        descriptor = _walk(os.fspath(root), names, OPEN_FLAGS, make=make)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return _walk(os.fspath(root), names, OPEN_FLAGS, make=make)
 
 
 def _walk(root: str, names: Sequence[str], passing: int, *, make: bool) -> int:

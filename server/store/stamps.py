@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 # A kernel stamps changes at its ticks, at most ten milliseconds apart, however many digits it keeps.
 TICK_SECONDS = 0.04
@@ -14,6 +14,10 @@ COARSE_TICK_SECONDS = 2.0
 REACH_CHARACTERS = 1000
 
 OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_OPEN = partial(os.open, flags=OPEN_FLAGS)
+
+Reached = TypeVar("Reached")
 
 
 class Stamp(NamedTuple):
@@ -36,9 +40,11 @@ class Stamp(NamedTuple):
         return TICK_SECONDS if self.ctime_ns % 1_000_000 else COARSE_TICK_SECONDS
 
 
-@contextmanager
-def within_reach(path: str) -> Iterator[tuple[str, int | None]]:
-    """`path`, from a descriptor if it is too long for the kernel to take at once (PATH_MAX is 4,096 bytes). Raises OSError."""
+def reach(call: Callable[..., Reached], path: str) -> Reached:
+    """`call(path)`, with `dir_fd` if the path is too long for the kernel to take at once (PATH_MAX is 4,096 bytes).
+
+    Raises OSError.
+    """
     directory: int | None = None
     try:
         # A character has up to four bytes, a name up to 255.
@@ -48,7 +54,7 @@ def within_reach(path: str) -> Iterator[tuple[str, int | None]]:
             if directory is not None:
                 os.close(directory)
             path, directory = path[cut + 1 :], below
-        yield path, directory
+        return call(path, dir_fd=directory)
     finally:
         if directory is not None:
             os.close(directory)
@@ -58,8 +64,7 @@ def open_directory(path: str) -> int:
     """A descriptor whose stamp is the file server's, not a cached one. Raises OSError."""
     # With a slash at its end, the path may be a link: O_NOFOLLOW looks at the last name only.
     # NFS asks the server for a directory's attributes when it is opened; a plain stat may be a minute old.
-    with within_reach(path) as (name, directory):
-        return os.open(name, OPEN_FLAGS, dir_fd=directory)
+    return reach(_OPEN, path)
 
 
 def flush_directory(path: str) -> None:

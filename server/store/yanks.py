@@ -13,7 +13,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_version
 
 from server.store.entries import report
-from server.store.hidden import flush_hidden, hidden, place_link
+from server.store.hidden import flush_hidden, hidden, open_hidden, place_link
 from server.store.statuses import UNSAID, Status, status_of
 
 # This program's own files of this kind, in the package directory: a dot-name, like hidden.HIDDEN. A promise depends on them.
@@ -60,13 +60,16 @@ class Yanks:
             return NONE
 
     def status(self, project: str) -> Status:
-        """As `of` has it, for callers that need nothing else."""
+        """As `of` has it, for callers that need nothing else. Every download asks."""
         try:
-            with hidden(self._root, YANKED, project) as directory:
-                said = _read(_STATUS, directory) if _STATUS in os.listdir(directory) else None
-                return UNSAID if said is None else status_of(said)
+            directory = open_hidden(self._root, YANKED, project)
         except (FileNotFoundError, NotADirectoryError):
             return UNSAID
+        try:
+            said = _read(_STATUS, directory) if _STATUS in os.listdir(directory) else None
+        finally:
+            os.close(directory)
+        return UNSAID if said is None else status_of(said)
 
     def marked(self) -> dict[str, int]:
         """When each project was last marked, or a release of it yanked, in ns. Raises OSError."""

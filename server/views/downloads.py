@@ -39,12 +39,17 @@ def download(index: Index, path: str, environ: Environ, *, immutable: bool) -> R
     if file is None:
         return None
     status = os.fstat(file.fileno())
-    return send(file, path, environ, _etag_of(status), _caching(path, status, immutable=immutable))
+    return _sent(file, status, path, environ, _etag_of(status), _caching(path, status, immutable=immutable))
 
 
-def send(file: IO[bytes], path: str, environ: Environ, etag: str, caching: tuple[str, str] = REVALIDATED) -> Response:
+def send(file: IO[bytes], path: str, environ: Environ, etag: str) -> Response:
     """The open file, named by `path`. Raises OSError."""
-    status = os.fstat(file.fileno())
+    return _sent(file, os.fstat(file.fileno()), path, environ, etag, REVALIDATED)
+
+
+def _sent(
+    file: IO[bytes], status: os.stat_result, path: str, environ: Environ, etag: str, caching: tuple[str, str]
+) -> Response:
     modified = _http_date(status.st_mtime_ns)
     headers = [("ETag", etag), ("Last-Modified", modified), caching]
     if _not_modified(environ, etag, status.st_mtime_ns):

@@ -32,7 +32,7 @@ def write_access(answer: Answer) -> None:
         login = "refused"
     _write(
         environ,
-        f'"login": {_json(login)}, "method": {_json(environ.get("REQUEST_METHOD"))}, "path": {_path(path)}, '
+        f"{_asked(login, environ.get('REQUEST_METHOD'), path)}, "
         f'"status": {answer.status}, "bytes": {max(0, answer.sent - answer.head_bytes)}, '
         f'"seconds": {time.monotonic() - answer.began:.6f}, "agent": {_json(environ.get("HTTP_USER_AGENT") or None)}',
     )
@@ -56,22 +56,23 @@ def _write(environ: Environ, fields: str) -> None:
     now = time.time()
     line = (
         f'{{"time": "{_second(int(now))}.{int(now % 1 * 1000):03}+00:00", '
-        f'"client": {_client(environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"])}, '
-        f'"user": {_json(environ.get("REMOTE_USER"))}, {fields}, '
+        f"{_asking(environ.get('HTTP_X_FORWARDED_FOR') or environ['REMOTE_ADDR'], environ.get('REMOTE_USER'))}, {fields}, "
         f'"trace": {_json(environ.get("HTTP_X_AMZN_TRACE_ID") or None)}}}\n'
     )
     os.write(1, line.encode())
 
 
+# Nearly everything written repeats.
 @lru_cache(maxsize=256)
-def _client(addresses: str) -> str:
+def _asking(addresses: str, user: str | None) -> str:
     # The load balancer appends what it saw; what precedes that is the client's claim, and must not push it out.
-    return _json(_ESCAPED.sub("?", addresses)[-FIELD_LIMIT:])
+    return f'"client": {_json(_ESCAPED.sub("?", addresses)[-FIELD_LIMIT:])}, "user": {_json(user)}'
 
 
 @lru_cache(maxsize=256)
-def _path(path: str) -> str:
-    return _json(path.encode("latin-1").decode() or None, TEXT_LIMIT)
+def _asked(login: str | None, method: str | None, path: str) -> str:
+    written = _json(path.encode("latin-1").decode() or None, TEXT_LIMIT)
+    return f'"login": {_json(login)}, "method": {_json(method)}, "path": {written}'
 
 
 def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
@@ -79,7 +80,6 @@ def _json(text: str | None, limit: int = FIELD_LIMIT) -> str:
     return "null" if text is None else _quoted(text[:limit], limit)
 
 
-# Nearly everything written repeats.
 @lru_cache(maxsize=256)
 def _quoted(text: str, limit: int) -> str:
     written = encode_basestring_ascii(text)

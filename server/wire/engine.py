@@ -321,7 +321,8 @@ class Engine:
         answer = connection.answer
         assert answer is not None
         if not answer.send(connection.socket):
-            self._unsent.hold(connection, answer.held)
+            if answer.held:
+                self._unsent.hold(connection, answer.held)
             connection.watch_draining()
             return self._await(connection, WRITABLE, time.monotonic() + self._stall_seconds)
         answer.close()

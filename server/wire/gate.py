@@ -7,7 +7,7 @@ account finds half of what it left.
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from typing import Generic, TypeVar
 
 Waiting = TypeVar("Waiting")
@@ -16,7 +16,8 @@ Waiting = TypeVar("Waiting")
 class Gate(Generic[Waiting]):
     def __init__(self, places: int) -> None:
         self._free = places
-        self._taken: Counter[str] = Counter()
+        # By account; those without are only in `_free`.
+        self._taken: dict[str, int] = {}
         # In order of arrival, by account; accounts that wait for nothing are not there.
         self._waiting: dict[str, deque[Waiting]] = {}
         self._lock = threading.Lock()
@@ -34,10 +35,11 @@ class Gate(Generic[Waiting]):
         """Who has a place from now on, as one of the account's is free."""
         with self._lock:
             self._free += 1
-            self._taken[account] -= 1
-            if not self._taken[account]:
-                # Names of tokens come and go.
-                del self._taken[account]
+            if account:
+                self._taken[account] -= 1
+                if not self._taken[account]:
+                    # Names of tokens come and go.
+                    del self._taken[account]
             for other in self._waiting:
                 if self._admits(other):
                     self._take(other)
@@ -45,11 +47,12 @@ class Gate(Generic[Waiting]):
             return None
 
     def _admits(self, account: str) -> bool:
-        return self._free > (self._taken[account] if account else 0)
+        return self._free > self._taken.get(account, 0)
 
     def _take(self, account: str) -> None:
         self._free -= 1
-        self._taken[account] += 1
+        if account:
+            self._taken[account] = self._taken.get(account, 0) + 1
 
     def _next_of(self, account: str) -> Waiting:
         """Its others come after those of all waiting accounts."""

@@ -32,6 +32,9 @@ class Unsent:
                 self._bytes += len(content)
 
     def forget(self, connection: Connection) -> None:
+        # Nearly all answers are taken at once. Only the thread that has the connection may hold anything for it.
+        if connection not in self._held:
+            return
         with self._lock:
             content = self._held.pop(connection, None)
             if content is not None:

@@ -20,6 +20,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
+from types import ModuleType
 from typing import IO, NoReturn
 
 import pytest
@@ -142,11 +143,17 @@ Run = Callable[[list[str], str | None, int], int]
 
 
 def _serve(requests: IO[str], answers: IO[str], run: Run) -> None:
+    libraries = os.memfd_create("libraries")
     for line in requests:
         tests, seconds, module = json.loads(line)
+        for name in os.pread(libraries, 1 << 20, 0).decode().split():
+            # What one run has imported, the next ones would import again.
+            with suppress(Exception):
+                import_module(name)
+        os.ftruncate(libraries, 0)
         reads, writes = os.pipe()
         if (pid := os.fork()) == 0:
-            _run(run, tests, module, writes)
+            _run(run, tests, module, writes, libraries)
         os.close(writes)
         ends = os.pidfd_open(pid)
         select.select([ends], [], [], seconds)
@@ -164,14 +171,21 @@ def _serve(requests: IO[str], answers: IO[str], run: Run) -> None:
         answers.flush()
 
 
-def _run(run: Run, tests: list[str], module: str | None, into: int) -> NoReturn:
+def _run(run: Run, tests: list[str], module: str | None, into: int, libraries: int) -> NoReturn:
     os.setsid()
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     status = 1
+    known = set(sys.modules)
     try:
         status = run(tests, module, into)
+        new = [name for name, it in list(sys.modules.items()) if name not in known and _is_library(it)]
+        os.pwrite(libraries, "\n".join(new).encode(), 0)
     finally:
         os._exit(status)
+
+
+def _is_library(module: ModuleType) -> bool:
+    return "/site-packages/" in (getattr(module, "__file__", None) or "")
 
 
 def _imported(tests: list[str], _module: str | None, into: int) -> int:

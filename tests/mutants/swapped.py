@@ -24,7 +24,9 @@ class Imported:
             if isinstance(it, FunctionType):
                 code = it.__code__
                 self._functions.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(it)
-            elif isinstance(it, _lru_cache_wrapper) and it.cache_info().currsize:
+            elif (
+                isinstance(it, _lru_cache_wrapper) and str(it.__module__).startswith(areas) and it.cache_info().currsize
+            ):
                 self._remembering.append(it)
         gc.freeze()
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.filesize import decimal
-from rich.table import Table
+from rich.table import Column, Table
 
 from generator.operations.aws import Account, Client
 from generator.operations.errors import ClientError, code
@@ -48,7 +48,8 @@ def show_recovery_points(account: Account, terminal: Terminal, stack_name: str, 
     has = list(resources(account.client("cloudformation"), get(account, stack_name)["StackId"]))
     name = vault or _vault(stack_name, has)
     found = list(_recovery_points(account.client("backup"), name))
-    table = Table("made (UTC)", "age", "size", "status", "of", "recovery point", box=None, pad_edge=False)
+    arn = Column("recovery point", overflow="fold")
+    table = Table("made (UTC)", "age", "size", "status", "of", arn, box=None, pad_edge=False)
     for it in found:
         made = it["CreationDate"].astimezone(UTC)
         age = datetime.now(UTC) - made

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.message import Message
 from os import SEEK_END
 from threading import Lock
 from typing import IO, Any, NamedTuple
@@ -242,11 +243,11 @@ class SimpleIndex:
                     return None
                 if answer.status_code != 200:
                     raise Failed(f"{url} answers {reason(answer)}", answer.status_code)
-                kind, _, options_of_kind = answer.headers.get("Content-Type", pages.HTML[0]).partition(";")
-                kind = kind.strip().lower()
+                described = Message()
+                described["Content-Type"] = answer.headers.get("Content-Type", pages.HTML[0])
+                kind, charset = described.get_content_type(), described.get_content_charset()
                 if kind not in (pages.JSON, *pages.HTML):
                     raise Failed(f"{url} is not a page of an index, but {kind}")
-                charset = options_of_kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
                 content = b"".join(self._transport.chunks(answer, PAGE_BYTES, decode=True))
                 return _read(content, kind, charset, url, answer.links.get("next", {}).get("url"))
         raise Failed(f"{asked} redirects more than {_REDIRECTS} times")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,8 @@ from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
 from generator.commands import main
 from generator.operations import recovery_points, restore
+from generator.operations.aws import Account
+from generator.operations.terminal import Terminal
 
 PAUSES: list[float] = []
 """What it has waited for until now, in seconds, at no time."""
@@ -88,6 +91,19 @@ def test_what_there_is_newest_first_with_the_command_for_it(
     assert re.search(rf"2026-01-04 03:04 +\d+ d +5\.0 GB +PARTIAL +{live()} +{unfinished}", out)
     assert f"generator restore --stack-name pypi --recovery-point {new}" in out
     assert not account.jobs
+
+
+def test_a_narrow_terminal_shows_all_of_an_arn(account: Restores) -> None:
+    """Which is longer than its column: on several lines."""
+    account.add_point(vault(), live())
+
+    def letters(width: int) -> list[str]:
+        stream = StringIO()
+        terminal = Terminal(stream, live=True, width=width)
+        assert recovery_points.show_recovery_points(Account(), terminal, "pypi", None) == 0
+        return sorted("".join(stream.getvalue().split()))
+
+    assert letters(80) == letters(300)
 
 
 def test_nothing_to_restore(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:

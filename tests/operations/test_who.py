@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ from secrets_manager import secrets_manager
 from stacks import Parameters
 
 from generator.commands import main
+from generator.operations.aws import Account
 from generator.operations.exits import DONE, FAILED, REFUSED
+from generator.operations.terminal import Terminal
+from generator.packages.who import Project, ask
 from tests.server.tasks import PUBLISHER, READER, Task, sdist, wait_for, wheel
 
 pytestmark = pytest.mark.usefixtures("lines", "log", "here")
@@ -121,9 +126,25 @@ def test_a_person_sees_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["who", "acme-core==1.2"]) == DONE
     lines = capsys.readouterr().out.splitlines()
     (office,) = [line for line in lines if OFFICE in line]
+    assert lines[1].split() == ["last", "first", "times", "what", "release", "user", "address", "agent"]
     assert office.split()[4:] == ["3", "download", "1.2", "reader", OFFICE, "pip/26.0"]
     assert main(["who", "absent"]) == DONE
     assert "nobody: the log has nothing of it since" in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_shows_all_of_it() -> None:
+    """Where a word is longer than its column, on several lines."""
+
+    def letters(width: int) -> list[str]:
+        stream = StringIO()
+        assert (
+            ask(Account(), Terminal(stream, live=True, width=width), "pypi", Project("acme-core"), "1d", as_json=False)
+            == DONE
+        )
+        (*_, table) = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).partition("UTC …")
+        return sorted("".join(table.split()))
+
+    assert letters(60) == letters(200)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from generator.commands import main
 from generator.packages import simple, transport
 
 from ..server.tasks import JSON_TYPE, Task, basic, sdist, visible, wheel
@@ -70,6 +72,34 @@ def test_what_is_not_as_its_page_says_is_not_stored(
     assert "1 imported, 0 were here, " in printed
     assert "user:pw" not in printed
     assert max(map(len, printed.splitlines())) < 1200
+
+
+def test_what_another_changes_on_its_way_here_is_refused(
+    scripted: Scripted,
+    elsewhere: Scripted,
+    target: Task,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As a proxy may, even for a file that is good by itself."""
+    (name, ours), (_, theirs) = (wheel("acme", "1.0", extra=it) for it in (b"good", b"evil"))
+
+    def passed_on(handler: BaseHTTPRequestHandler) -> None:
+        form = handler.rfile.read(int(handler.headers["Content-Length"])).replace(ours, theirs)
+        headers = {it: handler.headers[it] for it in ("Content-Type", "Authorization")}
+        answered = requests.post(target.url, data=form, headers=headers, timeout=60)
+        answer(handler, answered.status_code, answered.content)
+
+    monkeypatch.setattr(elsewhere.handler, "do_POST", passed_on, raising=False)
+    scripted.page("acme", scripted.file(name, ours))
+    elsewhere.page("acme")
+    assert main(["import", scripted.url, "--to", elsewhere.url, "--yes"]) == 1
+    assert f"refused  {name}: " in capsys.readouterr().out
+    assert visible(directory) == []
+    theirs = ours
+    assert main(["import", scripted.url, "--to", elsewhere.url, "--yes"]) == 0
+    assert visible(directory) == [name]
 
 
 @pytest.mark.parametrize("name", NO_PACKAGES.values(), ids=NO_PACKAGES)

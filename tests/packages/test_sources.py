@@ -281,6 +281,30 @@ def test_links_are_read_as_pip_reads_them(link: str, scripted: Scripted, bring: 
     assert visible(directory) == [NAME]
 
 
+ENCODED = {
+    "utf-8": ("", b"", "utf-8"),
+    "a byte order mark": ("", b"", "utf-8-sig"),
+    "the header": ("; charset=utf-16", b"", "utf-16"),
+    "the header, quoted and not alone": ('; Charset="Latin-1" ; x=y', b"", "latin-1"),
+    "the page": ("", b"<meta charset=latin-1>", "latin-1"),
+    "both, of which the header counts": ("; charset=latin-1", b'<meta charset="utf-8">', "latin-1"),
+    "an encoding that nobody knows": ("; charset=x-none", b"", "utf-8"),
+}
+"""By who says it: what follows the media type, how the page begins, and the encoding."""
+
+
+@pytest.mark.parametrize(("said", "beginning", "encoding"), ENCODED.values(), ids=ENCODED)
+def test_a_page_is_read_in_its_encoding(
+    said: str, beginning: bytes, encoding: str, scripted: Scripted, bring: Import, directory: Path
+) -> None:
+    scripted.file(NAME, CONTENT)
+    scripted.answers[f"/d%C3%A9p%C3%B4t/{NAME}"] = scripted.answers[f"/files/{NAME}"]
+    content = beginning + f'<a href="/d\xe9p\xf4t/{NAME}">acme</a>'.encode(encoding)
+    scripted.answers["/simple/acme/"] = lambda it: answer(it, 200, content, f"text/html{said}")
+    assert bring(scripted.url, "acme") == 0
+    assert visible(directory) == [NAME]
+
+
 ENTRIES = {
     "yanked is null": {"yanked": None},
     "a time that is none": {"upload-time": "yesterday"},

@@ -181,14 +181,18 @@ def _rewritten_by_ruamel(text: str) -> str:
     return written.getvalue()
 
 
+# The single file is made of the layers' resources.
 @pytest.mark.slow
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [it for it in TEMPLATES if it.name != "pypiserver-single.yaml"], ids=lambda path: path.name
+)
 def test_a_template_survives_being_rewritten(path: Path) -> None:
     text = path.read_text()
     meant = _sorted(yaml_parse(text))
     assert _sorted(yaml_parse(_rewritten_by_ruamel(text))) == meant
-    assert _sorted(json.loads(to_json(text))) == meant
-    assert _sorted(yaml_parse(flipped(to_json(text)))) == meant
+    as_json = to_json(text)
+    assert _sorted(json.loads(as_json)) == meant
+    assert _sorted(yaml_parse(flipped(as_json))) == meant
 
 
 def _sorted(document: Any) -> str:

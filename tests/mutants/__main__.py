@@ -24,11 +24,11 @@ from tests.mutants.checkouts import Judge, checkouts
 from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import load, record, save
+from tests.mutants.runner import AREAS
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".mutants" / "recorded.json"
 HARMLESS = Path(__file__).with_name("harmless.toml")
-AREAS = ("generator", "server", "functions")
 
 
 def main() -> int:
@@ -50,7 +50,8 @@ def main() -> int:
     counts: dict[str, list[int]] = {}
     survivors = []
     judged = 0
-    judge = Judge(Chosen(ROOT, load(RECORDED), options.nearest, options.enough), options.seconds, end)
+    chosen_tests = Chosen(ROOT, load(RECORDED), options.nearest, options.enough)
+    judge = Judge(chosen_tests, chosen_tests.runs_at_import, options.seconds, end)
     for judged, (planted, test) in enumerate(_judged(list(told), judge, options.jobs), 1):
         print(f"{judged}/{len(told)} {f'caught by {test}:' if test else 'SURVIVED'} {told[planted]}", flush=True)
         counts.setdefault(str(Path(planted.module).parent), [0, 0])[test is not None] += 1

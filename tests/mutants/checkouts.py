@@ -8,15 +8,15 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
 from tests.mutants.chosen import Planted, Test
-from tests.mutants.runner import Runner
+from tests.mutants.runner import NotSwapped, Runner
 
 
 class Checkout:
@@ -36,6 +36,7 @@ class Checkout:
         subprocess.run(["git", "init", "-q"], cwd=home, check=True)
         self.home = home
         self.runner = Runner(home)
+        self.collected = Runner(home, collected=True)
 
     @contextmanager
     def planted(self, it: Planted) -> Iterator[None]:
@@ -61,22 +62,34 @@ def checkouts(root: Path, number: int) -> Iterator[SimpleQueue[Checkout]]:
         for it in made:
             queue.put(it)
         try:
+            for it in made:
+                it.collected.ready()
             yield queue
         finally:
             for it in made:
                 it.runner.close()
+                it.collected.close()
 
 
 class Judge:
     """Runs a defect's tests until one fails: those first that caught others of its module.
 
-    ``tests_of`` gives the tests that may see a defect, the most telling first. What fails has to pass with nothing planted;
+    ``tests_of`` gives the tests that may see a defect, the most telling first. They are run by a process that has collected all
+    tests and gets the defect; by one that imports it only if that is not possible, or nothing fails and the function may have
+    run at import (``runs_at_import``). What fails has to pass with nothing planted;
     otherwise it is one of ``broken``, and judges nothing. A run of tests may take ``seconds``, of tests whose time is known
     ten times that if it is less, and all end at ``end`` of the monotonic clock.
     """
 
-    def __init__(self, tests_of: Callable[[Planted], Sequence[Test]], seconds: float, end: float) -> None:
+    def __init__(
+        self,
+        tests_of: Callable[[Planted], Sequence[Test]],
+        runs_at_import: Callable[[Planted], bool],
+        seconds: float,
+        end: float,
+    ) -> None:
         self._tests_of = tests_of
+        self._runs_at_import = runs_at_import
         self._seconds = seconds
         self._end = end
         self._caught: Counter[tuple[str, str]] = Counter()
@@ -90,10 +103,20 @@ class Judge:
             self._tests_of(it),
             key=lambda test: (-self._caught[it.module, test.name], -self._caught[it.module, test.function]),
         )
-        for handful in _handfuls(tests):
+        with suppress(NotSwapped):
+            caught = self._caught_by(checkout, it, [tests], it.module)
+            if caught or not self._runs_at_import(it):
+                return caught
+        return self._caught_by(checkout, it, _handfuls(tests), None)
+
+    def _caught_by(
+        self, checkout: Checkout, it: Planted, handfuls: Iterable[Sequence[Test]], swapped: str | None
+    ) -> str | None:
+        """Raises NotSwapped, and TimeoutError."""
+        for handful in handfuls:
             while sound := [test for test in handful if test.name not in self.broken]:
                 with checkout.planted(it):
-                    failing = self._first_failing(checkout, sound)
+                    failing = self._first_failing(checkout, sound, swapped)
                 if failing is None:
                     break
                 if self._is_sound(checkout, failing, sound):
@@ -109,7 +132,7 @@ class Judge:
         names = {it.name for it in checked}
         if names <= self._sound:
             return True
-        again = self._first_failing(checkout, checked)
+        again = self._first_failing(checkout, checked, None)
         with self._lock:
             if again is None:
                 self._sound |= names
@@ -117,12 +140,13 @@ class Judge:
                 self.broken |= {it.name for it in _called(again, suspects)}
         return again is None
 
-    def _first_failing(self, checkout: Checkout, tests: Sequence[Test]) -> str | None:
+    def _first_failing(self, checkout: Checkout, tests: Sequence[Test], swapped: str | None) -> str | None:
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
         known = sum(self._seconds if it.seconds is None else it.seconds * 10 for it in tests)
-        failing = checkout.runner.first_failing([it.name for it in tests], min(self._seconds, known + 30, left))
+        runner = checkout.collected if swapped else checkout.runner
+        failing = runner.first_failing([it.name for it in tests], min(self._seconds, known + 30, left), swapped)
         if time.monotonic() > self._end:
             raise TimeoutError
         return failing

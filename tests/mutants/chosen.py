@@ -59,6 +59,14 @@ class Chosen:
             functions = tuple(users((self._root / it.module).read_bytes(), it.defect.line)) or functions
         return self._of_functions(it.module, functions)
 
+    def runs_at_import(self, it: Planted) -> bool:
+        """Whether the function may have run before any test: all tests of some file run it, or nothing is recorded."""
+        masks = [
+            (recorded.functions.get(it.module, {}).get(it.defect.function, 0), len(recorded.seconds))
+            for recorded in self._recorded.values()
+        ]
+        return not any(mask for mask, _ in masks) or any(mask == (1 << tests) - 1 for mask, tests in masks if tests > 1)
+
     def _found(self, module: str, functions: tuple[str, ...]) -> list[Test]:
         ranked = sorted(self._ranked(module, functions))
         is_watched = any(test.seconds is not None for _, test in ranked)

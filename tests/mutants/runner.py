@@ -1,7 +1,9 @@
-"""Runs of pytest that cost no import of libraries: a process that has imported them forks for each.
+"""Runs of pytest that cost no import: a process that has imported what they need forks for each.
 
-It reads tests and files of tests from its standard input, a JSON list and the seconds that they have on each line. It
-answers with null if all pass, otherwise with the name of the one that did not; with "" if the time was up, or pytest ended.
+The process has imported libraries alone, or it has collected all tests. It reads tests and files of tests from its standard
+input: a JSON list, the seconds that they have, and the module that a defect is planted in, on each line. It answers with null
+if all pass, otherwise with the name of the one that did not; with "" if the time was up, or pytest ended; with false if it
+has collected the tests, and the defect is not in one function's body.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import IO, NoReturn
 
 import pytest
+
+from tests.mutants.swapped import Imported
 
 # None of those that pytest would rewrite.
 _LIBRARIES = ("awacs", "boto3", "botocore.session", "cfnlint", "moto.server", "packaging", "questionary", "requests", "rich", "troposphere", "typer", "yaml")  # fmt: skip
@@ -29,15 +35,21 @@ _GOLDEN = (
 )
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-m", "not slow", *(f"--deselect={it}" for it in _GOLDEN))
 _CHOSEN_NONE = 5  # of pytest: all of them are slow
+_NOT_SWAPPED = 77
+AREAS = ("generator", "server", "functions")
 _SET_DEATH_SIGNAL = 1  # of linux/prctl.h: what this process gets when its parent ends
 
 
-class Runner:
-    """For the checkout at ``root``."""
+class NotSwapped(Exception):
+    """The defect has to be imported."""
 
-    def __init__(self, root: Path) -> None:
+
+class Runner:
+    """For the checkout at ``root``. One that has ``collected`` knows the sources that are there until it is ``ready``."""
+
+    def __init__(self, root: Path, *, collected: bool = False) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.mutants.runner"],
+            [sys.executable, "-m", "tests.mutants.runner", *(["collected"] if collected else [])],
             cwd=root,
             # Before the checkout that the environment has installed, for programs that tests start elsewhere.
             env={**os.environ, "PYTHONPATH": str(root)},
@@ -46,13 +58,19 @@ class Runner:
             text=True,
         )
 
-    def first_failing(self, tests: Sequence[str], seconds: float) -> str | None:
-        """None if all of the tests pass in so many seconds; "" if it is not known which one does not."""
+    def ready(self) -> None:
+        """Wait until it is."""
+        self.first_failing([], 60)
+
+    def first_failing(self, tests: Sequence[str], seconds: float, module: str | None = None) -> str | None:
+        """None if all of the tests pass in so many seconds; "" if it is not known which one does not. Raises NotSwapped."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps([list(tests), seconds]) + "\n")
+        self._process.stdin.write(json.dumps([list(tests), seconds, module]) + "\n")
         self._process.stdin.flush()
-        failing: str | None = json.loads(self._process.stdout.readline())
+        failing: str | bool | None = json.loads(self._process.stdout.readline())
+        if isinstance(failing, bool):
+            raise NotSwapped
         return failing
 
     def close(self) -> None:
@@ -71,7 +89,7 @@ class _Plugin:
         self._into = into
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [it for it in items if {it.nodeid, it.nodeid.partition("::")[0]} & self._tests]
+        items[:] = [it for it in items if _is_of(it, self._tests)]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._write(report)
@@ -89,15 +107,53 @@ class _Plugin:
             os.write(self._into, f"{report.nodeid}\n".encode())
 
 
-def _serve() -> None:
-    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    for name in _LIBRARIES:
-        import_module(name)
-    for line in sys.stdin:
-        tests, seconds = json.loads(line)
+class _Collected:
+    """Instead of running what was collected, serves."""
+
+    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
+        self._requests = requests
+        self._answers = answers
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        imported = Imported(Path.cwd(), AREAS)
+
+        def run(tests: list[str], module: str | None, into: int) -> int:
+            if module and not imported.swap(module):
+                return _NOT_SWAPPED
+            files = list(dict.fromkeys(it.partition("::")[0] for it in tests))
+            chosen = [it for it in session.items if _is_of(it, set(tests))]
+            chosen.sort(key=lambda it: files.index(it.nodeid.partition("::")[0]))
+            session.config.pluginmanager.register(_Plugin(tests, into))
+            for it, following in zip_longest(chosen, chosen[1:]):
+                session.config.hook.pytest_runtest_protocol(item=it, nextitem=following)
+                if session.testsfailed:
+                    return 1
+            return 0
+
+        _serve(self._requests, self._answers, run)
+        return True
+
+
+def _is_of(item: pytest.Item, tests: set[str]) -> bool:
+    return bool({item.nodeid, item.nodeid.partition("::")[0]} & tests)
+
+
+# Tests, the module with the defect, where to write what fails: an exit status of pytest's.
+Run = Callable[[list[str], str | None, int], int]
+
+
+def _serve(requests: IO[str], answers: IO[str], run: Run) -> None:
+    libraries = os.memfd_create("libraries")
+    for line in requests:
+        tests, seconds, module = json.loads(line)
+        for name in os.pread(libraries, 1 << 20, 0).decode().split():
+            # What one run has imported, the next ones would import again.
+            with suppress(Exception):
+                import_module(name)
+        os.ftruncate(libraries, 0)
         reads, writes = os.pipe()
         if (pid := os.fork()) == 0:
-            _run(tests, writes)
+            _run(run, tests, module, writes, libraries)
         os.close(writes)
         ends = os.pidfd_open(pid)
         select.select([ends], [], [], seconds)
@@ -107,25 +163,49 @@ def _serve() -> None:
             with suppress(ProcessLookupError):
                 kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-        passes = os.waitstatus_to_exitcode(status) in (0, _CHOSEN_NONE)
+        code = os.waitstatus_to_exitcode(status)
         names = os.read(reads, 1 << 16).decode() if select.select([reads], [], [], 0)[0] else ""
         os.close(reads)
-        print(json.dumps(None if passes else names.partition("\n")[0]), flush=True)
+        failing = None if code in (0, _CHOSEN_NONE) else code != _NOT_SWAPPED and names.partition("\n")[0]
+        answers.write(json.dumps(failing) + "\n")
+        answers.flush()
 
 
-def _run(tests: list[str], into: int) -> NoReturn:
+def _run(run: Run, tests: list[str], module: str | None, into: int, libraries: int) -> NoReturn:
     os.setsid()
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(nothing, number)
     status = 1
+    known = set(sys.modules)
     try:
-        files = dict.fromkeys(it.partition("::")[0] for it in tests)
-        status = pytest.main([*OPTIONS, "-x", *files], plugins=[_Plugin(tests, into)])
+        status = run(tests, module, into)
+        new = [name for name, it in list(sys.modules.items()) if name not in known and _is_library(it)]
+        os.pwrite(libraries, "\n".join(new).encode(), 0)
     finally:
         os._exit(status)
 
 
+def _is_library(module: ModuleType) -> bool:
+    return "/site-packages/" in (getattr(module, "__file__", None) or "")
+
+
+def _imported(tests: list[str], _module: str | None, into: int) -> int:
+    files = dict.fromkeys(it.partition("::")[0] for it in tests)
+    return pytest.main([*OPTIONS, "-x", *files], plugins=[_Plugin(tests, into)])
+
+
+def main(*, collected: bool) -> None:
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    if collected:
+        pytest.main([*OPTIONS, "--capture=no"], plugins=[_Collected(requests, answers)])
+    else:
+        for name in _LIBRARIES:
+            import_module(name)
+        _serve(requests, answers, _imported)
+
+
 if __name__ == "__main__":
-    _serve()
+    main(collected=sys.argv[1:] == ["collected"])

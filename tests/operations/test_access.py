@@ -126,6 +126,7 @@ def test_what_no_task_would_take_is_refused_and_changes_nothing(
     assert main(["token", "create", *words]) == 2
     captured = capsys.readouterr()
     assert said in captured.err
+    assert "shown only once" not in captured.err, "there is nothing to keep"
     assert captured.out == ""
     assert stored(arn) == before
 

@@ -53,8 +53,10 @@ def steps(columns: int, directory: Path) -> Iterator[tuple[str, str]]:
     """Each command, and what the screen shows at its end."""
     with emulator() as url, patch.dict(os.environ, environment(url, directory)):
         company_network()
-        subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
-        installed(directory / "venv" / "bin")
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True)
+        pip = installed(directory / "venv" / "bin").with_name("pip")
+        pip.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip --python "$(dirname "$0")/python" "$@"\n')
+        pip.chmod(0o755)
         path = f"{directory / 'venv' / 'bin'}:{Path(sys.executable).parent}:{os.defpath}"
         env = {**environment(url, directory), "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 

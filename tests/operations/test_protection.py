@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import botocore.client  # type: ignore[import-untyped] # botocore has no types
 import botocore.exceptions  # type: ignore[import-untyped] # see above
 import pytest
 from calls import client
-from emulator import DIRECTLY, backend
+from emulator import backend
 from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.commands import main
@@ -146,14 +145,19 @@ class Interrupts:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.at: int | None = None
         self.calls: list[str] = []
+        self._depth = 0
         self._call = botocore.client.BaseClient._make_api_call
         patch.setattr(botocore.client.BaseClient, "_make_api_call", lambda *given: self._counted(*given))
 
     def _counted(self, api: Any, operation: str, parameters: Any) -> Any:
-        answer = self._call(api, operation, parameters)
+        self._depth += 1
+        try:
+            answer = self._call(api, operation, parameters)
+        finally:
+            self._depth -= 1
         changes = not operation.startswith(("Describe", "List", "Get", "Head"))
-        # moto makes calls of its own, in the threads of its server.
-        if changes and threading.current_thread() is threading.main_thread():
+        # moto makes calls of its own while it answers.
+        if changes and not self._depth:
             self.calls.append(operation)
             if len(self.calls) == self.at:
                 raise KeyboardInterrupt
@@ -172,8 +176,6 @@ def test_interrupted_after_each_call_and_run_again(
     case: str, deployed: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after one run: what the stack has and its parameters, its policies, and no change set of ours is left."""
-    # Or it would be what a call makes of others that is interrupted.
-    monkeypatch.delenv(DIRECTLY)
     cloudformation = client("cloudformation")
     interrupts = Interrupts(monkeypatch)
     name = "pypi" if case != "creation" else "made"

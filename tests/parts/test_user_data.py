@@ -52,8 +52,9 @@ class FirstStart:
         self._editions, self._requests, self._answers = editions, requests, answers
 
     def __call__(self, **given: str) -> dict[str, Any]:
-        template = self._editions.single({**DEFAULTS, **given}).resources["LaunchTemplate"]
-        print(template["Properties"]["LaunchTemplateData"]["UserData"], file=self._requests, flush=True)
+        template = self._editions.single_file["Resources"]["LaunchTemplate"]
+        user_data = template["Properties"]["LaunchTemplateData"]["UserData"]
+        print(self._editions.single({**DEFAULTS, **given}).value(user_data), file=self._requests, flush=True)
         result: dict[str, Any] = json.loads(self._answers.readline())
         return result
 
@@ -174,7 +175,7 @@ PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), TEXT)
 JSON = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=5
 )
-tried = effort(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+tried = effort(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 @st.composite

@@ -13,6 +13,7 @@ from tests.mutants.checkouts import Judge, checkouts
 from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import load, record, save
+from tests.mutants.runner import NotSwapped
 
 ROOT = Path(__file__).parents[2]
 HARMLESS = tomllib.loads((ROOT / "tests" / "mutants" / "harmless.toml").read_text())["harmless"]
@@ -33,7 +34,7 @@ def test_it_elsewhere():
 """
 FILES = {
     "generator/__init__.py": "",
-    MODULE: "def total(numbers):\n    return sum(it for it in numbers if it > 0)\n\n\nUNSEEN = 1\n",
+    MODULE: "LEAST = 0\n\n\ndef total(numbers):\n    return sum(it for it in numbers if it > LEAST) + 0\n\n\nUNSEEN = 1\n",
     "tests/__init__.py": "",
     "tests/test_sums.py": SUMS,
     "tests/test_sums_wrongly.py": "import generator.sums\n\n\ndef test_it():\n    assert not generator.sums\n",
@@ -71,12 +72,13 @@ def test_what_changes_nothing_is_still_there(known: dict[str, str]) -> None:
 @pytest.mark.slow
 def test_defects_are_caught_by_the_tests_that_import_their_module_and_pass_without_them(project: Path) -> None:
     chosen = Chosen(project, {})
-    judge = Judge(chosen, seconds=60, end=float("inf"))
+    judge = Judge(chosen, chosen.runs_at_import, seconds=60, end=float("inf"))
     with checkouts(project, 1) as queue:
         checkout = queue.get()
         caught = {key: judge.caught_by(checkout, it) for key, it in planted(project).items()}
         assert (checkout.home / MODULE).read_text() == FILES[MODULE]
-    assert caught == {(2, ">="): None, (2, "(0 + 1)"): "tests/test_sums.py::test_it", (5, "(1 + 1)"): None}
+    test = "tests/test_sums.py::test_it"
+    assert caught == {(1, "(0 + 1)"): test, (5, ">="): None, (5, "-"): None, (5, "(0 + 1)"): test, (8, "(1 + 1)"): None}
     assert judge.broken == {"tests/test_sums_wrongly.py"}
 
 
@@ -87,8 +89,8 @@ def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(proj
     chosen = Chosen(project, load(path))
     names = {line: {test.name for test in chosen(it)} for (line, _), it in planted(project).items()}
     running = {"tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere", "tests/test_sums_wrongly.py"}
-    assert names[2] == running
-    assert names[5] == running | {"tests/test_sums.py::test_nothing"}
+    assert names[5] == running
+    assert names[8] == running | {"tests/test_sums.py::test_nothing"}
 
 
 @pytest.mark.slow
@@ -101,6 +103,31 @@ def test_what_takes_too_long_is_ended_and_the_next_run_has_its_time(project: Pat
 
 @pytest.mark.slow
 def test_nothing_is_judged_when_the_time_is_up(project: Path) -> None:
-    judge = Judge(Chosen(project, {}), seconds=60, end=0)
+    chosen = Chosen(project, {})
+    judge = Judge(chosen, chosen.runs_at_import, seconds=60, end=0)
     with checkouts(project, 1) as queue, pytest.raises(TimeoutError):
-        judge.caught_by(queue.get(), planted(project)[2, ">="])
+        judge.caught_by(queue.get(), planted(project)[5, ">="])
+
+
+@pytest.mark.slow
+def test_one_function_can_be_changed_where_it_is_imported_already(project: Path) -> None:
+    with checkouts(project, 1) as queue:
+        checkout = queue.get()
+        failing = {}
+        for key, it in planted(project).items():
+            with checkout.planted(it):
+                try:
+                    failing[key] = checkout.collected.first_failing(["tests/test_sums.py"], 60, MODULE)
+                except NotSwapped:
+                    failing[key] = "at import"
+        sound = checkout.collected.first_failing(["tests/test_sums.py"], 60)
+    test = "tests/test_sums.py::test_it"
+    by_line = {
+        (1, "(0 + 1)"): "at import",
+        (5, ">="): None,
+        (5, "-"): None,
+        (5, "(0 + 1)"): test,
+        (8, "(1 + 1)"): "at import",
+    }
+    assert failing == by_line
+    assert sound is None

@@ -24,6 +24,7 @@ REGISTERED = {
     15 * 1024: 15042,
 }
 """MiB that hosts of an advertised memory were seen to register."""
+FROM_LARGE_ON = ("large", "xlarge", "2xlarge", "4xlarge")
 CPU_UNITS = 1024
 """To a vCPU: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/capacity-tasksize.html"""
 
@@ -41,6 +42,14 @@ def test_facts_of_instance_types() -> None:
         for it in described
     }
     assert facts == INSTANCES
+
+
+def test_of_each_processor_there_are_hosts_with_more_memory_and_with_less(editions: Editions) -> None:
+    """EC2 calls them m and c: whoever finds out which one a stack needs can change to it on the same processor."""
+    offered = editions.parent["Parameters"]["AsgInstanceType"]["AllowedValues"]
+    sizes = {letter: {it[1:] for it in offered if it.startswith(letter)} for letter in "mc"}
+    assert sizes["m"] == sizes["c"]
+    assert sizes["m"] == set(map(".".join, product({it.partition(".")[0] for it in sizes["m"]}, FROM_LARGE_ON)))
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, DIRECTLY, backend
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import CloudFormationBackend
 from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 
 from generator.commands import main
@@ -126,21 +130,43 @@ def test_before_the_question_it_says_what_goes_and_what_stays(
     assert physical_ids() == had
 
 
-@pytest.mark.parametrize("by", [["stack"], ["balancer"], ["stack", "balancer"]])
+PROTECTED_BY = (["stack"], ["balancer"], ["stack", "balancer"])
+
+
+@contextmanager
+def protected(by: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(backend().get_stack("pypi"), "enable_termination_protection", "stack" in by)
+    _protect_balancer("balancer" in by)
+    yield
+    _protect_balancer(False)
+
+
+def _protect_balancer(it: bool) -> None:
+    attributes = [{"Key": "deletion_protection.enabled", "Value": str(it).lower()}]
+    client("elbv2").modify_load_balancer_attributes(
+        LoadBalancerArn=physical_ids()["LoadBalancer"], Attributes=attributes
+    )
+
+
+def protections() -> set[str]:
+    """What protects the stack now."""
+    balancer = physical_ids()["LoadBalancer"]
+    attributes = client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=balancer)["Attributes"]
+    on = {
+        "stack": backend().get_stack("pypi").enable_termination_protection,
+        "balancer": {"Key": "deletion_protection.enabled", "Value": "true"} in attributes,
+    }
+    return {name for name, it in on.items() if it}
+
+
+@pytest.mark.parametrize("by", PROTECTED_BY)
 def test_what_protects_the_stack_is_named_and_stays(
     deployed: Parameters, by: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deployed
-    monkeypatch.setattr(backend().get_stack("pypi"), "enable_termination_protection", "stack" in by)
-    balancer = physical_ids()["LoadBalancer"]
-
-    def protect(it: bool) -> None:
-        attributes = [{"Key": "deletion_protection.enabled", "Value": str(it).lower()}]
-        client("elbv2").modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
-
-    protect("balancer" in by)
-    assert main(["delete", "--yes"]) == 2
-    protect(False)
+    with protected(by, monkeypatch):
+        assert main(["delete", "--yes"]) == 2
+        assert protections() == {*by}
     has = {
         "stack": "the stack has termination protection",
         "balancer": "its load balancer has deletion protection",
@@ -148,6 +174,27 @@ def test_what_protects_the_stack_is_named_and_stays(
     said = f"error: {' and '.join(has[it] for it in by)}: add --unprotect to turn this off and delete\n"
     assert capsys.readouterr().err == said
     assert backend().get_stack("pypi").status.endswith("_COMPLETE")
+
+
+@pytest.mark.parametrize("by", PROTECTED_BY)
+def test_what_protects_the_stack_is_off_when_it_is_deleted_and_not_before(
+    deployed: Parameters, by: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deployed
+    found = []
+
+    def refuse(_backend: CloudFormationBackend, _stack: str) -> None:
+        found.append(protections())
+        raise ValidationError(message="somebody else deletes it")
+
+    monkeypatch.setattr(CloudFormationBackend, "delete_stack", refuse)
+    with protected(by, monkeypatch):
+        assert main(["delete", "--unprotect"]) == 2
+        assert "add --yes" in capsys.readouterr().err
+        assert protections() == {*by}
+        assert main(["delete", "--unprotect", "--yes"]) != 0
+        assert "somebody else deletes it" in capsys.readouterr().err
+    assert found == [set()]
 
 
 def test_of_a_failed_creation_nothing_is_said_to_stay(

@@ -93,11 +93,11 @@ def test_the_bounds_of_a_number_are_those_of_the_server(number: contract.Number)
             read([f"{number.name}={value}"])
 
 
-def local(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def local(home: Path, *words: str, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
     """In a process of its own, as it blocks signals."""
     process = subprocess.Popen(
         [sys.executable, "-m", "generator", "local", "--directory", str(home / "packages"), *words],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)},
+        env={"PATH": path, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home), "TMPDIR": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,6 +121,35 @@ def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
     assert (first, second) == ("starting …", "no such module")
     assert third.startswith("error: task-")
     assert third.endswith(" has ended")
+
+
+SERVER = """\
+#!{python}
+import os, signal, socket, tempfile, time
+from pathlib import Path
+home = Path({home!r})
+(home / "task").write_text(str(os.getpid()))
+(home / "temporary").write_text(tempfile.gettempdir())
+os.kill(os.getppid(), signal.{signal})
+listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
+def test_who_ends_it_while_it_starts_has_nothing_left(tmp_path: Path, ending: str) -> None:
+    """Neither a task nor what a task has put where temporary files go."""
+    python = tmp_path / "python"
+    python.write_text(SERVER.format(python=sys.executable, home=str(tmp_path), signal=ending))
+    python.chmod(0o755)
+    # Without openssl: one task, and no proxy.
+    done = local(tmp_path, "--python", str(python), "--port", str(free_port()), path=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "starting …\n")
+    temporary = Path((tmp_path / "temporary").read_text())
+    assert temporary.parent == tmp_path, "one of its own"
+    assert not temporary.exists()
+    assert not Path("/proc", (tmp_path / "task").read_text()).exists()
 
 
 def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

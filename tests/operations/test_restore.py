@@ -125,7 +125,9 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
 def test_nothing_is_begun_without_a_yes(account: Restores, capsys: pytest.CaptureFixture[str]) -> None:
     point = account.add_point(vault(), live())
     assert main(["restore", "--recovery-point", point]) == 2
-    assert "add --yes" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "add --yes" in captured.err
+    assert f"a new file system will have what {live()} held" in captured.out, "which is what the answer is to"
     assert not account.jobs
 
 

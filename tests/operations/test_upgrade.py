@@ -18,6 +18,7 @@ from calls import client
 from deployments import DEFAULTS, Editions
 from emulator import BUCKET
 from moto_bridge import Loader
+from refuse import constraint_violations
 from replacement import replacing_properties
 from stacks import DEPLOY, give, give_again, outputs, physical_ids
 
@@ -111,6 +112,17 @@ def test_defaults_that_are_refused_now_are_in_the_notes(release: Path, editions:
     }
     assert refused == GIVEN.keys()
     assert all(f"`{name}`" in (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text() for name in refused)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_what_could_be_chosen_still_can(release: Path, editions: Editions) -> None:
+    """Or CloudFormation refuses every update of a stack that has chosen it."""
+    old, new = single(release)["Parameters"], editions.single_file["Parameters"]
+    chosen = [(name, str(it)) for name in old.keys() & new.keys() for it in old[name].get("AllowedValues", [])]
+    assert [it for it in chosen if it[0] in constraint_violations(editions.single_file, dict([it]))] == []
+    gone = {name for name in old.keys() - new.keys() if "AllowedValues" in old[name]}
+    text = (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text()
+    assert {name for name in gone if f"The parameter {name} is gone" not in text} == set()
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)

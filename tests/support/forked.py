@@ -48,7 +48,7 @@ def forked(
         def run(*words: object) -> CompletedProcess[str]:
             print(json.dumps([*map(str, words)]), file=requests, flush=True)
             code, output = json.loads(answers.readline())
-            return CompletedProcess(words, code, output)
+            return CompletedProcess([*map(str, words)], code, output)
 
         yield run
         requests.close()

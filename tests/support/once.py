@@ -14,8 +14,7 @@ from functools import cache
 from types import FunctionType, MethodType
 from typing import IO, Any
 
-import botocore.auth  # type: ignore[import-untyped] # botocore has no types
-import botocore.endpoint_provider  # type: ignore[import-untyped] # see above
+import botocore.endpoint_provider  # type: ignore[import-untyped] # botocore has no types
 import botocore.hooks  # type: ignore[import-untyped] # see above
 import botocore.parsers  # type: ignore[import-untyped] # see above
 import botocore.session  # type: ignore[import-untyped] # see above
@@ -84,8 +83,6 @@ for module, name, remembered in (
     (botocore.endpoint_provider, "RuleSet", _rule_set),
     (botocore.hooks, "accepts_kwargs", _accepts),
     (botocore.hooks.EventAliaser, "_alias_event_name", _event_name),
-    # What is signed, as nobody verifies it.
-    (botocore.auth.SigV4Auth, "canonical_request", lambda _signer, _request: ""),
     # Of each event of a stack.
     (botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", cache(botocore.parsers.parse_timestamp)),
     # Character by character, a dozen words for each request.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copy
 
 import pytest
+from forked import forked
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,20 +18,12 @@ BLOCKS = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Values whose form the AWS CLI checks.
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/1"
 NOBODYS = ("--endpoint-url", "http://127.0.0.1:9", "--cli-connect-timeout", "1")
-# A process that has run a command, with what every command reads, forks for each.
-AWS = """
-import json, os, sys, tempfile
+# The first command reads what every one does.
+AWS = f"""
 from awscli.clidriver import create_clidriver
 aws = create_clidriver()
-aws.main(["sts", "get-caller-identity", *sys.argv[1:]])
-for line in sys.stdin:
-    with tempfile.TemporaryFile("w+") as output:
-        if not (pid := os.fork()):
-            os.dup2(output.fileno(), 1), os.dup2(output.fileno(), 2)
-            sys.exit(aws.main(json.loads(line)))
-        os.waitpid(pid, 0)
-        output.seek(0)
-        print(json.dumps(output.read()), flush=True)
+main = aws.main
+main(["sts", "get-caller-identity", *{NOBODYS}])
 """
 
 
@@ -85,25 +75,8 @@ def said(home: Path) -> Iterator[Callable[[str], str]]:
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_MAX_ATTEMPTS": "1",
     }
-    with subprocess.Popen(
-        [sys.executable, "-c", AWS, *NOBODYS],
-        cwd=home,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as aws:
-        requests, answers = aws.stdin, aws.stdout
-        assert requests
-        assert answers
-
-        def say(command: str) -> str:
-            print(json.dumps([*words_of(command), *NOBODYS]), file=requests, flush=True)
-            text: str = json.loads(answers.readline())
-            return text
-
-        yield say
-        requests.close()
+    with forked(AWS, home, environment) as aws:
+        yield lambda command: aws(*words_of(command), *NOBODYS).stdout
 
 
 def test_commands_are_found() -> None:

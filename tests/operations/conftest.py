@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,8 @@ import botocore.endpoint  # type: ignore[import-untyped] # botocore has no types
 import pytest
 from emulator import emulator, environment
 from moto.secretsmanager.models import SecretsManagerBackend
-from stacks import DEPLOY, Parameters, give
+from stacks import Parameters, deploy_once, physical_ids
 
-from generator.commands import main
 from generator.operations import watch
 
 
@@ -46,17 +46,28 @@ def here(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parameters]:
-    """The stack ``pypi`` as it is after its creation; its parameters."""
+@contextmanager
+def stack(server: str, directory: Path, **settings: str) -> Iterator[Parameters]:
+    """The stack ``pypi``, which the commands reach from ``directory``."""
     with pytest.MonkeyPatch.context() as patch:
-        directory = tmp_path_factory.mktemp("deployed")
         for name, value in environment(server, directory).items():
             patch.setenv(name, value)
         patch.chdir(directory)
-        values = give()
-        assert main([*DEPLOY]) == 0
+        yield deploy_once(**settings)
+
+
+@pytest.fixture(scope="module")
+def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parameters]:
+    """The stack ``pypi`` as it is after its creation; its parameters."""
+    with stack(server, tmp_path_factory.mktemp("deployed")) as values:
         yield values
+
+
+@pytest.fixture(scope="module")
+def with_tokens(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Physical IDs of the stack ``pypi``, which has tokens."""
+    with stack(server, tmp_path_factory.mktemp("with-tokens"), Tokens="true"):
+        return physical_ids()
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 from calls import client
 from custom_resource import module
-from emulator import environment
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
-from stacks import DEPLOY, Parameters, give_again, physical_ids
 
 from generator.access import rotate as rotation
 from generator.access.tokens import create as create_token
@@ -31,24 +29,11 @@ HANDLER = Path(__file__).parents[2] / "functions" / "rotation.py"
 CI = ("acme-ci", "--project", "acme-*")
 
 
-@pytest.fixture(scope="module")
-def ids(deployed: Parameters, server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Physical IDs of a stack that has tokens."""
-    with pytest.MonkeyPatch.context() as patch:
-        directory = tmp_path_factory.mktemp("with-tokens")
-        for name, value in environment(server, directory).items():
-            patch.setenv(name, value)
-        patch.chdir(directory)
-        give_again(deployed, Tokens="true")
-        assert main([*DEPLOY]) == 0
-        return physical_ids()
-
-
 @pytest.fixture
-def arn(ids: dict[str, str]) -> str:
+def arn(with_tokens: dict[str, str]) -> str:
     """The secret of the tokens, without any."""
-    client("secretsmanager").put_secret_value(SecretId=ids["TokensSecret"], SecretString="[]")
-    return ids["TokensSecret"]
+    client("secretsmanager").put_secret_value(SecretId=with_tokens["TokensSecret"], SecretString="[]")
+    return with_tokens["TokensSecret"]
 
 
 def stored(arn: str) -> str:
@@ -272,9 +257,9 @@ def rotating(patch: pytest.MonkeyPatch, index: Any, arn: str, *steps: str) -> li
 
 
 def test_rotate_gives_a_new_password_and_waits_for_it(
-    ids: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    with_tokens: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arn = ids["ReaderSecret"]
+    arn = with_tokens["ReaderSecret"]
     before = json.loads(stored(arn))
     # Of a rotation that has ended the label may be there still: beside the current one it keeps nothing from beginning.
     manager = client("secretsmanager")
@@ -296,9 +281,9 @@ def test_rotate_gives_a_new_password_and_waits_for_it(
 
 
 def test_a_rotation_that_is_given_up_is_told_and_leaves_the_old_password(
-    ids: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    with_tokens: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arn = ids["PublisherSecret"]
+    arn = with_tokens["PublisherSecret"]
     before = stored(arn)
     threads = rotating(monkeypatch, function, arn, "createSecret", "setSecret")
     assert main(["rotate", "publisher"]) == 1
@@ -309,9 +294,9 @@ def test_a_rotation_that_is_given_up_is_told_and_leaves_the_old_password(
 
 
 def test_rotate_says_what_keeps_it_from_beginning(
-    ids: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    with_tokens: dict[str, str], function: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arn = ids["PublisherSecret"]
+    arn = with_tokens["PublisherSecret"]
     rotating(monkeypatch, function, arn)
     left = str(uuid.uuid4())
     call = client("secretsmanager")

@@ -74,7 +74,6 @@ def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of nested stacks that were complete, what holds data; and the bucket that `deploy` has made. Said three times."""
-    monkeypatch.delenv(DIRECTLY)
     give(WebAclArn=f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/wall/0a-1b", ServiceName="failed", Tokens="true")
     stack = ["--stack-name", "failed"]
     assert main(["deploy", "--yes", *stack]) == 1
@@ -91,6 +90,7 @@ def test_what_a_failed_creation_leaves_is_named_with_the_command_that_removes_it
     assert stays == re.findall(r"^stays   (\w+)  (\S+)$", deleted, re.MULTILINE)
     file_systems = client("efs").describe_file_systems()["FileSystems"]
     assert dict(stays)["FileSystem"] in [it["FileSystemId"] for it in file_systems]
+    monkeypatch.delenv(DIRECTLY)
     for command in re.findall(r"^  remove  (.*)$", first, re.MULTILINE):
         done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -6,15 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from calls import client
 from custom_resource import serving
-from emulator import DIRECTLY, environment
-from stacks import DEPLOY, Parameters, give_again, physical_ids
+from emulator import DIRECTLY
 
 from generator.access.minting import minted
 from generator.commands import main
@@ -87,20 +85,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def secret(deployed: Parameters, server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        directory: Path = tmp_path_factory.mktemp("with-tokens")
-        for name, value in environment(server, directory).items():
-            patch.setenv(name, value)
-        patch.chdir(directory)
-        give_again(deployed, Tokens="true")
-        assert main([*DEPLOY]) == 0
-        return physical_ids()["TokensSecret"]
-
-
 @pytest.fixture(autouse=True)
-def arn(secret: str, labels_move: None) -> str:
+def arn(with_tokens: dict[str, str], labels_move: None) -> str:
+    secret = with_tokens["TokensSecret"]
     client("secretsmanager").put_secret_value(SecretId=secret, SecretString="[]")
     return secret
 

@@ -6,56 +6,58 @@ import json
 import os
 import shutil
 import subprocess
-import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
+
+from forked import forked
 
 from .tasks import JSON_TYPE, Task
 
+ROOT = Path(__file__).parents[2]
 # Kills itself before the given one of the calls that change a file system or make a change visible.
-UPLOAD = textwrap.dedent("""
-    import os, signal, sys
-    from pathlib import Path
+UPLOAD = """
+import signal
+from pathlib import Path
 
-    left = int(sys.argv[1])
+from server.store.packages import Packages
+from server.store.staging import Staged
+
+def main(words):
+    left, directory, name, content = int(words[0]), Path(words[1]), words[2], Path(words[3]).read_bytes()
 
     def counted(call):
         def count(*arguments, **options):
-            global left
+            nonlocal left
             left -= 1
             if left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return call(*arguments, **options)
         return count
 
-    from server.store.packages import Packages
-    from server.store.staging import Staged
-
-    packages = Packages(Path(sys.argv[2]))
-    for name in ("mkdir", "open", "close", "fsync", "link", "unlink", "pwrite", "replace"):
-        setattr(os, name, counted(getattr(os, name)))
-    staged = Staged(Path(sys.argv[2]), sys.argv[3])
-    staged.write(sys.stdin.buffer.read())
+    packages = Packages(directory)
+    for call in ("mkdir", "open", "close", "fsync", "link", "unlink", "pwrite", "replace"):
+        setattr(os, call, counted(getattr(os, call)))
+    staged = Staged(directory, name)
+    staged.write(content)
     staged.flush()
     packages.publish(staged, replace=False)
     staged.settle()
     packages.details.learn(staged.name, staged.file, staged.sha256, None)
     staged.discard()
     os.write(1, b"answered")
-""")
+    os._exit(0)
+"""
+UploadKilled: TypeAlias = Callable[[Path, int], subprocess.CompletedProcess[str]]
+"""Given a directory and a number: an upload by a process that is killed before that call; if it has fewer, it says that it answered."""
 
 
-def upload_killed(
-    python: Path, directory: Path, name: str, content: bytes, step: int
-) -> subprocess.CompletedProcess[bytes]:
-    """An upload by a process that is killed before its `step`th call; if it has fewer, it says that it answered."""
-    return subprocess.run(
-        [python, "-c", UPLOAD, str(step), directory, name],
-        input=content,
-        capture_output=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
+@contextmanager
+def upload_killed(python: Path, content: Path) -> Iterator[UploadKilled]:
+    """``content`` is the file that is uploaded, under its name."""
+    with forked(UPLOAD, ROOT, os.environ, python) as run:
+        yield lambda directory, step: run(step, directory, content.name, content)
 
 
 def files_of(task: Task, project: str) -> dict[str, str]:

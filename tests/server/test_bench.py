@@ -50,7 +50,7 @@ def test_what_was_not_answered_in_time_has_a_bar_too() -> None:
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_latencies_are_measured(newest_image: Path) -> None:
-    measured = rows("latency", "--seconds", "2", "--files", "300", "--wheel-mib", "1", "--python", str(newest_image))
+    measured = rows("latency", "--seconds", "1", "--files", "300", "--wheel-mib", "1", "--python", str(newest_image))
     assert [row[0] for row in measured] == ["300", "300"]
 
 
@@ -90,9 +90,7 @@ def test_the_original_is_measured(newest_image: Path, tmp_path: Path) -> None:
 @needs_load
 def test_uploads_are_measured(newest_image: Path) -> None:
     original = python_with("original", ORIGINAL)
-    short = ["--rounds", "1", "--files", "0", "300"]
+    short = ["--rounds", "1", "--files", "0"]
     measured = rows("uploads", *short, "--python", str(newest_image), "--original", str(original))
-    assert [row[:2] for row in measured] == [
-        [files, name] for files in ("0", "300") for name in ("2 KB", "1 MiB", "8 MiB", "64 of 1 MiB at once")
-    ]
+    assert [row[:2] for row in measured] == [["0", name] for name in ("2 KB", "1 MiB", "8 MiB", "64 of 1 MiB at once")]
     assert all(float(row[4]) > 0 for row in measured)

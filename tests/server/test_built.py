@@ -141,7 +141,7 @@ def test_tools_publish_themselves(start_newest: StartTask, directory: Path, tmp_
 
 def test_twine_prints_why_a_file_is_refused(start_newest: StartTask, directory: Path, tmp_path: Path) -> None:
     task = start_newest(directory)
-    files = built("setuptools", tmp_path / "project")
+    files = built("uv", tmp_path / "project")
     (wheel,) = [file for file in files if file.suffix == ".whl"]
     other = wheel.with_name(wheel.name.replace("built", "Other"))
     wheel.rename(other)

@@ -18,23 +18,30 @@ import requests
 from server.store.kept import Details, Identity, Kept
 
 from .conftest import StartTask
-from .damages import OF_ANNOUNCEMENTS, files_of, lie_ahead, replace_by_files, upload_killed
+from .damages import OF_ANNOUNCEMENTS, UploadKilled, files_of, lie_ahead, replace_by_files, upload_killed
 from .tasks import PUBLISHER, sdist, sha256, staged, stock_packages, visible, wheel
 
 NAME, CONTENT = wheel("killed", "1.0")
 
 
+@pytest.fixture
+def killed_uploads(newest_image: Path, tmp_path: Path) -> Iterator[UploadKilled]:
+    (tmp_path / NAME).write_bytes(CONTENT)
+    with upload_killed(newest_image, tmp_path / NAME) as upload:
+        yield upload
+
+
 @pytest.mark.slow
 def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
-    start_newest: StartTask, newest_image: Path, directory: Path
+    start_newest: StartTask, killed_uploads: UploadKilled, directory: Path
 ) -> None:
     task = start_newest(directory)
     assert task.upload(*sdist("first", "1.0", b"content")).status_code == 200
     for step in range(100):
-        killed = upload_killed(newest_image, directory, NAME, CONTENT, step)
-        assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
+        killed = killed_uploads(directory, step)
+        assert killed.returncode in (0, -signal.SIGKILL), killed.stdout
         published = (directory / NAME).exists()
-        assert published or killed.stdout != b"answered"
+        assert published or killed.stdout != "answered"
         assert files_of(task, "killed") == ({NAME: sha256(CONTENT)} if published else {}), step
         assert task.upload(NAME, CONTENT).status_code in ((200, 400, 409) if published else (200,))
         assert files_of(task, "killed") == {NAME: sha256(CONTENT)}
@@ -43,7 +50,7 @@ def test_a_task_killed_at_any_step_of_an_upload_misleads_nobody(
         assert files_of(task, "killed") == {}
         if killed.returncode == 0:
             break
-    assert killed.stdout == b"answered"
+    assert killed.stdout == "answered"
     assert step > 10
     assert visible(directory) == ["first-1.0.tar.gz"]
 

@@ -123,5 +123,6 @@ def test_clients_read_what_credentials_writes(local: Local) -> None:
     ):
         local.run(f"{command} --target there formats=={version}", **local.trust)
         assert (local.home / "there" / f"formats-{version}.dist-info").is_dir()
+    for command in ("PIP_CONFIG_FILE=pip.conf pip install", "uv pip install --config-file index.toml"):
         # Whoever asks another index may get a stranger's package.
         assert "pypi.org" not in local.run(f"! ({command} --verbose --target there absent)", **local.trust)

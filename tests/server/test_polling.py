@@ -242,7 +242,7 @@ def test_when_the_process_that_asks_is_killed_another_asks(
 
 
 class Load:
-    """Clients that ask one request after another, each with the password that `password` gives just before."""
+    """Clients that ask twenty times a second, each with the password that `password` gives just before."""
 
     def __init__(self, tasks: list[Task], passwords: list[Callable[[], str]]) -> None:
         self.statuses: list[tuple[int, str]] = []
@@ -254,7 +254,7 @@ class Load:
         ]
 
     def _run(self, task: Task, index: int, password: Callable[[], str]) -> None:
-        while not self._ends.is_set():
+        while not self._ends.wait(1 / 20):
             self.statuses.append((index, str(status(task, password()))))
 
     def __enter__(self) -> Load:

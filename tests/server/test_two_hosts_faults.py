@@ -14,7 +14,7 @@ import pytest
 from server.store.index import VERIFY_SECONDS
 
 from .conftest import StartTask
-from .damages import OF_ANNOUNCEMENTS, files_of, journals, lie_ahead, replace_by_files, upload_killed
+from .damages import OF_ANNOUNCEMENTS, UploadKilled, files_of, journals, lie_ahead, replace_by_files, upload_killed
 from .mounts import asked, missing, mounts
 from .tasks import sdist, sha256, visible, wheel
 
@@ -29,8 +29,15 @@ def hosts(directory: Path, tmp_path: Path) -> Iterator[list[Path]]:
         yield paths
 
 
+@pytest.fixture
+def killed_uploads(newest_image: Path, tmp_path: Path) -> Iterator[UploadKilled]:
+    (tmp_path / NAME).write_bytes(CONTENT)
+    with upload_killed(newest_image, tmp_path / NAME) as upload:
+        yield upload
+
+
 def test_an_upload_killed_at_any_step_is_there_or_not_for_another_host(
-    start_newest: StartTask, newest_image: Path, hosts: list[Path], directory: Path
+    start_newest: StartTask, killed_uploads: UploadKilled, hosts: list[Path], directory: Path
 ) -> None:
     """One host's process is killed while the other's task is asked all the time; then the file is uploaded again."""
     reader = start_newest(hosts[1])
@@ -50,10 +57,10 @@ def test_an_upload_killed_at_any_step_is_there_or_not_for_another_host(
         watched = pool.submit(watch)
         try:
             for step in range(100):
-                killed = upload_killed(newest_image, hosts[0], NAME, CONTENT, step)
-                assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
+                killed = killed_uploads(hosts[0], step)
+                assert killed.returncode in (0, -signal.SIGKILL), killed.stdout
                 published = (directory / NAME).exists()
-                assert published or killed.stdout != b"answered"
+                assert published or killed.stdout != "answered"
                 assert files_of(reader, "killed") == ({NAME: sha256(CONTENT)} if published else {}), step
                 assert reader.upload(NAME, CONTENT).status_code == 200
                 assert files_of(reader, "killed") == {NAME: sha256(CONTENT)}
@@ -64,7 +71,7 @@ def test_an_upload_killed_at_any_step_is_there_or_not_for_another_host(
                     break
         finally:
             stop.set()
-    assert killed.stdout == b"answered"
+    assert killed.stdout == "answered"
     assert step > 10
     assert watched.result() == {(404, ""), (200, sha256(CONTENT))}
     assert visible(directory) == ["first-1.0.tar.gz"]

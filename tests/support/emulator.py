@@ -32,6 +32,7 @@ from change_sets import EARLY, describe_events, early, list_change_sets, with_te
 from moto import mock_aws
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_changeset_id, get_stack_from_s3_url
+from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult
 from moto.route53 import models as route53
 from moto.server import ThreadedMotoServer
@@ -375,7 +376,7 @@ def emulator() -> Iterator[str]:
         zone_id = route53.create_route53_zone_id
         # Route 53's begin with this letter, and the templates know it.
         patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")
-        client("s3").create_bucket(Bucket=BUCKET)
+        renew()
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         try:
@@ -384,6 +385,12 @@ def emulator() -> Iterator[str]:
         finally:
             server.stop()
             early.found.clear()
+
+
+def renew() -> None:
+    """An account with nothing but the bucket."""
+    BackendDict.reset()
+    client("s3").create_bucket(Bucket=BUCKET)
 
 
 def network() -> dict[str, str]:

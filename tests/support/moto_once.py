@@ -7,14 +7,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import moto.acm.models
+import moto.core.responses
+import moto.core.serialize
 import moto.kms.utils
 import moto.ssm.models
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from moto.acm.models import CertBundle
+from moto.core.serialize import XFormedAttributePicker
 from moto.ssm.utils import convert_to_params
 from moto.utilities.utils import load_resource
+from moto_answers import Methods, possible_keys, unparse
 
 
 @cache
@@ -37,5 +41,10 @@ for module, name, remembered in (
     (moto.kms.utils, "rsa", _RSA),
     (moto.ssm.models, "load_resource", cache(load_resource)),
     (moto.ssm.models, "convert_to_params", _recommended),
+    # For each request.
+    (moto.core.responses, "method_names_from_class", Methods),
+    # For each member of each answer.
+    (moto.core.serialize, "xmltodict", SimpleNamespace(unparse=unparse)),
+    (XFormedAttributePicker, "get_possible_keys", possible_keys),
 ):
     setattr(module, name, remembered)

@@ -14,6 +14,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.validate import validate_parameters  # type: ignore[import-untyped] # botocore has no types
 from calls import REGION, Json, Made, call, client, fit
@@ -341,18 +342,20 @@ def _custom_resource(_name: str, p: Json) -> Made:
 
 
 def _nested_stack(name: str, p: Json) -> Made:
-    backend = models.cloudformation_backends["123456789012"][REGION]
+    def backend() -> Any:
+        return models.cloudformation_backends["123456789012"][REGION]
+
     body = get_stack_from_s3_url(p["TemplateURL"], "123456789012", "aws")
     parameters = {key: str(value) for key, value in p["Parameters"].items()}
-    existing = [stack for stack in backend.stacks.values() if stack.name == name]
+    existing = [stack for stack in backend().stacks.values() if stack.name == name]
     if existing:
         (stack,) = existing
         stack.update(body, parameters=parameters)
     else:
         tags = {tag["Key"]: tag["Value"] for tag in p["Tags"]}
-        stack = backend.create_stack(name, body, parameters, tags=tags)
+        stack = backend().create_stack(name, body, parameters, tags=tags)
     outputs = {f"Outputs.{output['OutputKey']}": output["OutputValue"] for output in stack.outputs or []}
-    return Made(stack.stack_id, lambda: backend.delete_stack(name), outputs)
+    return Made(stack.stack_id, lambda: backend().delete_stack(name), outputs)
 
 
 TYPES = {

@@ -6,12 +6,16 @@ gets.
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
+from collections.abc import Callable
 from functools import cache
+from types import FunctionType, MethodType
 from typing import IO, Any
 
 import botocore.endpoint_provider  # type: ignore[import-untyped] # botocore has no types
+import botocore.hooks  # type: ignore[import-untyped] # see above
 import botocore.parsers  # type: ignore[import-untyped] # see above
 import botocore.session  # type: ignore[import-untyped] # see above
 import botocore.useragent  # type: ignore[import-untyped] # see above
@@ -25,6 +29,9 @@ from typer.utils import get_params_from_function
 _load = yaml.load
 _create_client_class = ClientCreator._create_client_class
 _client_classes: dict[str, type] = {}
+_accepts_kwargs = botocore.hooks.accepts_kwargs
+_alias_event_name = botocore.hooks.EventAliaser._alias_event_name
+_event_names: dict[str, str] = {}
 _RuleSet = botocore.endpoint_provider.RuleSet
 _rule_sets: dict[int, tuple[object, Any]] = {}
 
@@ -54,6 +61,19 @@ def _rule_set(**data: Any) -> Any:
     return _rule_sets[id(rules)][1]
 
 
+def _accepts(function: Callable[..., object]) -> bool:
+    if isinstance(function, FunctionType | MethodType):
+        return bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
+    return bool(_accepts_kwargs(function))
+
+
+def _event_name(aliaser: Any, name: str) -> str:
+    """Of the aliases, of which there is one list."""
+    if name not in _event_names:
+        _event_names[name] = _alias_event_name(aliaser, name)
+    return _event_names[name]
+
+
 # Of its folders, for each request.
 _SERVICES = tuple(moto.backends.list_of_moto_modules())
 
@@ -61,6 +81,8 @@ for module, name, remembered in (
     (yaml, "load", _copied),
     (ClientCreator, "_create_client_class", _client_class),
     (botocore.endpoint_provider, "RuleSet", _rule_set),
+    (botocore.hooks, "accepts_kwargs", _accepts),
+    (botocore.hooks.EventAliaser, "_alias_event_name", _event_name),
     # Of each event of a stack.
     (botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", cache(botocore.parsers.parse_timestamp)),
     # Character by character, a dozen words for each request.

@@ -180,8 +180,7 @@ class Evaluation:
     def value(self, node: Any, mode: str = _LIVE) -> Any:
         """``node`` with every intrinsic function evaluated and every AWS::NoValue taken out of its list or map."""
         if isinstance(node, list):
-            items = (self.value(item, mode) for item in node)
-            return [item for item in items if item is not NO_VALUE]
+            return [it for item in node if (it := self.value(item, mode)) is not NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
@@ -190,17 +189,18 @@ class Evaluation:
                 return _FUNCTIONS[name](self, argument, mode)
             if name.startswith("Fn::"):
                 raise UnresolvableError(f"{name} is not known here")
-        members = {key: self.value(item, mode) for key, item in node.items()}
-        return {key: item for key, item in members.items() if item is not NO_VALUE}
+        return {key: it for key, item in node.items() if (it := self.value(item, mode)) is not NO_VALUE}
 
     def _must_exist(self, title: str, user: str) -> None:
         if not self.exists(title):
             raise UnresolvableError(f"{user} names {title}, which does not exist with these values")
 
     def _text(self, value: Any, user: str) -> str:
+        if isinstance(value, str):
+            return value
         if isinstance(value, bool):
             return str(value).lower()
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, int | float):
             raise UnresolvableError(f"{user} takes text, not {value!r}")
         return str(value)
 
@@ -242,7 +242,7 @@ class Evaluation:
 
     def _join(self, argument: list[Any], mode: str) -> str:
         items = self._list(argument[1], "Fn::Join", mode)
-        return str(argument[0]).join(self._text(item, "Fn::Join") for item in items)
+        return str(argument[0]).join([self._text(item, "Fn::Join") for item in items])
 
     def _select(self, argument: list[Any], mode: str) -> Any:
         items = self._list(argument[1], "Fn::Select", mode)

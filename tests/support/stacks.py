@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from calls import client
-from emulator import BUCKET, STACK, network
+from emulator import BUCKET, STACK, network, renew
+from kept import keep
+
+from generator.commands import main
 
 DEPLOY = ("deploy", "--bucket", BUCKET, "--yes")
 Parameters: TypeAlias = dict[str, str]
@@ -23,6 +27,25 @@ def give_again(values: Parameters, **changed: str) -> Parameters:
     values = {**values, **changed}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
     return values
+
+
+_deployments: dict[str, tuple[Parameters, Callable[[], None]]] = {}
+
+
+def deploy_once(**settings: str) -> Parameters:
+    """An account with nothing but the stack ``pypi``, as the first deployment of this process with ``settings`` left it.
+
+    As ``give``, it writes the file of parameters, and gives what is in it.
+    """
+    known = json.dumps(settings)
+    if known not in _deployments:
+        renew()
+        values = give(**settings)
+        assert main([*DEPLOY]) == 0
+        _deployments[known] = values, keep()
+    values, bring_back = _deployments[known]
+    bring_back()
+    return give_again(values)
 
 
 def physical_ids(stack_name: str = "pypi") -> dict[str, str]:

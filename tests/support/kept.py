@@ -1,0 +1,44 @@
+"""moto's account as it was left once, brought back: a copy takes a tenth of the time of making it all again."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.s3.models import FakeKey, s3_backends
+from moto.ssm.models import ParameterDict
+
+
+def _parts(parameters: Any) -> Any:
+    """Of what else would be copied as what it derives from."""
+    arguments = parameters.account_id, parameters.region_name
+    return ParameterDict, arguments, vars(parameters), None, iter(dict.items(parameters))
+
+
+copyreg.pickle(ParameterDict, _parts)
+
+
+def keep() -> Callable[[], None]:
+    """What brings the account back as it is now, as often as it is called."""
+    owners = dict(s3_backends.bucket_accounts)
+    closed = len(FakeKey.instances_tracked)
+    kept = _copied({service: dict(service) for service in BackendDict._instances})
+    # Whose content moto would close when it starts anew.
+    del FakeKey.instances_tracked[closed:]
+
+    def bring_back() -> None:
+        BackendDict.reset()
+        for service, accounts in _copied(kept).items():
+            service.update(accounts)
+            BackendDict._instances.append(service)
+        s3_backends.bucket_accounts.update(owners)
+
+    return bring_back
+
+
+def _copied(services: dict[Any, Any]) -> dict[Any, Any]:
+    """All at once, so that what services share they still share. The services themselves are moto's."""
+    return copy.deepcopy(services, {id(service): service for service in services})

@@ -1,0 +1,61 @@
+"""What moto does for every answer and each of its members, faster and with the same outcome; ``moto_once`` gives it to moto."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import isfunction
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from moto.core.serialize import XFormedAttributePicker
+
+_get_possible_keys = XFormedAttributePicker.get_possible_keys
+_possible_keys: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+
+@dataclass
+class Methods:
+    """The names of what a service answers to, of which moto looks up one."""
+
+    service: type
+
+    def __contains__(self, name: str) -> bool:
+        return isfunction(getattr(self.service, name, None))
+
+
+def possible_keys(self: XFormedAttributePicker, context: Any) -> tuple[str, ...]:
+    """Under which names an object may have a member. That depends on its type, and on what AWS has of the member."""
+    shape = context.shape
+    known = tuple(self.alias_providers), context.key, shape, getattr(shape, "parent", None), type(context.obj)
+    if known not in _possible_keys:
+        _possible_keys[known] = tuple(_get_possible_keys(self, context))
+    return _possible_keys[known]
+
+
+def unparse(document: dict[str, Any], *, full_document: bool, **_form: bool) -> str:
+    """As ``xmltodict.unparse``, for what moto passes to it: valid names, lists, no comments. No element has a short form."""
+    parts = ['<?xml version="1.0" encoding="utf-8"?>\n'] if full_document else []
+    _write(parts, document)
+    return "".join(parts)
+
+
+def _write(parts: list[str], members: dict[str, Any]) -> None:
+    for name, value in members.items():
+        if name.startswith(("@", "#")):
+            continue
+        for it in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(it, dict):
+                attributes = [f" {key[1:]}={quoteattr(_text(its))}" for key, its in it.items() if key.startswith("@")]
+                parts.append(f"<{name}{''.join(attributes)}>")
+                _write(parts, it)
+                parts.append(f"{escape(_text(it.get('#text')))}</{name}>")
+            else:
+                parts.append(f"<{name}>{escape(_text(it))}</{name}>")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

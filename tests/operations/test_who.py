@@ -103,7 +103,7 @@ OLDER = ("download", "1.0", "__token__:ci", JOB, "uv/0.11 {}", 1)
 CHANGES = {(change, "1.2", "publisher", "127.0.0.1", "", 1) for change in ("upload", "yank")}
 
 
-def test_a_release_was_taken_by_these_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_release_was_taken_by_these_and_no_others(lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for spelled in ("acme-core==1.2", "Acme_Core==1.2.0"):
         assert told(who(capsys, spelled)) == DOWNLOADS | CHANGES
     everything = DOWNLOADS | CHANGES | {OLDER, ("upload", "1.0", "publisher", "127.0.0.1", "", 1)}
@@ -112,6 +112,11 @@ def test_a_release_was_taken_by_these_and_no_others(capsys: pytest.CaptureFixtur
     assert [it["last"] for it in found] == sorted((it["last"] for it in found), reverse=True)
     assert all(it["first"] <= it["last"] for it in found)
     assert who(capsys, "acme") == []
+    (office,) = (it for it in found if it["address"] == OFFICE)
+    times = sorted(datetime.fromisoformat(json.loads(line)["time"]) for line in lines if OFFICE in line)
+    shown = [datetime.fromisoformat(office[it]) for it in ("first", "last")]
+    assert times[0] < times[-1]
+    assert shown == pytest.approx([times[0], times[-1]], abs=timedelta(milliseconds=1))
 
 
 def test_a_name_did_this_and_from_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,8 @@ def test_other_content_under_a_name_is_told_and_stays(
     scripted.page("acme", scripted.file(*wheel("acme", "1.0", extra=b"other")), scripted.file(*wheel("acme", "2.0")))
     assert bring(scripted.url, "--dry-run") == 1
     assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out
+    assert main(["import", scripted.url, "--to", target.url]) == 2, "nobody to ask"
+    assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out, "before the question"
     assert bring(scripted.url) == 1
     assert f"refused  {name}: other content is here under this name" in capsys.readouterr().out
     assert (directory / name).read_bytes() == ours

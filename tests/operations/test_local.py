@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from generator.commands import main
 from generator.local import processes
 from generator.local.environment import read
-from generator.local.processes import free_port
+from generator.local.processes import free_port, refuse_taken
 from generator.local.proxy import certificate_in
 from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
@@ -128,28 +130,63 @@ SERVER = """\
 import os, signal, socket, tempfile, time
 from pathlib import Path
 home = Path({home!r})
+def end(file):
+    (home / file).touch()
+    os.kill(os.getppid(), signal.{signal})
+def told(*_):
+    end("told")
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
 (home / "task").write_text(str(os.getpid()))
 (home / "temporary").write_text(tempfile.gettempdir())
-os.kill(os.getppid(), signal.{signal})
+if {early}:
+    end("asked")
 listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
+listener.accept()
+time.sleep(0.5)
+if not {early}:
+    end("asked")
 time.sleep(60)
 """
 
 
+@pytest.mark.parametrize("early", [True, False], ids=["starting", "serving"])
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
-def test_who_ends_it_while_it_starts_has_nothing_left(tmp_path: Path, ending: str) -> None:
-    """Neither a task nor what a task has put where temporary files go."""
+def test_who_ends_it_has_nothing_left(tmp_path: Path, ending: str, early: bool) -> None:
+    """Neither a task, which is told to end and not killed, nor what a task has put where temporary files go. To ask again
+    while it ends changes nothing.
+    """
     python = tmp_path / "python"
-    python.write_text(SERVER.format(python=sys.executable, home=str(tmp_path), signal=ending))
+    python.write_text(SERVER.format(python=sys.executable, home=str(tmp_path), signal=ending, early=early))
     python.chmod(0o755)
     # Without openssl: one task, and no proxy.
-    done = local(tmp_path, "--python", str(python), "--port", str(free_port()), path=str(tmp_path))
+    port = free_port()
+    done = local(tmp_path, "--python", str(python), "--port", str(port), path=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "starting …\n")
+    first, _, second, *_ = done.stdout.splitlines()
+    assert re.match("One task without TLS, as (nginx and )?openssl is not installed", first)
+    assert second == f"http://localhost:{port}/  serving {tmp_path}/packages"
+    assert (tmp_path / "asked").exists(), "it has served until then"
+    assert (tmp_path / "told").exists()
     temporary = Path((tmp_path / "temporary").read_text())
     assert temporary.parent == tmp_path, "one of its own"
     assert not temporary.exists()
     assert not Path("/proc", (tmp_path / "task").read_text()).exists()
+
+
+def test_a_port_is_taken_by_who_listens_and_not_by_what_an_earlier_run_has_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            # Who closes first has a connection that lingers.
+            listener.accept()[0].close()
+            assert client.recv(1) == b""
+        with pytest.raises(Problem, match=f"port {port}: .*: give another --port"):
+            refuse_taken(port)
+    refuse_taken(port)
+    with socket.socket() as strict, pytest.raises(OSError, match="in use"):
+        strict.bind(("127.0.0.1", port))
 
 
 def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

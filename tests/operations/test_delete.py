@@ -209,6 +209,17 @@ def test_of_a_failed_creation_nothing_is_said_to_stay(
     assert "stays" not in shown
 
 
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_what_is_in_progress_is_waited_for_first(
+    deployed: Parameters, status: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deployed
+    monkeypatch.setattr(backend().get_stack("pypi"), "status", status)
+    assert main(["delete", "--yes"]) == 2
+    assert capsys.readouterr().err == f"error: pypi is {status}: wait until that is done, then delete it\n"
+    assert backend().get_stack("pypi").status == status
+
+
 def test_deletion_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["delete", "--stack-name", "missing", "--yes"]) == 2
     assert capsys.readouterr().err == (f"error: there is no stack missing in {REGION}: check the name and the region\n")

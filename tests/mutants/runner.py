@@ -116,6 +116,14 @@ class _Collected:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         imported = Imported(Path.cwd(), AREAS)
+        libraries = os.memfd_create("libraries")
+
+        def learn() -> None:
+            """What one run has imported, the next ones would import again."""
+            for name in os.pread(libraries, 1 << 20, 0).decode().split():
+                with suppress(Exception):
+                    import_module(name)
+            os.ftruncate(libraries, 0)
 
         def run(tests: list[str], module: str | None, into: int) -> int:
             if module and not imported.swap(module):
@@ -124,13 +132,16 @@ class _Collected:
             chosen = [it for it in session.items if _is_of(it, set(tests))]
             chosen.sort(key=lambda it: files.index(it.nodeid.partition("::")[0]))
             session.config.pluginmanager.register(_Plugin(tests, into))
+            known = set(sys.modules)
             for it, following in zip_longest(chosen, chosen[1:]):
                 session.config.hook.pytest_runtest_protocol(item=it, nextitem=following)
                 if session.testsfailed:
                     return 1
+            new = [name for name, it in list(sys.modules.items()) if name not in known and _is_library(it)]
+            os.pwrite(libraries, "\n".join(new).encode(), 0)
             return 0
 
-        _serve(self._requests, self._answers, run)
+        _serve(self._requests, self._answers, run, learn)
         return True
 
 
@@ -142,18 +153,14 @@ def _is_of(item: pytest.Item, tests: set[str]) -> bool:
 Run = Callable[[list[str], str | None, int], int]
 
 
-def _serve(requests: IO[str], answers: IO[str], run: Run) -> None:
-    libraries = os.memfd_create("libraries")
+def _serve(requests: IO[str], answers: IO[str], run: Run, prepare: Callable[[], None] = lambda: None) -> None:
+    """``prepare`` is called before each run."""
     for line in requests:
         tests, seconds, module = json.loads(line)
-        for name in os.pread(libraries, 1 << 20, 0).decode().split():
-            # What one run has imported, the next ones would import again.
-            with suppress(Exception):
-                import_module(name)
-        os.ftruncate(libraries, 0)
+        prepare()
         reads, writes = os.pipe()
         if (pid := os.fork()) == 0:
-            _run(run, tests, module, writes, libraries)
+            _run(run, tests, module, writes)
         os.close(writes)
         ends = os.pidfd_open(pid)
         select.select([ends], [], [], seconds)
@@ -171,15 +178,12 @@ def _serve(requests: IO[str], answers: IO[str], run: Run) -> None:
         answers.flush()
 
 
-def _run(run: Run, tests: list[str], module: str | None, into: int, libraries: int) -> NoReturn:
+def _run(run: Run, tests: list[str], module: str | None, into: int) -> NoReturn:
     os.setsid()
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     status = 1
-    known = set(sys.modules)
     try:
         status = run(tests, module, into)
-        new = [name for name, it in list(sys.modules.items()) if name not in known and _is_library(it)]
-        os.pwrite(libraries, "\n".join(new).encode(), 0)
     finally:
         os._exit(status)
 

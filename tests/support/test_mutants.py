@@ -40,7 +40,7 @@ FILES = {
     "tests/test_sums_wrongly.py": "import generator.sums\n\n\ndef test_it():\n    assert not generator.sums\n",
     "tests/test_others.py": "def test_it():\n    pass\n",
     "tests/test_waits.py": "import time\n\n\ndef test_it():\n    time.sleep(60)\n",
-    "pytest.ini": "[pytest]\nmarkers = slow\n",
+    "pytest.ini": "[pytest]\nmarkers = slow\nfilterwarnings = error\n",
 }
 
 
@@ -131,3 +131,16 @@ def test_one_function_can_be_changed_where_it_is_imported_already(project: Path)
     }
     assert failing == by_line
     assert sound is None
+
+
+@pytest.mark.slow
+def test_what_cannot_be_imported_spoils_no_later_run(project: Path) -> None:
+    with checkouts(project, 1) as queue:
+        checkout = queue.get()
+        (checkout.home / "tests" / "conftest.py").write_text("import generator.sums\n")
+        whole = (module := checkout.home / MODULE).read_text()
+        module.write_text(f"import nothing_such\n{whole}")
+        failing = checkout.runner.first_failing(["tests/test_sums.py"], 60)
+        module.write_text(whole)
+        assert failing is not None
+        assert checkout.runner.first_failing(["tests/test_sums.py"], 60) is None

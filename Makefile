@@ -130,7 +130,7 @@ lock: .venv/tests ## Pin the newest versions that pyproject.toml admits
 
 # Exact versions: a newer cdk-nag has other rules.
 .venv/node: | .venv/generator
-	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2.276.0 constructs@10.8.1 cdk-nag@2.38.2
+	npm install --silent --no-fund --no-audit --prefix $@ aws-cdk-lib@2.276.0 constructs@10.8.1 cdk-nag@2.38.2 || { rm -rf $@; exit 1; }
 
 # What looks at the pages. Without npm those tests fail, and say so.
 .venv/pages: | .venv/generator

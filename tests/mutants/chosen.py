@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +71,12 @@ class Chosen:
         is_watched = any(test.seconds is not None for _, test in ranked)
         tests = [test for (far, _), test in ranked if not is_watched or test.seconds is not None or not far]
         files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
-        taken = accumulate(it.seconds or 0 for it in tests)
-        return [it for it, seconds in zip(tests, taken, strict=True) if it.file in files and seconds <= self._enough]
+        chosen, left = [], self._enough
+        for it in tests:
+            if it.file in files and (it.seconds or 0) <= left:
+                chosen.append(it)
+                left -= it.seconds or 0
+        return chosen
 
     def _ranked(self, module: str, functions: tuple[str, ...]) -> Iterator[tuple[tuple[int, float], Test]]:
         near = that_may_run(self._root, module)

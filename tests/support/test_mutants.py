@@ -12,7 +12,7 @@ import pytest
 from tests.mutants.checkouts import Judge, checkouts
 from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
-from tests.mutants.recorded import load, record, save
+from tests.mutants.recorded import Recorded, load, record, save
 from tests.mutants.runner import NotSwapped
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +91,18 @@ def test_of_files_that_were_watched_those_tests_judge_that_run_the_function(proj
     running = {"tests/test_sums.py::test_it", "tests/test_sums.py::test_it_elsewhere", "tests/test_sums_wrongly.py"}
     assert names[5] == running
     assert names[8] == running | {"tests/test_sums.py::test_nothing"}
+
+
+def test_one_that_takes_longer_than_all_may_leaves_their_time_to_others(project: Path) -> None:
+    seconds = {
+        "tests/test_sums.py::test_long": 9.0,
+        "tests/test_sums.py::test_it": 3.0,
+        "tests/test_sums.py::test_more": 2.0,
+    }
+    recorded = {"tests/test_sums.py": Recorded(seconds, {MODULE: {"total": 0b111, **dict.fromkeys("abcde", 0b001)}})}
+    chosen = Chosen(project, recorded, enough=4)
+    names = [it.name for it in chosen(planted(project)[5, ">="]) if it.seconds]
+    assert names == ["tests/test_sums.py::test_more"]
 
 
 @pytest.mark.slow

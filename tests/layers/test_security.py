@@ -31,6 +31,13 @@ def _ingress(resources: Data) -> list[tuple[str, Data]]:
     return inline + [(rule["GroupId"].strip("<>"), rule) for rule in alone]
 
 
+def _egress(resources: Data) -> list[tuple[str, Data]]:
+    """Every egress rule with the logical ID of its group, which has all of them."""
+    assert not of_type(resources, "AWS::EC2::SecurityGroupEgress")
+    groups = of_type(resources, "AWS::EC2::SecurityGroup").items()
+    return [(title, rule) for title, group in groups for rule in group["SecurityGroupEgress"]]
+
+
 def test_only_the_load_balancer_admits_addresses_and_only_on_its_ports(resources: Data) -> None:
     addresses = {"CidrIp", "CidrIpv6"}
     open_to_addresses = [(group, rule) for group, rule in _ingress(resources) if addresses & rule.keys()]
@@ -56,6 +63,23 @@ def test_no_port_for_a_remote_shell_is_open(resources: Data) -> None:
         assert rule["IpProtocol"] != "-1", group
         if rule["IpProtocol"] == "tcp":
             assert not any(rule["FromPort"] <= port <= rule["ToPort"] for port in (22, 23, 3389)), group
+
+
+def test_each_rule_names_one_source_or_destination(resources: Data) -> None:
+    """EC2 refuses others: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupEgress.html."""
+    named = {"CidrIp", "CidrIpv6"} | {
+        f"{end}{it}" for end in ("Source", "Destination") for it in ("PrefixListId", "SecurityGroupId")
+    }
+    rules = _ingress(resources) + _egress(resources)
+    assert rules
+    for group, rule in rules:
+        assert len(named & rule.keys()) == 1, (group, rule)
+
+
+def test_hosts_reach_whatever_the_operator_lets_them(resources: Data) -> None:
+    """Images, AWS's APIs and mirrors have no addresses that are known beforehand."""
+    (rule,) = _properties(resources, "HostSecurityGroup")["SecurityGroupEgress"]
+    assert (rule["IpProtocol"], rule["CidrIp"]) == ("-1", "0.0.0.0/0")
 
 
 def test_the_file_system_takes_nfs_from_the_hosts_and_starts_nothing(resources: Data) -> None:

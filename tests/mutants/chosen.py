@@ -55,7 +55,9 @@ class Chosen:
         """
         functions: tuple[str, ...] = (it.defect.function,)
         if functions == ("",):
-            functions = tuple(users((self._root / it.module).read_bytes(), it.defect.line)) or functions
+            using = tuple(users((self._root / it.module).read_bytes(), it.defect.line))
+            # Those that no test runs may only have it in annotations.
+            return (self._of_functions(it.module, using) if using else []) or self._of_functions(it.module, functions)
         return self._of_functions(it.module, functions)
 
     def runs_at_import(self, it: Planted) -> bool:

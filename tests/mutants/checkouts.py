@@ -76,9 +76,9 @@ class Judge:
 
     ``tests_of`` gives the tests that may see a defect, the most telling first. They are run by a process that has collected all
     tests and gets the defect; by one that imports it only if that is not possible, or nothing fails and the function may have
-    run at import (``runs_at_import``). What fails has to pass with nothing planted;
-    otherwise it is one of ``broken``, and judges nothing. A run of tests may take ``seconds``, of tests whose time is known
-    ten times that if it is less, and all end at ``end`` of the monotonic clock.
+    run at import (``runs_at_import``). What fails has to pass with nothing planted; otherwise it is one of ``broken``, and
+    judges nothing. A run of tests may take ``seconds``, of tests whose time is known ten times that if it is less, and all end
+    at ``end`` of the monotonic clock.
     """
 
     def __init__(

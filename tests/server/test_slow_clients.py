@@ -117,6 +117,26 @@ def test_clients_that_ask_on_and_never_read_are_closed_first(start_newest: Start
         connection.close()
 
 
+def test_of_more_unread_answers_than_memory_has_room_for_the_longest_waiting_end(
+    start_newest: StartTask, directory: Path
+) -> None:
+    """Metadata is read anew for each client: 24 of them would hold 96 MB, and 64 MiB are there."""
+    name, content = wheel("long", "1.0", metadata="\n" + "x" * 4_000_000)
+    (directory / name).write_bytes(content)
+    task = start_newest(directory, GUNICORN_WORKERS="1")
+    # The first answers fill what the kernel keeps.
+    request = head(f"GET /packages/{name}.metadata HTTP/1.1", READER)
+    last = head(f"GET /packages/{name}.metadata HTTP/1.1", READER, "Connection: close")
+    clients = []
+    for _ in range(24):
+        clients.append(task.connect())
+        clients[-1].sendall(request * 3 + last)
+        clients[-1].recv(1, socket.MSG_PEEK)
+    assert wait_for(lambda: any(line["bytes"] < 4_000_000 for line in task.access_log()))
+    assert len(everything(clients[-1])) > 4 * 4_000_000
+    assert len(everything(clients[0])) < 4 * 4_000_000
+
+
 def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, directory: Path) -> None:
     (directory / NAME).write_bytes(CONTENT)
     (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))

@@ -74,11 +74,20 @@ def test_what_was_absent_is_at_once_there_where_nothing_was_listed(tasks: list[T
     assert there.get(f"/packages/{name}").status_code == 404
     assert here.upload(name, content).status_code == 200
     assert there.get(f"/packages/{name}").content == content
-    # The first one of any project.
-    form = {":action": "status", "name": "demo", "status": "quarantined"}
-    assert requests.post(here.url, data=form, auth=PUBLISHER, timeout=60).status_code == 200
-    assert there.get(f"/packages/{name}").status_code == 403
-    assert there.upload(*wheel("demo", "1.1")).status_code == 403
+
+
+def test_a_status_holds_at_once_at_another_host(tasks: list[Task]) -> None:
+    """The first one of any project, the first one of another, and the next ones of both."""
+    here, there = tasks
+    for state, answer in (("quarantined", 403), ("active", 200), ("quarantined", 403)):
+        for project in ("demo", "other"):
+            name, content = wheel(project, "1.0")
+            here.upload(name, content)
+            before = there.get(f"/packages/{name}").status_code
+            form = {":action": "status", "name": project, "status": state}
+            assert requests.post(here.url, data=form, auth=PUBLISHER, timeout=60).status_code == 200
+            assert (before, there.get(f"/packages/{name}").status_code) == (403 if state == "active" else 200, answer)
+        assert there.upload(*wheel("demo", f"1.{answer}")).status_code == (200 if state == "active" else 403)
 
 
 def test_what_other_programs_change_is_at_once_there(tasks: list[Task], hosts: list[Path]) -> None:

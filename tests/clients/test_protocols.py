@@ -13,8 +13,8 @@ from .environments import python, python_for_pip
 from .matrix import attempt, start
 
 CACHE = Path(tempfile.gettempdir()) / f"clients-{os.getuid()}"
-# HTML; JSON (22.2); metadata of its own (22.3), as Debian 12 has it; PEP 714 (23.2); the newest.
-PIPS = ("19.3.1", "22.2.2", "23.0.1", "23.2.1", "26.3")
+# HTML; JSON (22.2); metadata of its own (22.3); Debian 12's; PEP 714 (23.2); the newest.
+PIPS = ("19.3.1", "22.2.2", "22.3.1", "23.0.1", "23.1.2", "23.2.1", "26.3")
 
 
 @pytest.mark.slow

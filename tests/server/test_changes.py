@@ -106,6 +106,17 @@ def test_a_line_that_is_missing_or_damaged_explains_nothing(world: World) -> Non
             assert world.reader.doubted == bool(damaged), (at, damaged)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"elsewhere/first-1.0.tar.gz", b"../first-1.0.tar.gz", b".first-1.0.tar.gz", b"first\\u0000-1.0.tar.gz", b"first"],
+)
+def test_a_name_that_no_upload_can_have_is_damage(world: World, name: bytes) -> None:
+    world.restart(world.journal.replace(NAMES[0].encode(), name))
+    assert world.reader.read() == {NAMES[1]: True}
+    assert world.reader.doubted
+    assert not world.is_explained()
+
+
 @pytest.mark.parametrize("harm", [World.truncate, World.remove, World.obstruct])
 def test_a_journal_that_shrinks_is_gone_or_cannot_be_read_may_have_told_more(world: World, harm: object) -> None:
     assert callable(harm)

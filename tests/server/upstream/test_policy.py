@@ -105,6 +105,40 @@ def test_forms_of_inner_addresses() -> None:
     assert permitted("151.101.0.223", chosen=False)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://mirror/simple",
+        "mirror/simple",
+        "https:///simple",
+        "https://:443/simple",
+        "https://mirror/sim ple",
+        "https://mirror/simpl\u00e9",
+        "https://mirror/" + "x" * 2000,
+        "https://reader@mirror/simple",
+        "https://:secret@mirror/simple",
+        "https://mirror/simple?token=1",
+        "https://mirror/simple#here",
+        "https://-mirror/simple",
+        "https://mir_ror/simple",
+        "https://mirror:port/simple",
+        "https://mirror:65536/simple",
+    ],
+)
+def test_an_address_of_no_index_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"it must|is not the name of a host|Port"):
+        Outbound(url, [])
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_origin_is_the_same_with_its_usual_port(scheme: str, port: int) -> None:
+    """RFC 9110, section 4.2."""
+    outbound = Outbound(f"{scheme}://mirror/simple", [])
+    assert outbound.split(f"{scheme}://mirror:{port}/x") is not None
+    assert outbound.split(f"{scheme}://mirror:{port + 1}/x") is None
+    assert Outbound(f"{scheme}://mirror:{port}/simple", []).split(f"{scheme}://mirror/x") is not None
+
+
 @given(st.text(st.characters(codec="latin-1"), max_size=40))
 def test_only_allowed_hosts_are_asked(text: str) -> None:
     outbound = Outbound("http://mirror:3141/simple", ["files.test"])

@@ -9,6 +9,7 @@ from calls import Json
 from deployments import CATALOG, REQUIRED, Editions, extras
 from refuse import constraint_violations, refusals
 from resolve import Data, Evaluation, Values
+from updates import waits
 
 from generator.catalog.held import DEFAULT_ONLY
 
@@ -51,6 +52,16 @@ def test_the_product_can_be_launched_with_its_own_defaults(editions: Editions, t
     assert refused(editions, template, {"Capacity": "fargate"}) == []
     without = {"HostedZoneId": "", "CertificateArn": extras()["CertificateArn"]}
     assert refused(editions, template, without, HostedZoneIds="") == []
+
+
+def test_constraints_wait_until_the_product_is_in_the_portfolio(template: Json) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-servicecatalog-launchroleconstraint.html"""
+    kinds = {title: it["Type"] for title, it in template["Resources"].items()}
+    (association,) = (title for title, kind in kinds.items() if kind.endswith("::PortfolioProductAssociation"))
+    constraints = [title for title, kind in kinds.items() if kind.endswith("Constraint")]
+    assert constraints == ["LaunchConstraint", "TemplateConstraint"]
+    before = waits(template)
+    assert [title for title in constraints if association not in before[title]] == []
 
 
 COPIES = extras()["BackupCopyVaultArn"]

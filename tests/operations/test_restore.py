@@ -133,7 +133,14 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     assert f"{live()}, which is in service, is left alone" in out
     assert "RUNNING 50.00%" in out
     assert [1 <= it <= 30 for it in PAUSES] == [True, True]
-    assert f"restored into {made}" in out
+    following = (
+        f"restored into {made}",
+        "Its files are in",
+        "--directory DIRECTORY",
+        "To discard it",
+        f"--file-system-id {made}",
+    )
+    assert sorted(following, key=out.index) == [*following]
     assert f"--recovery-point {point} --directory DIRECTORY" in out
     assert physical_ids() == stack
 

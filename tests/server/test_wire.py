@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,8 +13,9 @@ import pytest
 
 from server.wire.body import Body, StalledBody
 from server.wire.calls import Calls
-from server.wire.connection import Connection
+from server.wire.connection import SHORT_BYTES, Answer, Connection, FileBody
 from server.wire.gate import Gate
+from server.wire.messages import Response
 from server.wire.multipart import Malformed, parts
 from server.wire.request import Request
 from server.wire.unsent import Unsent
@@ -77,6 +80,22 @@ def test_the_longest_waiting_are_given_up_until_the_rest_fits(connections: list[
     unsent.hold(connections[3], bytes(60))
     unsent.hold(connections[4], bytes(41))
     assert list(unsent.excess()) == [connections[3]]
+
+
+@pytest.mark.parametrize("size", [0, 1, SHORT_BYTES, SHORT_BYTES + 1])
+def test_a_file_is_sent_to_its_end_or_the_answer_is_broken_off(connections: list[Connection], size: int) -> None:
+    length = [("Content-Length", str(size))]
+    for left in {size, size // 2}:
+        file = io.FileIO(os.memfd_create("file"), "r+")
+        file.write(bytes(10) + b"x" * left)
+        file.seek(10)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with ours, theirs, pytest.raises(OSError, match="truncated") if left < size else contextlib.nullcontext():
+            answer = Answer({}, Response(200, length, FileBody(file)), 0, keeps_alive=True)
+            assert answer.send(ours)
+            assert theirs.recv(1 << 16).endswith(b"\r\n\r\n" + b"x" * size)
+        file.close()
 
 
 # What looks like the boundary, and what ends like one that is cut off.

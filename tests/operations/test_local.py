@@ -22,6 +22,7 @@ from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
 from server import contract
+from tests.forking import run
 from tests.server.tasks import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -97,20 +98,8 @@ def test_the_bounds_of_a_number_are_those_of_the_server(number: contract.Number)
 
 def local(home: Path, *words: str, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
     """In a process of its own, as it blocks signals."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "generator", "local", "--directory", str(home / "packages"), *words],
-        env={"PATH": path, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home), "TMPDIR": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        printed, errors = process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        # It serves: killed, it would leave its tasks.
-        process.terminate()
-        printed, errors = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+    environment = {"PATH": path, "XDG_STATE_HOME": str(home), "TMPDIR": str(home)}
+    return run("generator", ["local", "--directory", str(home / "packages"), *words], environment, ROOT, 60)
 
 
 def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from calls import REGION, client
 from emulator import ACCOUNT, BUCKET, emulator, environment, network
 from moto.core.responses import ActionResult
 from moto.elbv2.responses import ELBV2Response
-from pseudo_terminal import DOWN, ENTER, session
+from pseudo_terminal import DOWN, ENTER, session_of_ours
 
 from generator.commands import main
 from generator.commands.options import TEMPLATES
@@ -27,8 +26,6 @@ from generator.operations.questions import ask
 from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT
 
-ROOT = Path(__file__).parents[2]
-GENERATOR = [sys.executable, "-m", "generator"]
 OWN_BUCKET = f"pypiserver-templates-{ACCOUNT}-{REGION}"
 
 
@@ -43,7 +40,7 @@ def env(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     monkeypatch.chdir(tmp_path)
     for name, value in environment(server, tmp_path).items():
         monkeypatch.setenv(name, value)
-    return {**environment(server, tmp_path), "PYTHONPATH": str(ROOT)}
+    return environment(server, tmp_path)
 
 
 def company_network() -> dict[str, str]:
@@ -69,7 +66,7 @@ def company_network() -> dict[str, str]:
 
 def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> None:
     has = company_network()
-    with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
+    with session_of_ours(["deploy"], 80, env, tmp_path) as terminal:
         terminal.expect("about $")
         terminal.type(DOWN + DOWN + ENTER)
         terminal.expect(f"company  {has['vpc']}")
@@ -91,7 +88,7 @@ def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> No
         assert "parameters.json has the answers so far" in terminal.text
     kept = json.loads((tmp_path / "parameters.json").read_text())
     assert kept[:2] == ["Capacity=ec2", f"VpcId={has['vpc']}"]
-    with session([*GENERATOR, "deploy"], 80, env, tmp_path) as terminal:
+    with session_of_ours(["deploy"], 80, env, tmp_path) as terminal:
         terminal.expect("Subnets of the hosts")
         assert "? VPC" not in terminal.text
         assert "about $" not in terminal.text
@@ -103,7 +100,7 @@ def test_answers_outlive_an_interrupt(env: dict[str, str], tmp_path: Path) -> No
 def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path: Path) -> None:
     values = {name: value for name, value in network().items() if name != "IngressCidrs"} | {"Capacity": "ec2"}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
-    with session([*GENERATOR, "deploy"], 40, env, tmp_path) as terminal:
+    with session_of_ours(["deploy"], 40, env, tmp_path) as terminal:
         terminal.expect("IPv4 ranges")
         terminal.type("10.0.0.0/8;10.0.0.1" + ENTER)
         terminal.expect("192.0.2.1/32")
@@ -115,7 +112,7 @@ def test_a_narrow_terminal_shows_the_whole_reason(env: dict[str, str], tmp_path:
 @pytest.mark.parametrize("columns", [80, pytest.param(160, marks=pytest.mark.slow)])
 def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: dict[str, str], tmp_path: Path) -> None:
     has = company_network()
-    with session([*GENERATOR, "deploy", "--stack-name", "first"], columns, env, tmp_path) as terminal:
+    with session_of_ours(["deploy", "--stack-name", "first"], columns, env, tmp_path) as terminal:
         terminal.expect("Fargate, ARM64: no hosts to patch, about $")
         terminal.type(ENTER)
         terminal.expect("VPC")
@@ -166,7 +163,7 @@ def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path)
     topic = client("sns").create_topic(Name="alarms")["TopicArn"]
     values = {name: value for name, value in network().items() if name != "AlarmEmails"} | {"Capacity": "ec2"}
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in values.items()]))
-    with session([*GENERATOR, "deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
+    with session_of_ours(["deploy", "--bucket", BUCKET], 80, env, tmp_path) as terminal:
         terminal.expect("E-mail addresses for alarms")
         terminal.type(ENTER)
         terminal.expect("Additional topics for alarms")
@@ -178,7 +175,7 @@ def test_topics_instead_of_e_mail_addresses(env: dict[str, str], tmp_path: Path)
 
 
 def test_answers_that_could_not_be_kept_are_not_asked_for(env: dict[str, str], tmp_path: Path) -> None:
-    with session([*GENERATOR, "deploy", "--parameters", "nowhere/mine.json"], 160, env, tmp_path) as terminal:
+    with session_of_ours(["deploy", "--parameters", "nowhere/mine.json"], 160, env, tmp_path) as terminal:
         assert terminal.end() == 2
         assert "error: nowhere cannot be written, where mine.json would get the answers" in terminal.text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from pathlib import Path
 import pytest
 from calls import client
 from emulator import BUCKET, emulator, environment, network
-from pseudo_terminal import session
+from pseudo_terminal import session, session_of_ours
 
 from generator.operations.terminal import Terminal
+from tests.forking import run
 
 ROOT = Path(__file__).parents[2]
-GENERATOR = [sys.executable, "-m", "generator"]
-DEPLOY = [*GENERATOR, "deploy", "--bucket", BUCKET]
+DEPLOY = ["deploy", "--bucket", BUCKET]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,12 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def env(server: str, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in network().items()]))
-    return {**environment(server, tmp_path), "PYTHONPATH": str(ROOT)}
+    return environment(server, tmp_path)
 
 
 @pytest.mark.parametrize("columns", [80, 160])
 def test_question_shows_what_it_costs_to_say_yes(columns: int, env: dict[str, str], tmp_path: Path) -> None:
-    with session(DEPLOY, columns, env, tmp_path) as terminal:
+    with session_of_ours(DEPLOY, columns, env, tmp_path) as terminal:
         terminal.expect("Deploy pypi? (y/N)")
         for shown in ("account  123456789012", "region   us-east-1", "stack    pypi (new)", "they outlive the stack"):
             assert shown in terminal.text
@@ -53,7 +52,9 @@ def test_question_shows_what_it_costs_to_say_yes(columns: int, env: dict[str, st
 
 
 def test_interrupted_question_changes_nothing(env: dict[str, str], tmp_path: Path) -> None:
-    with session([*DEPLOY, "--verbose"], 80, env, tmp_path) as terminal:
+    """Of a program that really starts."""
+    command = [sys.executable, "-m", "generator", *DEPLOY, "--verbose"]
+    with session(command, 80, {**env, "PYTHONPATH": str(ROOT)}, tmp_path) as terminal:
         terminal.expect("Deploy pypi? (y/N)")
         assert re.search(r"  \+ add +AccessPoint", terminal.text)
         terminal.type("\x03")
@@ -62,12 +63,8 @@ def test_interrupted_question_changes_nothing(env: dict[str, str], tmp_path: Pat
     assert client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-def piped(command: list[str], env: dict[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=env, cwd=directory, capture_output=True, text=True, check=False)
-
-
 def test_dry_run_as_json(env: dict[str, str], tmp_path: Path) -> None:
-    done = piped([*DEPLOY, "--dry-run", "--json"], env, tmp_path)
+    done = run("generator", [*DEPLOY, "--dry-run", "--json"], env, tmp_path)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert (plan["account"], plan["region"], plan["stack"], plan["status"]) == (
@@ -81,14 +78,14 @@ def test_dry_run_as_json(env: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_piped_lines_are_whole_and_plain(env: dict[str, str], tmp_path: Path) -> None:
-    done = piped([*DEPLOY, "--dry-run", "--verbose"], {**env, "COLUMNS": "40"}, tmp_path)
+    done = run("generator", [*DEPLOY, "--dry-run", "--verbose"], {**env, "COLUMNS": "40"}, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     assert re.search(r"^  \+ add +AccessPoint +AWS::EFS::AccessPoint$", done.stdout, re.MULTILINE)
 
 
 def test_in_ci_nobody_is_asked_though_it_looks_like_a_terminal(env: dict[str, str], tmp_path: Path) -> None:
-    with session(DEPLOY, 80, {**env, "CI": "true"}, tmp_path) as terminal:
+    with session_of_ours(DEPLOY, 80, {**env, "CI": "true"}, tmp_path) as terminal:
         assert terminal.end() == 2
         assert "add --yes" in terminal.text
         assert b"\x1b" not in terminal.raw

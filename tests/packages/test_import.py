@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from pseudo_terminal import session
+from pseudo_terminal import session_of_ours
 
 from generator.commands import main
 
@@ -223,11 +223,10 @@ def test_in_a_terminal_it_asks_and_shows_how_far_it_is(
     files = [scripted.file(*wheel("acme", f"1.{number}")) for number in range(12)]
     files[3]["hashes"] = {"sha256": "0" * 64}
     scripted.page("acme", *files)
-    command = [sys.executable, "-m", "generator", "import", scripted.url, "--to", target.url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("CI", None)
+    command = ["import", scripted.url, "--to", target.url]
+    environment = {name: os.environ[name] for name in ("PATH", "TWINE_USERNAME", "TWINE_PASSWORD", "NETRC")}
     for answer, code in (("n", 3), ("y", 1)):
-        with session(command, 80, environment, tmp_path) as terminal:
+        with session_of_ours(command, 80, environment, tmp_path) as terminal:
             terminal.expect("Import 12 files? (y/N)")
             assert len(visible(directory)) == 0
             terminal.type(answer)

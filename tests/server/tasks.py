@@ -24,7 +24,7 @@ from typing import Any
 
 import requests
 
-from .forking import Forked
+from ..forking import Forked
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "server")
@@ -78,7 +78,9 @@ class Task:
             variables = {"PATH": os.defpath, **environment}
             self.process: Forked | subprocess.Popen[bytes]
             if command == PROGRAM and not wrapper:
-                self.process = Forked(python, variables, stdout.fileno(), stderr.fileno())
+                with open(os.devnull, "rb") as stdin:
+                    streams = [it.fileno() for it in (stdin, stdout, stderr)]
+                    self.process = Forked(python, "server", (), variables, ROOT, streams)
             else:
                 self.process = subprocess.Popen(
                     [*wrapper.split(), python, *command],

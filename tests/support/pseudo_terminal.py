@@ -8,13 +8,18 @@ import pty
 import select
 import signal
 import struct
+import subprocess
+import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pyte
+
+from tests.forking import Forked
 
 LINES = 300
 """More than any program here prints, so that nothing leaves the screen."""
@@ -35,10 +40,10 @@ class Screen(pyte.Screen):
 class Session:
     """``raw``: all that the program wrote; its ``code`` once it has ended."""
 
-    def __init__(self, terminal: int, pid: int, columns: int) -> None:
+    def __init__(self, terminal: int, process: subprocess.Popen[bytes] | Forked, columns: int) -> None:
         self.raw = b""
         self.code: int | None = None
-        self._terminal, self._pid = terminal, pid
+        self._terminal, self._process = terminal, process
         self._screen = Screen(columns, terminal)
         self._stream = pyte.ByteStream(self._screen)
 
@@ -80,22 +85,55 @@ class Session:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.read():
             pass
-        self.code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        self.code = self._process.wait()
         return self.code
 
 
 @contextmanager
 def session(command: Sequence[str], columns: int, environment: Mapping[str, str], directory: Path) -> Iterator[Session]:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(directory)
-        os.execvpe(command[0], list(command), {**environment, "TERM": "xterm-256color"})
+    """Of any program."""
+
+    def start(terminal: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=_with_terminal(environment),
+            cwd=directory,
+            start_new_session=True,
+            preexec_fn=partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0),
+        )
+
+    yield from _session(start, columns)
+
+
+@contextmanager
+def session_of_ours(
+    words: Sequence[str], columns: int, environment: Mapping[str, str], directory: Path
+) -> Iterator[Session]:
+    """Of ``python -m generator`` with these words, which has imported what it needs."""
+
+    def start(terminal: int) -> Forked:
+        streams = [terminal] * 3
+        return Forked(Path(sys.executable), "generator", words, _with_terminal(environment), directory, streams)
+
+    yield from _session(start, columns)
+
+
+def _with_terminal(environment: Mapping[str, str]) -> dict[str, str]:
+    return {**environment, "TERM": "xterm-256color"}
+
+
+def _session(start: Callable[[int], subprocess.Popen[bytes] | Forked], columns: int) -> Iterator[Session]:
+    terminal, its = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    made = Session(terminal, pid, columns)
+    process = start(its)
+    os.close(its)
     try:
-        yield made
+        yield Session(terminal, process, columns)
     finally:
-        if made.code is None:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
         os.close(terminal)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from generator.build.documents import update
-from tests.server import forking
+from tests import forking
 
 TESTS = Path(__file__).parents[1]
 

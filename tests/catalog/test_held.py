@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from calls import Json
@@ -11,7 +13,14 @@ from refuse import constraint_violations, refusals
 from resolve import Data, Evaluation, Values
 from updates import waits
 
-from generator.catalog.held import DEFAULT_ONLY
+ROOT = Path(__file__).parents[2]
+# Of the table in the documentation.
+DEFAULT_ONLY = [
+    name
+    for line in (ROOT / "docs/service-catalog.md").read_text().splitlines()
+    if "| the default: whoever launches would" in line
+    for name in re.findall(r"`(\w+)`", line.split("|")[1])
+]
 
 
 class Subnets(dict[tuple[str, str], str]):
@@ -110,6 +119,22 @@ def test_nothing_else_can_be_chosen(parameter: str, value: str, editions: Editio
     told = refused(editions, template, {parameter: value})
     assert told, f"{parameter} {value!r} is launched"
     assert all(text.startswith(f"{parameter} ") for text in told)
+
+
+def test_no_launch_brings_a_command_or_a_policy(editions: Editions, template: Json) -> None:
+    """What cannot be chosen is known to the documentation; here it is what the product's own patterns and Rules let through."""
+    product = editions.single_file
+    hostile = ("$(id)", "; id #", '" id "', "- id", "a,$(id)", "arn:aws:iam::aws:policy/AdministratorAccess", "iam:*")
+    free = [
+        (name, text)
+        for name in product["Parameters"]
+        for text in hostile
+        if not constraint_violations(product, REQUIRED | {name: text})
+    ]
+    assert {name for name, _ in free} & {*DEFAULT_ONLY} == {"CloudinitExtraCommands", "ExtraManagedPolicyArns"}
+    unheld = {name for name, text in free if not refused(editions, template, {name: text})}
+    # Patterns of file names; and names of images in Parameter Store, of which the launch role reads Amazon's alone.
+    assert unheld == {"BlockedFiles", "LatestX86AmiId", "LatestArmAmiId"}
 
 
 def test_an_image_is_not_admitted_by_the_emptiness_of_a_list(editions: Editions, template: Json) -> None:

@@ -1,12 +1,14 @@
-"""Keys and retentions that cannot work are refused before anything is uploaded or changed."""
+"""Keys, retentions and networks that cannot work are refused before anything is uploaded or changed."""
 
 from __future__ import annotations
 
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from calls import REGION, client
-from emulator import ACCOUNT, DIRECTLY
+from emulator import ACCOUNT, DIRECTLY, network
 from stacks import DEPLOY, Parameters, give, give_again, outputs, physical_ids
 
 from generator.commands import main
@@ -14,8 +16,10 @@ from generator.commands.options import TEMPLATES
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import form
+from generator.operations.network import refuse_mount_targets, refuse_network
 from generator.operations.places import refuse_places
 from generator.operations.retention import refuse_retention
+from generator.operations.terminal import Terminal
 from generator.parts.descriptions import PARENT
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -140,6 +144,27 @@ def test_a_stack_under_keys_of_the_operator_whose_change_is_refused(
     give_again(values, BackupWeeklyRetentionDays="35", BackupVaultLock="none")
     assert main([*DEPLOY, *stack]) == 0
     assert physical_ids("keyed")["BackupVault"] == before["BackupVault"]
+
+
+@pytest.mark.parametrize(
+    ("service", "told"),
+    [
+        ("EC2", ["network", "AsgSubnets"]),
+        ("ROUTE_53", ["hosted zone"]),
+        ("ELASTIC_LOAD_BALANCING_V2", ["quotas"]),
+    ],
+)
+def test_a_network_that_may_not_be_read_is_told_and_let_be(
+    service: str, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, output = network(), StringIO()
+    terminal = Terminal(output, False, 80, 40)
+    monkeypatch.delenv(DIRECTLY)
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    refuse_network(Account(), terminal, given)
+    refuse_mount_targets(Account(), terminal, {"AsgSubnets": "subnet-1"}, given)
+    assert re.findall(r"(\w[\w ]*) could not be checked: ", output.getvalue()) == told
 
 
 def test_a_key_that_may_not_be_read_is_told_and_let_be(

@@ -168,13 +168,26 @@ def test_a_page_that_is_none_stops_no_other_project(
     assert visible(directory) == [GOOD]
 
 
-@pytest.mark.parametrize("content", [b"{", b"[" * 100_000], ids=["cut off", "nested"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"{", "it is not JSON", id="cut off"),
+        pytest.param(b"[" * 100_000, "it is not JSON", id="nested"),
+        *(
+            (content, "it is not a JSON object")
+            for content in (b"[]", b'[{"projects": []}]', b"null", b"1", b'"files"')
+        ),
+        (b"{}", "it has no list of projects or files"),
+        (b'{"files": {}, "projects": null}', "it has no list of projects or files"),
+        (b'{"meta": {"api-version": "2.0"}, "files": []}', "it is of version 2.0 of the interface"),
+    ],
+)
 def test_a_document_that_is_none_is_told_so(
-    content: bytes, scripted: Scripted, bring: Import, capsys: pytest.CaptureFixture[str]
+    content: bytes, reason: str, scripted: Scripted, bring: Import, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scripted.answers["/simple/acme/"] = lambda handler: answer(handler, 200, content, JSON_TYPE)
     assert bring(scripted.url, "acme") == 1
-    assert "/simple/acme/ is not a page of an index: it is not JSON" in capsys.readouterr().out
+    assert f"/simple/acme/ is not a page of an index: {reason}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "http://:1:2/", "/\xff"], ids=["ftp", "no host", "no text"])

@@ -103,7 +103,7 @@ def extras(partition: str = "aws") -> dict[str, str]:
         "ExistingFileSystemId": "fs-0123456789abcdef0",
         "CreateMountTargets": "false",
         "PackagesPath": "/restored/packages",
-        "EfsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/6a-7b",
+        "EfsKmsKeyArn": f"{arn}:kms:eu-west-1:123456789012:key/6a7b6a7b-0000-4000-8000-6a7b6a7b6a7b",
         "EfsLifecyclePolicy": "1",
         "EfsArchivePolicy": "90",
         "EfsThroughputMode": "bursting",

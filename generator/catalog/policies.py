@@ -131,7 +131,8 @@ def zone_arn(zone: object) -> Sub:
 
 def managed_policies(templates: Iterable[Template]) -> list[str]:
     """ARNs, as ``Fn::Sub`` has them, of the AWS managed policies that the templates' roles have."""
-    found = (re.findall(r"arn:\$\{AWS::Partition\}:iam::aws:policy/[\w/-]+", it.to_json()) for it in templates)
+    arn = r"arn:\$\{AWS::Partition\}:iam::aws:policy/[\w/-]+"
+    found = (re.findall(arn, it.to_json()) for it in _of_type(templates, "AWS::IAM::Role"))
     return sorted({arn for arns in found for arn in arns})
 
 

@@ -16,7 +16,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 Data = dict[str, Any]
@@ -74,6 +74,7 @@ def cidrs(block: str, count: int, bits: int) -> list[str]:
     return found
 
 
+@cache
 def is_list_type(kind: str) -> bool:
     return kind.startswith("List<") or kind == "CommaDelimitedList"
 
@@ -83,15 +84,26 @@ def parameter_values(template: Data, given: Values) -> Data:
     declared = template.get("Parameters", {})
     if unknown := given.keys() - declared.keys():
         raise UnresolvableError(f"parameters {sorted(unknown)} do not exist in the template")
-    values: Data = {}
-    for name, parameter in declared.items():
-        value = given.get(name, parameter.get("Default"))
-        if not isinstance(value, str):
-            raise UnresolvableError(f"parameter {name} must be text, not {value!r}")
-        if parameter["Type"].startswith("AWS::SSM::Parameter::Value<"):
-            value = f"<ssm:{value}>"
-        values[name] = value.split(",") if is_list_type(parameter["Type"]) else value
+    if id(declared) not in _defaults:
+        defaults = {name: it["Default"] for name, it in declared.items() if "Default" in it}
+        _defaults[id(declared)] = declared, {name: _value(declared, name, it) for name, it in defaults.items()}
+    values = _defaults[id(declared)][1] | {name: _value(declared, name, it) for name, it in given.items()}
+    if missing := declared.keys() - values.keys():
+        raise UnresolvableError(f"parameter {min(missing)} must be text, and has no value")
     return values
+
+
+def _value(declared: Data, name: str, text: object) -> str | list[str]:
+    if not isinstance(text, str):
+        raise UnresolvableError(f"parameter {name} must be text, not {text!r}")
+    kind = declared[name]["Type"]
+    if kind.startswith("AWS::SSM::Parameter::Value<"):
+        text = f"<ssm:{text}>"
+    return text.split(",") if is_list_type(kind) else text
+
+
+_defaults: dict[int, tuple[Data, Data]] = {}
+"""Of the parameters that a template declares, which are kept here as well, by their identity."""
 
 
 class _Remembered:
@@ -134,6 +146,7 @@ def _words(node: Any) -> set[str]:
 
 
 _remembered: dict[int, _Remembered] = {}
+"""By the identity of their templates."""
 
 
 @dataclass

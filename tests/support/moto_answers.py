@@ -7,8 +7,11 @@ from inspect import isfunction
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from moto.core.serialize import XFormedAttributePicker
+from moto.core.serialize import AttributePickerContext, ResponseSerializer, XFormedAttributePicker
+from moto.core.utils import MISSING
+from moto.core.utils import get_value as value_of
 
+_get_value = ResponseSerializer.get_value
 _get_possible_keys = XFormedAttributePicker.get_possible_keys
 _possible_keys: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
@@ -23,13 +26,28 @@ class Methods:
         return isfunction(getattr(self.service, name, None))
 
 
-def possible_keys(self: XFormedAttributePicker, context: Any) -> tuple[str, ...]:
-    """Under which names an object may have a member. That depends on its type, and on what AWS has of the member."""
-    shape = context.shape
-    known = tuple(self.alias_providers), context.key, shape, getattr(shape, "parent", None), type(context.obj)
+def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+    """What an object has of a member, ``None`` if nothing."""
+    picker = self._value_picker
+    if not isinstance(picker, XFormedAttributePicker) or picker.response_transformers:
+        return _get_value(self, value, key, shape)
+    for name in _names(picker, value, key, shape):
+        if (found := value_of(value, name, MISSING)) is not MISSING:
+            return found
+    return None
+
+
+def _names(picker: XFormedAttributePicker, value: Any, key: str, shape: Any) -> tuple[str, ...]:
+    """Under which an object may have a member. They depend on its type, and on what AWS has of the member."""
+    known = tuple(picker.alias_providers), key, shape, getattr(shape, "parent", None), type(value)
     if known not in _possible_keys:
-        _possible_keys[known] = tuple(_get_possible_keys(self, context))
+        context = AttributePickerContext(obj=value, key=key, shape=shape)
+        _possible_keys[known] = tuple(dict.fromkeys(_get_possible_keys(picker, context)))
     return _possible_keys[known]
+
+
+def possible_keys(self: XFormedAttributePicker, context: Any) -> tuple[str, ...]:
+    return _names(self, context.obj, context.key, context.shape)
 
 
 def unparse(document: dict[str, Any], *, full_document: bool, **_form: bool) -> str:

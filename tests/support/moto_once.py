@@ -15,10 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from moto.acm.models import CertBundle
-from moto.core.serialize import XFormedAttributePicker
+from moto.core.serialize import ResponseSerializer, XFormedAttributePicker
 from moto.ssm.utils import convert_to_params
 from moto.utilities.utils import load_resource
-from moto_answers import Methods, possible_keys, unparse
+from moto_answers import Methods, get_value, possible_keys, unparse
 
 
 @cache
@@ -45,6 +45,7 @@ for module, name, remembered in (
     (moto.core.responses, "method_names_from_class", Methods),
     # For each member of each answer.
     (moto.core.serialize, "xmltodict", SimpleNamespace(unparse=unparse)),
+    (ResponseSerializer, "get_value", get_value),
     (XFormedAttributePicker, "get_possible_keys", possible_keys),
 ):
     setattr(module, name, remembered)

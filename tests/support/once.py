@@ -26,12 +26,16 @@ import yaml
 from botocore.client import ClientCreator  # type: ignore[import-untyped] # see above
 from typer.utils import get_params_from_function
 
+from generator.operations.invocation import called_as
+
 _load = yaml.load
 _create_client_class = ClientCreator._create_client_class
 _client_classes: dict[str, type] = {}
 _accepts_kwargs = botocore.hooks.accepts_kwargs
 _alias_event_name = botocore.hooks.EventAliaser._alias_event_name
 _event_names: dict[str, str] = {}
+_get_command = typer.main.get_command
+_commands: dict[tuple[object, ...], Any] = {}
 _RuleSet = botocore.endpoint_provider.RuleSet
 _rule_sets: dict[int, tuple[object, Any]] = {}
 
@@ -74,6 +78,14 @@ def _event_name(aliaser: Any, name: str) -> str:
     return _event_names[name]
 
 
+def _command(app: typer.Typer) -> Any:
+    """All commands and options, whose help says how they were called."""
+    known = app, app.rich_markup_mode, called_as()
+    if known not in _commands:
+        _commands[known] = _get_command(app)
+    return _commands[known]
+
+
 # Of its folders, for each request.
 _SERVICES = tuple(moto.backends.list_of_moto_modules())
 
@@ -95,6 +107,7 @@ for module, name, remembered in (
     (botocore.session, "create_loader", cache(botocore.session.create_loader)),
     (moto.core.utils, "create_loader", cache(botocore.session.create_loader)),
     (moto.backends, "list_of_moto_modules", lambda: _SERVICES),
+    (typer.main, "get_command", _command),
     # Of the annotations of all commands and options.
     (typer.main, "get_params_from_function", cache(get_params_from_function)),
 ):

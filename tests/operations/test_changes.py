@@ -16,7 +16,7 @@ import pytest
 from botocore.session import Session  # type: ignore[import-untyped] # botocore has no types
 from calls import client
 from commands import command
-from emulator import BUCKET, STACK, NestedChangeSet, backend, environment, network
+from emulator import BUCKET, DIRECTLY, STACK, NestedChangeSet, backend, environment, network
 from moto.cloudformation.utils import generate_changeset_id
 
 from generator.operations.changes import Change as Read
@@ -57,7 +57,7 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
         words = ("deploy", "--bucket", BUCKET, "--yes", "--parameters", str(parameters))
 
         def run() -> subprocess.CompletedProcess[str]:
-            return command(words, {**environment(url, directory), "COLUMNS": "200"})
+            return command(words, {**environment(url, directory), "COLUMNS": "200", DIRECTLY: "true"})
 
         def deployed(changes: list[Change]) -> subprocess.CompletedProcess[str]:
             patch.setattr(emulator, "planned", lambda *_: changes)

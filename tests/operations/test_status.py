@@ -16,7 +16,7 @@ import botocore.exceptions  # type: ignore[import-untyped] # see above
 import pytest
 from calls import REGION, client
 from commands import command
-from emulator import ACCOUNT, BUCKET, emulator, environment, network
+from emulator import ACCOUNT, BUCKET, DIRECTLY, emulator, environment, network
 from moto.core.responses import ActionResult
 from moto.sns.responses import SNSResponse
 from vitals import AT, Vitals, vitals
@@ -48,7 +48,7 @@ class Deployed:
         return [arn.partition(":alarm:")[2] for arn in self.outputs["CloudwatchAlarmArns"].split(",")]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return command(arguments, {**self.environment, "COLUMNS": "200"})
+        return command(arguments, {**self.environment, "COLUMNS": "200", DIRECTLY: "true"})
 
     def deploy(self, **changed: str) -> None:
         given = {**network(), **changed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import copyreg
 from collections.abc import Callable
@@ -28,6 +29,8 @@ def keep() -> Callable[[], None]:
     kept = _copied({service: dict(service) for service in BackendDict._instances})
     # Whose content moto would close when it starts anew.
     del FakeKey.instances_tracked[closed:]
+    # They import something when they go.
+    atexit.register(kept.clear)
 
     def bring_back() -> None:
         BackendDict.reset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from inspect import isfunction
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -29,12 +30,18 @@ class Methods:
 def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
     """What an object has of a member, ``None`` if nothing."""
     picker = self._value_picker
-    if not isinstance(picker, XFormedAttributePicker) or picker.response_transformers:
+    transformed = getattr(picker, "response_transformers", ())
+    if not isinstance(picker, XFormedAttributePicker) or any(key.endswith(_last(path)) for path in transformed):
         return _get_value(self, value, key, shape)
     for name in _names(picker, value, key, shape):
         if (found := value_of(value, name, MISSING)) is not MISSING:
             return found
     return None
+
+
+@cache
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _names(picker: XFormedAttributePicker, value: Any, key: str, shape: Any) -> tuple[str, ...]:

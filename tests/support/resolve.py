@@ -4,6 +4,9 @@ It knows the intrinsic functions our templates use and refuses any other. A reso
 deployment is a symbolic token: ``<Cluster>`` for its Ref, ``<Cluster.Arn>`` for an attribute. Logical IDs are the
 same in both editions, so their tokens are equal too. A branch of ``Fn::If`` that is not taken is evaluated as well:
 there a missing Mapping key is an error, as it would be in the other branch.
+
+What a resource or an output comes to is remembered for the next evaluation in which nothing that it names has another
+value, so neither results nor templates may be changed.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 Data = dict[str, Any]
@@ -55,6 +58,7 @@ PLACES = (
     Place("aws-eusc", "eusc-de-east-1"),
 )
 NO_VALUE = object()
+_STACK = "AWS::CloudFormation::Stack"
 _LIVE, _UNUSED, _CONDITION = "live", "unused", "condition"
 """Whether a value is used, lies in a branch not taken, or is tested by a Condition before there are resources."""
 
@@ -90,6 +94,48 @@ def parameter_values(template: Data, given: Values) -> Data:
     return values
 
 
+class _Remembered:
+    """What parts of one template have come to, by the values of the parameters that they may depend on."""
+
+    def __init__(self, template: Data) -> None:
+        self.template = template
+        self._results: dict[tuple[Any, ...], Any] = {}
+        self._parameters: dict[int, tuple[Data, frozenset[str] | None]] = {}
+
+    def result(self, part: Data, values: Data, place: Place, evaluate: Callable[[], Any]) -> Any:
+        if id(part) not in self._parameters:
+            self._parameters[id(part)] = part, self._parameters_of(part)
+        _, names = self._parameters[id(part)]
+        if names is None:
+            return evaluate()
+        known = (id(part), place, *(tuple(it) if isinstance(it := values[name], list) else it for name in names))
+        if known not in self._results:
+            self._results[known] = evaluate()
+        return self._results[known]
+
+    def _parameters_of(self, part: Data) -> frozenset[str] | None:
+        """Also by way of conditions; ``None`` if a nested stack decides as well. Any word of any text may be a name."""
+        seen: set[str] = set()
+        parts: list[Any] = [part]
+        while parts:
+            for name in _words(parts.pop()) - seen:
+                seen.add(name)
+                resource = self.template["Resources"].get(name, {})
+                if resource.get("Type") == _STACK:
+                    return None
+                parts += [resource.get("Condition"), self.template.get("Conditions", {}).get(name)]
+        return frozenset(seen & self.template.get("Parameters", {}).keys())
+
+
+def _words(node: Any) -> set[str]:
+    if isinstance(node, dict | list):
+        return set().union(*map(_words, node.values() if isinstance(node, dict) else node))
+    return set(re.findall(r"\w+", node)) if isinstance(node, str) else set()
+
+
+_remembered: dict[int, _Remembered] = {}
+
+
 @dataclass
 class Evaluation:
     """One template with parameter values, in a place; ``children`` are the templates of its nested stacks."""
@@ -110,30 +156,42 @@ class Evaluation:
         """Every resource that exists, by logical ID, with those of nested stacks in place of the stacks."""
         found: Data = {}
         for title, resource in self.template["Resources"].items():
-            if not self.exists(title):
-                continue
-            resolved = {
-                key: self.value(item) for key, item in resource.items() if key not in ("Condition", "DependsOn")
-            }
-            depends = resource.get("DependsOn", [])
-            for other in [depends] if isinstance(depends, str) else depends:
-                self._must_exist(other, f"DependsOn of {title}")
-            stack = self.stack(title)
-            inner = stack.resources if stack else {title: resolved}
+            inner = self._remember(resource, partial(self._resources_of, title))
             if twice := found.keys() & inner.keys():
                 raise UnresolvableError(f"two resources are named {sorted(twice)}")
             found |= inner
         return found
 
+    def _resources_of(self, title: str) -> Data:
+        """The resource ``title``, or those of the nested stack; none if it does not exist."""
+        if not self.exists(title):
+            return {}
+        resource = self.template["Resources"][title]
+        resolved = {key: self.value(item) for key, item in resource.items() if key not in ("Condition", "DependsOn")}
+        depends = resource.get("DependsOn", [])
+        for other in [depends] if isinstance(depends, str) else depends:
+            self._must_exist(other, f"DependsOn of {title}")
+        stack = self.stack(title)
+        return stack.resources if stack else {title: resolved}
+
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The Outputs that exist; CloudFormation knows them as text."""
-        found = {}
-        for name, output in self.template.get("Outputs", {}).items():
-            if "Condition" in output and not self.condition(output["Condition"]):
-                continue
-            found[name] = self._text(self.value(output["Value"]), f"output {name}")
-        return found
+        found = {
+            name: self._remember(output, partial(self._output, name))
+            for name, output in self.template.get("Outputs", {}).items()
+        }
+        return {name: text for name, text in found.items() if text is not None}
+
+    def _output(self, name: str) -> str | None:
+        output = self.template["Outputs"][name]
+        if "Condition" in output and not self.condition(output["Condition"]):
+            return None
+        return self._text(self.value(output["Value"]), f"output {name}")
+
+    def _remember(self, part: Data, evaluate: Callable[[], Any]) -> Any:
+        kept = _remembered.setdefault(id(self.template), _Remembered(self.template))
+        return kept.result(part, self.values, self.place, evaluate)
 
     def exists(self, title: str) -> bool:
         """Whether the resource's Condition holds. Raises UnresolvableError if there is no such resource."""
@@ -145,7 +203,7 @@ class Evaluation:
     def stack(self, title: str) -> Evaluation | None:
         """The nested stack ``title``, evaluated with what its parent passes; ``None`` for any other resource."""
         resource = self.template["Resources"][title]
-        if resource["Type"] != "AWS::CloudFormation::Stack":
+        if resource["Type"] != _STACK:
             return None
         if title not in self._stacks:
             self._stacks[title] = None

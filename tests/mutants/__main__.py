@@ -2,8 +2,8 @@
 
 Each defect is planted alone in a copy of the checkout. Its tests are those that were seen to run the function
 (``recorded.py``); if there are none, those in files whose imports lead to the module (``imports.py``). One that fails,
-ends in an error or takes too long has caught it. Golden files are no tests: `make templates` would write the defect into
-them.
+ends in an error or takes too long has caught it. What survives may be planted together (``together.py``). Golden files are
+no tests: `make templates` would write the defect into them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import load, record, save
 from tests.mutants.runner import AREAS
-from tests.mutants.together import failing, of_failing
+from tests.mutants.together import failing
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".mutants" / "recorded.json"
 HARMLESS = Path(__file__).with_name("harmless.toml")
+# Seconds of tests for a defect: one that breaks every request makes most of them fail, and others wait behind it.
+_ENOUGH_OF_FAILING = 60
 
 
 def main() -> int:
@@ -57,7 +59,8 @@ def main() -> int:
     while options.together and (left := [it for it, test in verdicts.items() if not test]):
         names = failing(ROOT, left, options.jobs) - broken
         print(f"{len(names)} tests fail with all {len(left)} that survive planted at once", flush=True)
-        judge = Judge(of_failing(Chosen(ROOT, recorded), names), chosen_tests.runs_at_import, options.seconds, end)
+        chosen_tests = Chosen(ROOT, recorded, enough=_ENOUGH_OF_FAILING, among=names)
+        judge = Judge(chosen_tests, chosen_tests.runs_at_import, options.seconds, float("inf"))
         verdicts |= _verdicts(left, told, judge, options.jobs)
         broken = broken | judge.broken
         if all(not verdicts[it] for it in left):

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.checkouts import copy
-from tests.mutants.chosen import Planted, Test
+from tests.mutants.chosen import Planted
 from tests.mutants.runner import OPTIONS
 
 # Whatever hangs ends with its worker, and another one takes its place.
@@ -46,12 +46,6 @@ def failing(root: Path, planted: Sequence[Planted], jobs: int) -> set[str]:
             check=False,
         )
         return {*names.read_text().splitlines()}
-
-
-def of_failing(tests_of: Callable[[Planted], Sequence[Test]], names: set[str]) -> Callable[[Planted], Sequence[Test]]:
-    """Those of a defect's tests that are among ``names``, or all of a file whose tests are not known."""
-    files = {it.partition("::")[0] for it in names}
-    return lambda it: [test for test in tests_of(it) if test.name in names | files]
 
 
 def _apart(planted: Iterator[Planted]) -> Iterator[Planted]:

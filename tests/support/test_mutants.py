@@ -14,7 +14,7 @@ from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import Recorded, load, record, save
 from tests.mutants.runner import NotSwapped
-from tests.mutants.together import failing, of_failing
+from tests.mutants.together import failing
 
 ROOT = Path(__file__).parents[2]
 HARMLESS = tomllib.loads((ROOT / "tests" / "mutants" / "harmless.toml").read_text())["harmless"]
@@ -114,7 +114,7 @@ def test_what_survives_is_judged_by_what_fails_with_all_of_it_planted(project: P
     sums = "tests/test_sums.py::"
     assert names == {f"{sums}test_it", f"{sums}test_it_elsewhere", "tests/test_sums_wrongly.py::test_it"}
     recorded = {it: record(project, it) for it in ("tests/test_sums.py", "tests/test_others.py")}
-    chosen = of_failing(Chosen(project, recorded), names - {f"{sums}test_it_elsewhere"})
+    chosen = Chosen(project, recorded, among=names - {f"{sums}test_it_elsewhere"})
     assert [it.name for it in chosen(survivors[5, "(0 + 1)"])] == [f"{sums}test_it", "tests/test_sums_wrongly.py"]
     assert failing(project, [survivors[5, ">="], survivors[8, "(1 + 1)"]], 1) == {"tests/test_sums_wrongly.py::test_it"}
 

@@ -14,7 +14,7 @@ from generator.build.examples import PARAMETERS, example_parameters
 from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
 from generator.parent import nested, templates
-from generator.parts.container_program import SECRET
+from generator.parts.container_program import CAPACITY, SECRET, packed
 from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,33 @@ def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
     copy.write_text(document.read_text())
     documents.update(copy, documents.parts(nested(), ROOT / documents.BENCHMARK))
     assert copy.read_text() == document.read_text(), "run make templates"
+
+
+def test_each_derived_part_has_its_one_place() -> None:
+    """Whatever has none, or has another name there, would never be written again."""
+    places = [name for path in DOCUMENTS for name in re.findall(r"^<!-- ([a-z]+) -->$", path.read_text(), re.MULTILINE)]
+    elsewhere = {"spent", "works"}  # `make spent` and `make clients` write them
+    assert sorted(places) == sorted(documents.parts(nested(), ROOT / documents.BENCHMARK).keys() | elsewhere)
+
+
+def test_a_part_is_replaced_and_what_is_around_it_is_kept(tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    document.write_text(
+        "a\n<!-- one -->\nold\n\nold\n<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n<!-- /one -->\n"
+    )
+    for _ in range(2):
+        documents.update(document, {"one": "new", "none": "absent"})
+        text = "a\n<!-- one -->\nnew\n<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n<!-- /one -->\n"
+        assert document.read_text() == text
+
+
+def test_the_room_that_is_left_is_that_of_the_program() -> None:
+    said = re.search(r"Of (\d+),000 characters (\d+),000 are left to the program, (\d+) %", documents.room())
+    assert said
+    capacity, left, share = map(int, said.groups())
+    assert abs(capacity * 1000 - CAPACITY) <= 500
+    assert abs(left * 1000 - (CAPACITY - packed().size)) <= 500
+    assert abs(share - 100 * left / capacity) <= 1
 
 
 def test_derived_tables_have_a_cell_in_each_column() -> None:

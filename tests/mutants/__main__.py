@@ -2,8 +2,8 @@
 
 Each defect is planted alone in a copy of the checkout. Its tests are those that were seen to run the function
 (``recorded.py``); if there are none, those in files whose imports lead to the module (``imports.py``). One that fails,
-ends in an error or takes too long has caught it. Golden files are no tests: `make templates` would write the defect into
-them.
+ends in an error or takes too long has caught it. What survives may be planted together (``together.py``). Golden files are
+no tests: `make templates` would write the defect into them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,10 +26,13 @@ from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import load, record, save
 from tests.mutants.runner import AREAS
+from tests.mutants.together import failing
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".mutants" / "recorded.json"
 HARMLESS = Path(__file__).with_name("harmless.toml")
+# Seconds of tests for a defect: one that breaks every request makes most of them fail, and others wait behind it.
+_ENOUGH_OF_FAILING = 60
 
 
 def main() -> int:
@@ -47,24 +51,43 @@ def main() -> int:
     told = {it: _told(it) for it in chosen if not _is_harmless(it)}  # of the sources as they are now
     print(f"{len(chosen)} of {len(candidates)} defects, seed {options.seed}", flush=True)
     print(f"{len(chosen) - len(told)} are harmless", flush=True)
-    counts: dict[str, list[int]] = {}
-    survivors = []
-    judged = 0
-    chosen_tests = Chosen(ROOT, load(RECORDED), options.nearest, options.enough)
+    recorded = load(RECORDED)
+    chosen_tests = Chosen(ROOT, recorded, options.nearest, options.enough)
     judge = Judge(chosen_tests, chosen_tests.runs_at_import, options.seconds, end)
-    for judged, (planted, test) in enumerate(_judged(list(told), judge, options.jobs), 1):
-        print(f"{judged}/{len(told)} {f'caught by {test}:' if test else 'SURVIVED'} {told[planted]}", flush=True)
-        counts.setdefault(str(Path(planted.module).parent), [0, 0])[test is not None] += 1
-        survivors += [] if test else [told[planted]]
-    for area, (survived, caught) in sorted(counts.items()):
-        print(f"{area}: {caught} of {survived + caught} caught")
-    if left := len(told) - judged:
-        print(f"{left} not judged: the time is up")
+    verdicts = dict(_verdicts(list(told), told, judge, options.jobs))
+    broken = judge.broken
+    while options.together and (left := [it for it, test in verdicts.items() if not test]):
+        names = failing(ROOT, left, options.jobs) - broken
+        print(f"{len(names)} tests fail with all {len(left)} that survive planted at once", flush=True)
+        chosen_tests = Chosen(ROOT, recorded, enough=_ENOUGH_OF_FAILING, among=names)
+        judge = Judge(chosen_tests, chosen_tests.runs_at_import, options.seconds, float("inf"))
+        verdicts |= _verdicts(left, told, judge, options.jobs)
+        broken = broken | judge.broken
+        if all(not verdicts[it] for it in left):
+            break
+    survivors = [told[it] for it, test in verdicts.items() if not test]
+    counts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for it, test in verdicts.items():
+        counts[str(Path(it.module).parent)][bool(test)] += 1
+    for area, of_area in sorted(counts.items()):
+        print(f"{area}: {of_area[True]} of {of_area.total()} caught")
+    print(f"in all: {len(verdicts) - len(survivors)} of {len(verdicts)} caught")
+    if len(verdicts) < len(told):
+        print(f"{len(told) - len(verdicts)} not judged: the time is up")
     print("\n".join(["", *survivors]))
-    if judge.broken:
-        print("These fail with nothing planted, and judged nothing:", *sorted(judge.broken), sep="\n", file=sys.stderr)
+    if broken:
+        print("These fail with nothing planted, and judged nothing:", *sorted(broken), sep="\n", file=sys.stderr)
         return 2
     return 1 if survivors else 0
+
+
+def _verdicts(
+    planted: list[Planted], told: Mapping[Planted, str], judge: Judge, jobs: int
+) -> Iterator[tuple[Planted, str | None]]:
+    """As `_judged`, and tells it."""
+    for number, (it, test) in enumerate(_judged(planted, judge, jobs), 1):
+        print(f"{number}/{len(planted)} {f'caught by {test}:' if test else 'SURVIVED'} {told[it]}", flush=True)
+        yield it, test
 
 
 def _options() -> argparse.Namespace:
@@ -78,6 +101,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--nearest", type=int, metavar="N", help="runs so many test files for a defect, at most")
     parser.add_argument(
         "--enough", type=float, default=60, metavar="SECONDS", help="of recorded tests for a defect, at most"
+    )
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="plants all that survive at once, runs all tests, and judges by what fails",
     )
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="plants no more after so many seconds")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")

@@ -19,21 +19,26 @@ from tests.mutants.chosen import Planted, Test
 from tests.mutants.runner import NotSwapped, Runner
 
 
+def copy(root: Path, home: Path) -> None:
+    """What is not ignored at ``root``, and its environment, in the new directory ``home``."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (root / name).is_file():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, home / name)
+    (home / ".venv").symlink_to((root / ".venv").resolve())
+    subprocess.run(["git", "init", "-q"], cwd=home, check=True)
+
+
 class Checkout:
     """A copy at ``home`` that one defect at a time is planted in."""
 
     _seconds = count(1)
 
     def __init__(self, root: Path, home: Path) -> None:
-        listed = subprocess.run(
-            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout
-        for name in filter(None, listed.split("\0")):
-            if (root / name).is_file():
-                (home / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(root / name, home / name)
-        (home / ".venv").symlink_to((root / ".venv").resolve())
-        subprocess.run(["git", "init", "-q"], cwd=home, check=True)
+        copy(root, home)
         self.home = home
         self.runner = Runner(home)
         self.collected = Runner(home, collected=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -36,16 +36,22 @@ class Test(NamedTuple):
 
 class Chosen:
     """Of the checkout at ``root``. ``nearest`` is the most files for a defect, None for all; ``enough`` the seconds that those
-    whose time is known take together.
+    whose time is known take together. If there are names ``among``, no others are chosen, nor files without one of them.
     """
 
     def __init__(
-        self, root: Path, recorded: Mapping[str, Recorded], nearest: int | None = None, enough: float = math.inf
+        self,
+        root: Path,
+        recorded: Mapping[str, Recorded],
+        nearest: int | None = None,
+        enough: float = math.inf,
+        among: Set[str] | None = None,
     ) -> None:
         self._root = root
         self._recorded = recorded
         self._nearest = nearest
         self._enough = enough
+        self._among = None if among is None else {*among, *(it.partition("::")[0] for it in among)}
         self._of_functions = cache(self._found)
 
     def __call__(self, it: Planted) -> list[Test]:
@@ -72,6 +78,8 @@ class Chosen:
         ranked = sorted(self._ranked(module, functions))
         is_watched = any(test.seconds is not None for _, test in ranked)
         tests = [test for (far, _), test in ranked if not is_watched or test.seconds is not None or not far]
+        if self._among is not None:
+            tests = [it for it in tests if it.name in self._among]
         files = list(dict.fromkeys(it.file for it in tests))[: self._nearest]
         chosen, left = [], self._enough
         for it in tests:

@@ -272,6 +272,8 @@ def test_a_link_in_place_of_a_directory_of_ours_leads_nowhere(
     assert uploaded.status_code in (200, 503)
     assert (uploaded.status_code == 200) == bool(files_of(task, "other"))
     assert (yanked.status_code, uploaded.status_code) != (503, 503) or path in (".index", ".index/changes")
+    # Whoever looks for the reason finds it; nothing is kept of another index here.
+    assert (path in task.errors.read_text()) == (path != ".upstream")
 
 
 def test_stock_pypiserver_passes_over_the_hidden_directory(

@@ -163,6 +163,20 @@ def test_no_kind_of_waiting_holds_a_stopping_task(start_newest: StartTask, direc
 
 
 @pytest.mark.slow
+def test_a_stopping_task_does_not_wait_as_long_as_others_for_who_takes_nothing(
+    start_newest: StartTask, directory: Path
+) -> None:
+    """ECS kills it after two minutes; here a client may be silent for three."""
+    (directory / "large-1.0.tar.gz").write_bytes(bytes(20_000_000))
+    task = start_newest(directory, STALL_TIMEOUT="180")
+    connection = task.connect()
+    connection.sendall(head("GET /packages/large-1.0.tar.gz HTTP/1.1", READER))
+    assert connection.recv(1)
+    task.terminate()
+    assert task.process.wait(100) == 0
+
+
+@pytest.mark.slow
 def test_slow_readers_are_served_and_silent_ones_are_not(start_newest: StartTask, directory: Path) -> None:
     size = 9_000_000
     (directory / "large-1.0.tar.gz").write_bytes(bytes(size))

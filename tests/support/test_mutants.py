@@ -14,6 +14,7 @@ from tests.mutants.chosen import Chosen, Planted
 from tests.mutants.defects import defects
 from tests.mutants.recorded import Recorded, load, record, save
 from tests.mutants.runner import NotSwapped
+from tests.mutants.together import failing
 
 ROOT = Path(__file__).parents[2]
 HARMLESS = tomllib.loads((ROOT / "tests" / "mutants" / "harmless.toml").read_text())["harmless"]
@@ -103,6 +104,19 @@ def test_one_that_takes_longer_than_all_may_leaves_their_time_to_others(project:
     chosen = Chosen(project, recorded, enough=4)
     names = [it.name for it in chosen(planted(project)[5, ">="]) if it.seconds]
     assert names == ["tests/test_sums.py::test_more"]
+
+
+@pytest.mark.slow
+def test_what_survives_is_judged_by_what_fails_with_all_of_it_planted(project: Path) -> None:
+    (project / "tests/test_waits.py").unlink()
+    survivors = planted(project)
+    names = failing(project, [survivors[key] for key in ((5, ">="), (5, "(0 + 1)"), (8, "(1 + 1)"))], 1)
+    sums = "tests/test_sums.py::"
+    assert names == {f"{sums}test_it", f"{sums}test_it_elsewhere", "tests/test_sums_wrongly.py::test_it"}
+    recorded = {it: record(project, it) for it in ("tests/test_sums.py", "tests/test_others.py")}
+    chosen = Chosen(project, recorded, among=names - {f"{sums}test_it_elsewhere"})
+    assert [it.name for it in chosen(survivors[5, "(0 + 1)"])] == [f"{sums}test_it", "tests/test_sums_wrongly.py"]
+    assert failing(project, [survivors[5, ">="], survivors[8, "(1 + 1)"]], 1) == {"tests/test_sums_wrongly.py::test_it"}
 
 
 @pytest.mark.slow

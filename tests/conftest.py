@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import once  # noqa: F401  # so that nothing is done again for each test
 import pytest
 from deployments import Editions
+from troposphere import Template
 
 from generator.parent import templates
 
@@ -31,5 +32,11 @@ def _no_signal_stays_blocked() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def editions() -> Editions:
-    return Editions({name: template.to_dict() for name, template in templates().items()})
+def built() -> dict[str, Template]:
+    """Every template by file name, for those who change none."""
+    return templates()
+
+
+@pytest.fixture(scope="session")
+def editions(built: dict[str, Template]) -> Editions:
+    return Editions({name: template.to_dict() for name, template in built.items()})

@@ -5,15 +5,14 @@ What the server's own form accepts: ``test_parameters.py``.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
 from refuse import constraint_violations
+from troposphere import Template
 
 from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
-from generator.parent import templates
 
 LAYERS = {"security.yaml", "storage.yaml", "edge.yaml", "compute.yaml", "monitoring.yaml"}
 SUBJECTS = "repo:octo-org/octo-repo:environment:release", "project_path:group/project:ref_type:branch:ref:main"
@@ -135,17 +134,20 @@ REQUIRED = {
 """What nobody but the operator can know; everything else has a default."""
 
 
-@cache
-def forms() -> dict[str, dict[str, Any]]:
-    built = templates()
-    built |= {**catalog(built["pypiserver-single.yaml"]), **deployer(built)}
-    return {name: it.to_dict() for name, it in built.items() if name not in LAYERS}
+Forms = dict[str, dict[str, Any]]
+"""Templates as data, by file name."""
+
+
+@pytest.fixture(scope="module")
+def forms(built: dict[str, Template]) -> Forms:
+    every = {**built, **catalog(built["pypiserver-single.yaml"]), **deployer(built)}
+    return {name: it.to_dict() for name, it in every.items() if name not in LAYERS}
 
 
 @pytest.mark.parametrize("template", ["pypiserver.yaml", "pypiserver-single.yaml", *FIELDS])
-def test_every_parameter_has_its_place_and_label(template: str) -> None:
-    form = forms()[template]["Metadata"]["AWS::CloudFormation::Interface"]
-    fields = forms()[template]["Parameters"]
+def test_every_parameter_has_its_place_and_label(template: str, forms: Forms) -> None:
+    form = forms[template]["Metadata"]["AWS::CloudFormation::Interface"]
+    fields = forms[template]["Parameters"]
     shown = [parameter for group in form["ParameterGroups"] for parameter in group["Parameters"]]
     assert shown == list(fields), "every parameter once, in the form's order"
     assert form["ParameterLabels"].keys() == fields.keys()
@@ -153,18 +155,18 @@ def test_every_parameter_has_its_place_and_label(template: str) -> None:
 
 
 @pytest.mark.parametrize(("template", "name"), [(template, name) for template in FIELDS for name in FIELDS[template]])
-def test_a_field_accepts_and_refuses(template: str, name: str) -> None:
+def test_a_field_accepts_and_refuses(template: str, name: str, forms: Forms) -> None:
     accepted, refused = FIELDS[template][name]
-    assert [it for it in accepted if name in constraint_violations(forms()[template], {name: it})] == []
-    assert [it for it in refused if name not in constraint_violations(forms()[template], {name: it})] == []
+    assert [it for it in accepted if name in constraint_violations(forms[template], {name: it})] == []
+    assert [it for it in refused if name not in constraint_violations(forms[template], {name: it})] == []
 
 
 @pytest.mark.parametrize("template", REQUIRED)
-def test_a_form_asks_for_no_more_than_it_must_and_is_bounded(template: str) -> None:
+def test_a_form_asks_for_no_more_than_it_must_and_is_bounded(template: str, forms: Forms) -> None:
     """Each field by its type, by values of its own, or as the field of that name in the server's form is."""
     constraints = ("AllowedPattern", "AllowedValues")
-    own = forms()["pypiserver.yaml"]["Parameters"]
-    fields = forms()[template]["Parameters"]
+    own = forms["pypiserver.yaml"]["Parameters"]
+    fields = forms[template]["Parameters"]
     assert {name for name, it in fields.items() if "Default" not in it} == REQUIRED[template]
     # Shown, and nothing else.
     free = fields.keys() - FIELDS[template].keys() - {"ProviderName"}
@@ -176,5 +178,5 @@ def test_a_form_asks_for_no_more_than_it_must_and_is_bounded(template: str) -> N
         assert fields[name].get("ConstraintDescription", "must be ").startswith("must be "), name
 
 
-def test_every_form_is_here() -> None:
-    assert forms().keys() - {"pypiserver.yaml", "pypiserver-single.yaml"} == FIELDS.keys() == REQUIRED.keys()
+def test_every_form_is_here(forms: Forms) -> None:
+    assert forms.keys() - {"pypiserver.yaml", "pypiserver-single.yaml"} == FIELDS.keys() == REQUIRED.keys()

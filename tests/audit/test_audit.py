@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from audit import Finding, compare
 from rendered import deployments
+from resolve import Data
 
 from generator.build.findings import Explained
 
@@ -35,16 +37,21 @@ def test_a_finding_explains_only_what_names_its_rule_and_its_resource() -> None:
     assert len(compare([LOGS, NIST], [EXPLAINED, other])) == 2
 
 
-def test_references_stand_where_scanners_follow_them() -> None:
-    resources = deployments()["defaults-aws"]["Resources"]
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, Data]:
+    return deployments()
+
+
+def test_references_stand_where_scanners_follow_them(rendered: dict[str, Data]) -> None:
+    resources = rendered["defaults-aws"]["Resources"]
     assert resources["AccessLogsPolicy"]["Properties"]["Bucket"] == {"Ref": "AccessLogs"}
     assert resources["Service"]["Properties"]["Cluster"] in ({"Ref": "Cluster"}, {"Fn::GetAtt": ["Cluster", "Arn"]})
     group = resources["AutoScalingGroup"]["Properties"]
     assert group["LaunchTemplate"]["LaunchTemplateId"] == {"Ref": "LaunchTemplate"}
 
 
-def test_text_around_a_reference_is_kept() -> None:
-    resources = deployments()["everything"]["Resources"]
+def test_text_around_a_reference_is_kept(rendered: dict[str, Data]) -> None:
+    resources = rendered["everything"]["Resources"]
     [statement, *_] = resources["AccessLogsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     [target] = statement["Resource"]
     assert target["Fn::Sub"].startswith("${AccessLogs.Arn}/")

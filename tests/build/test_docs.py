@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from troposphere import Template
 
 from generator import settings
 from generator.build import documents
 from generator.build.examples import PARAMETERS, example_parameters
 from generator.catalog.deployer import deployer
 from generator.catalog.template import catalog
-from generator.parent import nested, templates
+from generator.parent import nested
 from generator.parts.container_program import CAPACITY, SECRET, packed
 from generator.parts.data_bearing import DATA_BEARING, stack_policy
 
@@ -69,9 +70,9 @@ def test_derived_tables_have_a_cell_in_each_column() -> None:
         assert {len(it) for it in (head, rule, *rows)} == {len(head)}, table
 
 
-def test_every_parameter_and_output_is_listed() -> None:
+def test_every_parameter_and_output_is_listed(built: dict[str, Template]) -> None:
     page = (ROOT / "docs" / "parameters.md").read_text()
-    parent = templates()["pypiserver.yaml"]
+    parent = built["pypiserver.yaml"]
     rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert rows == {setting.name for setting in settings.ALL} | set(parent.outputs)
 
@@ -86,7 +87,7 @@ def test_readme_is_read_to_its_end() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
-def test_names_in_the_documents_exist() -> None:
+def test_names_in_the_documents_exist(built: dict[str, Template]) -> None:
     """CamelCase names in backticks are parameters, outputs, logical IDs or AWS's own words listed here."""
     aws = {
         "AccessDenied",
@@ -102,7 +103,6 @@ def test_names_in_the_documents_exist() -> None:
         "VcpuLimitExceeded",
     }
     known = {setting.name for setting in settings.ALL} | aws | {SECRET}
-    built = templates()
     for template in {**built, **catalog(built["pypiserver-single.yaml"]), **deployer(built)}.values():
         known |= {*template.parameters, *template.outputs, *template.resources}
     # That page names what is gone.
@@ -168,11 +168,10 @@ def test_example_parameters_satisfy_the_template() -> None:
     assert (ROOT / "templates" / "parameters.example.json").read_text() == example_parameters()
 
 
-def test_stack_policy_guards_what_holds_data_in_both_editions() -> None:
+def test_stack_policy_guards_what_holds_data_in_both_editions(built: dict[str, Template]) -> None:
     denied = json.loads(stack_policy())["Statement"][1]
     assert set(denied["Action"]) == {"Update:Replace", "Update:Delete"}
     titles = {resource.removeprefix("LogicalResourceId/") for resource in denied["Resource"]}
-    built = templates()
     holders = {
         it for it in built["pypiserver.yaml"].resources if {*DATA_BEARING} & {*built[f"{it.lower()}.yaml"].resources}
     }

@@ -9,18 +9,17 @@ from calls import REGION, Json
 from deployments import CATALOG
 from emulator import ACCOUNT
 from resolve import Evaluation, Place
+from troposphere import Template
 
 from generator.catalog.template import catalog
-from generator.parent import single
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/pypi-catalog-RoleBoundary-1"
 
 
 @pytest.fixture(scope="session")
-def template() -> Json:
-    product = single().templates()["pypiserver-single.yaml"]
-    built: Json = catalog(product)["service-catalog.yaml"].to_dict()
-    return built
+def template(built: dict[str, Template]) -> Json:
+    found: Json = catalog(built["pypiserver-single.yaml"])["service-catalog.yaml"].to_dict()
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,10 @@ from calls import Json
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from deployments import Editions, everything, of_type
+from troposphere import Template
 
 from generator.catalog.actions import CALLERS_ACTIONS, actions
-from generator.parent import single, templates
+from generator.parts.descriptions import SINGLE
 
 NOT_ASKED = {
     "logs:CreateLogStream": "PutResourcePolicy tells what others may be granted",
@@ -86,23 +87,19 @@ def test_texts_are_read() -> None:
 
 
 @pytest.mark.parametrize("every", [False, True], ids=["launch", "every template"])
-def test_whoever_deploys_has_what_the_calls_of_the_handlers_ask_for(every: bool) -> None:
-    deployed = templates() if every else single().templates()
-    found = actions(deployed.values())
+def test_whoever_deploys_has_what_the_calls_of_the_handlers_ask_for(every: bool, built: dict[str, Template]) -> None:
+    found = actions(built.values() if every else [built[SINGLE]])
     read = {call for call in found if text(call)}
     assert len(read) > len(found) * 0.8, "most calls have a text"
     assert lacking(found) == {}, "give it a line in CALLERS_ACTIONS, or in NOT_ASKED"
 
 
-def test_what_is_not_asked_is_named_somewhere() -> None:
-    assert (
-        NOT_ASKED.keys()
-        <= named(actions(templates().values())).keys() | named(actions(single().templates().values())).keys()
-    )
+def test_what_is_not_asked_is_named_somewhere(built: dict[str, Template]) -> None:
+    assert NOT_ASKED.keys() <= named(actions(built.values())).keys() | named(actions([built[SINGLE]])).keys()
 
 
-def test_every_line_of_the_table_is_of_a_call_that_is_made() -> None:
-    found = actions(templates().values())
+def test_every_line_of_the_table_is_of_a_call_that_is_made(built: dict[str, Template]) -> None:
+    found = actions(built.values())
     for asked in CALLERS_ACTIONS:
         assert set(asked.calls) <= found, asked.calls
         assert asked.source.startswith("https://")
@@ -112,16 +109,16 @@ def test_every_line_of_the_table_is_of_a_call_that_is_made() -> None:
             assert any(fnmatchcase(action, it) for it in found), action
 
 
-def test_what_no_text_names_is_granted_too() -> None:
+def test_what_no_text_names_is_granted_too(built: dict[str, Template]) -> None:
     """Of the pages in CALLERS_ACTIONS, and for records, whose schema declares nothing."""
     interfaces = {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute"}
     records = {
         f"route53:{it}" for it in ("ChangeResourceRecordSets", "GetChange", "GetHostedZone", "ListResourceRecordSets")
     }
-    launched = actions(single().templates().values())
+    launched = actions([built[SINGLE]])
     assert interfaces | records | {"ec2:GetSecurityGroupsForVpc", "lambda:InvokeFunction"} <= launched
     assert "iam:DeleteRolePermissionsBoundary" not in launched
-    assert "route53:AssociateVPCWithHostedZone" in actions(templates().values()), "for network.yaml's endpoints"
+    assert "route53:AssociateVPCWithHostedZone" in actions(built.values()), "for network.yaml's endpoints"
 
 
 def test_functions_hosts_and_tasks_have_what_their_calls_ask_for(editions: Editions) -> None:

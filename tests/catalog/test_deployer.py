@@ -20,10 +20,10 @@ from cfnlint.helpers import load_resource
 from deployments import of_type
 from refuse import constraint_violations
 from resolve import PLACES, Data, Evaluation, Place
+from troposphere import Template
 
 from generator.catalog.actions import actions
 from generator.catalog.deployer import deployer
-from generator.parent import templates
 
 with warnings.catch_warnings():
     # It leaves its own files open.
@@ -44,9 +44,9 @@ OTHER_ACTIONS = {
 
 
 @pytest.fixture(scope="module")
-def template() -> Json:
-    built: Json = deployer(templates())["deployer.yaml"].to_dict()
-    return built
+def template(built: dict[str, Template]) -> Json:
+    found: Json = deployer(built)["deployer.yaml"].to_dict()
+    return found
 
 
 def resources(template: Json, place: Place = PLACES[0], **given: str) -> Data:
@@ -79,8 +79,8 @@ def test_policies_fit_and_say_what_they_mean(policies: dict[str, Json]) -> None:
             assert newer or finding.issue == "RESOURCE_STAR", (name, str(finding))
 
 
-def test_every_template_can_be_deployed(policies: dict[str, Json]) -> None:
-    assert actions(templates().values()) <= granted(policies)
+def test_every_template_can_be_deployed(policies: dict[str, Json], built: dict[str, Template]) -> None:
+    assert actions(built.values()) <= granted(policies)
 
 
 def called() -> Iterator[tuple[str, set[str]]]:
@@ -155,11 +155,11 @@ def test_roles_get_permissions_within_the_boundary_and_under_our_names_alone(pol
     assert "iam:DeleteRolePermissionsBoundary" not in granted(policies)
 
 
-def test_the_boundary_leaves_every_template_what_its_roles_ask_for(template: Json) -> None:
+def test_the_boundary_leaves_every_template_what_its_roles_ask_for(template: Json, built: dict[str, Template]) -> None:
     (statement,) = resources(template)["RoleBoundary"]["Properties"]["PolicyDocument"]["Statement"]
     asked = {
         action
-        for it in templates().values()
+        for it in built.values()
         for resource in it.to_dict()["Resources"].values()
         if resource["Type"] in ("AWS::IAM::Role", "AWS::IAM::RolePolicy")
         for action in actions_of({**resource["Properties"], "AssumeRolePolicyDocument": None})

@@ -20,9 +20,9 @@ from deployments import CATALOG, Editions
 from emulator import ACCOUNT
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from resolve import Evaluation
+from troposphere import Template
 
 from generator.catalog.actions import SERVICES, actions
-from generator.parent import single
 from generator.parts.container_program import packed
 
 with warnings.catch_warnings():
@@ -45,9 +45,9 @@ def test_managed_policies_fit(policies: dict[str, Json]) -> None:
         assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, name
 
 
-def test_role_has_every_action_and_no_other_of_a_service(policies: dict[str, Json]) -> None:
+def test_role_has_every_action_and_no_other_of_a_service(policies: dict[str, Json], built: dict[str, Template]) -> None:
     granted = {action for it in statements(policies) for action in it["Action"]}
-    needed = actions([single().templates()["pypiserver-single.yaml"]])
+    needed = actions([built["pypiserver-single.yaml"]])
     assert granted - needed == {action for it in policies["stacks"]["Statement"] for action in it["Action"]} - needed
     assert needed <= granted, f"the launch role lacks {sorted(needed - granted)}: see SERVICES of actions.py"
 
@@ -198,8 +198,10 @@ def _asked(policies: Any) -> set[str]:
     return {action for it in found for action in ([it] if isinstance(it, str) else it)}
 
 
-def test_the_boundary_leaves_the_roles_what_they_need_and_no_other_role(template: Json) -> None:
-    product = single().templates()["pypiserver-single.yaml"].to_dict()["Resources"].values()
+def test_the_boundary_leaves_the_roles_what_they_need_and_no_other_role(
+    template: Json, built: dict[str, Template]
+) -> None:
+    product = built["pypiserver-single.yaml"].to_dict()["Resources"].values()
     inline = [
         (policy["Fn::If"][1] if "Fn::If" in policy else policy)["PolicyDocument"]
         for it in product

@@ -216,7 +216,8 @@ def test_a_loop_in_a_files_place_is_no_failure(start_newest: StartTask, director
     assert task.upload(name, content).status_code == 409
 
 
-@pytest.mark.parametrize(("name", "depth"), [("d", 3_000), ("d" * 250, 40)])
+# Either is longer than the 4,096 bytes of a path, and the first deeper than Python calls functions.
+@pytest.mark.parametrize(("name", "depth"), [("d", 2_100), ("d" * 250, 40)])
 def test_directories_may_nest_as_deep_as_a_file_system_lets_them(
     start_newest: StartTask, directory: Path, tmp_path: Path, name: str, depth: int
 ) -> None:

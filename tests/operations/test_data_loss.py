@@ -47,6 +47,7 @@ def test_removal_of_data_is_refused(deployed: Parameters, capsys: pytest.Capture
     captured = capsys.readouterr()
     assert "FileSystem (remove). If you mean it: --allow-data-loss FileSystem" in captured.err
     assert re.search(r"- remove +FileSystem +AWS::EFS::FileSystem; .*the old one stays in the account", captured.out)
+    assert re.search(r"data +FileSystem \(remove\), the old one stays in the account", captured.out), "what it refuses"
     assert physical_ids() == before
 
 

@@ -239,7 +239,10 @@ def test_what_stays_broken_is_told_and_comes_with_the_next_run(
     scripted.page("acme", scripted.file(NAME, CONTENT), scripted.file(GOOD, GOOD_CONTENT))
     scripted.answers[f"/files/{NAME}"], good = _truncated, scripted.answers[f"/files/{NAME}"]
     assert bring(scripted.url) == 1
-    assert "incomplete: 1 imported, 0 were here, 1 failed" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{NAME}: 127.0.0.1" in said
+    assert f"broke off in the middle of {scripted.url.removesuffix('/simple/')}/files/{NAME}" in said
+    assert "incomplete: 1 imported, 0 were here, 1 failed" in said
     scripted.answers[f"/files/{NAME}"] = good
     scripted.asked.clear()
     assert bring(scripted.url) == 0

@@ -88,6 +88,15 @@ def test_what_does_not_answer_is_told_in_words(
         assert not any(word in error for word in ("ConnectionPool", "Max retries", "Error("))
 
 
+def test_a_proxy_that_is_down_is_not_taken_for_the_source(
+    bring: Import, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    assert bring("http://pypi.invalid/simple/") == 2
+    said = capsys.readouterr().err
+    assert "the proxy of this environment (HTTPS_PROXY, HTTP_PROXY) does not connect to pypi.invalid: " in said
+
+
 def test_blanks_around_an_address_do_not_count(scripted: Scripted, bring: Import, directory: Path) -> None:
     scripted.page("acme", scripted.file(GOOD, GOOD_CONTENT))
     assert bring(f" {scripted.url}\n") == 0

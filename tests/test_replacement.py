@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -264,6 +264,32 @@ def test_a_target_group_without_tasks_is_refused_before(guard: Guard) -> None:
     policy = json.loads(stack_policy())["Statement"]
     denied = [it for it in policy if "LogicalResourceId/TargetGroup" in it["Resource"]]
     assert [(it["Effect"], it["Action"]) for it in denied] == [("Deny", ["Update:Replace"])]
+
+
+def refused_updates(allowed: Collection[str]) -> set[tuple[str, str]]:
+    """What the policy denies, by action and logical ID, as CloudFormation reads it: what is denied is not allowed.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html
+    """
+    first, *others = json.loads(stack_policy(allowed))["Statement"]
+    assert first == {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
+    assert {it["Effect"] for it in others} == {"Deny"}
+    assert {it["Principal"] for it in others} == {"*"}
+    pairs = {(action, title) for it in others for action in it["Action"] for title in it["Resource"]}
+    return {(action.removeprefix("Update:"), title.removeprefix("LogicalResourceId/")) for action, title in pairs}
+
+
+@pytest.mark.parametrize("allowed", [(), ("FileSystem",), ("PackagesPath",), ("ExistingFileSystemId",), ("TaskLogs",)])
+def test_the_policy_lets_through_what_was_allowed_and_what_goes_with_it(allowed: tuple[str, ...]) -> None:
+    both = {(action, title) for action in ("Replace", "Delete") for title in DATA_BEARING}
+    taken = {(action, title) for action in ("Replace", "Delete") for title in allowed}
+    # A server that is to serve other files needs another access point.
+    moved = {(action, "AccessPoint") for action in ("Replace", "Delete")}
+    moves = bool({"FileSystem", "PackagesPath", "ExistingFileSystemId"} & {*allowed})
+    refused = refused_updates(allowed)
+    assert refused & (both | moved) == (both | moved) - taken - (moved if moves else set())
+    assert {("Replace", "TargetGroup"), ("Replace", "WebAclAssociation"), ("Delete", "HostSecurityGroup")} <= refused
+    assert not {("Delete", "TargetGroup"), ("Replace", "HostSecurityGroup"), ("Modify", "FileSystem")} & refused
 
 
 def test_names_move_before_the_service(editions: Editions) -> None:

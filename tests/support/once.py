@@ -30,6 +30,8 @@ from generator.operations.invocation import called_as
 
 _load = yaml.load
 _create_client_class = ClientCreator._create_client_class
+_load_service_model = ClientCreator._load_service_model
+_service_models: dict[str, Any] = {}
 _client_classes: dict[str, type] = {}
 _accepts_kwargs = botocore.hooks.accepts_kwargs
 _alias_event_name = botocore.hooks.EventAliaser._alias_event_name
@@ -49,6 +51,15 @@ def _copied(stream: str | bytes | IO[str], Loader: Any) -> Any:
     if not issubclass(Loader, yaml.CSafeLoader):
         return _load(stream, Loader)
     return pickle.loads(_loaded(stream.read() if hasattr(stream, "read") else stream, Loader))
+
+
+def _service_model(creator: ClientCreator, service: str, api_version: str | None = None) -> Any:
+    """Whose operations and shapes are looked up once, where each client would do so again."""
+    if api_version:
+        return _load_service_model(creator, service, api_version)
+    if service not in _service_models:
+        _service_models[service] = _load_service_model(creator, service)
+    return _service_models[service]
 
 
 def _client_class(creator: ClientCreator, service: str, model: Any) -> type:
@@ -86,15 +97,22 @@ def _command(app: typer.Typer) -> Any:
     return _commands[known]
 
 
+def _copied_handlers(handlers: Any) -> Any:
+    """Of an event; each client has a copy of those of hundreds."""
+    return botocore.hooks.NodeList(handlers.first[:], handlers.middle[:], handlers.last[:])
+
+
 # Of its folders, for each request.
 _SERVICES = tuple(moto.backends.list_of_moto_modules())
 
 for module, name, remembered in (
     (yaml, "load", _copied),
+    (ClientCreator, "_load_service_model", _service_model),
     (ClientCreator, "_create_client_class", _client_class),
     (botocore.endpoint_provider, "RuleSet", _rule_set),
     (botocore.hooks, "accepts_kwargs", _accepts),
     (botocore.hooks.EventAliaser, "_alias_event_name", _event_name),
+    (botocore.hooks.NodeList, "__copy__", _copied_handlers),
     # Of each event of a stack.
     (botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", cache(botocore.parsers.parse_timestamp)),
     # Character by character, a dozen words for each request.

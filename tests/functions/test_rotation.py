@@ -71,6 +71,17 @@ def test_a_rotation_makes_a_new_password_beside_which_the_old_one_is_good(
     assert manager.value(arn)["previous"] == password
 
 
+def test_both_waits_are_while_tasks_may_know_the_new_password_as_pending_alone(
+    index: ModuleType, manager: SecretsManager, arn: str
+) -> None:
+    """They read the current version and the pending one at any moment between: one that has just read neither knows it not."""
+    token = str(uuid.uuid4())
+    seen: list[list[str]] = []
+    index.time = SimpleNamespace(sleep=lambda _: seen.append(sorted(manager.labels(arn)[token])))  # type: ignore[attr-defined] # as above
+    run(index, arn, token, *STEPS)
+    assert seen == [["AWSPENDING"], ["AWSCURRENT", "AWSPENDING"]]
+
+
 @pytest.mark.parametrize("spelling", ["createSecret", "create_secret"])
 def test_the_steps_are_known_as_either_page_spells_them(
     index: ModuleType, manager: SecretsManager, arn: str, spelling: str

@@ -291,6 +291,23 @@ def test_conditions_and_ranges(shared: Task) -> None:
     assert (head_.status_code, head_.headers["Content-Length"]) == (200, str(len(content)))
 
 
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 304),
+        ("Fri, 01 Jan 2100 00:00:00 GMT; length=7", 304),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 200),
+        # No date is no condition (RFC 9110, section 13.1.3).
+        *((text, 200) for text in ("", "nonsense", "0", f"Fri, 01 Jan {'9' * 30} 0:0:0")),
+    ],
+)
+def test_a_file_is_not_sent_to_who_has_it_since(task: Task, since: str, status: int) -> None:
+    answer = task.get(f"/packages/{NAME}", headers={"If-Modified-Since": since})
+    assert (answer.status_code, answer.content == b"") == (status, status == 304)
+    tagged = task.get(f"/packages/{NAME}", headers={"If-Modified-Since": since, "If-None-Match": '"x"'})
+    assert tagged.status_code == 200
+
+
 def test_passwords_beyond_ascii_match_in_the_encodings_of_clients(start_newest: StartTask, directory: Path) -> None:
     password = "p\u00e4ssw\u00f6rd"
     task = start_newest(directory, READER_PASSWORD=password)

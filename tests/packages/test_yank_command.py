@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generator.commands import main
 from generator.packages import transport
 
 from ..server.tasks import READER, Task, free_port, wheel
+from .sources import Scripted, answer
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +50,28 @@ def test_a_project_is_quarantined_and_let_go(target: Task, capsys: pytest.Captur
     assert target.get(f"/packages/{name}").status_code == 200
     assert main(["project-status", "absent", "archived", "--to", target.url]) == 2
     assert "there is no absent here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_change_is_not_taken_elsewhere(
+    status: int,
+    scripted: Scripted,
+    elsewhere: Scripted,
+    target: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As from http to https: a client that follows asks for a page, which says nothing of the change."""
+
+    def moved(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        answer(handler, status, Location=elsewhere.url)
+
+    elsewhere.page("acme")
+    monkeypatch.setattr(scripted.handler, "do_POST", moved, raising=False)
+    assert main(["yank", "acme", "1.0", "--to", scripted.url]) == 2
+    assert elsewhere.asked == []
+    assert "error: " in capsys.readouterr().err
 
 
 def test_refusals_say_why(target: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -34,7 +33,7 @@ def minted(account: Account, url: str) -> Credentials:
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
     """
-    audience = _answer(f"{url}/_/oidc/audience")["audience"]
+    audience = _answer(f"{url}/_/oidc/audience", "audience")
     try:
         identity = account.client("sts").get_web_identity_token(
             Audience=[audience], SigningAlgorithm="RS256", DurationSeconds=_IDENTITY_SECONDS
@@ -43,27 +42,28 @@ def minted(account: Account, url: str) -> Credentials:
         if "Disabled" not in code(error):
             raise
         raise Problem(DISABLED) from error
-    answer = _answer(f"{url}/_/oidc/mint-token", {"token": identity["WebIdentityToken"]})
-    return Credentials(url, "__token__", str(answer["token"]))
+    token = _answer(f"{url}/_/oidc/mint-token", "token", {"token": identity["WebIdentityToken"]})
+    return Credentials(url, "__token__", token)
 
 
-def _answer(url: str, sent: dict[str, str] | None = None) -> dict[str, Any]:
-    """Raises Problem."""
+def _answer(url: str, wanted: str, sent: dict[str, str] | None = None) -> str:
+    """What the answer has under ``wanted``. Raises Problem."""
     body = None if sent is None else json.dumps(sent).encode()
     try:
         with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_ANSWER_SECONDS) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            return str(json.load(answer)[wanted])
     except HTTPError as error:
         if error.code == 401:
             raise Problem(f"{url} asks for a password: deploy with Tokens=true, and see `trust aws`") from error
         raise Problem(f"{url} answers {error.code}: {_reason(error)}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Problem(f"{url} cannot be read: {getattr(error, 'reason', error)}") from error
+    except (LookupError, TypeError) as error:
+        raise Problem(f"{url} answers without {wanted}: is it the address of the server?") from error
 
 
 def _reason(error: HTTPError) -> str:
     try:
         return str(json.load(error)["message"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return error.reason

@@ -173,7 +173,7 @@ def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> di
     except HTTPError as error:
         advice = f"set {variable} if the repository is private" if error.code in (401, 403, 404) else "try again"
         raise Problem(f"{url} answers {error.code}: check the name, and {advice}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Problem(
             f"{url} cannot be read, which has the numbers to trust: {getattr(error, 'reason', error)}"
         ) from error

@@ -37,5 +37,5 @@ def passwords() -> dict[str, str]:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
             json.dump(made, new)
         return made
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Problem(f"{file} cannot be read: remove it, and there will be new passwords") from error

@@ -41,7 +41,7 @@ def read(account: Account, stack_name: str, user: str) -> Credentials:
     try:
         values = json.loads(secret["SecretString"])
         username, password = str(values["username"]), str(values["password"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Problem(
             f"the secret {given[_SECRETS[user]]} is not JSON with username and password: docs/runbooks/rotate-a-password.md "
             "says how to give it a new value"

@@ -178,7 +178,7 @@ class KeptPages:
             if hashlib.sha256(rest).hexdigest().encode() != digest:
                 return None
             name, url, base, etag = json.loads(head)
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         return (Answered(url, base, etag, content), age) if name == project else None
 

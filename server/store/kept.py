@@ -79,7 +79,7 @@ class Kept:
             if document["project"] != project:
                 return {}
             return {path: _details(*fields) for path, fields in document["files"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 
     def save(self, project: str, details: Mapping[str, Details]) -> None:

@@ -83,7 +83,7 @@ def test_credentials_that_need_quoting(deployed: Parameters, capsys: pytest.Capt
 
 def test_secret_of_another_form_is_named(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:
     before = secret()
-    for text in ("hunter2", '{"user": "publisher"}', "[]"):
+    for text in ("hunter2", '{"user": "publisher"}', "[]", "[" * 60_000):
         client("secretsmanager").put_secret_value(SecretId=physical_ids()["PublisherSecret"], SecretString=text)
         assert main(["credentials", "--account", "publisher"]) == 2
         assert "is not JSON with username and password: docs/runbooks/rotate-a-password.md" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_passwords_stay_and_are_their_owners_alone(tmp_path: Path, monkeypatch: 
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"publisher": 1}', "\xff"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"publisher": 1}', "\xff", "[" * 100_000])
 def test_a_spoiled_file_is_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     passwords()

@@ -213,6 +213,12 @@ def test_a_role_gets_credentials_without_a_secret(
         (502, "{}", "answers 502: Bad Gateway"),
         (503, '{"message": ["x"]', "answers 503: Service Unavailable"),
         (200, "<html>", "mint-token cannot be read: Expecting value"),
+        (200, "[" * 100_000, "mint-token cannot be read: maximum recursion depth"),
+        (500, "[" * 100_000, "answers 500: Internal Server Error"),
+        *(
+            (200, body, "answers without token: is it the address of the server")
+            for body in ("{}", "[]", "1", '"token"')
+        ),
     ],
 )
 def test_a_server_that_mints_nothing_is_told_in_a_line(

@@ -117,6 +117,24 @@ def test_a_name_that_no_upload_can_have_is_damage(world: World, name: bytes) -> 
     assert not world.is_explained()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"\xff", b"1", b"null", b"[]", b'"first"', b"{}", b"[" * 100_000),
+        b'{"number": [], "name": "first-1.0.tar.gz"}',
+        b'{"number": 1, "name": ["first-1.0.tar.gz"]}',
+        b'{"number": 1, "name": "first-1.0.tar.gz", "done": true}',
+        b'{"number": 1, "name": "first-1.0.tar.gz", "done": true, "bracket": 1}',
+        b'{"number": 1, "name": "first-1.0.tar.gz", "done": true, "bracket": [1, 2]}',
+    ],
+)
+def test_a_line_that_announces_nothing_is_damage_and_hides_no_other(world: World, line: bytes) -> None:
+    world.restart(line + b"\n" + world.journal)
+    assert world.reader.read() | {NAMES[0]: True} == dict.fromkeys(NAMES, True)
+    assert world.reader.doubted
+    assert not world.is_explained()
+
+
 @pytest.mark.parametrize("harm", [World.truncate, World.remove, World.obstruct])
 def test_a_journal_that_shrinks_is_gone_or_cannot_be_read_may_have_told_more(world: World, harm: object) -> None:
     assert callable(harm)

@@ -123,12 +123,14 @@ def kept(directory: Path) -> Path:
 
 
 def rewrite(directory: Path, change: Callable[[dict[str, list[object]]], None]) -> None:
-    """With a checksum that fits."""
-    path = kept(directory)
-    document = json.loads(path.read_bytes().partition(b"\n")[2])
+    document = json.loads(kept(directory).read_bytes().partition(b"\n")[2])
     change(document["files"])
-    content = json.dumps(document).encode()
-    path.write_bytes(sha256(content).encode() + b"\n" + content)
+    put(directory, json.dumps(document).encode())
+
+
+def put(directory: Path, content: bytes) -> None:
+    """With a checksum that fits."""
+    kept(directory).write_bytes(sha256(content).encode() + b"\n" + content)
 
 
 def edit(directory: Path) -> None:
@@ -161,6 +163,14 @@ def of_other_types(directory: Path) -> None:
         files[NAME][3] = {"a": 1}
 
     rewrite(directory, change)
+
+
+def nested(directory: Path) -> None:
+    put(directory, b"[" * 100_000)
+
+
+def of_no_object(directory: Path) -> None:
+    put(directory, b"[]")
 
 
 def of_a_replaced_file(directory: Path) -> None:
@@ -199,6 +209,8 @@ def a_directory(directory: Path) -> None:
         of_another_file,
         of_another_form,
         of_other_types,
+        nested,
+        of_no_object,
         of_a_replaced_file,
         torn,
         empty,

@@ -1,4 +1,4 @@
-"""Files of another index that are kept here: which are removed, and when their last use is noted."""
+"""What is kept here of another index: which files are removed, when their last use is noted, and which pages are believed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from server.proxy.cached import Files
+from server.proxy.remote import Answered, KeptPages
 from server.wire.outbound import Outbound
+
+from ..tasks import sha256
 
 DAY = 86400
 NAMES = [digit * 64 for digit in "0123456789"]
@@ -75,3 +78,31 @@ def test_a_use_is_noted_once_a_day(directory: Path, files: Files) -> None:
     assert today.stat().st_mtime_ns == noted
     assert time.time() - before.stat().st_mtime < DAY / 2
     assert files.open(NAMES[2]) is None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"1",
+        b"null",
+        b"[]",
+        b'["outer"]',
+        b"[" * 100_000,
+        b'["inner", "u", "b", "e"]',
+        b'{"a": 1, "b": 2}',
+        b"\xff",
+    ],
+)
+def test_a_kept_page_that_is_damaged_is_none(directory: Path, head: bytes) -> None:
+    """Whatever its checksum says."""
+    pages = KeptPages(directory)
+    answered = Answered("https://pypi.test/simple/outer/", "https://pypi.test/", '"tag"', b"{}\n")
+    pages.keep("outer", None, answered)
+    kept = pages.load("outer")
+    assert kept is not None
+    assert kept[0] == answered
+    (file,) = (directory / ".upstream/pages").iterdir()
+    rest = head + b"\n{}\n"
+    file.write_bytes(sha256(rest).encode() + b"\n" + rest)
+    assert pages.load("outer") is None

@@ -21,7 +21,7 @@ from server.proxy.cached import PAGES
 from server.proxy.policy import Candidate
 from server.proxy.sides import UPSTREAM
 from server.store.entries import open_hidden_file
-from server.store.hidden import hidden
+from server.store.hidden import DAMAGE, hidden
 from server.store.kept import Details, Identity
 from server.store.staging import Staged
 from server.store.statuses import STATES, UNSAID, Status
@@ -178,7 +178,7 @@ class KeptPages:
             if hashlib.sha256(rest).hexdigest().encode() != digest:
                 return None
             name, url, base, etag = json.loads(head)
-        except (OSError, ValueError, TypeError, RecursionError):
+        except (OSError, *DAMAGE):
             return None
         return (Answered(url, base, etag, content), age) if name == project else None
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from server.distributions.listed import project_of
 from server.store.entries import READ_FLAGS, report
-from server.store.hidden import HIDDEN, hidden
+from server.store.hidden import DAMAGE, HIDDEN, hidden
 from server.store.stamps import Stamp, Watch, open_directory
 
 # Identifies the form of the lines: other versions of this program use another name, and ignore this one.
@@ -267,7 +267,7 @@ class Changes:
             for line in data[:end].splitlines():
                 try:
                     self._take(file, line, now, names)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                except DAMAGE:
                     self._doubt(f"{HIDDEN}/{DIRECTORY}/{file}", "it was damaged")
         elif len(data) == READ_BYTES:
             self.doubted = True
@@ -278,7 +278,7 @@ class Changes:
             self._left.add(file)
 
     def _take(self, file: str, line: bytes, now: float, names: dict[str, bool]) -> None:
-        """Raises ValueError, KeyError, TypeError, AttributeError or RecursionError for a line that `Announcer` did not write."""
+        """Raises one of DAMAGE for a line that `Announcer` did not write."""
         record = json.loads(line)
         number, name = int(record["number"]), record["name"]
         if "/" in name or name.startswith(".") or not name.isprintable() or project_of(name) is None:

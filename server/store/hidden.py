@@ -14,6 +14,8 @@ from server.store.stamps import OPEN_FLAGS
 HIDDEN = ".index"
 # In it: uploads in progress.
 STAGING = "staging"
+# Reading JSON that was damaged, or that another program wrote, may raise any of these.
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 # Opening so asks the file server nothing that is known.
 _PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from server.distributions.digests import is_sha256
 from server.store.entries import READ_FLAGS, report
-from server.store.hidden import HIDDEN, STAGING, hidden
+from server.store.hidden import DAMAGE, HIDDEN, STAGING, hidden
 
 # Identifies the form of the files, and what is computed: a version of this program that computes something else
 # uses another name.
@@ -79,7 +79,7 @@ class Kept:
             if document["project"] != project:
                 return {}
             return {path: _details(*fields) for path, fields in document["files"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except DAMAGE:
             return {}
 
     def save(self, project: str, details: Mapping[str, Details]) -> None:
@@ -132,7 +132,7 @@ def _name(project: str) -> str:
 
 
 def _details(identity: list[int], sha256: str, metadata_sha256: str | None, requires_python: str | None) -> Details:
-    """Raises ValueError or TypeError for anything that `save` did not write."""
+    """Raises one of DAMAGE for anything that `save` did not write."""
     known = Details(Identity(*map(int, identity)), sha256, metadata_sha256, requires_python)
     if not all(map(is_sha256, [sha256] if metadata_sha256 is None else [sha256, metadata_sha256])):
         raise ValueError(known)

@@ -122,6 +122,8 @@ def test_a_name_that_no_upload_can_have_is_damage(world: World, name: bytes) -> 
     [
         *(b"", b"\xff", b"1", b"null", b"[]", b'"first"', b"{}", b"[" * 100_000),
         b'{"number": [], "name": "first-1.0.tar.gz"}',
+        b'{"number": 1e999, "name": "first-1.0.tar.gz"}',
+        b'{"number": NaN, "name": "first-1.0.tar.gz"}',
         b'{"number": 1, "name": ["first-1.0.tar.gz"]}',
         b'{"number": 1, "name": "first-1.0.tar.gz", "done": true}',
         b'{"number": 1, "name": "first-1.0.tar.gz", "done": true, "bracket": 1}',

@@ -165,6 +165,13 @@ def of_other_types(directory: Path) -> None:
     rewrite(directory, change)
 
 
+def of_no_number(directory: Path) -> None:
+    def change(files: dict[str, list[object]]) -> None:
+        files[NAME][0] = [float("inf"), len(CONTENT), 2, 3]
+
+    rewrite(directory, change)
+
+
 def nested(directory: Path) -> None:
     put(directory, b"[" * 100_000)
 
@@ -209,6 +216,7 @@ def a_directory(directory: Path) -> None:
         of_another_file,
         of_another_form,
         of_other_types,
+        of_no_number,
         nested,
         of_no_object,
         of_a_replaced_file,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.mutants.runner import OPTIONS
 
 # Whatever hangs ends with its worker, and another one takes its place.
 _HANGS_SECONDS = 120
+# What has failed by then judges; the next run is without what it catches.
+_MOST_SECONDS = 900
 
 
 def failing(root: Path, planted: Sequence[Planted], jobs: int) -> set[str]:
@@ -37,14 +40,17 @@ def failing(root: Path, planted: Sequence[Planted], jobs: int) -> set[str]:
                 source = it.defect.planted(source)
             path.write_bytes(source)
         names.touch()
-        subprocess.run(
-            [sys.executable, "-m", "tests.mutants.together", str(names), str(jobs)],
-            cwd=checkout,
-            env={**os.environ, "PYTHONPATH": str(checkout)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+        # Where no task starts any more, each test waits for one.
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-m", "tests.mutants.together", str(names), str(jobs)],
+                cwd=checkout,
+                env={**os.environ, "PYTHONPATH": str(checkout)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=_MOST_SECONDS,
+                check=False,
+            )
         return {*names.read_text().splitlines()}
 
 

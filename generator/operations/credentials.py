@@ -12,7 +12,7 @@ from pathlib import Path
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.formats import Credentials, User
-from generator.operations.stacks import get, outputs
+from generator.operations.stacks import get, has_reader, outputs
 
 _SECRETS: dict[str, str] = {User.PUBLISHER: "PypiUserSecretArn", User.READER: "ReaderSecretArn"}
 """Outputs by account."""
@@ -29,7 +29,7 @@ def _given(account: Account, stack_name: str, user: str) -> dict[str, str]:
     given = outputs(stack)
     if "PypiServerUrls" not in given:
         raise Problem(f"{stack_name} is {stack['StackStatus']} and has no outputs: deploy it first")
-    if not given.get(_SECRETS[user]):
+    if user == User.READER and not has_reader(stack):
         raise Problem(f"{stack_name} has no {user}: add --account publisher, or deploy with ReaderAccount=true")
     return given
 

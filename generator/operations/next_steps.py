@@ -9,7 +9,7 @@ from typing import Any
 from generator.operations.aws import Account
 from generator.operations.errors import AWS_ERRORS, DENIED, ClientError, code, explain
 from generator.operations.invocation import called_as
-from generator.operations.stacks import outputs
+from generator.operations.stacks import has_reader, outputs
 from generator.operations.terminal import Terminal
 
 
@@ -22,7 +22,7 @@ def commands(account: Account, stack: dict[str, Any]) -> dict[str, list[str]]:
     """Lines for a shell, by purpose. They work one after the other, even in an empty directory."""
     named = shlex.join(["--stack-name", stack["StackName"], *account.options])
     credentials = f"{called_as()} credentials {named}"
-    reader = "" if outputs(stack).get("ReaderSecretArn") else " --account publisher"
+    reader = "" if has_reader(stack) else " --account publisher"
     return {
         "credentials to upload": [f"{credentials} --format pypirc --output .pypirc"],
         "credentials to install": [f"{credentials} --format pip{reader} --output pip.conf"],

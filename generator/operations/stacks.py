@@ -60,6 +60,11 @@ def parameters(stack: Stack | None) -> dict[str, str]:
     return {it["ParameterKey"]: it.get("ParameterValue", "") for it in stack.get("Parameters", [])}
 
 
+def has_reader(stack: Stack) -> bool:
+    """Whether the server admits the reader: the secret is kept even while ReaderAccount is false."""
+    return bool(outputs(stack).get("ReaderSecretArn")) and parameters(stack).get("ReaderAccount") != "false"
+
+
 def resources(cloudformation: Client, stack_id: str, layer: str = "") -> Iterator[Resource]:
     """Every resource, those of nested stacks after their own."""
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id):

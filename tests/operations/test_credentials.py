@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import netrc
 import os
+import re
 import subprocess
 import threading
 import tomllib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from calls import client
-from stacks import Parameters, physical_ids
+from stacks import DEPLOY, Parameters, give, physical_ids
 
 from generator.commands import main
 from generator.packages import transport
@@ -52,6 +53,16 @@ def test_credentials_to_install_are_the_readers(deployed: Parameters, capsys: py
     for form in ("env", "poetry"):
         assert secret()["password"] not in printed(capsys, "--format", form)
         assert password in printed(capsys, "--format", form)
+
+
+def test_a_stack_without_a_reader_says_whose_there_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give(ReaderAccount="false")
+    assert main([*DEPLOY, "--stack-name", "alone"]) == 0
+    steps = capsys.readouterr().out
+    assert re.search(r"credentials --stack-name alone .*--format pip --account publisher --output pip\.conf", steps)
+    assert main(["credentials", "--stack-name", "alone"]) == 2
+    said = "alone has no reader: add --account publisher, or deploy with ReaderAccount=true"
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_credentials_to_upload_are_the_publishers(deployed: Parameters, capsys: pytest.CaptureFixture[str]) -> None:

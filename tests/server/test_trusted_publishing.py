@@ -187,6 +187,7 @@ def test_what_proves_nothing_gets_nothing(place: Place) -> None:
         assert (answer.status_code, "token" in answer.json()) == (422, False), what
         (error,) = answer.json()["errors"]
         assert error["code"] in ("invalid-token", "invalid-publisher")
+        assert error["description"] == answer.json()["message"]
         assert "octo" not in answer.text, "who is trusted is nobody's business"
     assert not [path for path in place.issuers.asked[before:] if "evil" in path]
     for body in (b"", b"x", b"[]", b"{}", b'{"token": 7}', b"[" * 9000, b"x" * 40_000, b"\xff"):

@@ -357,6 +357,7 @@ def test_names_keep_their_order_everywhere(editions: Editions, given: list[str])
     for rule in of_type(resources, "AWS::ElasticLoadBalancingV2::ListenerRule").values():
         values = rule["Conditions"][0]["HostHeaderConfig"]["Values"]
         assert len(values) <= 5, "a rule takes five values"
+        assert rule["Actions"] == [{"Type": "forward", "TargetGroupArn": "<TargetGroup>"}]
         hosts += values
     assert hosts == names
     assert evaluation.outputs["PypiServerUrls"] == ",".join(f"https://{name}" for name in names)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import once  # noqa: F401  # so that nothing is done again for each test
 import pytest
-from deployments import Editions
+from deployments import Editions, Forms
 from troposphere import Template
 
+from generator.catalog.deployer import deployer
+from generator.catalog.template import catalog
 from generator.parent import templates
 
 # A shell starts in the background what does not hear SIGINT, and so do all whom that starts: some tests send it.
@@ -35,6 +37,14 @@ def _no_signal_stays_blocked() -> Iterator[None]:
 def built() -> dict[str, Template]:
     """Every template by file name, for those who change none."""
     return templates()
+
+
+@pytest.fixture(scope="session")
+def forms(built: dict[str, Template]) -> Forms:
+    """What somebody deploys by hand."""
+    every = {**built, **catalog(built["pypiserver-single.yaml"]), **deployer(built)}
+    layers = {f"{title.lower()}.yaml" for title in built["pypiserver.yaml"].resources}
+    return {name: it.to_dict() for name, it in every.items() if name not in layers}
 
 
 @pytest.fixture(scope="session")

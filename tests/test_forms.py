@@ -5,16 +5,10 @@ What the server's own form accepts: ``test_parameters.py``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from deployments import Forms
 from refuse import constraint_violations
-from troposphere import Template
 
-from generator.catalog.deployer import deployer
-from generator.catalog.template import catalog
-
-LAYERS = {"security.yaml", "storage.yaml", "edge.yaml", "compute.yaml", "monitoring.yaml"}
 SUBJECTS = "repo:octo-org/octo-repo:environment:release", "project_path:group/project:ref_type:branch:ref:main"
 IAM = "arn:aws:iam::123456789012"
 PRINCIPAL = (["arn:aws:iam::123456789012:role/a/b", "arn:aws:iam:::role/x*"], ["x", f"{IAM}:root", f"{IAM}:role/*"])
@@ -132,16 +126,6 @@ REQUIRED = {
     "web-acl.yaml": set[str](),
 }
 """What nobody but the operator can know; everything else has a default."""
-
-
-Forms = dict[str, dict[str, Any]]
-"""Templates as data, by file name."""
-
-
-@pytest.fixture(scope="module")
-def forms(built: dict[str, Template]) -> Forms:
-    every = {**built, **catalog(built["pypiserver-single.yaml"]), **deployer(built)}
-    return {name: it.to_dict() for name, it in every.items() if name not in LAYERS}
 
 
 @pytest.mark.parametrize("template", ["pypiserver.yaml", "pypiserver-single.yaml", *FIELDS])

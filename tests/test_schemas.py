@@ -12,10 +12,10 @@ import pytest
 from cfnlint.context import Context
 from cfnlint.jsonschema import CfnTemplateValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from deployments import CATALOG, REQUIRED, Editions, everything
+from deployments import CATALOG, REQUIRED, Editions, Forms, everything
 from resolve import Data, Evaluation, Values
 
-from .test_forms import FIELDS, forms
+from .test_forms import FIELDS
 
 
 @cache
@@ -44,8 +44,8 @@ def test_a_deployment_is_as_aws_takes_it(editions: Editions, values: Values, cap
 
 
 @pytest.mark.parametrize("template", FIELDS)
-def test_other_templates_are_as_aws_takes_them(template: str) -> None:
-    form = forms()[template]
+def test_other_templates_are_as_aws_takes_them(template: str, forms: Forms) -> None:
+    form = forms[template]
     asked = {name: value for name, value in {**REQUIRED, **CATALOG}.items() if name in form["Parameters"]}
     given = {name: accepted[-1] for name, (accepted, _) in FIELDS[template].items()}
     assert wrong(Evaluation(form, {**given, **asked}).resources) == []

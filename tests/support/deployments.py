@@ -166,6 +166,10 @@ CASES: dict[str, Values] = {"defaults": DEFAULTS, "everything": everything()}
 """The least and the fullest deployment."""
 
 
+Forms = dict[str, Data]
+"""Templates by file name."""
+
+
 class Editions(NamedTuple):
     """Every generated template as data, by file name."""
 

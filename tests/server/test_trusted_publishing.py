@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
@@ -87,7 +88,7 @@ def place(newest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         publish(index, issuer, published(key(issuer)))
     publish(index, ISSUER, published(key()))
     with secrets_manager() as manager:
-        arn = manager.create("publishers", ENTRIES)
+        arn = manager.create(f"publishers-{uuid.uuid4()}", ENTRIES)
         environment = {
             **manager.environment(TOKENS_SECRET=arn),
             **outside(world, manager),

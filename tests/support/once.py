@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import FunctionType, MethodType
 from typing import IO, Any
@@ -91,10 +91,18 @@ def _event_name(aliaser: Any, name: str) -> str:
 
 def _command(app: typer.Typer) -> Any:
     """All commands and options, whose help says how they were called."""
-    known = app, app.rich_markup_mode, called_as()
+    known = app, app.rich_markup_mode, called_as(), *_functions(app)
     if known not in _commands:
         _commands[known] = _get_command(app)
     return _commands[known]
+
+
+def _functions(app: typer.Typer) -> Iterator[object]:
+    """Of all its commands: some tests add one."""
+    yield from (it.callback for it in app.registered_commands)
+    for group in app.registered_groups:
+        if group.typer_instance:
+            yield from _functions(group.typer_instance)
 
 
 def _copied_handlers(handlers: Any) -> Any:

@@ -24,7 +24,6 @@ LINGER_SECONDS = 10.0
 LEAST_BYTES_PER_SECOND = 1 << 10
 # A body this short is sent together with the head.
 SHORT_BYTES = 1 << 14
-_TRUNCATED = "the file was truncated while it was sent"
 
 
 class FileBody:
@@ -57,10 +56,8 @@ class Answer:
         head, length = _head(response.status, response.phrase, tuple(response.headers))
         if environ.get("REQUEST_METHOD") == "HEAD" or response.status in (204, 304):
             pass
-        elif isinstance(response.body, FileBody) and length is not None and length > SHORT_BYTES:
-            self.file, self._offset, self._left = response.body, response.body.file.tell(), length
         elif isinstance(response.body, FileBody) and length is not None:
-            self._blocks = iter((_read(response.body.file, length),))
+            self.file, self._offset, self._left = response.body, response.body.file.tell(), length
         else:
             self._blocks = iter(response.body)
             keeps_alive = keeps_alive and length is not None
@@ -89,7 +86,7 @@ class Answer:
                 elif self._left and self.file is not None:
                     count = os.sendfile(to.fileno(), self.file.file.fileno(), self._offset, min(self._left, TURN_BYTES))
                     if not count:
-                        raise OSError(_TRUNCATED)
+                        raise OSError("the file was truncated while it was sent")
                     self.sent += count
                     self._offset += count
                     self._left -= count
@@ -168,14 +165,6 @@ class Connection:
 
 # Done for a connection by the thread that has it.
 Step = Callable[[Connection], None]
-
-
-def _read(file: Any, length: int) -> bytes:
-    """Raises OSError if less is left of it."""
-    content: bytes = file.read(length)
-    if len(content) < length:
-        raise OSError(_TRUNCATED)
-    return content
 
 
 @lru_cache(maxsize=256)

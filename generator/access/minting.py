@@ -51,15 +51,17 @@ def _answer(url: str, wanted: str, sent: dict[str, str] | None = None) -> str:
     body = None if sent is None else json.dumps(sent).encode()
     try:
         with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_ANSWER_SECONDS) as answer:
-            return str(json.load(answer)[wanted])
+            found = json.load(answer)
     except HTTPError as error:
         if error.code == 401:
             raise Problem(f"{url} asks for a password: deploy with Tokens=true, and see `trust aws`") from error
         raise Problem(f"{url} answers {error.code}: {_reason(error)}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise Problem(f"{url} cannot be read: {getattr(error, 'reason', error)}") from error
-    except (LookupError, TypeError) as error:
-        raise Problem(f"{url} answers without {wanted}: is it the address of the server?") from error
+    text = found.get(wanted) if isinstance(found, dict) else None
+    if not isinstance(text, str):
+        raise Problem(f"{url} answers without {wanted}: is it the address of the server?")
+    return text
 
 
 def _reason(error: HTTPError) -> str:

@@ -47,14 +47,13 @@ def github(server: str, api: str, repository: str, workflow: str | None, environ
     on_cloud = server == "https://github.com"
     api = api or ("https://api.github.com" if on_cloud else f"{server}/api/v3")
     token = os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN")
-    facts = _facts(
-        api, f"/repos/{_checked(repository)}", {"Authorization": f"Bearer {token}"} if token else {}, "GH_TOKEN"
-    )
-    name = str(facts["full_name"])
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    facts = _facts(api, f"/repos/{_checked(repository)}", headers, "GH_TOKEN")
+    name, number, owner = _repository(facts, api, "full_name", "owner")
     claims = {
         "repository": name,
-        "repository_id": str(facts["id"]),
-        "repository_owner_id": str(facts["owner"]["id"]),
+        "repository_id": number,
+        "repository_owner_id": owner,
         **({"job_workflow_ref": f"{name}/.github/workflows/{workflow}@*"} if workflow else {}),
         **({"environment": environment} if environment else {}),
     }
@@ -70,12 +69,12 @@ def gitlab(server: str, api: str, project: str, pipeline: str | None, environmen
     token = os.environ.get("GITLAB_TOKEN")
     path = f"/api/v4/projects/{quote(_checked(project), safe='')}"
     facts = _facts(api or server, path, {"PRIVATE-TOKEN": token} if token else {}, "GITLAB_TOKEN")
-    name = str(facts["path_with_namespace"])
+    name, number, namespace = _repository(facts, api or server, "path_with_namespace", "namespace")
     file = {"ci_config_ref_uri": f"{urlsplit(server).netloc}/{name}//{pipeline}@*", "ref_protected": "true"}
     claims = {
         "project_path": name,
-        "project_id": str(facts["id"]),
-        "namespace_id": str(facts["namespace"]["id"]),
+        "project_id": number,
+        "namespace_id": namespace,
         **(file if pipeline else {}),
         **({"environment": environment} if environment else {}),
     }
@@ -162,8 +161,8 @@ def _checked(path: str) -> str:
     return path
 
 
-def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> dict[str, Any]:
-    """What an API says about a repository. Raises Problem."""
+def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> Any:
+    """What an API says about a repository, in whatever form. Raises Problem."""
     url = f"{api.rstrip('/')}{path}"
     try:
         with urlopen(
@@ -177,6 +176,13 @@ def _facts(api: str, path: str, headers: Mapping[str, str], variable: str) -> di
         raise Problem(
             f"{url} cannot be read, which has the numbers to trust: {getattr(error, 'reason', error)}"
         ) from error
-    if not isinstance(facts, dict) or "id" not in facts:
-        raise Problem(f"{url} did not describe a repository: check --server and --api")
     return facts
+
+
+def _repository(facts: Any, api: str, name: str, owner: str) -> tuple[str, str, str]:
+    """Its path, which is under ``name``, its number, and that of its ``owner``. Raises Problem."""
+    try:
+        # Claims may have wildcards; numbers have none.
+        return _checked(facts[name]), str(int(facts["id"])), str(int(facts[owner]["id"]))
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise Problem(f"{api} did not describe a repository: check --server and --api") from error

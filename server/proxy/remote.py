@@ -177,10 +177,13 @@ class KeptPages:
             head, _, content = rest.partition(b"\n")
             if hashlib.sha256(rest).hexdigest().encode() != digest:
                 return None
-            name, url, base, etag = json.loads(head)
+            name, *texts = json.loads(head)
+            url, base, etag = texts
+            if name != project or not all(isinstance(it, str) for it in texts):
+                return None
         except (OSError, *DAMAGE):
             return None
-        return (Answered(url, base, etag, content), age) if name == project else None
+        return Answered(url, base, etag, content), age
 
     def keep(self, project: str, before: Answered | None, now: Answered | None) -> None:
         """What was kept, `before`, proved to be `now`."""

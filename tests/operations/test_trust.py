@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
@@ -36,6 +36,7 @@ class Outside(BaseHTTPRequestHandler):
 
     disabled = False
     refusal: tuple[int, str] | None = None
+    odd: Mapping[str, str] = {}  # what is answered instead
     seen: list[str | None] = []  # of the class, as a handler lives for one request
 
     def do_GET(self) -> None:
@@ -43,7 +44,7 @@ class Outside(BaseHTTPRequestHandler):
         found = ANSWERS.get(self.path)
         if self.path == "/_/oidc/audience":
             found = {"audience": "pypi.example.com"}
-        self._answer(200 if found else 404, json.dumps(found or {}))
+        self._answer(200 if found else 404, self.odd.get(self.path) or json.dumps(found or {}))
 
     def do_POST(self) -> None:
         """https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html"""
@@ -217,7 +218,7 @@ def test_a_role_gets_credentials_without_a_secret(
         (500, "[" * 100_000, "answers 500: Internal Server Error"),
         *(
             (200, body, "answers without token: is it the address of the server")
-            for body in ("{}", "[]", "1", '"token"')
+            for body in ("{}", "[]", "1", '"token"', '{"token": null}', '{"token": ["pypi-x"]}')
         ),
     ],
 )
@@ -237,6 +238,41 @@ def test_any_other_issuer_is_trusted_by_the_claims_that_are_given(arn: str) -> N
     assert admits(arn, **job) == "__token__:acme"
     assert rights(arn) == ("upload", None)
     assert admits(arn, **{**job, "organization_slug": "evil"}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("[" * 100_000, "cannot be read, which has the numbers to trust"),
+        ("<html>", "cannot be read, which has the numbers to trust"),
+        ('{"full_name": "a b/c", "id": 1, "owner": {"id": 2}}', "'a b/c' is not written as OWNER/REPOSITORY"),
+        *(
+            (body, "did not describe a repository: check --server and --api")
+            for body in (
+                *("{}", "[]", "1", "null", '{"id": 1}', '{"full_name": null, "id": 1, "owner": {"id": 2}}'),
+                '{"full_name": "octo/acme", "id": 1}',
+                '{"full_name": "octo/acme", "id": 1, "owner": 2}',
+                '{"full_name": "octo/acme", "id": null, "owner": {"id": 2}}',
+                '{"full_name": "octo/acme", "id": "*", "owner": {"id": 2}}',
+                '{"full_name": "octo/acme", "id": 1e999, "owner": {"id": 2}}',
+            )
+        ),
+    ],
+)
+def test_an_answer_that_is_no_repository_is_not_trusted(
+    arn: str, api: str, body: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Outside, "odd", {"/repos/octo/acme": body})
+    assert main(["trust", "github", "octo/acme", "--workflow", "r.yml", *ACME, "--api", api]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert stored(arn) == "[]"
+
+
+def test_an_audience_that_is_none_is_not_asked_for(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for body in ("[]", '{"audience": null}'):
+        monkeypatch.setattr(Outside, "odd", {"/_/oidc/audience": body})
+        with pytest.raises(Problem, match="answers without audience: is it the address of the server"):
+            minted(Account(), api)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import sys
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,6 +65,13 @@ def main() -> int:
         broken = broken | judge.broken
         if all(not verdicts[it] for it in left):
             break
+    if len(verdicts) < len(told):
+        print(f"{len(told) - len(verdicts)} not judged: the time is up")
+    return _report(verdicts, told, broken)
+
+
+def _report(verdicts: Mapping[Planted, str | None], told: Mapping[Planted, str], broken: Set[str]) -> int:
+    """Tell what was caught, and what survived; the exit code."""
     survivors = [told[it] for it, test in verdicts.items() if not test]
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for it, test in verdicts.items():
@@ -72,8 +79,6 @@ def main() -> int:
     for area, of_area in sorted(counts.items()):
         print(f"{area}: {of_area[True]} of {of_area.total()} caught")
     print(f"in all: {len(verdicts) - len(survivors)} of {len(verdicts)} caught")
-    if len(verdicts) < len(told):
-        print(f"{len(told) - len(verdicts)} not judged: the time is up")
     print("\n".join(["", *survivors]))
     if broken:
         print("These fail with nothing planted, and judged nothing:", *sorted(broken), sep="\n", file=sys.stderr)

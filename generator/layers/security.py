@@ -102,11 +102,7 @@ def security(stack: Stack) -> Security:
         publisher=stack.offer(
             "PypiUserSecretArn", Ref(publisher), "Secret with the username and password of the publisher."
         ),
-        reader=stack.offer(
-            "ReaderSecretArn",
-            Ref(reader),
-            "Secret with the username and password of the reader, whom ReaderAccount admits.",
-        ),
+        reader=stack.offer("ReaderSecretArn", Ref(reader), "Secret of the reader, whom ReaderAccount admits."),
         tokens=_tokens(stack.only(conditions.HAS_TOKENS)),
         credentials_command=stack.offer(
             "CredentialsCommand",

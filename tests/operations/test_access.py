@@ -16,6 +16,7 @@ import pytest
 from calls import client
 from custom_resource import module
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
+from moto.secretsmanager.responses import SecretsManagerResponse
 
 from generator.access import rotate as rotation
 from generator.access.tokens import create as create_token
@@ -24,9 +25,21 @@ from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from server.accounts.tokens import entries_of
 
-pytestmark = pytest.mark.usefixtures("here", "labels_move")
+pytestmark = pytest.mark.usefixtures("here", "labels_move", "one_call_at_a_time")
 HANDLER = Path(__file__).parents[2] / "functions" / "rotation.py"
 CI = ("acme-ci", "--project", "acme-*")
+
+
+@pytest.fixture
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call is whole, as AWS's are: moto's threads would change a secret's versions while another reads them."""
+    call, lock = SecretsManagerResponse.call_action, threading.RLock()
+
+    def alone(self: Any) -> Any:
+        with lock:
+            return call(self)
+
+    monkeypatch.setattr(SecretsManagerResponse, "call_action", alone)
 
 
 @pytest.fixture

@@ -234,6 +234,10 @@ class Application:
                 if name != normalized:
                     return redirect(301, f"/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project(name, environ))
+            case ["packages", ""]:
+                return Work("storage", lambda: self._all_files.respond(environ))
+            case ["packages", *_]:
+                return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case ["at", _, "simple"] | ["at", _, "simple", _] if segments[-1]:
                 return redirect(301, f"{quote(path)}/", query)
             case ["at", text, "simple", ""]:
@@ -244,10 +248,6 @@ class Application:
                 if name != normalized:
                     return redirect(301, f"/at/{text}/simple/{quote(normalized)}/", query)
                 return Work("storage", lambda: self._project_at(name, day, environ))
-            case ["packages", ""]:
-                return Work("storage", lambda: self._all_files.respond(environ))
-            case ["packages", *_]:
-                return Work("storage", lambda: self._package(path.removeprefix("/packages/"), environ))
             case [name, "json"] | ["pypi", name, "json"] | ["pypi", name, _, "json"]:
                 normalized = _normalized(name)
                 if name != normalized:

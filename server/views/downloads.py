@@ -14,6 +14,7 @@ from server.distributions.listed import project_of
 from server.distributions.times import moment
 from server.store.entries import open_file
 from server.store.index import Index
+from server.wire.connection import SHORT_BYTES
 from server.wire.messages import REVALIDATED, Environ, Response, has_etag, plain, whole
 
 # No file system has longer names.
@@ -70,7 +71,14 @@ def _sent(
         headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
         size = end - start
     headers.append(("Content-Length", str(size)))
-    return Response(answer, headers, environ["wsgi.file_wrapper"](file, BLOCK_BYTES))
+    if size > SHORT_BYTES:
+        return Response(answer, headers, environ["wsgi.file_wrapper"](file, BLOCK_BYTES))
+    # Costs less than the kernel's sending it, and one that cannot be read still gets an answer that says so.
+    with file:
+        content = file.read(size)
+    if len(content) < size:
+        raise OSError(f"{path} was truncated while it was read")
+    return Response(answer, headers, [content])
 
 
 def metadata(index: Index, path: str, environ: Environ, *, immutable: bool) -> Response | None:

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 
 import pytest
@@ -377,6 +378,8 @@ def emulator() -> Iterator[str]:
         # Route 53's begin with this letter, and the templates know it.
         patch.setattr(route53, "create_route53_zone_id", lambda **it: f"Z{zone_id(**it)}")
         renew()
+        # moto's server would look twice a second whether it is to stop.
+        patch.setattr(BaseServer.serve_forever, "__defaults__", (0.05,))
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         try:

@@ -31,7 +31,7 @@ def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any
     """What an object has of a member, ``None`` if nothing."""
     picker = self._value_picker
     transformed = getattr(picker, "response_transformers", ())
-    if not isinstance(picker, XFormedAttributePicker) or any(key.endswith(_last(path)) for path in transformed):
+    if not isinstance(picker, XFormedAttributePicker) or (transformed and key.endswith(_last(tuple(transformed)))):
         return _get_value(self, value, key, shape)
     for name in _names(picker, value, key, shape):
         if (found := value_of(value, name, MISSING)) is not MISSING:
@@ -40,8 +40,8 @@ def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any
 
 
 @cache
-def _last(path: str) -> str:
-    return path.rpartition(".")[2]
+def _last(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(path.rpartition(".")[2] for path in paths)
 
 
 def _names(picker: XFormedAttributePicker, value: Any, key: str, shape: Any) -> tuple[str, ...]:

@@ -27,16 +27,16 @@ types:
 	$(BIN)/mypy
 # More of them than cores, as tests of the server wait.
 tests:
-	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
+	$(BIN)/pytest --workers 4 -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work
 	@$(NEEDED)
-	$(BIN)/pytest -n 4 --dist worksteal -m slow
+	$(BIN)/pytest --workers 4 -m slow
 
 .PHONY: spent
 spent: .venv/tests ## Run the fast tests and write where their time goes into tests/README.md
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" -p spent
+	$(BIN)/pytest --workers 2 -m "not slow" -p spent
 
 SECONDS ?= 600
 
@@ -64,7 +64,7 @@ mutants: .venv/tests ## Plant defects and list those that no fast test notices: 
 .PHONY: model
 model: .venv/tests ## Compare two tasks with a model of an index, until they differ: make model SECONDS=600
 	@$(NEEDED)
-	MODEL_SECONDS=$(SECONDS) $(BIN)/pytest -n 4 -o faulthandler_timeout=0 tests/server/model
+	MODEL_SECONDS=$(SECONDS) $(BIN)/pytest --workers 4 -o faulthandler_timeout=0 tests/server/model
 
 .PHONY: audit
 audit: needed-audit .venv/tests .venv/audit .venv/node ## Compare what security scanners report with docs/security.md

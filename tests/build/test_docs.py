@@ -23,19 +23,25 @@ TESTS = ROOT / "tests" / "README.md"
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", TESTS, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+@pytest.fixture(scope="module")
+def derived() -> dict[str, str]:
+    """The generated parts by name."""
+    return documents.parts(nested(), ROOT / documents.BENCHMARK)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_derived_parts_are_current(document: Path, tmp_path: Path) -> None:
+def test_derived_parts_are_current(document: Path, derived: dict[str, str], tmp_path: Path) -> None:
     copy = tmp_path / document.name
     copy.write_text(document.read_text())
-    documents.update(copy, documents.parts(nested(), ROOT / documents.BENCHMARK))
+    documents.update(copy, derived)
     assert copy.read_text() == document.read_text(), "run make templates"
 
 
-def test_each_derived_part_has_its_one_place() -> None:
+def test_each_derived_part_has_its_one_place(derived: dict[str, str]) -> None:
     """Whatever has none, or has another name there, would never be written again."""
     places = [name for path in DOCUMENTS for name in re.findall(r"^<!-- ([a-z]+) -->$", path.read_text(), re.MULTILINE)]
     elsewhere = {"spent", "works"}  # `make spent` and `make clients` write them
-    assert sorted(places) == sorted(documents.parts(nested(), ROOT / documents.BENCHMARK).keys() | elsewhere)
+    assert sorted(places) == sorted(derived.keys() | elsewhere)
 
 
 def test_a_part_is_replaced_and_what_is_around_it_is_kept(tmp_path: Path) -> None:
@@ -58,10 +64,9 @@ def test_the_room_that_is_left_is_that_of_the_program() -> None:
     assert abs(share - 100 * left / capacity) <= 1
 
 
-def test_derived_tables_have_a_cell_in_each_column() -> None:
+def test_derived_tables_have_a_cell_in_each_column(derived: dict[str, str]) -> None:
     """GitHub shows a table only if the line below its head has as many columns, and leaves out cells beyond them."""
-    derived = documents.parts(nested(), ROOT / documents.BENCHMARK).values()
-    tables = [found for text in derived for found in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE)]
+    tables = [found for text in derived.values() for found in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE)]
     assert len(tables) > 10
     for table in tables:
         head, rule, *rows = (re.split(r"(?<!\\)\|", line) for line in table.splitlines())

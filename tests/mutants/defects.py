@@ -188,17 +188,26 @@ def _with_commas(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """Those that matter when the program runs: no annotations, documentation, assertions, imports or formats."""
+    """Those that matter when the program runs: no annotations, names of types, documentation, assertions, imports or formats."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.Assert | ast.Import | ast.ImportFrom | ast.FormattedValue):
+            if isinstance(child, ast.Assert | ast.Import | ast.ImportFrom | ast.FormattedValue) or _is_alias(child):
                 continue
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue
             if isinstance(child, ast.AST):
                 yield child
+
+
+def _is_alias(node: ast.AST) -> bool:
+    """Of a type, by its name: `Answers = dict[str, Any]`."""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Subscript)
+        and all(isinstance(it, ast.Name) and re.match("[A-Z].*[a-z]", it.id) for it in node.targets)
+    )
 
 
 def _is_call(node: ast.AST) -> bool:

@@ -74,5 +74,5 @@ class _Names:
 
 
 if __name__ == "__main__":
-    options = [*OPTIONS, "-n", sys.argv[2], "--dist", "worksteal", "-o", f"faulthandler_timeout={_HANGS_SECONDS}"]
+    options = [*OPTIONS, "--workers", sys.argv[2], "-o", f"faulthandler_timeout={_HANGS_SECONDS}"]
     pytest.main(options, plugins=[_Names(Path(sys.argv[1]))])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from generator.parts.bare_source import bare_source
+from generator.parts.container_program import HOME
 
-ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for package in ("generator", "server") for path in (ROOT / package).rglob("*.py"))
+MODULES = sorted(HOME.rglob("*.py"))
 ODD = {
     "text with a hash": 'a = "# no comment"  # comment\n',
     "text with empty lines": 'a = """x\n\n# no comment\n   \ny"""\n',
@@ -52,7 +52,7 @@ def test_odd_sources(source: str) -> None:
     assert "  #" not in bare.replace('"# no comment"', "")
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOME)))
 def test_our_modules(module: Path) -> None:
     source = module.read_text()
     bare = bare_source(source)

@@ -51,9 +51,7 @@ def pytest_runtest_logreport(report: Any) -> None:
     spent.tests.add(report.nodeid)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput"):
-        return
+def pytest_sessionfinish() -> None:
     rows = sorted(_spent.items(), key=lambda it: -it[1].cpu)
     lines = [f"| `{name}` | {len(it.tests)} | {it.cpu:.0f} | {it.wall:.0f} |" for name, it in rows if it.cpu >= 0.5]
     total = f"| all | {sum(len(it.tests) for _, it in rows)} | {sum(it.cpu for _, it in rows):.0f} | {sum(it.wall for _, it in rows):.0f} |"

@@ -35,13 +35,13 @@ def test_it_elsewhere():
 """
 FILES = {
     "generator/__init__.py": "",
-    MODULE: "LEAST = 0\n\n\ndef total(numbers):\n    return sum(it for it in numbers if it > LEAST) + 0\n\n\nUNSEEN = 1\n",
+    MODULE: "LEAST = 0\n\n\ndef total(numbers):\n    return sum(it for it in numbers if it > LEAST) + 0\n\n\nUNSEEN = 1\nSums = dict[str, int]\n",
     "tests/__init__.py": "",
     "tests/test_sums.py": SUMS,
     "tests/test_sums_wrongly.py": "import generator.sums\n\n\ndef test_it():\n    assert not generator.sums\n",
     "tests/test_others.py": "def test_it():\n    pass\n",
     "tests/test_waits.py": "import time\n\n\ndef test_it():\n    time.sleep(60)\n",
-    "pytest.ini": "[pytest]\nmarkers = slow\nfilterwarnings = error\n",
+    "pytest.ini": "[pytest]\naddopts = -p workers\npythonpath = .\nmarkers = slow\nfilterwarnings = error\n",
 }
 
 
@@ -51,6 +51,7 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     shutil.copytree(ROOT / "tests" / "mutants", tmp_path / "tests" / "mutants")
+    shutil.copy(ROOT / "tests" / "support" / "workers.py", tmp_path)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
 

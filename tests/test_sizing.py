@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -137,12 +138,16 @@ def placed(instance: Instance, memory: int, cpu: int, overhead: tuple[int, int])
     return tasks
 
 
-def counted(name: str, memory: int) -> int:
-    """Tasks on a host of the type, by the Mappings."""
-    return int(sizing.tasks_table()[str(memory)][sizing.instance_table()[name]["Capacity"]])
+@pytest.fixture(scope="module")
+def counted() -> Callable[[str, int], int]:
+    """Tasks of so many MiB on a host of the type, by the Mappings."""
+    tasks, instances = sizing.tasks_table(), sizing.instance_table()
+    return lambda name, memory: int(tasks[str(memory)][instances[name]["Capacity"]])
 
 
-def test_as_many_tasks_are_counted_as_a_host_takes(overhead: tuple[int, int]) -> None:
+def test_as_many_tasks_are_counted_as_a_host_takes(
+    overhead: tuple[int, int], counted: Callable[[str, int], int]
+) -> None:
     for (name, instance), memory in product(INSTANCES.items(), MEMORY_SIZES):
         found, most = counted(name, memory), placed(instance, memory, sizing.cpu(memory), overhead)
         # What does not fit at all counts as one: a Rule refuses it.
@@ -161,7 +166,7 @@ def test_as_many_tasks_are_counted_as_a_host_takes(overhead: tuple[int, int]) ->
         ("c7g.4xlarge", 2048, 10),  # by memory 14, by CPU 15: the most that a table tells apart
     ],
 )
-def test_tasks_on_a_host_by_hand(name: str, memory: int, tasks: int) -> None:
+def test_tasks_on_a_host_by_hand(name: str, memory: int, tasks: int, counted: Callable[[str, int], int]) -> None:
     assert counted(name, memory) == tasks
 
 

@@ -57,7 +57,7 @@ def main() -> int:
     verdicts = dict(_verdicts(list(told), told, judge, options.jobs))
     broken = judge.broken
     while options.together and (left := [it for it, test in verdicts.items() if not test]):
-        names = failing(ROOT, left, options.jobs) - broken
+        names = failing(ROOT, left, 2 * options.jobs) - broken
         print(f"{len(names)} tests fail with all {len(left)} that survive planted at once", flush=True)
         chosen_tests = Chosen(ROOT, recorded, enough=_ENOUGH_OF_FAILING, among=names)
         judge = Judge(chosen_tests, chosen_tests.runs_at_import, options.seconds, float("inf"))

@@ -146,20 +146,10 @@ class _Controller:
         try:
             message = worker.recv()
         except EOFError:
-            del self._forked[worker]
             process.join()
-            begun = self._begun.pop(number)
-            hooks.pytest_runtest_logreport(
-                report=pytest.TestReport(
-                    **begun,
-                    keywords={},
-                    outcome="failed",
-                    longrepr=f"its process ended with {process.exitcode}",
-                    when="call",
-                )
-            )
+            hooks.pytest_runtest_logreport(report=self._killed(number, process.exitcode))
             self._fork(session, shares, number)
-            return
+            message = None
         if message is None:
             del self._forked[worker]
             process.join()
@@ -170,3 +160,8 @@ class _Controller:
         elif name == "pytest_runtest_logreport":
             arguments["report"] = hooks.pytest_report_from_serializable(config=session.config, data=arguments["report"])
         getattr(hooks, name)(**arguments)
+
+    def _killed(self, worker: int, code: int | None) -> pytest.TestReport:
+        """What the worker ran when its process ended; where it left off, the next one goes on."""
+        said = f"its process ended with {code}"
+        return pytest.TestReport(**self._begun.pop(worker), keywords={}, outcome="failed", longrepr=said, when="call")

@@ -32,7 +32,7 @@ tests:
 .PHONY: test-slow
 test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work
 	@$(NEEDED)
-	$(BIN)/pytest --workers 4 -m slow
+	$(BIN)/pytest --workers 8 -m slow
 
 .PHONY: spent
 spent: .venv/tests ## Run the fast tests and write where their time goes into tests/README.md

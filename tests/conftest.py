@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 
@@ -27,10 +28,15 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_signal_stays_blocked() -> Iterator[None]:
-    """Or processes that later tests start hear none."""
+def _later_tests_and_their_processes_inherit_nothing() -> Iterator[None]:
+    before = _environment()
     yield
+    assert _environment() == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture(scope="session")

@@ -67,12 +67,12 @@ def test_it_writes_the_templates_of_this_checkout(program: Path, tmp_path: Path)
 
 
 @pytest.fixture
-def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with emulator() as url:
-        monkeypatch.delenv(DIRECTLY)
+def account(tmp_path: Path) -> Iterator[Path]:
+    with emulator() as url, pytest.MonkeyPatch.context() as patch:
+        patch.delenv(DIRECTLY)
         for name, value in environment(url, tmp_path).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(tmp_path)
+            patch.setenv(name, value)
+        patch.chdir(tmp_path)
         yield tmp_path
 
 

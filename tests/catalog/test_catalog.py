@@ -148,11 +148,11 @@ class Stubbed(Account):
 
 
 @pytest.fixture
-def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stubbed, Stubber]]:
+def stubbed(tmp_path: Path) -> Iterator[tuple[Stubbed, Stubber]]:
     """A stack with an output ``ProductId``, and Service Catalog's answers to come."""
-    with emulator() as url:
+    with emulator() as url, pytest.MonkeyPatch.context() as patch:
         for name, value in environment(url, tmp_path).items():
-            monkeypatch.setenv(name, value)
+            patch.setenv(name, value)
         product = {"Product": {"Value": "prod-1"}, "ProductId": {"Value": "prod-1"}}
         logs = {"Logs": {"Type": "AWS::Logs::LogGroup"}}
         template = {"Description": DESCRIPTIONS[SERVICE_CATALOG], "Resources": logs, "Outputs": product}

@@ -108,6 +108,7 @@ def test_mypy_rejects_wrong_wiring(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert right.count(snippet.old) == 1 or not snippet.old, name
         (tmp_path / f"{name}.py").write_text(right.replace(snippet.old, snippet.new) if snippet.old else right)
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("MYPY_CONFIG_FILE_DIR", str(ROOT))  # mypy itself would leave it
     files = [str(tmp_path / f"{name}.py") for name in SNIPPETS]
     output, errors, _ = api.run(["--no-error-summary", "--no-pretty", "--hide-error-context", *files])
     assert not errors

@@ -139,5 +139,5 @@ def test_another_host_follows_into_the_next_file_of_announcements(
     assert len(journals(directory)) > 1
     assert watched.result() == sorted(watched.result())
     assert len(files_of(reader, "long")) == 161
-    # Beside requests, what other programs may have done is looked for.
-    assert asked(hosts[1], "readdir /") - readings <= 3 + (time.monotonic() - began) / VERIFY_SECONDS
+    # Beside requests, what other programs may have done is looked for; the directory takes a dozen calls then.
+    assert asked(hosts[1], "readdir /") - readings <= 16 * (1 + (time.monotonic() - began) / VERIFY_SECONDS)

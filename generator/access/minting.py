@@ -10,7 +10,7 @@ from generator.operations.aws import Account
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import Problem
 from generator.operations.formats import Credentials
-from generator.operations.stacks import get, outputs
+from generator.operations.stacks import get, outputs_of_deployed
 
 DISABLED = (
     "roles of this account cannot get identity tokens: run `aws iam enable-outbound-web-identity-federation` once"
@@ -22,9 +22,7 @@ _IDENTITY_SECONDS = 60
 
 def mint(account: Account, stack_name: str) -> Credentials:
     """For the first address of the stack. Raises Problem."""
-    urls = outputs(get(account, stack_name)).get("PypiServerUrls")
-    if not urls:
-        raise Problem(f"{stack_name} has no outputs: deploy it first")
+    urls = outputs_of_deployed(get(account, stack_name))["PypiServerUrls"]
     return minted(account, urls.split(",")[0].rstrip("/"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.formats import Credentials, User
-from generator.operations.stacks import get, has_reader, outputs
+from generator.operations.stacks import get, has_reader, outputs_of_deployed
 
 _SECRETS: dict[str, str] = {User.PUBLISHER: "PypiUserSecretArn", User.READER: "ReaderSecretArn"}
 """Outputs by account."""
@@ -26,9 +26,7 @@ def secret_arn(account: Account, stack_name: str, user: str) -> str:
 def _given(account: Account, stack_name: str, user: str) -> dict[str, str]:
     """The stack's outputs, including that for ``user``. Raises Problem."""
     stack = get(account, stack_name)
-    given = outputs(stack)
-    if "PypiServerUrls" not in given:
-        raise Problem(f"{stack_name} is {stack['StackStatus']} and has no outputs: deploy it first")
+    given = outputs_of_deployed(stack)
     if user == User.READER and not has_reader(stack):
         raise Problem(f"{stack_name} has no {user}: add --account publisher, or deploy with ReaderAccount=true")
     return given

@@ -21,7 +21,7 @@ from generator.operations.exits import DONE, FAILED, Problem
 from generator.operations.invocation import called_as
 from generator.operations.keys import refuse_keys
 from generator.operations.places import refuse_places
-from generator.operations.stacks import Resource, get, outputs, resources
+from generator.operations.stacks import Resource, get, outputs_of_deployed, resources
 from generator.operations.terminal import Terminal
 
 POLL_SECONDS = 5
@@ -82,7 +82,7 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
     """
     stack = get(account, request.stack_name)
     has = list(resources(account.client("cloudformation"), stack["StackId"]))
-    live = outputs(stack)["FileSystemId"]
+    live = outputs_of_deployed(stack)["FileSystemId"]
     point = _recovery_point(account, request, has, recovery_point)
     backup = account.client("backup")
     job = newest_job(account, recovery_point, live)

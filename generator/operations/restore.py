@@ -13,7 +13,7 @@ from generator.operations.aws import Account, Client
 from generator.operations.deploy import Deployment, deploy, refuse_single
 from generator.operations.errors import ClientError, code
 from generator.operations.exits import DONE, Problem
-from generator.operations.stacks import get, outputs, resources
+from generator.operations.stacks import get, outputs_of_deployed, resources
 from generator.operations.stacks import parameters as values_of
 from generator.operations.terminal import Terminal
 from generator.parts.data_bearing import LOCATION, VAULT_TAG
@@ -54,7 +54,7 @@ def serve(
     stack = get(account, request.stack_name)
     refuse_single(account, stack)
     previous = values_of(stack)
-    live = outputs(stack)["FileSystemId"]
+    live = outputs_of_deployed(stack)["FileSystemId"]
     recovery_point = restored.recovery_point or ""
     new = _restored(account, recovery_point, live)
     has = list(resources(account.client("cloudformation"), stack["StackId"]))

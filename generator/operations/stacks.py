@@ -53,6 +53,13 @@ def outputs(stack: Stack) -> dict[str, str]:
     return {it["OutputKey"]: it.get("OutputValue", "") for it in stack.get("Outputs", [])}
 
 
+def outputs_of_deployed(stack: Stack) -> dict[str, str]:
+    """Raises Problem if it has none, as one in review or whose creation has failed."""
+    if not (given := outputs(stack)):
+        raise Problem(f"{stack['StackName']} is {stack['StackStatus']} and has no outputs: deploy it first")
+    return given
+
+
 def parameters(stack: Stack | None) -> dict[str, str]:
     """The values that the stack has; none before its creation, when a stack in review has only the change set."""
     if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":

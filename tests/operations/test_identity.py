@@ -35,6 +35,7 @@ COMMANDS = {
     "status": [],
     "status --detect-drift": [],
     "restore": ["--yes"],
+    "restore --recovery-point": ["arn:aws:backup:::1", "--yes"],
     "restore --directory": ["aws-backup-restore_1", "--recovery-point", "arn:aws:backup:::1", "--yes"],
     "credentials": [],
     "rotate": ["reader"],
@@ -170,6 +171,33 @@ def test_a_change_set_that_awaits_its_review_is_somebodys(
     for command in ("deploy", "delete"):
         said = refused([command, *COMMANDS[command], "--stack-name", "review"], capsys, changes)
         assert "somebody's change set theirs" in said
+
+
+UNDEPLOYED = "ours is REVIEW_IN_PROGRESS and has no outputs: deploy it first"
+NO_TOKENS = "ours has no tokens: deploy it with Tokens=true"
+ASKING = {
+    "restore": "ours has no vault: name the one that has the backups by --vault",
+    "who": "ours has no output TaskLogGroup yet",
+    **dict.fromkeys(("restore --recovery-point", "restore --directory", "credentials", "credentials --mint"), UNDEPLOYED),
+    **dict.fromkeys(("rotate", "project-status", "import", "yank", "unyank"), UNDEPLOYED),
+    **dict.fromkeys(("token create", "token list", "token revoke"), NO_TOKENS),
+    **dict.fromkeys(("trust issuer", "trust list", "trust revoke"), NO_TOKENS),
+}
+"""What commands say that need something of a stack which is still a change set."""
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_a_stack_that_was_never_deployed_is_said_to_be_none_yet(
+    command: str, capsys: pytest.CaptureFixture[str], changes: list[str]
+) -> None:
+    client("cloudformation").create_change_set(
+        StackName="ours",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Description": DESCRIPTIONS[PARENT], "Resources": {}}),
+    )
+    said = refused([*command.split(), *COMMANDS.get(command, []), "--stack-name", "ours"], capsys, changes)
+    assert said == f"error: {ASKING[command]}\n"
 
 
 def test_the_single_file_is_the_servers_but_not_what_deploy_deploys(

@@ -120,6 +120,14 @@ GITHUB_JOB: dict[str, Any] = {
     "environment": "release",
     "event_name": "push",
 }
+GITLAB_JOB: dict[str, Any] = {
+    "iss": "https://gitlab.com",
+    "project_path": "octo/sub/acme",
+    "project_id": "20",
+    "namespace_id": "7",
+    "ci_config_ref_uri": "gitlab.com/octo/sub/acme//.gitlab-ci.yml@refs/heads/main",
+    "ref_protected": "true",
+}
 
 
 def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
@@ -160,20 +168,44 @@ def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
 
 def test_a_project_of_gitlab_is_trusted_for_protected_branches_and_tags(arn: str, api: str) -> None:
     assert main(["trust", "gitlab", "octo/sub/acme", *ACME, "--api", api, "--expires", "1h"]) == 0
-    job: dict[str, Any] = {
-        "iss": "https://gitlab.com",
-        "project_path": "octo/sub/acme",
-        "project_id": "20",
-        "namespace_id": "7",
-        "ci_config_ref_uri": "gitlab.com/octo/sub/acme//.gitlab-ci.yml@refs/heads/main",
-        "ref_protected": "true",
-    }
-    assert admits(arn, **job) == "__token__:octo-sub-acme"
+    assert admits(arn, **GITLAB_JOB) == "__token__:octo-sub-acme"
     assert rights(arn)[0] == "upload"
     for change in ({"ref_protected": "false"}, {"project_id": "21"}, {"pipeline_source": "merge_request_event"}):
-        assert admits(arn, **{**job, **change}) is None
+        assert admits(arn, **{**GITLAB_JOB, **change}) is None
     (publisher,) = entries_of(stored(arn)).publishers.values()
     assert 3500 < publisher.until - time.time() <= 3600
+
+
+def test_jobs_of_a_server_of_ones_own_are_trusted_by_its_issuer(arn: str, api: str) -> None:
+    server = "https://git.example.com"
+    at = (*ACME, "--server", server, "--api", api)
+    assert main(["trust", "github", "octo/acme", "--workflow", "release.yml", *at]) == 0
+    assert main(["trust", "gitlab", "octo/sub/acme", *at]) == 0
+    assert admits(arn, **GITHUB_JOB) is None
+    assert admits(arn, **{**GITHUB_JOB, "iss": f"{server}/_services/token"}) == "__token__:Octo-acme"
+    job = {**GITLAB_JOB, "ci_config_ref_uri": "git.example.com/octo/sub/acme//.gitlab-ci.yml@refs/heads/main"}
+    assert admits(arn, **job) is None
+    assert admits(arn, **{**job, "iss": server}) == "__token__:octo-sub-acme"
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        (["github"], "https://api.github.com/repos/octo/acme"),
+        (["github", "--server", "https://git.test"], "https://git.test/api/v3/repos/octo/acme"),
+        (["gitlab"], "https://gitlab.com/api/v4/projects/octo%2Facme"),
+        (["gitlab", "--server", "https://git.test"], "https://git.test/api/v4/projects/octo%2Facme"),
+    ],
+)
+def test_each_server_is_asked_where_its_api_is(
+    arn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], address: str
+) -> None:
+    """By a proxy that is not there."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    assert main(["trust", *words, "octo/acme", "--may", "read", *ACME]) == 2
+    assert f"error: {address} cannot be read" in capsys.readouterr().err
+    assert stored(arn) == "[]"
 
 
 def test_roles_of_the_account_are_trusted_by_the_issuer_that_it_has(

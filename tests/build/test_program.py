@@ -199,6 +199,13 @@ def test_what_cannot_be_shown_is_refused(
     assert {it.name for it in tmp_path.iterdir()} == {"given"}
 
 
+def test_what_lies_deep_is_written_wherever_it_is_wanted(tmp_path: Path) -> None:
+    file, output = tmp_path / "given", tmp_path / "not" / "there"
+    file.write_text(json.dumps(task(tar_of("a/b/c.py", b"deep"))))
+    assert main(["program", "--from", str(file), "--output", str(output)]) == 0
+    assert written_below(output)["a/b/c.py"] == "deep"
+
+
 def test_a_file_or_directory_in_the_way_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["program", "--from", str(tmp_path / "absent")]) == 2
     assert "absent" in capsys.readouterr().err

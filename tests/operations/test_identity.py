@@ -178,7 +178,9 @@ NO_TOKENS = "ours has no tokens: deploy it with Tokens=true"
 ASKING = {
     "restore": "ours has no vault: name the one that has the backups by --vault",
     "who": "ours has no output TaskLogGroup yet",
-    **dict.fromkeys(("restore --recovery-point", "restore --directory", "credentials", "credentials --mint"), UNDEPLOYED),
+    **dict.fromkeys(
+        ("restore --recovery-point", "restore --directory", "credentials", "credentials --mint"), UNDEPLOYED
+    ),
     **dict.fromkeys(("rotate", "project-status", "import", "yank", "unyank"), UNDEPLOYED),
     **dict.fromkeys(("token create", "token list", "token revoke"), NO_TOKENS),
     **dict.fromkeys(("trust issuer", "trust list", "trust revoke"), NO_TOKENS),

@@ -6,18 +6,24 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
+from contextlib import ExitStack
+from http.client import HTTPSConnection
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from custom_resource import serving
 
 from generator.commands import main
 from generator.local import processes
 from generator.local.environment import read
 from generator.local.processes import free_port, refuse_taken
-from generator.local.proxy import certificate_in
+from generator.local.proxy import certificate_in, proxy
 from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
@@ -26,6 +32,7 @@ from tests.forking import run
 from tests.server.tasks import wait_for
 
 ROOT = Path(__file__).parents[2]
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def test_passwords_stay_and_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +133,8 @@ def told(*_):
     end("told")
     os._exit(0)
 signal.signal(signal.SIGTERM, told)
-(home / "task").write_text(str(os.getpid()))
+with (home / "tasks").open("a") as tasks:
+    print(os.getpid(), file=tasks)
 (home / "temporary").write_text(tempfile.gettempdir())
 if {early}:
     end("asked")
@@ -161,7 +169,64 @@ def test_who_ends_it_has_nothing_left(tmp_path: Path, ending: str, early: bool) 
     temporary = Path((tmp_path / "temporary").read_text())
     assert temporary.parent == tmp_path, "one of its own"
     assert not temporary.exists()
-    assert not Path("/proc", (tmp_path / "task").read_text()).exists()
+    (task,) = (tmp_path / "tasks").read_text().split()
+    assert not Path("/proc", task).exists()
+
+
+def test_a_proxy_that_does_not_start_is_told_with_what_it_says(tmp_path: Path) -> None:
+    """And the two tasks that it was for are told to end."""
+    python, nginx = tmp_path / "python", tmp_path / "nginx"
+    python.write_text(SERVER.format(python=sys.executable, home=str(tmp_path), signal="SIGINT", early=False))
+    nginx.write_text("#!/bin/sh\necho unknown directive >&2\nexit 1\n")
+    for program in (python, nginx):
+        program.chmod(0o755)
+    done = local(tmp_path, "--python", str(python), "--port", str(free_port()), path=f"{tmp_path}:/usr/bin:/bin")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "starting …\nunknown directive\nerror: nginx has ended\n"
+    assert (tmp_path / "told").exists()
+    tasks = (tmp_path / "tasks").read_text().split()
+    assert [Path("/proc", it).exists() for it in tasks] == [False, False]
+
+
+@pytest.mark.skipif(not NGINX, reason="nginx is not installed")
+def test_the_proxy_passes_on_what_a_load_balancer_does(tmp_path: Path) -> None:
+    """To both tasks by turns, with who asks for what by which scheme; it has no bound for uploads, and ends with the rest."""
+    seen: list[tuple[int, dict[str, str | None], int]] = []
+
+    class Task(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = len(self.rfile.read(int(self.headers["Content-Length"])))
+            names = ("Host", "X-Forwarded-For", "X-Forwarded-Proto", "Connection")
+            seen.append((self.connection.getsockname()[1], {name: self.headers[name] for name in names}, length))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    assert NGINX
+    port = free_port()
+    certificate, key = certificate_in(tmp_path)
+    with ExitStack() as stack:
+        tasks = [int(stack.enter_context(serving(Task)).rpartition(":")[2]) for _ in range(2)]
+        proxy(stack, tmp_path, NGINX, port, tasks, certificate, key)
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        for _ in range(2):
+            client = HTTPSConnection("localhost", port, context=trusting, timeout=30)
+            client.request("POST", "/", bytes(1_500_000))
+            assert client.getresponse().status == 200
+            client.close()
+    assert {it[0] for it in seen} == set(tasks)
+    given = {
+        "Host": f"localhost:{port}",
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Proto": "https",
+        "Connection": None,
+    }
+    assert [it[1:] for it in seen] == [(given, 1_500_000)] * 2
+    refuse_taken(port)
+    assert (tmp_path / "nginx.log").exists()
 
 
 def test_a_port_is_taken_by_who_listens_and_not_by_what_an_earlier_run_has_left() -> None:

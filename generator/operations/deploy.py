@@ -198,7 +198,6 @@ def _given(
         if request.parameters.exists():
             terminal.line(f"{request.parameters} has the answers so far: the same command asks for the rest")
         raise
-    check(declared, given)
     terminal.line(f"{request.parameters} has these values; what it does not name keeps its default")
     return given
 

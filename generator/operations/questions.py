@@ -101,7 +101,9 @@ def _check_zones(least: int) -> Callable[[list[Subnet]], str]:
 
 
 def _zone(account: Account, terminal: Terminal, form: dict[str, Parameter]) -> dict[str, str]:
-    offers: dict[str, Zone | None] = {f"{it.name}  {it.id}": it for it in zones(account)}
+    """Zones whose names the form refuses, such as _tcp.example.com, are not offered."""
+    usable = [it for it in zones(account) if not form["HostedZoneName"].refusal(it.name)]
+    offers: dict[str, Zone | None] = {f"{it.name}  {it.id}": it for it in usable}
     zone = terminal.choice("Hosted zone", {**offers, _ELSEWHERE: None})
     if zone:
         return {"HostedZoneName": zone.name, "HostedZoneId": zone.id}

@@ -60,7 +60,10 @@ def company_network() -> dict[str, str]:
         ec2.create_tags(Resources=[identity], Tags=[{"Key": "Name", "Value": f"{name}-{zone}"}])
         if name == "public":
             ec2.associate_route_table(RouteTableId=table, SubnetId=identity)
-    zone = client("route53").create_hosted_zone(Name="company.example", CallerReference=os.urandom(4).hex())
+    zone, _ = (
+        client("route53").create_hosted_zone(Name=name, CallerReference=os.urandom(4).hex())
+        for name in ("company.example", "_tcp.company.example")
+    )
     return {**made, "zone": zone["HostedZone"]["Id"].removeprefix("/hostedzone/")}
 
 
@@ -125,6 +128,8 @@ def test_first_deployment_asks_and_ends_with_what_to_do_next(columns: int, env: 
         terminal.expect("Subnets of the hosts")
         terminal.type(ENTER)
         terminal.expect("company.example")
+        terminal.expect("a zone in another account")
+        assert "_tcp" not in terminal.text, "which has no name for a server"
         terminal.type(ENTER)
         terminal.expect("IPv4 ranges that may connect")
         terminal.type("203.0.113.0/24, 198.51.100.7 " + ENTER)

@@ -213,8 +213,12 @@ def test_another_vault_and_another_key(account: Restores, capsys: pytest.Capture
     point = account.add_point("copies", "fs-0123456789abcdef0")
     key = client("kms").create_key()["KeyMetadata"]["Arn"]
     options = ["restore", "--recovery-point", point, "--vault", "copies", "--yes"]
-    assert main([*options, "--kms-key", key.replace(REGION, "eu-west-1")]) == 2
-    assert "must be in" in capsys.readouterr().err
+    elsewhere = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0a-1b"
+    assert main([*options, "--kms-key", elsewhere]) == 2
+    assert capsys.readouterr().err == f"error: --kms-key: {elsewhere} is in eu-west-1, and must be in {REGION}\n"
+    assert main([*options, "--kms-key", elsewhere.replace("eu-west-1", REGION)]) == 2
+    assert "does not exist: check the ARN" in capsys.readouterr().err
+    assert not account.asked
     assert main([*options, "--kms-key", key]) == 0
     assert account.asked[0]["Metadata"]["KmsKeyId"] == key
     assert "--vault copies --directory" in capsys.readouterr().out
@@ -298,6 +302,20 @@ def test_what_cannot_be_restored_is_refused(
     assert said in capsys.readouterr().err
     assert not account.jobs
     assert file_systems() == before
+
+
+def test_a_file_that_cannot_be_written_stops_it_before_the_stack_changes(
+    account: Restores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point, before = account.add_point(vault(), live()), live()
+    made = client("efs").create_file_system(CreationToken="restored", Encrypted=True)["FileSystemId"]
+    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+    Path("parameters.restored.json").mkdir()
+    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: parameters.restored.json: Is a directory\n"
+    assert "has the parameters of" not in captured.out
+    assert live() == before
 
 
 @pytest.mark.slow

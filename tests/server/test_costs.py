@@ -1,0 +1,149 @@
+"""How often the storage is asked: each call takes a network round trip, and a file system bills for what is read."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+
+import pytest
+
+from server.store import upkeep
+from server.store.changes import Announcer, Changes
+from server.store.index import Index
+from server.store.packages import Packages
+from server.store.staging import STALE_SECONDS
+from server.store.stamps import TICK_SECONDS
+from server.views import listings
+from server.views.listings import Listings
+
+NAME = "demo-1.0.tar.gz"
+
+
+@contextmanager
+def counted(slow_stat: float = 0.0) -> Iterator[Counter[object]]:
+    """This thread's calls of each function in C; that of a file's attributes may take longer."""
+    calls: Counter[object] = Counter()
+
+    def watch(_: FrameType, event: str, called: object) -> None:
+        if event == "c_call":
+            calls[called] += 1
+            if called is os.stat:
+                time.sleep(slow_stat)
+
+    sys.setprofile(watch)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+def settle(index: Index) -> None:
+    """Seen twice, clock ticks apart, a directory is trusted."""
+    for _ in range(2):
+        index.refresh()
+        time.sleep(1.5 * TICK_SECONDS)
+    index.refresh()
+
+
+def files_asked(pages: Listings, slow_stat: float = 0.0) -> int:
+    """How many files a listing asks for."""
+    with counted(slow_stat) as calls:
+        assert pages.current("demo", {"server.arrived": time.monotonic()})
+    return calls[os.stat]
+
+
+def test_a_listing_that_is_asked_for_often_does_not_ask_for_its_files_each_time(directory: Path) -> None:
+    (directory / NAME).write_bytes(b"content")
+    pages = Listings(Packages(directory))
+    assert files_asked(pages) > 0
+    assert min(files_asked(pages) for _ in range(5)) == 0
+
+
+def test_a_slow_storage_is_asked_for_files_less_often(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of the time, however long it takes."""
+    monkeypatch.setattr(listings, "RECHECK_SECONDS", 0.0)
+    (directory / NAME).write_bytes(b"content")
+    packages = Packages(directory)
+    # What is kept of files makes a directory of its own, which changes theirs.
+    files_asked(Listings(packages))
+    pages = Listings(packages)
+    assert files_asked(pages, slow_stat=0.3) == 1
+    time.sleep(0.4)
+    assert files_asked(pages) == 0
+
+
+def test_a_directory_is_read_when_it_changes_and_no_other_with_it(directory: Path) -> None:
+    for path in ("one", "two/three"):
+        (directory / path).mkdir(parents=True)
+    index = Index(directory)
+    settle(index)
+    for number, changed in enumerate(("", "one", "two", "two/three")):
+        with counted() as calls:
+            index.refresh()
+        assert calls[os.scandir] == 0
+        (directory / changed / f"demo-1.{number}.tar.gz").write_bytes(b"content")
+        with counted() as calls:
+            index.refresh()
+        assert (len(index.paths("demo")), calls[os.scandir]) == (number + 1, 1), changed
+        settle(index)
+
+
+def test_where_changes_are_announced_is_read_when_a_process_begins_to(directory: Path) -> None:
+    announcers = [Announcer(str(directory)) for _ in range(3)]
+    reader = Changes(str(directory))
+    for number, announcer in enumerate(announcers):
+        with announcer.announced(f"demo-1.{number}.tar.gz") as announcement:
+            announcement.done()
+        assert reader.read() == {f"demo-1.{number}.tar.gz": True}
+        time.sleep(1.5 * TICK_SECONDS)
+        reader.read()
+        with counted() as calls:
+            reader.read()
+        assert calls[os.scandir] == 0
+
+
+class Over(Exception):
+    """The test has seen enough."""
+
+
+def test_what_killed_tasks_left_is_removed_once_all_is_known_and_then_hourly(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = Packages(directory)
+    left = [directory / path for path in (".index/staging/a", ".index/changes/b", ".index/spent/c", ".upload-d")]
+    recent = [path.with_name(f"{path.name}-recent") for path in left]
+    removed: list[tuple[list[str], float, bool]] = []
+    passed = 0.0
+
+    def leave() -> None:
+        for path in left:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, (time.time() - STALE_SECONDS - 60,) * 2)
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        gone = [path.name for path in left if not path.exists()]
+        if gone:
+            removed.append((gone, passed // 60, packages.index.ready))
+            leave()
+        if passed > 2.5 * 3600 or len(removed) > 5:
+            raise Over
+        if seconds < 1:
+            time.sleep(seconds)
+
+    leave()
+    for path in recent:
+        path.touch()
+    monkeypatch.setattr(upkeep, "time", SimpleNamespace(monotonic=lambda: passed, sleep=sleep))
+    with pytest.raises(Over):
+        upkeep.keep_up(packages)
+    assert removed == [([path.name for path in left], minute, True) for minute in (0, 60, 120)]
+    assert all(path.exists() for path in recent)

@@ -206,6 +206,27 @@ def test_two_who_change_the_list_at_once_lose_nothing(arn: str, monkeypatch: pyt
     assert {label for its in labels(arn).values() for label in its} <= {"AWSCURRENT", "AWSPREVIOUS"}
 
 
+def test_whoever_never_gets_a_turn_gives_up_and_says_so(
+    arn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = SecretsManagerBackend.update_secret_version_stage
+
+    def after_another(self: Any, secret_id: str, version_stage: str, **more: Any) -> Any:
+        if version_stage == "AWSCURRENT":
+            self.put_secret_value(arn, "[]", None, str(uuid.uuid4()), ["AWSCURRENT"])
+        return write(self, secret_id, version_stage, **more)
+
+    monkeypatch.setattr(SecretsManagerBackend, "update_secret_version_stage", after_another)
+    assert main(["token", "create", *CI]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (
+        "",
+        "error: somebody else keeps changing the tokens, and nothing was changed: try again\n",
+    )
+    assert stored(arn) == "[]"
+    assert {label for its in labels(arn).values() for label in its} <= {"AWSCURRENT", "AWSPREVIOUS"}
+
+
 def test_many_at_once_lose_nothing(arn: str) -> None:
     """Whoever gives up after some tries says so, and has changed nothing."""
 

@@ -132,6 +132,8 @@ def test_credentials_file_is_its_owners_alone(deployed: Parameters, capsys: pyte
     assert secret("ReaderSecret")["password"] in Path("pip.conf").read_text()
     assert main(["credentials", "--output", "pip.conf"]) == 2
     assert "pip.conf exists" in capsys.readouterr().err
+    assert main(["credentials", "--output", "absent/pip.conf"]) == 2
+    assert capsys.readouterr().err == "error: absent/pip.conf: No such file or directory\n"
 
 
 def test_commands_about_packages_speak_to_the_stacks_server(

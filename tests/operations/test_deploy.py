@@ -111,6 +111,9 @@ def test_nobody_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
     give()
     assert main(["deploy", "--bucket", BUCKET, "--stack-name", "asking"]) == 2
     assert "add --yes" in capsys.readouterr().err
+    assert main([*DEPLOY, "--stack-name", "asking", "--json"]) == 2
+    assert capsys.readouterr().err == "error: --json shows what would change: add --dry-run\n"
+    assert "asking" not in [it["StackName"] for it in client("cloudformation").describe_stacks()["Stacks"]]
 
 
 @pytest.mark.slow

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, DIRECTLY, emulator, environment
+from moto.efs.exceptions import FileSystemNotFound
+from moto.efs.models import EFSBackend
 from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
@@ -302,6 +305,26 @@ def test_what_cannot_be_restored_is_refused(
     assert said in capsys.readouterr().err
     assert not account.jobs
     assert file_systems() == before
+
+
+def test_of_a_file_system_that_is_gone_nothing_is_taken_over(
+    account: Restores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its policy the restored one would be open to whoever reaches it."""
+    point, old = account.add_point(vault(), live()), live()
+    made = client("efs").create_file_system(CreationToken="of-the-gone", Encrypted=True)["FileSystemId"]
+    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+    describe = EFSBackend.describe_file_systems
+
+    def gone(self: Any, *place: Any, file_system_id: str | None = None, **more: Any) -> Any:
+        if file_system_id == old:
+            raise FileSystemNotFound(old)
+        return describe(self, *place, file_system_id=file_system_id, **more)
+
+    monkeypatch.setattr(EFSBackend, "describe_file_systems", gone)
+    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
+    assert capsys.readouterr().err == f"error: {old} is gone: check the region\n"
+    assert live() == old
 
 
 def test_a_file_that_cannot_be_written_stops_it_before_the_stack_changes(

@@ -59,6 +59,58 @@ def test_one_answer_of_no_leaves_the_rest_to_come(
     assert len(visible(directory)) == 4
 
 
+@pytest.mark.parametrize("what", ["file", "page"])
+def test_what_redirects_in_a_circle_is_told_so(
+    what: str, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for project in ("acme", "other"):
+        scripted.page(project, scripted.file(*wheel(project, "1.0")))
+    path = "/files/other-1.0-py3-none-any.whl" if what == "file" else "/simple/other/"
+    scripted.answers[path] = lambda handler: answer(handler, 302, Location=path)
+    assert bring(scripted.url) == 1
+    assert visible(directory) == [GOOD]
+    said = "redirects without end" if what == "file" else "redirects more than 5 times"
+    assert f"{scripted.root}{path} {said}" in capsys.readouterr().out
+
+
+def test_of_a_page_whose_next_part_is_missing_nothing_is_taken(
+    scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"meta": {"api-version": "1.0"}, "name": "acme", "files": [scripted.file(GOOD, GOOD_CONTENT)]}
+    scripted.answers["/simple/acme/"] = lambda handler: answer(
+        handler, 200, json.dumps(page).encode(), JSON_TYPE, Link='<?page=2>; rel="next"'
+    )
+    assert bring(scripted.url, "acme") == 1
+    assert visible(directory) == []
+    said = f"the next part of {scripted.url}acme/ is missing: {scripted.url}acme/"
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_server_without_room_ends_the_import_with_its_reason(
+    scripted: Scripted,
+    elsewhere: Scripted,
+    target: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """More would not fit either."""
+    uploads = itertools.count()
+
+    def full(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        # The first only asks whether the account may upload.
+        answer(handler, 507 if next(uploads) else 400)
+
+    monkeypatch.setattr(elsewhere.handler, "do_POST", full, raising=False)
+    scripted.page("acme", *(scripted.file(*wheel("acme", f"1.{number}")) for number in range(40)))
+    elsewhere.page("acme")
+    assert main(["import", scripted.url, "acme", "--to", elsewhere.url, "--yes"]) == 1
+    printed = capsys.readouterr().out
+    assert f"stopped: {elsewhere.root}/ answers 507 Insufficient Storage" in printed
+    assert "incomplete: 0 imported" in printed
+    assert next(uploads) < 12
+
+
 def test_a_password_that_ends_in_the_middle_stops_it(
     scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,6 +50,12 @@ LIES: dict[str, dict[str, Any]] = {
     "no entry's address": {"url": None},
     "a size below zero": {"size": -1, "hashes": {"sha256": "0"}},
 }
+SAID = {
+    "another hash": "the sha256 of what arrived is",
+    "another size": f"{len(CONTENT)} bytes arrived, and its page promises {len(CONTENT) + 1}",
+    "longer than its size": f"more arrived than the {len(CONTENT) - 1} bytes that its page promises",
+    "a file URL": "is not the URL of a file",
+}
 NO_PACKAGES: dict[str, str] = {
     "a name with a separator": f"../{NAME}",
     "a name with a line end": f"acme-2.0\r\nX: y{NAME}",
@@ -70,6 +76,7 @@ def test_what_is_not_as_its_page_says_is_not_stored(
     assert visible(directory) == [GOOD]
     printed = capsys.readouterr().out
     assert "1 imported, 0 were here, " in printed
+    assert SAID.get(lie, "") in " ".join(printed.split())
     assert "user:pw" not in printed
     assert max(map(len, printed.splitlines())) < 1200
 

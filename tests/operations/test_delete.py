@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from stacks import DEPLOY, Parameters, give, give_again, physical_ids
 from generator.commands import main
 from generator.operations.invocation import called_as
 from generator.parts.data_bearing import DATA_BEARING
+from generator.parts.descriptions import DESCRIPTIONS, SINGLE
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -43,6 +45,35 @@ def test_root_cause_of_a_child_deep_within(capsys: pytest.CaptureFixture[str]) -
     assert "root cause: Edge/WebAclAssociation" in again.out
     assert "can only be deleted" in again.err
     assert "stays   FileSystem  fs-" in again.out
+
+
+@pytest.mark.parametrize("has_bucket", [False, True])
+def test_what_stays_comes_first_and_then_the_bucket_of_templates(
+    has_bucket: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bucket is in no stack; each line has a command beneath it that removes what it names."""
+    system = {"Type": "AWS::EFS::FileSystem", "DeletionPolicy": "Retain"}
+    body = json.dumps({"Description": DESCRIPTIONS[SINGLE], "Resources": {"FileSystem": system}})
+    client("cloudformation").create_stack(StackName="small", TemplateBody=body)
+    made = physical_ids("small")["FileSystem"]
+    bucket = f"pypiserver-templates-{ACCOUNT}-{REGION}"
+    if has_bucket:
+        client("s3").create_bucket(Bucket=bucket)
+    options = ["--stack-name", "small", "--region", REGION, "--yes"]
+    assert main(["delete", *options]) == 0
+    said = capsys.readouterr().out.partition("small is deleted\n")[2].splitlines()
+    assert said[:3] == [
+        f"stays   FileSystem  {made}",
+        f"  adopt   deploy with ExistingFileSystemId={made}",
+        f"  remove  aws efs delete-file-system --file-system-id {made} --region {REGION}",
+    ]
+    of_the_bucket = [
+        f"stays   the bucket of templates  {bucket}",
+        f"  remove  aws s3 rb s3://{bucket} --force --region {REGION}  # if nobody deploys in {REGION} any more",
+    ]
+    assert said[3:] == (of_the_bucket if has_bucket else [])
+    if has_bucket:
+        client("s3").delete_bucket(Bucket=bucket)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3  # type: ignore[import-untyped] # boto3 has no types
+import botocore.client  # type: ignore[import-untyped] # nor has botocore
 import pytest
 from calls import REGION, client
 from custom_resource import serving
@@ -101,6 +102,23 @@ def test_no_object_is_public() -> None:
     for key in keys().values():
         grants = client("s3").get_object_acl(Bucket=BUCKET, Key=key)["Grants"]
         assert [grant["Grantee"]["Type"] for grant in grants] == ["CanonicalUser"]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_another_run_uploads_meanwhile_is_as_good(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = botocore.client.BaseClient._make_api_call
+
+    def after_another(self: Any, operation: str, parameters: Any) -> Any:
+        if operation == "PutObject":
+            call(self, operation, parameters)
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", after_another)
+    assert main(["publish", "--bucket", BUCKET, "--prefix", "shared"]) == 0
+    assert capsys.readouterr().out.startswith("0 uploaded, 0 unchanged\n")
+    assert len(client("s3").list_objects_v2(Bucket=BUCKET, Prefix="shared")["Contents"]) == 7
 
 
 @pytest.mark.usefixtures("here")

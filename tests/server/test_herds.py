@@ -86,6 +86,28 @@ def test_every_file_is_listed_in_one_page_for_all_who_wait(listings: Listings, d
         pages.respond(arrival())
 
 
+def test_every_file_is_listed_by_directory_project_version_and_name(directory: Path) -> None:
+    expected = [
+        "acme-1.9-py3-none-any.whl",
+        "acme-1.9.tar.gz",
+        "acme-1.10.tar.gz",
+        "beta-1.0.tar.gz",
+        "one/acme-2.0.tar.gz",
+        "two/acme-0.1.tar.gz",
+        "two/beta-0.1.tar.gz",
+    ]
+    packages = Packages(directory)
+    for path in reversed(expected):
+        (directory / path).parent.mkdir(exist_ok=True)
+        (directory / path).write_bytes(b"content")
+        packages.index.refresh()
+    pages, environ = AllFiles(packages), arrival()
+    with pytest.raises(Awaited) as awaited:
+        pages.respond(environ)
+    awaited.value.ready.result(60)
+    assert re.findall(">(.*)</a>", b"".join(pages.respond(environ).body).decode()) == expected
+
+
 def test_files_that_nobody_has_read_yet_hold_up_nobody_else(start_newest: StartTask, directory: Path) -> None:
     """More clients than may use the storage at once ask for a project that was copied in."""
     name, content = wheel("demo", "1.0")

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from server.distributions.releases import released
+from server.publishing.publication import Publication
 from server.store import upkeep
 from server.store.changes import Announcer
 from server.store.packages import Packages
 from server.store.staging import Staged
+from server.wire.messages import Refusal
 
 OLD, NEW = "old-1.0.tar.gz", "new-1.0.tar.gz"
 
@@ -124,3 +127,25 @@ def test_an_upload_takes_back_its_own_file_alone(directory: Path, replaced: bool
     assert (directory / NEW).exists() == replaced
     for staged in (mine, other):
         staged.discard()
+
+
+def test_an_upload_of_a_file_that_is_gone_unnoticed_is_refused_until_that_is_known(
+    reader: Packages, directory: Path
+) -> None:
+    """Another program removed it in the moment of another upload: nobody can say what was stored."""
+    with Announcer(str(directory)).announced("first-1.0.tar.gz") as announcement:
+        (directory / OLD).unlink()
+        (directory / "first-1.0.tar.gz").write_bytes(b"first")
+        announcement.done()
+    publication = Publication(reader, immutable=True, taken_status=409)
+    with ExitStack() as form:
+        staged = Staged(directory, OLD)
+        form.callback(staged.discard)
+        staged.write(b"old")
+        with pytest.raises(Refusal, match="Nothing was stored: the package directory failed") as refused:
+            publication.publish(staged, None, released(OLD))
+        assert refused.value.response.status == 503
+        assert not (directory / OLD).exists()
+        reader.index.verify()
+        publication.publish(staged, None, released(OLD))
+    assert (directory / OLD).read_bytes() == b"old"

@@ -13,6 +13,7 @@ from types import FrameType, SimpleNamespace
 
 import pytest
 
+from server.store import index as indexing
 from server.store import upkeep
 from server.store.changes import Announcer, Changes
 from server.store.index import Index
@@ -106,6 +107,67 @@ def test_where_changes_are_announced_is_read_when_a_process_begins_to(directory:
         with counted() as calls:
             reader.read()
         assert calls[os.scandir] == 0
+
+
+def test_what_else_changed_beside_an_upload_is_looked_for_after_uploads_alone_and_not_often(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look reads the whole directory."""
+    now = 1000.0
+    monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))
+    index, announcer = Index(directory), Announcer(str(directory))
+
+    def upload(name: str) -> None:
+        with announcer.announced(name) as announcement:
+            (directory / name).write_bytes(b"content")
+            announcement.done()
+        index.refresh()
+
+    def looks(seconds: float) -> int:
+        nonlocal now
+        now += seconds
+        with counted() as calls:
+            index.verify()
+        return calls[os.scandir]
+
+    upload("demo-0.tar.gz")
+    for _ in range(2):
+        now += 1
+        index.refresh()
+    assert looks(100) == 0
+    upload("demo-1.0.tar.gz")
+    assert looks(0) == 1
+    now += 5
+    upload("demo-2.0.tar.gz")
+    assert [looks(4), looks(2), looks(9), looks(2)] == [0, 1, 0, 0]
+    upload("demo-3.0.tar.gz")
+    # What was linked in the same tick of a coarse clock may have escaped the first.
+    assert [looks(1), looks(11), looks(11), looks(1000)] == [1, 1, 0, 0]
+
+
+def test_a_storage_that_fails_is_tried_now_and_then_until_it_does_not(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory.rmdir()
+    packages = Packages(directory)
+    passed = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        if passed > 95 and not directory.exists():
+            directory.mkdir()
+        if packages.index.ready or passed > 150:
+            raise Over
+        if directory.exists():
+            time.sleep(min(seconds, 2 * TICK_SECONDS))
+
+    monkeypatch.setattr(upkeep, "time", SimpleNamespace(monotonic=lambda: passed, sleep=sleep))
+    with pytest.raises(Over):
+        upkeep.keep_up(packages)
+    assert packages.index.ready
+    told = [it for it in caplog.messages if "The package directory cannot be read: [Errno 2]" in it]
+    assert 5 <= len(told) <= 11
 
 
 class Over(Exception):

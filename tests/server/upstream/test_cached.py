@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
+from server.distributions.names import Patterns
+from server.proxy import upstream
 from server.proxy.cached import Files
+from server.proxy.policy import Policy
 from server.proxy.remote import Answered, KeptPages
+from server.proxy.upstream import Upstream, UpstreamSettings
+from server.store.index import Index
 from server.wire.outbound import Outbound
 
 from ..tasks import sha256
@@ -56,6 +63,50 @@ def test_what_nobody_used_for_long_is_removed_however_small(directory: Path, fil
     recent, old = keep(directory, NAMES[0], 1, 89), keep(directory, NAMES[1], 1, 91)
     files.evict()
     assert (recent.exists(), old.exists()) == (True, False)
+
+
+def test_what_killed_fetches_left_and_pages_that_nobody_asks_for_are_removed(directory: Path, files: Files) -> None:
+    """Locks are old after hours, and pages after months; neither has a limit to its size."""
+    ages = {"fetching": {"recent": 0.2, "old": 0.3}, "pages": {"recent": 89.0, "old": 91.0}}
+    for home, days in ages.items():
+        (directory / ".upstream" / home).mkdir()
+        for name, age in zip(NAMES, days.values(), strict=False):
+            keep(directory, f"../{home}/{name}", 5000, age)
+    files.evict()
+    for home in ages:
+        assert os.listdir(directory / ".upstream" / home) == NAMES[:1]
+
+
+def test_a_directory_with_nothing_kept_stays_empty(directory: Path) -> None:
+    Files(directory, Outbound("https://pypi.test/simple", []), 1000).evict()
+    assert os.listdir(directory) == []
+
+
+def test_what_is_kept_is_cleaned_at_the_start_and_then_hourly(
+    directory: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed, cleaned, over = 0.0, [], Event()
+    index = Index(directory)
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        if not (directory / ".upstream/files" / NAMES[0]).exists():
+            cleaned.append(passed // 60)
+            keep(directory, NAMES[0], 1, 91)
+        if passed > 2.5 * 3600 or len(cleaned) > 5:
+            over.set()
+            Event().wait()
+
+    keep(directory, NAMES[0], 1, 91)
+    policy = Policy(least_age_days=0, exempt=Patterns(""), blocked="")
+    monkeypatch.setattr(upstream, "time", SimpleNamespace(monotonic=lambda: passed, sleep=sleep))
+    outbound = Outbound("https://pypi.test/simple", [])
+    Upstream(
+        UpstreamSettings(url="", outbound=outbound, private_names=Patterns(""), policy=policy, cache_bytes=1000), index
+    )
+    assert over.wait(30)
+    assert cleaned == [0, 60, 120]
 
 
 def test_only_files_of_such_a_name_are_removed(directory: Path, files: Files) -> None:

@@ -11,6 +11,7 @@ from types import FrameType
 
 import pytest
 
+from server.store import changes
 from server.store.changes import Announcer, Changes
 from server.store.hidden import HIDDEN, hidden
 from server.store.stamps import Stamp, open_directory
@@ -149,6 +150,22 @@ def test_a_journal_that_shrinks_is_gone_or_cannot_be_read_may_have_told_more(wor
     assert not world.is_explained()
 
 
+def opened_by(reader: Changes) -> int:
+    """How much a look opens that finds nothing new."""
+    opened: list[object] = []
+
+    def watch(_: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and called is os.open:
+            opened.append(called)
+
+    sys.setprofile(watch)
+    try:
+        assert reader.read() == {}
+    finally:
+        sys.setprofile(None)
+    return len(opened)
+
+
 def test_what_is_over_is_not_read_again(directory: Path) -> None:
     """However many uploads there were: each look would open every file, and every package announced in one and told of in another."""
     announcer, reader = Announcer(str(directory)), Changes(str(directory))
@@ -166,20 +183,110 @@ def test_what_is_over_is_not_read_again(directory: Path) -> None:
     told |= reader.read()
     assert told == dict.fromkeys(names, True)
     assert len(list((directory / HIDDEN / "changes").iterdir())) > 3
-    opened: list[object] = []
-
-    def watch(_: FrameType, event: str, called: object) -> None:
-        if event == "c_call" and called is os.open:
-            opened.append(called)
-
-    sys.setprofile(watch)
-    try:
-        assert reader.read() == {}
-    finally:
-        sys.setprofile(None)
     # Two directories, and one file that may grow.
-    assert len(opened) == 3
+    assert opened_by(reader) == 3
     # Nor by who comes later.
     late = Changes(str(directory))
     assert late.read().keys() == set(names)
     assert late.read() == {}
+
+
+class Clock:
+    """That of this host, as the announcements see it."""
+
+    def __init__(self) -> None:
+        self.now = 10_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(changes, "time", clock)
+    return clock
+
+
+def announce(announcer: Announcer, name: str = NAMES[0]) -> None:
+    with announcer.announced(name) as announcement:
+        announcement.done()
+
+
+def test_who_was_idle_for_long_begins_another_file(directory: Path, clock: Clock) -> None:
+    """Readers may have stopped to look at the one before."""
+    announcer, journals = Announcer(str(directory)), directory / HIDDEN / "changes"
+    for seconds, files in ((0, 1), (590, 1), (590, 1), (610, 2), (590, 2)):
+        clock.now += seconds
+        announce(announcer)
+        assert len(list(journals.iterdir())) == files
+
+
+def test_a_file_that_has_not_grown_for_long_is_read_no_more(directory: Path, clock: Clock) -> None:
+    """Its process is gone, or writes to another."""
+    announcer, reader = Announcer(str(directory)), Changes(str(directory))
+    announce(announcer)
+    assert reader.read() == {NAMES[0]: True}
+    reader.trust(stamp_of(directory))
+    (journal,) = (directory / HIDDEN / "changes").iterdir()
+    lines = journal.read_bytes()
+    for looks, is_read in ((2, True), (2, True), (3, False), (1, False)):
+        for _ in range(looks):
+            clock.now += 1700
+            assert reader.read() == {}
+        with journal.open("ab") as file:
+            file.write(lines)
+        assert bool(reader.read()) is is_read
+    assert not reader.doubted
+    announce(Announcer(str(directory)))
+    assert reader.read() == {NAMES[0]: True}
+
+
+@pytest.mark.parametrize(("seconds", "doubted"), [(1790, False), (1810, True)])
+def test_who_has_not_looked_for_long_may_have_missed_something(
+    directory: Path, clock: Clock, seconds: float, doubted: bool
+) -> None:
+    """A file may have begun, and be over."""
+    announce(Announcer(str(directory)))
+    reader = Changes(str(directory))
+    for _ in range(3):
+        reader.read()
+        reader.trust(stamp_of(directory))
+        clock.now += seconds
+    reader.read()
+    assert reader.doubted is doubted
+
+
+@pytest.mark.parametrize(("files", "doubted"), [(1000, False), (1001, True)])
+def test_a_look_that_finds_too_many_files_is_doubted(directory: Path, files: int, doubted: bool) -> None:
+    journals = directory / HIDDEN / "changes"
+    journals.mkdir(parents=True)
+    for number in range(files):
+        (journals / f"{number:016x}.1").touch()
+    reader = Changes(str(directory))
+    reader.read()
+    reader.trust(stamp_of(directory))
+    for name in (f"{0:016x}.2", f"{0:015x}.1", f"{0:017x}.1", "README"):
+        (journals / name).write_bytes(b"damage\n")
+    assert reader.read() == {}
+    assert reader.doubted is doubted
+
+
+def test_a_line_that_does_not_end_within_what_is_read_at_once_is_doubted(world: World) -> None:
+    for more, doubted in (((1 << 20) - 1, False), (1, True)):
+        world.append(b"x" * more)
+        world.reader.read()
+        assert world.reader.doubted is doubted
+
+
+def test_an_upload_counts_as_under_way_for_some_time(directory: Path, clock: Clock) -> None:
+    """Its process may have died."""
+    announcer, reader = Announcer(str(directory)), Changes(str(directory))
+    with announcer.announced(NAMES[0]):
+        assert reader.read() == {NAMES[0]: False}
+        for seconds, under_way in ((0, True), (9.9, True), (0.2, False)):
+            clock.now += seconds
+            assert reader.read() == {NAMES[0]: False}
+            assert reader.under_way(10) is under_way
+    assert not reader.under_way(60) or reader.read() == {NAMES[0]: False}
+    assert not reader.under_way(60)

@@ -113,8 +113,14 @@ def test_what_else_changed_beside_an_upload_is_looked_for_after_uploads_alone_an
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look reads the whole directory."""
-    now = 1000.0
-    monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))
+    now, step = 1000.0, 0.0
+
+    def monotonic() -> float:
+        nonlocal now
+        now += step
+        return now
+
+    monkeypatch.setattr(indexing, "time", SimpleNamespace(monotonic=monotonic, sleep=time.sleep))
     index, announcer = Index(directory), Announcer(str(directory))
 
     def upload(name: str) -> None:
@@ -143,6 +149,12 @@ def test_what_else_changed_beside_an_upload_is_looked_for_after_uploads_alone_an
     upload("demo-3.0.tar.gz")
     # What was linked in the same tick of a coarse clock may have escaped the first.
     assert [looks(1), looks(11), looks(11), looks(1000)] == [1, 1, 0, 0]
+    step = 1.0
+    upload("demo-4.0.tar.gz")
+    assert looks(1) == 1
+    upload("demo-5.0.tar.gz")
+    # As it takes a second, it may be every twenty.
+    assert [looks(10), looks(14)] == [0, 1]
 
 
 def test_a_storage_that_fails_is_tried_now_and_then_until_it_does_not(

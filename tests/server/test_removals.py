@@ -96,6 +96,23 @@ def test_what_another_program_brings_in_the_moment_of_an_upload_is_found_soon(
     assert reader.index.paths("foreign") == ["foreign-1.0.tar.gz"]
 
 
+def test_a_directory_that_another_program_makes_in_that_moment_is_found_with_what_is_in_it(
+    reader: Packages, directory: Path
+) -> None:
+    with Announcer(str(directory)).announced("first-1.0.tar.gz") as announcement:
+        (directory / "first-1.0.tar.gz").write_bytes(b"first")
+        (directory / "inner").mkdir()
+        (directory / "inner" / "foreign-1.0.tar.gz").write_bytes(b"foreign")
+        announcement.done()
+    for _ in range(3):
+        reader.index.refresh()
+        time.sleep(0.1)
+    assert (reader.index.paths("first"), reader.index.paths("foreign")) == (["first-1.0.tar.gz"], [])
+    reader.index.verify()
+    reader.index.refresh()
+    assert reader.index.paths("foreign") == ["inner/foreign-1.0.tar.gz"]
+
+
 def test_a_removal_that_is_under_way_is_seen(reader: Packages, directory: Path) -> None:
     """However long it takes to be told that it is done."""
     with Announcer(str(directory)).doubted(OLD):

@@ -6,16 +6,19 @@ import os
 import re
 import subprocess
 import time
+import weakref
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from weakref import ReferenceType
 
 import pytest
 
 from server.store.packages import Packages
+from server.views import listings as making
 from server.views.all_files import AllFiles
-from server.views.listings import FEW_BYTES, FEW_FILES, Listing, Listings
+from server.views.listings import FEW_BYTES, FEW_FILES, Body, Listing, Listings
 from server.wire.messages import Awaited, Environ
 
 from .conftest import StartTask
@@ -106,6 +109,43 @@ def test_every_file_is_listed_by_directory_project_version_and_name(directory: P
         pages.respond(environ)
     awaited.value.ready.result(60)
     assert re.findall(">(.*)</a>", b"".join(pages.respond(environ).body).decode()) == expected
+
+
+def listed(pages: Listings, project: str) -> ReferenceType[Body]:
+    listing = pages.current(project, arrival())
+    assert listing is not None
+    return weakref.ref(listing.json)
+
+
+def test_the_oldest_listings_make_room_for_others(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for project in ("a", "b", "c"):
+        (directory / f"{project}-1.0.tar.gz").write_bytes(b"content")
+    packages = Packages(directory)
+    first = Listings(packages).current("a", arrival())
+    assert first is not None
+    monkeypatch.setattr(making, "LISTINGS_BYTES", int(2.5 * first.size))
+    pages = Listings(packages)
+    held = [listed(pages, project) for project in ("a", "b")]
+    assert all(it() for it in held)
+    held.append(listed(pages, "c"))
+    assert [it() is not None for it in held] == [False, True, True]
+    # One that is made again takes no more room, and is the newest.
+    for text in (b"other content", b"another"):
+        (directory / "b-1.0.tar.gz").unlink()
+        (directory / "b-1.0.tar.gz").write_bytes(text)
+        again = listed(pages, "b")
+    assert [it() is not None for it in (*held, again)] == [False, False, True, True]
+    last = listed(pages, "a")
+    assert [it() is not None for it in (*held, again, last)] == [False, False, False, True, True]
+
+
+def test_a_listing_larger_than_all_the_room_is_kept_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "LISTINGS_BYTES", 1)
+    for project in ("a", "b"):
+        (directory / f"{project}-1.0.tar.gz").write_bytes(b"content")
+    pages = Listings(Packages(directory))
+    held = [listed(pages, project) for project in ("a", "b")]
+    assert [it() is not None for it in held] == [False, True]
 
 
 def test_files_that_nobody_has_read_yet_hold_up_nobody_else(start_newest: StartTask, directory: Path) -> None:

@@ -73,8 +73,7 @@ def test_what_killed_fetches_left_and_pages_that_nobody_asks_for_are_removed(dir
         for name, age in zip(NAMES, days.values(), strict=False):
             keep(directory, f"../{home}/{name}", 5000, age)
     files.evict()
-    for home in ages:
-        assert os.listdir(directory / ".upstream" / home) == NAMES[:1]
+    assert [os.listdir(directory / ".upstream" / home) for home in ages] == [NAMES[:1], NAMES[:1]]
 
 
 def test_a_directory_with_nothing_kept_stays_empty(directory: Path) -> None:

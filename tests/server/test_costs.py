@@ -7,18 +7,22 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 
 import pytest
 
+from server.distributions.listed import package_at
+from server.distributions.releases import released
+from server.publishing.publication import Publication
 from server.store import index as indexing
 from server.store import upkeep
 from server.store.changes import Announcer, Changes
 from server.store.index import Index
 from server.store.packages import Packages
-from server.store.staging import STALE_SECONDS
+from server.store.serials import Serials
+from server.store.staging import STALE_SECONDS, Staged
 from server.store.stamps import TICK_SECONDS
 from server.views import listings
 from server.views.listings import Listings
@@ -77,6 +81,61 @@ def test_a_slow_storage_is_asked_for_files_less_often(directory: Path, monkeypat
     assert files_asked(pages, slow_stat=0.3) == 1
     time.sleep(0.4)
     assert files_asked(pages) == 0
+
+
+def asked_anew(root: Path) -> tuple[int, int]:
+    """How often a process that has just begun reads from packages to list a project, and how much it opens."""
+    pages = Listings(Packages(root))
+    with counted() as calls:
+        assert pages.current("demo", {"server.arrived": time.monotonic()})
+    return sum(count for called, count in calls.items() if getattr(called, "__name__", "") == "read"), calls[os.fstat]
+
+
+def test_what_one_process_has_read_of_packages_no_other_opens(directory: Path) -> None:
+    (directory / NAME).write_bytes(b"content")
+    assert asked_anew(directory)[0] > 0
+    known = asked_anew(directory)
+    assert known[0] == 0
+    (directory / "demo-2.0.tar.gz").write_bytes(b"more")
+    assert asked_anew(directory)[0] > 0
+    assert asked_anew(directory) == known
+    (directory / NAME).unlink()
+    assert asked_anew(directory)[0] == 0
+
+
+def test_who_publishes_a_package_has_read_it_for_all(directory: Path) -> None:
+    publication = Publication(Packages(directory), immutable=True, taken_status=409)
+    for name in (NAME, "demo-2.0.tar.gz"):
+        with ExitStack() as form:
+            staged = Staged(directory, name)
+            form.callback(staged.discard)
+            staged.write(b"content")
+            publication.publish(staged, None, released(name))
+    assert asked_anew(directory)[0] == 0
+
+
+def test_serials_ask_for_the_files_of_changed_projects_alone(directory: Path) -> None:
+    for name in (NAME, "demo-2.0.tar.gz", "other-1.0.tar.gz"):
+        (directory / name).write_bytes(b"content")
+    packages = Packages(directory)
+    settle(packages.index)
+    serials = Serials(packages)
+
+    def asked() -> tuple[int, dict[str, int]]:
+        with counted() as calls:
+            found = serials.of_all()
+        return calls[os.stat], {project: it.serial for project, it in found.items()}
+
+    count, first = asked()
+    assert (count, asked()) == (3, (0, first))
+    packages.yank(package_at("other-1.0.tar.gz"), "broken")
+    count, second = asked()
+    assert (count, second["demo"]) == (1, first["demo"])
+    assert second["other"] > first["other"]
+    (directory / "demo-3.0.tar.gz").write_bytes(b"content")
+    packages.index.refresh()
+    assert asked()[1]["demo"] > first["demo"]
+    assert asked()[0] == 0
 
 
 def test_a_directory_is_read_when_it_changes_and_no_other_with_it(directory: Path) -> None:

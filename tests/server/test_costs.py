@@ -24,8 +24,10 @@ from server.store.packages import Packages
 from server.store.serials import Serials
 from server.store.staging import STALE_SECONDS, Staged
 from server.store.stamps import TICK_SECONDS
-from server.views import listings
+from server.views import listings, summaries
 from server.views.listings import Listings
+
+from .tasks import wheel
 
 NAME = "demo-1.0.tar.gz"
 
@@ -112,6 +114,54 @@ def test_who_publishes_a_package_has_read_it_for_all(directory: Path) -> None:
             staged.write(b"content")
             publication.publish(staged, None, released(name))
     assert asked_anew(directory)[0] == 0
+
+
+def test_what_is_known_of_a_file_is_told_after_one_question(directory: Path) -> None:
+    (directory / NAME).write_bytes(b"content")
+    packages = Packages(directory)
+    first = packages.details.get(NAME)
+    with counted() as calls:
+        assert packages.details.get(NAME) == first
+    assert (calls[os.stat], calls[os.fstat]) == (1, 0)
+
+
+def test_summaries_are_read_of_new_files_alone_and_take_a_share_of_the_time(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed, slept = 0.0, []
+
+    def monotonic() -> float:
+        nonlocal passed
+        passed += 1
+        return passed
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if seconds == summaries.LOOK_SECONDS:
+            raise Over
+
+    def learn() -> tuple[bool, list[float]]:
+        """Whether any file was read, and the pauses."""
+        slept.clear()
+        packages.index.refresh()
+        with counted() as calls, pytest.raises(Over):
+            known.follow()
+        return any(getattr(it, "__name__", "") == "read" for it in calls), slept[:-1]
+
+    for name, version in (("demo", "1.0"), ("other", "1.0")):
+        (directory / wheel(name, version)[0]).write_bytes(wheel(name, version, metadata=f"Summary: {name}\n")[1])
+    packages = Packages(directory)
+    settle(packages.index)
+    monkeypatch.setattr(summaries, "time", SimpleNamespace(monotonic=monotonic, sleep=sleep))
+    known = summaries.Summaries(packages)
+    assert learn() == (True, [4, 4])
+    assert {name: it.text for name, it in known.known.items()} == {"demo": "demo", "other": "other"}
+    assert learn() == (False, [])
+    (directory / wheel("demo", "0.9")[0]).write_bytes(wheel("demo", "0.9")[1])
+    assert learn()[0] is False
+    (directory / wheel("demo", "2.0")[0]).write_bytes(wheel("demo", "2.0", metadata="Summary: new\n")[1])
+    assert learn()[0] is True
+    assert known.known["demo"].text == "new"
 
 
 def test_serials_ask_for_the_files_of_changed_projects_alone(directory: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -169,4 +170,36 @@ def test_a_body_is_not_waited_for_longer_than_patience(length: int | None, pause
                 body.read(100)
         finally:
             ended.set()
+            client.join()
+
+
+@pytest.mark.parametrize(("patience", "hastened"), [(10, 0.1), (0.1, 10)])
+def test_a_body_is_waited_for_as_long_as_the_shorter_patience(patience: float, hastened: float) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        body = Body(ours, bytearray(), Request({}, 1000, keeps_alive=True, expects_continue=False), patience)
+        body.hasten(hastened)
+        began = time.monotonic()
+        with pytest.raises(StalledBody, match="too slowly"):
+            body.read(100)
+        assert time.monotonic() - began < 5
+
+
+def test_a_body_that_arrives_steadily_may_take_longer_than_patience() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+
+    def send() -> None:
+        for _ in range(5):
+            theirs.sendall(bytes(2000))
+            time.sleep(0.22)
+
+    client = threading.Thread(target=send)
+    with ours, theirs:
+        body = Body(ours, bytearray(), Request({}, 10_000, keeps_alive=True, expects_continue=False), 0.8)
+        client.start()
+        try:
+            assert len(body.read()) == 10_000
+        finally:
             client.join()

@@ -72,7 +72,7 @@ def serve(
     parameters.write(file, {**parameters.read(request.parameters), **chosen})
     terminal.line(f"{file} has the parameters of {request.parameters}, and {', '.join(chosen)} of what is restored")
     done = deploy(account, terminal, replace(request, parameters=file, allowed=frozenset({"FileSystem", *LOCATION})))
-    if done == DONE and not request.dry_run:
+    if done == DONE:
         _show_what_is_where(
             terminal, file, request.parameters, new=new, path=path, old=live, old_path=previous["PackagesPath"]
         )

@@ -15,7 +15,7 @@ import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, DIRECTLY, emulator, environment
 from moto.efs.exceptions import FileSystemNotFound
-from moto.efs.models import EFSBackend
+from moto.efs.models import EFSBackend, efs_backends
 from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
@@ -309,13 +309,19 @@ def test_what_cannot_be_restored_is_refused(
     assert file_systems() == before
 
 
+def restored(account: Restores) -> tuple[str, str]:
+    """A recovery point of what serves, and the file system that it was restored into."""
+    point = account.add_point(vault(), live())
+    made = str(client("efs").create_file_system(CreationToken=f"of-{point}", Encrypted=True)["FileSystemId"])
+    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+    return point, made
+
+
 def test_of_a_file_system_that_is_gone_nothing_is_taken_over(
     account: Restores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without its policy the restored one would be open to whoever reaches it."""
-    point, old = account.add_point(vault(), live()), live()
-    made = client("efs").create_file_system(CreationToken="of-the-gone", Encrypted=True)["FileSystemId"]
-    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+    point, _, old = *restored(account), live()
     describe = EFSBackend.describe_file_systems
 
     def gone(self: Any, *place: Any, file_system_id: str | None = None, **more: Any) -> Any:
@@ -330,16 +336,24 @@ def test_of_a_file_system_that_is_gone_nothing_is_taken_over(
 
 
 def test_a_file_that_cannot_be_written_stops_it_before_the_stack_changes(
-    account: Restores, capsys: pytest.CaptureFixture[str]
+    account: Restores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    point, before = account.add_point(vault(), live()), live()
-    made = client("efs").create_file_system(CreationToken="restored", Encrypted=True)["FileSystemId"]
-    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+    """The restored file system has what the other has by then; of throughput also how much is provisioned."""
+    point, made, before = *restored(account), live()
+    serving = efs_backends[ACCOUNT][REGION].file_systems_by_id[before]
+    monkeypatch.setattr(serving, "throughput_mode", "provisioned")
+    monkeypatch.setattr(serving, "provisioned_throughput_in_mibps", 7.0)
+    monkeypatch.setattr(serving, "lifecycle_policies", [])
     Path("parameters.restored.json").mkdir()
     assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
     captured = capsys.readouterr()
     assert captured.err == "error: parameters.restored.json: Is a directory\n"
-    assert "has the parameters of" not in captured.out
+    assert (
+        captured.out
+        == f"changing the throughput of {made} …\n{made} has the lifecycle, throughput and tags (it has no policy) of {before}\n"
+    )
+    (after,) = client("efs").describe_file_systems(FileSystemId=made)["FileSystems"]
+    assert (after["ThroughputMode"], after["ProvisionedThroughputInMibps"]) == ("provisioned", 7.0)
     assert live() == before
 
 
@@ -390,6 +404,12 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     (after,) = client("efs").describe_file_systems(FileSystemId=made)["FileSystems"]
     assert after["ThroughputMode"] == before["ThroughputMode"] == "elastic"
     assert {"Key": "backup-vault", "Value": vault()} in after["Tags"]
+    assert (
+        [it for it in before["Tags"] if it["Key"] == "Name"]
+        == [it for it in after["Tags"] if it["Key"] == "Name"]
+        != []
+    )
+    assert f"{made} has the policy, lifecycle, throughput and tags of {old}" in out
     lifecycles = [client("efs").describe_lifecycle_configuration(FileSystemId=it) for it in (old, made)]
     assert lifecycles[0]["LifecyclePolicies"] == lifecycles[1]["LifecyclePolicies"]
     assert any("TransitionToArchive" in it for it in lifecycles[1]["LifecyclePolicies"])

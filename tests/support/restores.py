@@ -145,6 +145,7 @@ def _update_file_system(responder: Any) -> ActionResult:
     file_system = responder.efs_backend.file_systems_by_id[responder._get_param("FileSystemId")]
     assert file_system.throughput_mode != responder._get_param("ThroughputMode"), "EFS refuses what is so already"
     file_system.throughput_mode = responder._get_param("ThroughputMode")
+    file_system.provisioned_throughput_in_mibps = responder._get_param("ProvisionedThroughputInMibps", 0)
     file_system.life_cycle_state = "updating"
     return ActionResult(file_system.info_json())
 

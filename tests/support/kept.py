@@ -7,6 +7,7 @@ import copy
 import copyreg
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from moto.core.base_backend import BackendDict
 from moto.s3.models import FakeKey, s3_backends
@@ -20,6 +21,14 @@ def _parts(parameters: Any) -> Any:
 
 
 copyreg.pickle(ParameterDict, _parts)
+
+
+def _with_values(self: WeakValueDictionary[Any, Any], memo: dict[int, Any]) -> WeakValueDictionary[Any, Any]:
+    """Python's own copy has the values of the first, which go with the account that they are of."""
+    return WeakValueDictionary({key: copy.deepcopy(value, memo) for key, value in self.items()})
+
+
+WeakValueDictionary.__deepcopy__ = _with_values  # type: ignore[method-assign, assignment]  # moto's functions by ARN are in one
 
 
 def keep() -> Callable[[], None]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,7 @@ GRACE_SECONDS = 5.0
 def running(
     program: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is told to stop, and waited for, at the end. Raises FileNotFoundError."""
+    """A process that is told to stop, and waited for, at the end. It hears every signal. Raises FileNotFoundError."""
     process = subprocess.Popen(
         program,
         env=dict(environment),
@@ -30,6 +31,8 @@ def running(
         stdout=log,
         stderr=log,
         start_new_session=True,
+        # What is blocked here would be blocked there.
+        preexec_fn=partial(signal.pthread_sigmask, signal.SIG_SETMASK, ()),
     )
     try:
         yield process

@@ -54,7 +54,7 @@ def run(directory: Path, port: int, python: str, environment: Mapping[str, str])
     settings = {**environment, **accounts, "PACKAGES_DIRECTORY": str(directory)}
     print("starting …", file=sys.stderr, flush=True)
     with ExitStack() as stack:
-        # Before anything starts, so that a signal always finds `sigwait`, and children start clean.
+        # Before anything starts, so that a signal always finds `sigwait`.
         stack.enter_context(_held(_ENDING))
         home = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="pypiserver-local-", ignore_cleanup_errors=True))

@@ -7,16 +7,20 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from custom_resource import serving
 
 from generator.commands import main
@@ -28,8 +32,8 @@ from generator.local.run import usage
 from generator.local.state import ACCOUNTS, passwords
 from generator.operations.exits import Problem
 from server import contract
-from tests.forking import run
-from tests.server.tasks import wait_for
+from tests.forking import Forked, run
+from tests.server.tasks import wait_for, wheel
 
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -113,12 +117,79 @@ def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
     python.chmod(0o755)
-    done = local(tmp_path, "--python", str(python), "--port", str(free_port()))
+    done = local(tmp_path, "--python", python.name, "--port", str(free_port()), path=f"{tmp_path}:/usr/bin:/bin")
     assert done.returncode == 1
     first, second, third = done.stderr.splitlines()
     assert (first, second) == ("starting …", "no such module")
     assert third.startswith("error: task-")
     assert third.endswith(" has ended")
+
+
+@contextmanager
+def serving_locally(home: Path, *words: str, path: str, ending: signal.Signals) -> Iterator[str]:
+    """What ``local`` prints before it serves. Whoever ends it by a signal sees it succeed."""
+    environment = {"PATH": path, "XDG_STATE_HOME": str(home / "state"), "TMPDIR": str(home)}
+    with open(os.devnull) as nothing, (home / "out").open("w") as out, (home / "err").open("w") as err:
+        streams = [it.fileno() for it in (nothing, out, err)]
+        process = Forked(Path(sys.executable), "generator", ["local", *words], environment, home, streams)
+    try:
+        printed = home / "out"
+        assert wait_for(lambda: "Ctrl-C" in printed.read_text() or process.poll() is not None)
+        yield printed.read_text()
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, ending)
+        ended = process.wait(30)
+    assert ended == 0
+    assert (home / "err").read_text() == "starting …\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tasks", "ending"),
+    [("http", 1, signal.SIGINT), ("https", 2, signal.SIGTERM)],
+    ids=["alone", "behind nginx"],
+)
+def test_what_is_printed_works(tmp_path: Path, scheme: str, tasks: int, ending: signal.Signals) -> None:
+    """By the Python that runs the command, with the settings that are given; then nothing is left but the files."""
+    if tasks == 2 and not NGINX:
+        pytest.skip("nginx is not installed")
+    port = free_port()
+    fallback = "FALLBACK_URL=https://elsewhere.example/simple"
+    words = ["--directory", "served", "--port", str(port), "--environment", fallback]
+    path = str(tmp_path) if tasks == 1 else "/usr/bin:/bin"
+    with serving_locally(tmp_path, *words, path=path, ending=ending) as printed:
+        url = f"{scheme}://localhost:{port}"
+        assert f"{url}/  serving {tmp_path}/served" in printed.splitlines()
+        accounts = dict(re.findall("(?m)^(publisher|reader) +(\\w+)$", printed))
+        assert len({*accounts.values()}) == 2
+        commands = [shlex.split(line) for line in printed.splitlines() if re.search("(twine|pip|uv) ", line)]
+        variables = [dict([words.pop(0).split("=")]) if "=" in words[0] else {} for words in commands]
+        trusted: dict[str, Any] = {"verify": variables[0]["REQUESTS_CA_BUNDLE"]} if tasks == 2 else {}
+        assert [it for it in variables if {*it.values()} != {*trusted.values()}] == []
+        assert [" ".join(words) for words in commands] == [
+            f"twine upload --repository-url {url}/ -u publisher -p {accounts['publisher']} dist/*",
+            f"uv publish --publish-url {url}/ -u publisher -p {accounts['publisher']} dist/*",
+            f"pip install --index-url {scheme}://reader:{accounts['reader']}@localhost:{port}/simple/ PROJECT",
+            f"uv pip install --index-url {scheme}://reader:{accounts['reader']}@localhost:{port}/simple/ PROJECT",
+        ]
+        logs = [Path(it) for it in re.findall(r"[^ ,]+\.log", printed)]
+        assert len(logs) == tasks
+        form = {":action": "file_upload", "protocol_version": "1"}
+        name, content = wheel("pkg", "1.0")
+        for account, status in (("reader", 403), ("publisher", 200)):
+            given = (account, accounts[account])
+            sent = requests.post(f"{url}/", form, files={"content": (name, content)}, auth=given, timeout=30, **trusted)
+            assert sent.status_code == status
+        simple = commands[2][3]
+        assert name in requests.get(f"{simple}pkg/", timeout=30, **trusted).text
+        other = requests.get(f"{simple}absent/", allow_redirects=False, timeout=30, **trusted)
+        assert other.headers["Location"] == "https://elsewhere.example/simple/absent/"
+        assert '"path": "/simple/pkg/"' in "".join(it.read_text() for it in logs)
+    assert (tmp_path / "served" / name).read_bytes() == content
+    assert not logs[0].parent.exists()
+    assert all(Path(it).exists() for it in trusted.values()), "clients go on to trust it"
+    for it in (port, *(int(log.stem.removeprefix("task-")) for log in logs)):
+        refuse_taken(it)
 
 
 SERVER = """\
@@ -139,7 +210,6 @@ with (home / "tasks").open("a") as tasks:
 if {early}:
     end("asked")
 listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
-signal.pthread_sigmask(signal.SIG_SETMASK, ())
 listener.accept()
 time.sleep(0.5)
 if not {early}:

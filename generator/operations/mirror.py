@@ -25,14 +25,15 @@ _TOOLS = {
     ),
     "docker": (
         ["docker", "buildx", "imagetools", "create", "--tag", "{target}", "{source}"],
-        ["docker", "buildx", "imagetools", "inspect", "--format", "{{{{.Manifest.Digest}}}}", "{target}"],
+        ["docker", "buildx", "imagetools", "inspect", "--format", "{{{{print .Manifest.Digest}}}}", "{target}"],
     ),
 }
 """By program, in the order of preference: what copies an image of every architecture, and what prints its digest.
 
 https://github.com/google/go-containerregistry/blob/main/cmd/crane/doc/crane_copy.md
-https://github.com/containers/skopeo/blob/main/docs/skopeo-copy.1.md
+https://github.com/containers/skopeo/blob/main/docs/skopeo-copy.1.md and skopeo-inspect.1.md
 https://docs.docker.com/reference/cli/docker/buildx/imagetools/create/
+Before buildx 0.33, a format that begins with {{.Manifest prints a table of everything.
 """
 
 

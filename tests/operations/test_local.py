@@ -322,12 +322,6 @@ def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_directory_that_cannot_be_tested_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / ".index").touch()
-    assert main(["check-storage", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path} cannot be tested: ")
-
-
 def test_a_home_with_a_blank_in_its_path_can_be_pasted() -> None:
     certificate = Path("/home/ada lovelace/certificate.pem")
     lines = usage(8443, Path("/srv"), dict.fromkeys(ACCOUNTS, "x"), certificate, []).splitlines()

@@ -137,7 +137,15 @@ def test_a_workflow_is_trusted_by_the_numbers_that_github_knows(
     words = ("octo/acme", "--workflow", "release.yml", "--environment", "release", *ACME, "--api", api)
     assert main(["trust", "github", *words]) == 0
     assert Outside.seen[-1] == "Bearer mine"
-    assert "repository_owner_id: 65" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "Octo-acme may upload acme-*, if https://token.actions.githubusercontent.com says:",
+        "  repository: Octo/acme",
+        "  repository_id: 74",
+        "  repository_owner_id: 65",
+        "  job_workflow_ref: Octo/acme/.github/workflows/release.yml@*",
+        "  environment: release",
+        "Every task knows it within two minutes. docs/ci.md says what the job does.",
+    ]
     assert admits(arn, **GITHUB_JOB) == "__token__:Octo-acme"
     for change in ({"repository_id": "75"}, {"environment": "x"}, {"job_workflow_ref": "Octo/acme/x.yml@v1"}):
         assert admits(arn, **{**GITHUB_JOB, **change}) is None
@@ -174,6 +182,15 @@ def test_a_project_of_gitlab_is_trusted_for_protected_branches_and_tags(arn: str
         assert admits(arn, **{**GITLAB_JOB, **change}) is None
     (publisher,) = entries_of(stored(arn)).publishers.values()
     assert 3500 < publisher.until - time.time() <= 3600
+
+
+def test_every_job_of_a_project_of_gitlab_may_be_trusted_to_read(arn: str, api: str) -> None:
+    """Whatever file its pipeline has, and on whatever branch."""
+    assert main(["trust", "gitlab", "octo/sub/acme", *ACME, "--api", api, "--may", "read"]) == 0
+    assert rights(arn)[0] == "read"
+    elsewhere = {"ci_config_ref_uri": "gitlab.com/octo/sub/acme//other.yml@refs/heads/topic", "ref_protected": "false"}
+    assert admits(arn, **{**GITLAB_JOB, **elsewhere}) == "__token__:octo-sub-acme"
+    assert admits(arn, **{**GITLAB_JOB, "project_id": "21"}) is None
 
 
 def test_jobs_of_a_server_of_ones_own_are_trusted_by_its_issuer(arn: str, api: str) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from generator.commands import main
 from server.store.abilities import lacking
 
 from .conftest import StartTask
 from .faults import Fault
+from .tasks import free_port
 
 
 def test_an_ordinary_directory_lacks_nothing_and_keeps_nothing(directory: Path) -> None:
@@ -45,7 +47,8 @@ def test_a_storage_that_fails_for_now_is_served_once_it_is_well(fault: Fault, st
     assert task.get("/simple/").status_code == 200
 
 
-def test_whole_seconds_are_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def whole_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a storage answers that keeps no more of a time."""
     keep = os.utime
 
@@ -53,7 +56,36 @@ def test_whole_seconds_are_told(directory: Path, monkeypatch: pytest.MonkeyPatch
         keep(path, ns=(0, ns[1] // 10**9 * 10**9), dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "utime", keep_whole)
+
+
+@pytest.mark.usefixtures("whole_seconds")
+def test_whole_seconds_are_told(directory: Path) -> None:
     assert lacking(directory) == ["keep times finer than a second"]
+
+
+def test_a_storage_that_is_checked_is_well(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-storage", str(directory)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{directory}: nothing is missing\n", "")
+
+
+@pytest.mark.usefixtures("whole_seconds")
+def test_a_storage_that_is_checked_lacks_something(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server that would run on it is not started."""
+    missing = "keep times finer than a second"
+    assert main(["check-storage", str(directory)]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"{directory} cannot: {missing}\n")
+    assert main(["local", "--directory", str(directory), "--port", str(free_port())]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"error: {directory} is on a storage that cannot: {missing}: give another --directory\n"
+
+
+def test_a_storage_that_fails_is_named(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / ".index").touch()
+    assert main(["check-storage", str(directory)]) == 2
+    assert capsys.readouterr().err == f"error: {directory} cannot be tested: Not a directory\n"
 
 
 def test_names_that_are_taken_for_the_same_are_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

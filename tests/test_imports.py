@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog": ("catalog", "parts", *DESIGN),
     "parent": ("layers", "addons", "parts", "rules", *DESIGN),
     "build": ("build", "durations", "addons", "catalog", "parent", "parts", *DESIGN),
-    # Of the design, only which resources hold data, what the templates are and declare, their tags, and the prices.
+    # Of the design, only which resources hold data, the policy of one, what the templates are and declare, their tags, and the
+    # prices.
     "operations": (
         "operations",
         "durations",
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "build.costs",
         "parts.data_bearing",
         "parts.descriptions",
+        "parts.only_tls",
         "language.declared",
         "language.partitions",
     ),

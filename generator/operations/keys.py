@@ -13,15 +13,20 @@ _KEYS = ("EfsKmsKeyArn", "BackupKmsKeyArn", "EbsKmsKeyArn", "SecretKmsKeyArn", "
 
 
 def refuse_keys(account: Account, terminal: Terminal, given: Mapping[str, str], previous: Mapping[str, str]) -> None:
-    """Raises Problem with a line for each key of this region that cannot encrypt.
+    """As ``refuse_unusable``, of those parameters in ``given`` that the stack does not have already (``previous``)."""
+    keys = {name: given.get(name, "") for name in _KEYS}
+    refuse_unusable(account, terminal, {name: arn for name, arn in keys.items() if arn != previous.get(name, "")})
 
-    Only keys in ``given`` that the stack does not have already (``previous``). Keys that may not be read are reported, and
-    skipped. Nobody can ask whether a key's policy admits those who need it: docs/security.md has the statements.
+
+def refuse_unusable(account: Account, terminal: Terminal, keys: Mapping[str, str]) -> None:
+    """Raises Problem with a line for each key of this region that cannot encrypt; ``keys``: ARNs by what gave them, or empty.
+
+    Keys that may not be read are reported, and skipped. Nobody can ask whether a key's policy admits those who need it:
+    docs/security.md has the statements.
     """
     wrong: list[str] = []
-    for name in _KEYS:
-        arn = given.get(name, "")
-        if not arn or arn == previous.get(name, ""):
+    for name, arn in keys.items():
+        if not arn:
             continue
         try:
             wrong += [f"{name}: {arn} {why}" for why in _why_not(account, arn)]

@@ -16,12 +16,13 @@ from rich.filesize import decimal
 from rich.table import Column, Table
 
 from generator.operations.aws import Account, Client
-from generator.operations.errors import ClientError, code
 from generator.operations.exits import DONE, FAILED, Problem
+from generator.operations.file_systems import file_system
 from generator.operations.invocation import called_as
-from generator.operations.keys import refuse_keys
+from generator.operations.keys import refuse_unusable
 from generator.operations.places import refuse_places
 from generator.operations.stacks import Resource, get, outputs_of_deployed, resources
+from generator.operations.stacks import parameters as values_of
 from generator.operations.terminal import Terminal
 
 POLL_SECONDS = 5
@@ -54,9 +55,8 @@ def show_recovery_points(account: Account, terminal: Terminal, stack_name: str, 
         made = it["CreationDate"].astimezone(UTC)
         age = datetime.now(UTC) - made
         days = f"{age.days} d" if age.days else f"{age.seconds // 3600} h"
-        source = it["ResourceArn"].rpartition("/")[2]
         size = decimal(it.get("BackupSizeInBytes", 0))
-        table.add_row(f"{made:%Y-%m-%d %H:%M}", days, size, it["Status"], source, it["RecoveryPointArn"])
+        table.add_row(f"{made:%Y-%m-%d %H:%M}", days, size, it["Status"], _source(it), it["RecoveryPointArn"])
     terminal.show(table)
     ready = [it["RecoveryPointArn"] for it in found if it["Status"] == "COMPLETED"]
     if not ready:
@@ -87,11 +87,13 @@ def restore(account: Account, terminal: Terminal, request: Restoration, recovery
     backup = account.client("backup")
     job = newest_job(account, recovery_point, live)
     if job is None:
-        metadata = _metadata(account, terminal, point, request)
+        of_stack = values_of(stack).get("EfsKmsKeyArn", "") if _source(point) == live else ""
+        metadata = _metadata(account, terminal, point, request, of_stack)
+        left = "is in service, is left alone" if file_system(account, live) else "was in service, is gone"
         terminal.line(
-            f"a new file system will have what {point['ResourceArn'].rpartition('/')[2]} held at "
+            f"a new file system will have what {_source(point)} held at "
             f"{point['CreationDate'].astimezone(UTC):%Y-%m-%d %H:%M} UTC, and is billed like the one in service: "
-            f"{decimal(point.get('BackupSizeInBytes', 0))}. {live}, which is in service, is left alone"
+            f"{decimal(point.get('BackupSizeInBytes', 0))}. {live}, which {left}"
         )
         terminal.must_agree("Restore it?", yes=request.yes)
         started = backup.start_restore_job(
@@ -136,19 +138,6 @@ def created(job: Job) -> str:
     return str(job.get("CreatedResourceArn", "")).rpartition("/")[2]
 
 
-def file_system(account: Account, identity: str) -> dict[str, Any] | None:
-    """The file system's description; ``None`` if there is none."""
-    if not identity:
-        return None
-    try:
-        found = account.client("efs").describe_file_systems(FileSystemId=identity)["FileSystems"]
-    except ClientError as error:
-        if code(error) == "FileSystemNotFound":
-            return None
-        raise
-    return found[0] if found else None
-
-
 def _vault(stack_name: str, has: list[Resource]) -> str:
     vaults = [it.physical_id for it in has if it.name == "BackupVault"]
     if not vaults:
@@ -178,7 +167,11 @@ def _recovery_point(account: Account, request: Restoration, has: list[Resource],
 def source(account: Account, request: Restoration, has: list[Resource], arn: str) -> str:
     """The ID of the file system that the recovery point ``arn`` is of; empty if it is no longer in the vault."""
     points = _recovery_points(account.client("backup"), request.vault or _vault(request.stack_name, has))
-    return next((it["ResourceArn"].rpartition("/")[2] for it in points if it["RecoveryPointArn"] == arn), "")
+    return next((_source(it) for it in points if it["RecoveryPointArn"] == arn), "")
+
+
+def _source(point: RecoveryPoint) -> str:
+    return str(point["ResourceArn"]).rpartition("/")[2]
 
 
 def _role(account: Account, has: list[Resource]) -> str:
@@ -188,8 +181,12 @@ def _role(account: Account, has: list[Resource]) -> str:
     return f"arn:{account.partition}:iam::{account.number}:role/{roles[0]}"
 
 
-def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, request: Restoration) -> dict[str, str]:
+def _metadata(
+    account: Account, terminal: Terminal, point: RecoveryPoint, request: Restoration, key_of_stack: str
+) -> dict[str, str]:
     """What AWS Backup needs to know about the new file system.
+
+    ``key_of_stack`` is taken if nothing else says with which key the original was encrypted.
 
     ``CreationToken`` is the file system's own: different for each restore of a recovery point, and the same for each attempt
     to start one. It contains the day because AWS Backup forgets its jobs after a while.
@@ -198,15 +195,15 @@ def _metadata(account: Account, terminal: Terminal, point: RecoveryPoint, reques
     known = backup.get_recovery_point_restore_metadata(BackupVaultName=point["BackupVaultName"], RecoveryPointArn=arn)[
         "RestoreMetadata"
     ]
-    source = file_system(account, point["ResourceArn"].rpartition("/")[2])
-    key = request.key or (source or {}).get("KmsKeyId") or known.get("KmsKeyId", "")
+    original = file_system(account, _source(point)) or {}
+    key = request.key or original.get("KmsKeyId") or known.get("KmsKeyId") or key_of_stack
     if request.key:
         refuse_places(account, {"--kms-key": request.key}, {})
-        refuse_keys(account, terminal, {"EfsKmsKeyArn": request.key}, {})
+        refuse_unusable(account, terminal, {"--kms-key": request.key})
     pages = backup.get_paginator("list_restore_jobs").paginate(ByResourceType="EFS")
     before = sum(it["RecoveryPointArn"] == arn for page in pages for it in page["RestoreJobs"])
     return {
-        "file-system-id": known.get("file-system-id", point["ResourceArn"].rpartition("/")[2]),
+        "file-system-id": known.get("file-system-id", _source(point)),
         "newFileSystem": "true",
         "Encrypted": "true",
         # A key of another region, such as that of a copy's source, cannot be used here.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from generator.operations import parameters, recovery_points
-from generator.operations.aws import Account, Client
+from generator.operations.aws import Account
 from generator.operations.deploy import Deployment, deploy, refuse_single
-from generator.operations.errors import ClientError, code
 from generator.operations.exits import DONE, Problem
+from generator.operations.file_systems import give, traits, traits_by_template
+from generator.operations.identity import Stack
 from generator.operations.stacks import get, outputs_of_deployed, resources
 from generator.operations.stacks import parameters as values_of
 from generator.operations.terminal import Terminal
-from generator.parts.data_bearing import LOCATION, VAULT_TAG
+from generator.parts.data_bearing import LOCATION
 
 _RESTORED = "aws-backup-restore_[A-Za-z0-9._:-]+"
 _DIRECTORY = re.compile(rf"/?({_RESTORED})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._:-]+)*)/?")
@@ -66,16 +65,14 @@ def serve(
             f"{previous['PackagesPath']}. Look where, and give all of it, such as --directory {matched[1]}{before}"
         )
     path = f"/{matched[1]}{matched[2] or previous['PackagesPath']}"
-    _like(account, terminal, live, new)
+    old_path = previous["PackagesPath"] if _like(account, terminal, stack, live, new) else ""
     chosen = {"ExistingFileSystemId": new, "CreateMountTargets": "true", "PackagesPath": path}
     file = request.parameters.with_name(f"{request.parameters.stem}.restored.json")
     parameters.write(file, {**parameters.read(request.parameters), **chosen})
     terminal.line(f"{file} has the parameters of {request.parameters}, and {', '.join(chosen)} of what is restored")
     done = deploy(account, terminal, replace(request, parameters=file, allowed=frozenset({"FileSystem", *LOCATION})))
     if done == DONE:
-        _show_what_is_where(
-            terminal, file, request.parameters, new=new, path=path, old=live, old_path=previous["PackagesPath"]
-        )
+        _show_what_is_where(terminal, file, request.parameters, new=new, path=path, old=live, old_path=old_path)
     return done
 
 
@@ -102,54 +99,42 @@ def _restored(account: Account, recovery_point: str, live: str) -> str:
     return new
 
 
-def _like(account: Account, terminal: Terminal, old: str, new: str) -> None:
-    """Give ``new`` the policy, lifecycle, throughput and tags of ``old``: AWS Backup restores only files.
+def _like(account: Account, terminal: Terminal, stack: Stack, old: str, new: str) -> bool:
+    """Give ``new`` the policy, lifecycle, throughput and tags of ``old``; whether ``old`` still exists.
 
-    Without the policy, whoever reaches a mount target could mount everything as root.
-    https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    If it is gone, by those that the template gives: the stack is of this region, so it is not in another.
     """
-    efs = account.client("efs")
-    source, target = recovery_points.file_system(account, old), recovery_points.file_system(account, new)
-    if source is None or target is None:
-        raise Problem(f"{old if source is None else new} is gone: check the region")
-    policy = _policy(efs, old)
-    if policy:
-        efs.put_file_system_policy(FileSystemId=new, Policy=policy.replace(old, new))
-    # Setting the mode that it already has is refused.
-    throughput: dict[str, Any] = {"ThroughputMode": source.get("ThroughputMode", "bursting")}
-    if throughput["ThroughputMode"] == "provisioned":
-        throughput["ProvisionedThroughputInMibps"] = source["ProvisionedThroughputInMibps"]
-    if any(target.get(name) != value for name, value in throughput.items()):
-        efs.update_file_system(FileSystemId=new, **throughput)
-        with terminal.waiting(f"changing the throughput of {new} …"):
-            while (recovery_points.file_system(account, new) or {}).get("LifeCycleState") == "updating":
-                time.sleep(recovery_points.POLL_SECONDS)
-    # Afterwards, as only elastic throughput allows Archive: https://github.com/aws/aws-cdk/pull/33713
-    lifecycle = efs.describe_lifecycle_configuration(FileSystemId=old)["LifecyclePolicies"]
-    efs.put_lifecycle_configuration(FileSystemId=new, LifecyclePolicies=lifecycle)
-    # Recovery points inherit the tags of what they are of, and the vault's cleaner relies on them.
-    tags = [it for it in source.get("Tags", []) if it["Key"] in (VAULT_TAG, "Name")]
-    if tags:
-        efs.tag_resource(ResourceId=new, Tags=tags)
-    told = "policy, lifecycle, throughput and tags" if policy else "lifecycle, throughput and tags (it has no policy)"
-    terminal.line(f"{new} has the {told} of {old}")
-
-
-def _policy(efs: Client, identity: str) -> str:
-    try:
-        return str(efs.describe_file_system_policy(FileSystemId=identity)["Policy"])
-    except ClientError as error:
-        if code(error) != "PolicyNotFound":
-            raise
-        return ""
+    if has := traits(account, old):
+        give(account, terminal, new, replace(has, policy=has.policy.replace(old, new)))
+        told = (
+            "policy, lifecycle, throughput and tags"
+            if has.policy
+            else "lifecycle, throughput and tags (it has no policy)"
+        )
+        terminal.line(f"{new} has the {told} of {old}")
+        return True
+    give(
+        account,
+        terminal,
+        new,
+        traits_by_template(values_of(stack), outputs_of_deployed(stack).get("BackupVaultName", "")),
+    )
+    terminal.line(
+        f"{old} is gone: {new} has the policy, lifecycle, throughput and tags that the template gives with the stack's parameters"
+    )
+    return False
 
 
 def _show_what_is_where(
     terminal: Terminal, file: Path, given: Path, *, new: str, path: str, old: str, old_path: str
 ) -> None:
+    """``old_path`` is empty if ``old`` is gone."""
+    held = "with every upload since the backup"
     for line in (
         f"serves from {new}, {path}; it is in no stack, so no deletion of one removes it",
-        f"{old} still has {old_path} with every upload since the backup, and is billed: copy what is missing, then delete it",
+        f"{old} still has {old_path} {held}, and is billed: copy what is missing, then delete it"
+        if old_path
+        else f"{old} is gone, {held}",
         f"the stack has the parameters of {file}: put it in place of {given}, or the next deployment goes back",
     ):
         terminal.line(line)

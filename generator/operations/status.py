@@ -16,6 +16,7 @@ from generator.operations import next_steps
 from generator.operations.aws import Account, Client
 from generator.operations.errors import AWS_ERRORS, explain
 from generator.operations.exits import DONE, FAILED
+from generator.operations.file_systems import file_system
 from generator.operations.guard import unguarded
 from generator.operations.stacks import STACK, Resource, get, outputs, resources
 from generator.operations.terminal import Terminal
@@ -63,6 +64,7 @@ def _lines(account: Account, terminal: Terminal, stack: dict[str, Any], *, detec
         "tasks": lambda: _tasks(account, outputs(stack)),
         "targets": lambda: _targets(account, has, outputs(stack)),
         "alarms": lambda: _alarms(account, outputs(stack)),
+        "file system": lambda: _file_system(account, outputs(stack)),
         "backups": lambda: _backups(account, stack["StackId"], outputs(stack)),
     }
     for subject, check in terminal.steps("asking for", checks):
@@ -146,6 +148,13 @@ def _alarms(account: Account, given: dict[str, str]) -> list[Line]:
     ringing = [it["AlarmName"] for it in found if it["StateValue"] == "ALARM"]
     text = f"in ALARM: {', '.join(ringing)}" if ringing else f"none of {len(found)} in ALARM"
     return [Line("alarms", text, not ringing)]
+
+
+def _file_system(account: Account, given: dict[str, str]) -> list[Line]:
+    """Nothing while it exists: whether it can be mounted, the tasks show."""
+    identity = given["FileSystemId"]
+    gone = f"{identity} is gone, with the packages: `restore` brings back a backup (docs/runbooks/restore.md)"
+    return [] if file_system(account, identity) else [Line("file system", gone, False)]
 
 
 def _backups(account: Account, stack_id: str, given: dict[str, str]) -> list[Line]:

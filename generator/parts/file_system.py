@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from awacs.aws import Action, Bool, Condition, Deny, Principal, Statement
 from troposphere import Sub, Tags
 from troposphere.efs import BackupPolicy, FileSystem, LifecyclePolicy
 
@@ -10,7 +9,7 @@ from generator import conditions, settings
 from generator.language.retention import RETAIN_EXCEPT_ON_CREATE
 from generator.language.wiring import Expression, Stack
 from generator.parts.backups import vault_tag
-from generator.parts.iam import document
+from generator.parts.only_tls import ONLY_TLS
 from generator.parts.tags import tags
 
 
@@ -29,14 +28,6 @@ def new_file_system(stack: Stack) -> FileSystem:
     parameter.
     """
     there = stack.when(conditions.HAS_NEW_FILE_SYSTEM)
-    only_tls = Statement(
-        Sid="DenyUnencryptedTransport",
-        Effect=Deny,
-        Principal=Principal("AWS", "*"),
-        Action=[Action("*")],
-        Resource=["*"],
-        Condition=Condition(Bool("aws:SecureTransport", "false")),
-    )
     days_to_ia = stack.if_(
         conditions.IS_ONE_DAY_LIFECYCLE,
         "AFTER_1_DAY",
@@ -59,7 +50,7 @@ def new_file_system(stack: Stack) -> FileSystem:
             ],
             # The plan of parts/backups.py backs it up; EFS's own would be a second one that cannot be deleted.
             BackupPolicy=BackupPolicy(Status="DISABLED"),
-            FileSystemPolicy=document(only_tls),
+            FileSystemPolicy=ONLY_TLS,
             FileSystemTags=tags(stack, "packages") + Tags(vault_tag()),
         )
     )

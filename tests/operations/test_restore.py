@@ -8,24 +8,19 @@ import subprocess
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from calls import REGION, client
 from emulator import ACCOUNT, DIRECTLY, emulator, environment
-from moto.efs.exceptions import FileSystemNotFound
-from moto.efs.models import EFSBackend, efs_backends
+from moto.efs.models import efs_backends
 from restores import Restores, file_system_arn, restores
 from stacks import DEPLOY, Parameters, give, outputs, physical_ids
 
 from generator.commands import main
-from generator.operations import recovery_points, restore
+from generator.operations import recovery_points
 from generator.operations.aws import Account
 from generator.operations.terminal import Terminal
 
-PAUSES: list[float] = []
-"""What it has waited for until now, in seconds, at no time."""
 LIVE = "aws-backup-restore_2026-01-03T04-05-06-789Z"
 
 
@@ -57,14 +52,12 @@ def account(
     for name, value in environment(url, tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    PAUSES.clear()
-    for module in (recovery_points, restore):
-        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=PAUSES.append))
     monkeypatch.setenv("GENERATOR_PROGRAM", "generator")
     Path("parameters.json").write_text(json.dumps([f"{name}={value}" for name, value in deployed.items()]))
     found.points.clear()
     found.jobs.clear()
     found.asked.clear()
+    found.pauses.clear()
     found.fails = ""
     return found
 
@@ -137,7 +130,7 @@ def test_a_restore_goes_into_a_new_file_system_and_touches_nothing(
     out = capsys.readouterr().out
     assert f"{live()}, which is in service, is left alone" in out
     assert "RUNNING 50.00%" in out
-    assert [1 <= it <= 30 for it in PAUSES] == [True, True]
+    assert [1 <= it <= 30 for it in account.pauses] == [True, True]
     following = (
         f"restored into {made}",
         "Its files are in",
@@ -221,8 +214,9 @@ def test_another_vault_and_another_key(account: Restores, capsys: pytest.Capture
     elsewhere = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0a-1b"
     assert main([*options, "--kms-key", elsewhere]) == 2
     assert capsys.readouterr().err == f"error: --kms-key: {elsewhere} is in eu-west-1, and must be in {REGION}\n"
-    assert main([*options, "--kms-key", elsewhere.replace("eu-west-1", REGION)]) == 2
-    assert "does not exist: check the ARN" in capsys.readouterr().err
+    absent = elsewhere.replace("eu-west-1", REGION)
+    assert main([*options, "--kms-key", absent]) == 2
+    assert capsys.readouterr().err == f"error: --kms-key: {absent} does not exist: check the ARN\n"
     assert not account.asked
     assert main([*options, "--kms-key", key]) == 0
     assert account.asked[0]["Metadata"]["KmsKeyId"] == key
@@ -309,37 +303,11 @@ def test_what_cannot_be_restored_is_refused(
     assert file_systems() == before
 
 
-def restored(account: Restores) -> tuple[str, str]:
-    """A recovery point of what serves, and the file system that it was restored into."""
-    point = account.add_point(vault(), live())
-    made = str(client("efs").create_file_system(CreationToken=f"of-{point}", Encrypted=True)["FileSystemId"])
-    account.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
-    return point, made
-
-
-def test_of_a_file_system_that_is_gone_nothing_is_taken_over(
-    account: Restores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without its policy the restored one would be open to whoever reaches it."""
-    point, _, old = *restored(account), live()
-    describe = EFSBackend.describe_file_systems
-
-    def gone(self: Any, *place: Any, file_system_id: str | None = None, **more: Any) -> Any:
-        if file_system_id == old:
-            raise FileSystemNotFound(old)
-        return describe(self, *place, file_system_id=file_system_id, **more)
-
-    monkeypatch.setattr(EFSBackend, "describe_file_systems", gone)
-    assert main(["restore", "--recovery-point", point, "--directory", LIVE, "--yes"]) == 2
-    assert capsys.readouterr().err == f"error: {old} is gone: check the region\n"
-    assert live() == old
-
-
 def test_a_file_that_cannot_be_written_stops_it_before_the_stack_changes(
     account: Restores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The restored file system has what the other has by then; of throughput also how much is provisioned."""
-    point, made, before = *restored(account), live()
+    point, made, before = *account.add_restored(vault(), live()), live()
     serving = efs_backends[ACCOUNT][REGION].file_systems_by_id[before]
     monkeypatch.setattr(serving, "throughput_mode", "provisioned")
     monkeypatch.setattr(serving, "provisioned_throughput_in_mibps", 7.0)
@@ -390,7 +358,7 @@ def test_the_stack_serves_what_was_restored(account: Restores, capsys: pytest.Ca
     capsys.readouterr()
     assert main([*words, "--yes"]) == 0
     out = capsys.readouterr().out
-    assert [1 <= it <= 30 for it in PAUSES] == [True, True, True], "the throughput changes, too"
+    assert [1 <= it <= 30 for it in account.pauses] == [True, True, True], "the throughput changes, too"
     has = physical_ids()
     assert outputs()["FileSystemId"] == made
     assert "FileSystem" not in has

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,8 @@ from moto.backup import urls
 from moto.core.responses import ActionResult
 from moto.efs.exceptions import EFSError
 from moto.efs.responses import EFSResponse
+
+from generator.operations import file_systems, recovery_points
 
 Operation = Callable[[Any], Any]
 """Of moto's, on its responder."""
@@ -39,7 +42,8 @@ def file_system_arn(identity: str) -> str:
 class Restores:
     """``points``: by vault; ``jobs``: by ID, in the order of their beginning; ``fails``: how the next ones end;
     ``keys``: by recovery point, what its metadata says of a key;
-    ``loses_answer``: the next is begun, and whoever asked gets a 500."""
+    ``loses_answer``: the next is begun, and whoever asked gets a 500; ``pauses``: what was waited for, in seconds, at no time.
+    """
 
     points: dict[str, list[Json]] = field(default_factory=dict)
     jobs: dict[str, Json] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Restores:
     loses_answer: bool = False
     steps: int = 2
     made: int = 0
+    pauses: list[float] = field(default_factory=list)
 
     def add_point(self, vault: str, file_system: str, *, days: int = 0, status: str = "COMPLETED") -> str:
         """A recovery point of ``file_system``, ``days`` after MADE; its ARN."""
@@ -79,6 +84,13 @@ class Restores:
             **job,
         }
         return identity
+
+    def add_restored(self, vault: str, file_system: str) -> tuple[str, str]:
+        """A recovery point of ``file_system``, and the one that it was restored into."""
+        point = self.add_point(vault, file_system)
+        made = str(client("efs").create_file_system(CreationToken=f"of-{point}", Encrypted=True)["FileSystemId"])
+        self.add_job(point, Status="COMPLETED", CreatedResourceArn=file_system_arn(made))
+        return point, made
 
     def list_points(self, _request: Any, url: str, _headers: Any) -> Answer:
         """In pages of two."""
@@ -156,7 +168,8 @@ def _after_updating(describe: Operation) -> Operation:
     def described(responder: Any) -> Any:
         answer = describe(responder)
         for file_system in responder.efs_backend.file_systems_by_id.values():
-            file_system.life_cycle_state = "available"
+            if file_system.life_cycle_state == "updating":
+                file_system.life_cycle_state = "available"
         return answer
 
     return described
@@ -186,6 +199,8 @@ def _refusing(put: Operation) -> Operation:
 def restores() -> Iterator[Restores]:
     found = Restores()
     with pytest.MonkeyPatch.context() as patch:
+        for module in (recovery_points, file_systems):
+            patch.setattr(module, "time", SimpleNamespace(sleep=found.pauses.append))
         patch.setattr(EFSResponse, "update_file_system", _update_file_system, raising=False)
         patch.setattr(EFSResponse, "describe_file_systems", _after_updating(EFSResponse.describe_file_systems))
         refusing = _refusing(EFSResponse.put_lifecycle_configuration)

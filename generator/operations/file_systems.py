@@ -69,7 +69,7 @@ def traits_by_template(values: Mapping[str, str], vault: str) -> Traits:
     """Those that the template gives a new file system of a stack with these parameters and this ``vault``, if it has one."""
     throughput: dict[str, Any] = {"ThroughputMode": values["EfsThroughputMode"]}
     if throughput["ThroughputMode"] == "provisioned":
-        throughput["ProvisionedThroughputInMibps"] = float(values["EfsProvisionedThroughputInMibps"])
+        throughput["ProvisionedThroughputInMibps"] = int(values["EfsProvisionedThroughputInMibps"])
     days = {"TransitionToIA": values["EfsLifecyclePolicy"], "TransitionToArchive": values["EfsArchivePolicy"]}
     tags = {"Name": f"{values['ServiceName']}-packages", **({VAULT_TAG: vault} if vault else {})}
     return Traits(
@@ -89,7 +89,7 @@ def give(account: Account, terminal: Terminal, identity: str, has: Traits) -> No
     if has.policy:
         efs.put_file_system_policy(FileSystemId=identity, Policy=has.policy)
     # Setting the mode that it already has is refused.
-    if any(target.get(name) != value for name, value in has.throughput.items()):
+    if not has.throughput.items() <= target.items():
         efs.update_file_system(FileSystemId=identity, **has.throughput)
         with terminal.waiting(f"changing the throughput of {identity} …"):
             while (file_system(account, identity) or {}).get("LifeCycleState") == "updating":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from generator.commands.options import TEMPLATES
 from generator.operations.aws import Account
 from generator.operations.exits import Problem
 from generator.operations.form import form
+from generator.operations.keys import refuse_keys
 from generator.operations.network import refuse_mount_targets, refuse_network
 from generator.operations.places import refuse_places
 from generator.operations.retention import refuse_retention
@@ -59,6 +61,18 @@ def test_every_key_that_cannot_work_is_named(capsys: pytest.CaptureFixture[str])
     assert "is PendingDeletion" in said[2]
     assert "LogKmsKeyArn" in said[3]
     assert "is a key ECC_NIST_P256 for SIGN_VERIFY" in said[3]
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_a_key_that_the_stack_has_already_is_not_looked_at(has_it: bool) -> None:
+    """An update does not touch what it has encrypted, whatever became of the key since."""
+    absent = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+    said = StringIO()
+    given = {"EfsKmsKeyArn": "", "LogKmsKeyArn": absent}
+    values = {"EfsKmsKeyArn": absent, "LogKmsKeyArn": absent if has_it else ""}
+    with nullcontext() if has_it else pytest.raises(Problem, match=f"^LogKmsKeyArn: {absent} does not exist"):
+        refuse_keys(Account(), Terminal(said, live=False), given, values)
+    assert said.getvalue() == ""
 
 
 def test_what_is_in_another_region_or_partition_is_named(capsys: pytest.CaptureFixture[str]) -> None:

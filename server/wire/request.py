@@ -20,7 +20,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ONE_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]*(?=[/?]|\Z)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -160,11 +160,8 @@ def read_target(target: str) -> tuple[str, str]:
     `target` is the request target of RFC 9112, section 3.2, in origin or absolute form, with bytes as Latin-1.
     """
     if absolute := _ABSOLUTE_FORM.match(target):
-        target = target[absolute.end() :]
-        if target and target[0] not in "/?":
-            raise Refusal(400, "The request target has more than a host before its path.")
-        if not target.startswith("/"):
-            target = f"/{target}"
+        # Slashes at the beginning of a path count as one.
+        target = f"/{target[absolute.end() :]}"
     path, _, query = target.partition("?")
     if not path.startswith("/") or "#" in target:
         raise Refusal(400, "The request target must be a path.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -148,6 +148,33 @@ def test_json_stays_on_its_line(path: Path) -> None:
             assert event.end_mark
             lines = event.end_mark.line - event.start_mark.line
             assert lines <= (2 if event.style == "|" else 0), event.value
+
+
+@pytest.mark.parametrize(
+    ("with_text", "most"),
+    [
+        (lambda text: {"A": text}, 106),
+        (lambda text: {"A": text, "B": 12, "C": True}, 106),
+        (lambda text: {"A": {"Ref": text}}, 106),
+        (lambda text: {"A": {"Fn::Sub": text}, "B": {"Fn::GetAtt": ["B", "Arn"]}}, 106),
+        (lambda text: {"A": "12", "B": text}, 106),
+        (lambda text: {"A": {"B": text}}, 104),
+        (lambda text: {"A": [text, "b"], "B": "c"}, 104),
+        (lambda text: {"A": {"Fn::Join": ["-", [text, "b"]]}}, 102),
+    ],
+    ids=["text", "scalars", "a reference", "functions", "quoted", "nested", "a list", "a function of a list"],
+)
+def test_what_fits_on_a_line_of_a_template_is_on_one(with_text: Callable[[str], Any], most: int) -> None:
+    """In 106 characters, two fewer for each collection within it."""
+
+    def written(length: int) -> str:
+        text = to_yaml(Template(Description="y" * 120, Metadata=with_text("x" * length)))
+        return text.partition("Metadata:")[2].partition("\nResources:")[0].removeprefix(" ")
+
+    others = len(written(1)) - 1
+    fits = written(most - others)
+    assert (len(fits), fits.count("\n")) == (most, 0)
+    assert written(most + 1 - others).startswith("\n")
 
 
 def _rewritten_by_ruamel(text: str) -> str:

@@ -127,6 +127,21 @@ def test_a_password_that_ends_in_the_middle_stops_it(
     assert len(scripted.asked) < 12
 
 
+@pytest.mark.parametrize("other", [{"sha256": "0" * 64}, {}, None], ids=["another", "without a digest", "the same"])
+def test_of_a_file_that_a_page_lists_twice_the_first_comes(
+    other: dict[str, str] | None, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pip takes it. Whether another would have been left behind is told, where digests say so."""
+    first = scripted.file(GOOD, GOOD_CONTENT)
+    again = first if other is None else {**first, "url": "../../files/elsewhere", "hashes": other}
+    scripted.page("acme", first, again)
+    assert bring(scripted.url) == 0
+    assert visible(directory) == [GOOD]
+    printed = capsys.readouterr().out.splitlines()
+    told = f"not carried  {GOOD}: the page of acme has it twice: the first is taken"
+    assert (told in printed) == bool(other)
+
+
 @pytest.mark.parametrize(("status", "code"), [(404, 0), (410, 0), (403, 0), (503, 1)])
 def test_a_signature_that_is_listed_and_not_there(
     status: int, code: int, scripted: Scripted, bring: Import, directory: Path, capsys: pytest.CaptureFixture[str]

@@ -332,8 +332,8 @@ def test_pages_in_parts_and_compressed_ones(
     scripted: Scripted, elsewhere: Scripted, bring: Import, directory: Path
 ) -> None:
     """By ``Link`` (RFC 8288) as JSON, by an element as HTML; gzip that was not asked for; a part elsewhere is not asked."""
-    names = [wheel("acme", f"1.{number}") for number in range(3)]
-    first, second, third = (scripted.file(*it) for it in names)
+    names = [wheel("acme", f"1.{number}") for number in range(4)]
+    first, second, third, last = (scripted.file(*it) for it in names)
     root = {"meta": {"api-version": "1.0"}, "projects": [{"name": "Acme"}]}
     scripted.answers["/simple/"] = lambda handler: answer(handler, 200, json.dumps(root).encode(), JSON_TYPE)
 
@@ -343,14 +343,15 @@ def test_pages_in_parts_and_compressed_ones(
 
     scripted.answers["/simple/acme/"] = lambda it: part(first, it, Link='</simple/acme/?page=2>; rel="next"')
     scripted.answers["/simple/acme/?page=2"] = lambda it: part(second, it, Link='<?page=3>; rel="next"')
-    html = f'<link rel="next" href="?page=3"><a href="{third["url"]}">x</a>'
+    html = f'<link rel="Next" href="?page=4"><link rel="icon" href="acme-9.tar.gz"><a href="{third["url"]}">x</a>'
     scripted.answers["/simple/acme/?page=3"] = partial(_say, html.encode())
+    scripted.answers["/simple/acme/?page=4"] = partial(_say, f'<a href="{last["url"]}">x</a>'.encode())
     assert bring(scripted.url) == 0
     assert visible(directory) == [name for name, _ in names]
     scripted.answers["/simple/acme/?page=3"] = lambda it: part(third, it, Link=f'<{elsewhere.url}acme/>; rel="next"')
     elsewhere.page("acme", elsewhere.file(*wheel("acme", "2.0")))
     assert bring(scripted.url) == 1
-    assert (len(visible(directory)), elsewhere.asked) == (3, [])
+    assert (len(visible(directory)), elsewhere.asked) == (4, [])
 
 
 def test_an_index_whose_proxy_keeps_the_start_of_its_path_to_itself(

@@ -46,13 +46,20 @@ def read(data: bytes, length: int | None, size: int, at: int) -> tuple[list[byte
 
 
 CHUNKED = (
-    b"3\r\nabc\r\n00000000000000A;x=y\t\xff\r\n0123456789\r\n1 ;\r\n\n\r\n0\r\n" + b"A: b\r\n" * 18 + b"C:\r\n\r\n"
+    b"3\r\nabc\r\nA;x=y\t\xff\r\n0123456789\r\n000000000000010\r\n0123456789abcdef\r\n1 ;\r\n\n\r\n0\r\n"
+    + b"A: b\r\n" * 18
+    + b"C:\r\n\r\n"
 )
 
 
 @pytest.mark.parametrize(
     ("data", "length", "content"),
-    [(b"", 0, b""), (b"abc", 3, b"abc"), (CHUNKED, None, b"abc0123456789\n"), (b"0\r\n\r\n", None, b"")],
+    [
+        (b"", 0, b""),
+        (b"abc", 3, b"abc"),
+        (CHUNKED, None, b"abc01234567890123456789abcdef\n"),
+        (b"0\r\n\r\n", None, b""),
+    ],
 )
 @pytest.mark.parametrize("size", [-1, 1, 4, 1000])
 def test_a_body_is_read_to_its_end_and_not_beyond(data: bytes, length: int | None, content: bytes, size: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -20,6 +22,8 @@ from server.wire.messages import Response
 from server.wire.multipart import Malformed, parts
 from server.wire.request import Request
 from server.wire.unsent import Unsent
+
+from .connections import everything
 
 
 @pytest.fixture
@@ -97,6 +101,51 @@ def test_a_file_is_sent_to_its_end_or_the_answer_is_broken_off(connections: list
             assert answer.send(ours)
             assert theirs.recv(1 << 16).endswith(b"\r\n\r\n" + b"x" * size)
         file.close()
+
+
+def sent(response: Response, method: str = "GET", *, keeps_alive: bool = True) -> tuple[str, list[str], bytes, Answer]:
+    """The status line, the fields without the date, and the body of an answer, and what was sent."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        answer = Answer({"REQUEST_METHOD": method}, response, 0, keeps_alive=keeps_alive)
+        assert answer.send(ours)
+        ours.close()
+        received = everything(theirs)
+    answer.close()
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert (answer.sent, answer.sent - answer.head_bytes) == (len(received), len(body))
+    line, *fields = head.decode("latin-1").split("\r\n")
+    (date,) = [it.removeprefix("Date: ") for it in fields if it.startswith("Date: ")]
+    assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 60
+    return line, [it for it in fields if not it.startswith("Date: ")], body, answer
+
+
+LONG = bytes(SHORT_BYTES + 1)
+
+
+@pytest.mark.parametrize("pieces", [[], [b"abc"], [b"a", b"", b"never"], [LONG], [b"a", LONG, b"b"], [LONG, LONG]])
+def test_an_answer_is_sent_with_its_head_and_ends_with_its_length_or_the_connection(pieces: list[bytes]) -> None:
+    content = b"".join(itertools.takewhile(bool, pieces))
+    length = f"content-length: {len(content)}"
+    for keeps_alive in (True, False):
+        connection = f"Connection: {'keep-alive' if keeps_alive else 'close'}"
+        response = Response(200, [("X", "\u20acy"), ("content-length", str(len(content)))], pieces)
+        line, fields, body, answer = sent(response, keeps_alive=keeps_alive)
+        assert (line, fields, body) == ("HTTP/1.1 200 OK", ["X: ?y", length, connection], content)
+        assert (answer.status, answer.keeps_alive) == (200, keeps_alive)
+        for method, status in (("HEAD", 200), ("GET", 204), ("GET", 304)):
+            _, fields, body, answer = sent(response._replace(status=status), method, keeps_alive=keeps_alive)
+            assert (fields[-1], body, answer.keeps_alive) == (connection, b"", keeps_alive)
+    line, fields, body, answer = sent(Response(404, [], pieces, "gone\r\nSet-Cookie: \xe9"))
+    assert (line, fields) == ("HTTP/1.1 404 gone Set-Cookie:", ["Connection: close"])
+    assert (body, answer.keeps_alive) == (content, False)
+
+
+def test_a_file_of_unknown_length_is_sent_to_its_end_and_closed() -> None:
+    file = io.BytesIO(bytes(30_000))
+    _, fields, body, answer = sent(Response(200, [], FileBody(file, 7_000)))
+    assert (fields, len(body), answer.keeps_alive, file.closed) == (["Connection: close"], 30_000, False, True)
 
 
 # What looks like the boundary, and what ends like one that is cut off.

@@ -16,7 +16,7 @@ import botocore.exceptions  # type: ignore[import-untyped] # see above
 import pytest
 from calls import REGION, client
 from commands import command
-from emulator import ACCOUNT, BUCKET, DIRECTLY, emulator, environment, network
+from emulator import ACCOUNT, BUCKET, DIRECTLY, backend, emulator, environment, network
 from moto.core.responses import ActionResult
 from moto.sns.responses import SNSResponse
 from vitals import AT, Vitals, vitals
@@ -182,6 +182,54 @@ def test_a_service_that_was_turned_off_is_well_without_tasks(well: Deployed) -> 
     well.deploy(TaskMinCount="2")
     assert code == 0, lines
     assert "0 of 0 healthy" in lines["targets"]
+
+
+@pytest.mark.parametrize(("state", "good"), [("UPDATE_COMPLETE", True), ("UPDATE_ROLLBACK_COMPLETE", False)])
+def test_a_nested_stack_whose_update_failed(
+    well: Deployed, state: str, good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (edge,) = (it for it in backend().stacks.values() if it.name.startswith("pypi-Edge-"))
+    monkeypatch.setattr(edge, "status", state)
+    code, lines = well.status()
+    assert code == (0 if good else 1)
+    assert re.match(f"{'ok' if good else 'BAD'} +Edge +{state}", lines["Edge"])
+
+
+@pytest.mark.parametrize(("operation", "subject"), [("DescribeServices", "tasks"), ("DescribeTargetHealth", "targets")])
+def test_what_may_not_be_read_is_not_taken_for_well(
+    well: Deployed, operation: str, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the rest is told."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def denied(self: Any, asked: str, parameters: Any) -> Any:
+        if asked == operation:
+            raise botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied", "Message": "not yours"}}, asked)
+        return call(self, asked, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", denied)
+    code, lines = well.status()
+    assert code == 1
+    assert [name for name, line in lines.items() if line.startswith("BAD")] == [subject]
+    assert "not yours" in lines[subject]
+
+
+def test_before_there_are_outputs(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while a creation is under way: what is not there yet is neither well nor the end of the command."""
+    call = botocore.client.BaseClient._make_api_call
+
+    def begun(self: Any, asked: str, parameters: Any) -> Any:
+        answer = call(self, asked, parameters)
+        if asked == "DescribeStacks":
+            answer["Stacks"] = [{**it, "Outputs": []} for it in answer["Stacks"]]
+        return answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", begun)
+    done = well.run("status")
+    assert done.returncode == 1
+    assert re.search("^BAD tasks +not deployed yet: the stack has no output EcsClusterName$", done.stdout, re.MULTILINE)
+    assert "last backup" not in done.stdout
+    assert "upload" not in done.stdout, "and no next steps"
 
 
 def test_no_stack(well: Deployed) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -70,7 +70,8 @@ class Vitals:
         arn, jobs, query = match.groups()
         if jobs:
             assert "status=COMPLETED" in query, "other jobs are none that restored anything"
-            ended = [self.last_restore[arn]] if arn in self.last_restore else []
+            last = self.last_restore.get(arn)
+            ended = [last - timedelta(days=before) for before in (1, 0, 2)] if last else []
             body = {"RestoreJobs": [{"Status": "COMPLETED", "CompletionDate": it.timestamp()} for it in ended]}
             return 200, {}, json.dumps(body)
         if arn not in self.last_backup:

@@ -27,6 +27,12 @@ def test_it_is_listed_and_the_log_has_the_true_time(start: StartTask, directory:
     assert {line["time"][:4] for line in task.changes()} == {str(datetime.now(UTC).year)}
 
 
+def test_the_first_moment_of_2003_is_a_time(shared: Task) -> None:
+    assert shared.upload(*wheel("oldest", "1.0"), {"upload_time": "2003-01-01T00:00:00Z"}).status_code == 200
+    (file,) = shared.project("oldest")["files"]
+    assert datetime.fromisoformat(file["upload-time"]) == datetime(2003, 1, 1, tzinfo=UTC)
+
+
 def age(path: Path, days: float) -> None:
     os.utime(path, (time.time() - days * 86400,) * 2)
 

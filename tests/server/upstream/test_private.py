@@ -10,10 +10,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from server.distributions.names import Patterns
+from server.proxy import upstream
+from server.proxy.policy import Policy
+from server.proxy.sides import Sides
+from server.store.index import Index as Files
+from server.wire.outbound import Outbound
 
 from ..tasks import wheel
 from .conftest import StartUpstream
@@ -208,6 +216,44 @@ def test_what_is_hidden_for_a_file_here_can_be_uploaded_at_once(
     assert task.get("/simple/own-lib/").status_code == 404
     assert task.upload(*wheel("own_lib", "1")).status_code == 200
     assert [it["filename"] for it in task.project("own-lib")["files"]] == [wheel("own_lib", "1")[0]]
+
+
+def test_what_is_here_for_ten_seconds_is_private_from_then_on(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever put it there and has removed it since, a later task knows that it was there."""
+    for name in ("own_lib-1.0.tar.gz", "acme-3d-1.0.tar.gz", "signed-3d-1.0.tar.gz.asc"):
+        (directory / name).write_bytes(b"")
+    os.mkfifo(directory / "passed_over-1.0.tar.gz")
+    begun, over = threading.Event(), threading.Event()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 1:
+            over.set()
+            threading.Event().wait()
+        assert begun.wait(30)
+
+    monkeypatch.setattr(upstream, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    index, policy = Files(directory), Policy(least_age_days=0, exempt=Patterns(""), blocked="")
+    outbound = Outbound("https://pypi.test/simple", [])
+    outside = upstream.UpstreamSettings(
+        url="", outbound=outbound, private_names=Patterns(""), policy=policy, cache_bytes=1000
+    )
+    upstream.Upstream(outside, index)
+    while not index.ready:
+        index.refresh()
+    begun.set()
+    assert over.wait(30)
+    assert slept == [10, 10]
+    for path in directory.iterdir():
+        if not path.is_dir():
+            path.unlink()
+    gone = Files(directory)
+    while not gone.ready:
+        gone.refresh()
+    later = Sides(gone, Patterns(""))
+    names = ("own-lib", "acme-3d", "acme", "signed-3d", "signed", "passed-over", "public")
+    assert [it for it in names if not later.is_private(it)] == ["public"]
 
 
 @pytest.mark.parametrize("kind", ["page", "file"])

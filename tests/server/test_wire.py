@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import os
+import select
 import socket
 import threading
 import time
@@ -48,6 +49,13 @@ def test_no_account_takes_the_places_of_another(connections: list[Connection]) -
     assert gate.leave("third") is other[2]
 
 
+def test_an_account_that_gave_a_place_back_takes_one_other(connections: list[Connection]) -> None:
+    gate = Gate[Connection](8)
+    assert all(gate.enter(it, "hog") for it in connections[:4])
+    assert gate.leave("hog") is None
+    assert [gate.enter(it, "hog") for it in connections[4:6]] == [True, False]
+
+
 def test_every_connection_gets_its_place_in_the_end(connections: list[Connection]) -> None:
     gate = Gate[Connection](3)
     accounts = {connection: f"account-{number % 4}" for number, connection in enumerate(connections)}
@@ -85,6 +93,9 @@ def test_the_longest_waiting_are_given_up_until_the_rest_fits(connections: list[
     unsent.hold(connections[3], bytes(60))
     unsent.hold(connections[4], bytes(41))
     assert list(unsent.excess()) == [connections[3]]
+    full = Unsent(100)
+    full.hold(connections[0], bytes(100))
+    assert list(full.excess()) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, SHORT_BYTES, SHORT_BYTES + 1])
@@ -140,6 +151,25 @@ def test_an_answer_is_sent_with_its_head_and_ends_with_its_length_or_the_connect
     line, fields, body, answer = sent(Response(404, [], pieces, "gone\r\nSet-Cookie: \xe9"))
     assert (line, fields) == ("HTTP/1.1 404 gone Set-Cookie:", ["Connection: close"])
     assert (body, answer.keeps_alive) == (content, False)
+
+
+@pytest.mark.parametrize("content", [b"abc", LONG])
+def test_the_end_of_an_answer_is_not_held_back(content: bytes) -> None:
+    """By the kernel, which would wait a fifth of a second for more."""
+
+    def arrives_at_once() -> bool:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            theirs = socket.create_connection(listener.getsockname())
+            ours, _ = listener.accept()
+        with ours, theirs:
+            response = Response(200, [("Content-Length", str(len(content)))], [content])
+            assert Answer({}, response, 0, keeps_alive=True).send(ours)
+            received = b""
+            while not received.endswith(b"\r\n\r\n" + content) and select.select([theirs], [], [], 0.1)[0]:
+                received += theirs.recv(1 << 16)
+        return received.endswith(b"\r\n\r\n" + content)
+
+    assert any(arrives_at_once() for _ in range(5))
 
 
 def test_a_file_of_unknown_length_is_sent_to_its_end_and_closed() -> None:

@@ -164,9 +164,9 @@ REFUSED = {
 }
 
 
-def refused(*without: str) -> list[Event]:
+def refused(*without: str, **other: str) -> list[Event]:
     """A creation that a Hook refuses, told without some members of the event."""
-    middle = told(5, **{name: value for name, value in REFUSED.items() if name not in without})
+    middle = told(5, **{name: value for name, value in {**REFUSED, **other}.items() if name not in without})
     failed = told(6, LogicalResourceId="Topic", ResourceStatus="CREATE_FAILED", ResourceStatusReason="a Hook failed")
     ends = told(0, **OWN, ResourceStatus="CREATE_IN_PROGRESS"), told(9, **OWN, ResourceStatus="ROLLBACK_COMPLETE")
     return operation(Told(root=[ends[0], middle, failed, ends[1]]), "root")
@@ -184,9 +184,10 @@ def test_members_of_events_that_are_not_promised(without: list[str]) -> None:
     assert [plain(event, BEGIN) for event in events]
 
 
-def test_a_hook_says_why() -> None:
-    what, why, _ = root_cause(refused())
-    assert what.startswith("root cause: Topic (AWS::SNS::Topic), HOOK_COMPLETE_FAILED")
+@pytest.mark.parametrize("status", ["HOOK_COMPLETE_FAILED", "HOOK_FAILED"])
+def test_a_hook_says_why(status: str) -> None:
+    what, why, _ = root_cause(refused(HookStatus=status))
+    assert what.startswith(f"root cause: Topic (AWS::SNS::Topic), {status}")
     assert why == "  the topic has no key"
 
 
@@ -220,6 +221,7 @@ def test_tree_keeps_to_its_columns_in_a_narrow_terminal() -> None:
 def test_tree_keeps_failures() -> None:
     lines = drawn(tree(FAILURE, BEGIN + timedelta(seconds=80)))
     assert any(re.fullmatch(r"    LoadBalancer +CREATE_FAILED +1:12", line) for line in lines)
+    assert any(re.fullmatch(r"  Edge +CREATE_FAILED +\d:\d\d", line) for line in lines), "it turns no more"
     assert not any("FileSystem" in line for line in lines)
 
 

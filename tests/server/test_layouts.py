@@ -202,8 +202,19 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
         yield found
 
 
+# By Python's extraction filters (PEP 706), which Debian 12's Python 3.11.2 lacks.
+FILTERED = {"hard link above", "hard link to nothing", "unknown type"}
+UNFILTERED = pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="pip with this Python takes it")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*TAKEN.values(), *REFUSED.values()], ids=[*TAKEN, *REFUSED])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=UNFILTERED if name in FILTERED else ())
+        for name, case in {**TAKEN, **REFUSED}.items()
+    ],
+)
 def test_the_rule_is_that_of_the_installers(case: Case, taken: Taken, tmp_path: Path) -> None:
     path = tmp_path / case.name
     path.write_bytes(case.content())

@@ -27,7 +27,7 @@ types:
 	$(BIN)/mypy
 # More of them than cores, as tests of the server wait.
 tests:
-	$(BIN)/pytest --workers 4 -m "not slow"
+	$(BIN)/pytest --workers 6 -m "not slow"
 
 .PHONY: test-slow
 test-slow: .venv/tests .venv/ministack .venv/pages ## Run the slow tests, which wait more than they work

@@ -1,4 +1,4 @@
-"""Starts of our programs that cost no import of them: a process that has imported the program forks for each.
+"""Starts of programs that cost no import of them: a process that has imported the program forks for each.
 
 `Forked` is what `subprocess.Popen` would be for such a start, `run` what `subprocess.run` would be; the rest runs in the
 given Python, which may be that of an image.
@@ -148,7 +148,17 @@ def _import_generator() -> None:
     sys.modules["generator.parts.container_program"].packed()
 
 
-_PROGRAMS = {"generator": _import_generator, "server": _import_server}
+def _import_pip() -> None:
+    for module in ("pip._internal.cli.main", "pip._internal.commands.install"):
+        importlib.import_module(module)
+
+
+def _import_twine() -> None:
+    for module in ("twine.__main__", "twine.commands.upload"):
+        importlib.import_module(module)
+
+
+_PROGRAMS = {"generator": _import_generator, "pip": _import_pip, "server": _import_server, "twine": _import_twine}
 
 
 def _fork(program: str, listener: socket.socket) -> None:

@@ -7,18 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..forking import run as forked
 from .tasks import PUBLISHER, READER, Task
+
+ENVIRONMENT = {"PATH": os.defpath, "HOME": os.environ.get("HOME", "/"), "PIP_CONFIG_FILE": os.devnull}
 
 
 def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
-        env={
-            "PATH": os.defpath,
-            "HOME": os.environ.get("HOME", "/"),
-            "PIP_CONFIG_FILE": os.devnull,
-            **environment,
-        },
+        env={**ENVIRONMENT, **environment},
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -28,22 +26,8 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> su
 
 
 def twine(task: Task, *files: Path, account: tuple[str, str] = PUBLISHER) -> subprocess.CompletedProcess[str]:
-    return run(
-        sys.executable,
-        "-m",
-        "twine",
-        "upload",
-        "--non-interactive",
-        "--disable-progress-bar",
-        "--verbose",
-        "--repository-url",
-        task.url,
-        "-u",
-        account[0],
-        "-p",
-        account[1],
-        *files,
-    )
+    words = ["upload", "--non-interactive", "--disable-progress-bar", "--verbose", "--repository-url", task.url]
+    return forked("twine", [*words, "-u", account[0], "-p", account[1], *map(str, files)], ENVIRONMENT, Path.cwd())
 
 
 def uv_publish(task: Task, file: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -70,18 +54,6 @@ def pip_install(
 ) -> subprocess.CompletedProcess[str]:
     requirements = target.with_suffix(".txt")
     requirements.write_text(requirement)
-    return run(
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--no-cache-dir",
-        "--target",
-        target,
-        "--index-url",
-        f"{task.with_credentials(account)}/simple/",
-        "-r",
-        requirements,
-    )
+    words = ["install", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--target", str(target)]
+    index = f"{task.with_credentials(account)}/simple/"
+    return forked("pip", [*words, "--index-url", index, "-r", str(requirements)], ENVIRONMENT, Path.cwd())

@@ -301,7 +301,7 @@ def test_a_trusted_index_sees_changes_at_once(start_newest: StartTask, directory
 
 def test_a_change_within_the_clocks_granularity_does_not_hide(coarse: Path) -> None:
     listings = Listings(Packages(coarse))
-    for n in range(200):
+    for n in range(60):
         (coarse / f"hidden-1.{n}.tar.gz").write_bytes(b"content")
         listing = listings.current("hidden", {"server.arrived": time.monotonic()})
         assert listing

@@ -121,6 +121,22 @@ def test_every_command_can_be_run(policies: dict[str, Json]) -> None:
     assert lacking == {}, "give it a place in COMMANDS of generator/catalog/deployer.py"
 
 
+def test_the_bucket_that_publish_makes_is_its_own(policies: dict[str, Json]) -> None:
+    """Not by an action that is granted on other buckets alone."""
+    bucket = "arn:aws:s3:::pypiserver-templates-123456789012-eu-west-1"
+    allowed = {
+        action
+        for policy in policies.values()
+        for statement in policy["Statement"]
+        if any(fnmatchcase(it, resource) for resource in statement["Resource"] for it in (bucket, f"{bucket}/key"))
+        for action in statement["Action"]
+    }
+    calls = {where: may_be for where, may_be in called() if where.startswith("bucket.py: ")}
+    of_s3 = {where: may_be for where, may_be in calls.items() if all(it.startswith("s3:") for it in may_be)}
+    assert {"bucket.py: create_bucket", "bucket.py: head_bucket"} <= of_s3.keys()
+    assert [where for where, may_be in of_s3.items() if not may_be & allowed] == []
+
+
 def test_what_a_message_tells_to_do_can_be_done(policies: dict[str, Json]) -> None:
     session = botocore.session.get_session()
     told = {

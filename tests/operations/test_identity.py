@@ -208,6 +208,7 @@ def test_the_single_file_is_the_servers_but_not_what_deploy_deploys(
     make("console", DESCRIPTIONS[SINGLE])
     said = refused(["deploy", *COMMANDS["deploy"], "--stack-name", "console"], capsys, changes)
     assert "would make anew what it has" in said
+    assert "by `aws cloudformation deploy --stack-name console --template-file templates/pypiserver-single.yaml" in said
     assert main(["delete", "--yes", "--stack-name", "console"]) == 0
 
 

@@ -258,3 +258,26 @@ def test_a_wheel_of_many_members_is_accepted(start_newest: StartTask, directory:
     assert task.upload("demo-1.0-py3-none-any.whl", content).status_code == 200
     (file,) = task.project("demo")["files"]
     assert task.get(f"{file['url']}.metadata").text == METADATA
+
+
+def test_a_table_of_a_large_archive_that_is_not_there_is_no_table() -> None:
+    """The end of the archive says where its longer end begins, and something else stands there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP64_LIMIT", 0)
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w") as archive:
+            archive.writestr("a", b"a")
+    assert [it.name for it in examine(written, lambda source: list(zips.members(source)))] == ["a"]
+    content = written.getvalue()
+    assert content.count(b"PK\6\6") == 1
+    damaged = io.BytesIO(content.replace(b"PK\6\6", b"PK\6\0"))
+    with pytest.raises(Unfit, match="table of members is damaged"):
+        examine(damaged, lambda source: list(zips.members(source)))
+
+
+def test_where_memory_ends_the_file_is_not_to_blame() -> None:
+    def reader(_: object) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        examine(io.BytesIO(b"PK"), reader)

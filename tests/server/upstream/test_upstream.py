@@ -8,6 +8,7 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -131,7 +132,7 @@ def test_a_redirect_leads_only_to_hosts_of_files(
     start_upstream: StartUpstream, directory: Path, pypi: Index, world: World, outer: str, location: str
 ) -> None:
     pypi.files["/x"] = CONTENT
-    pypi.answers[outer] = lambda handler: send(handler, 302, "text/plain", b"", Location=location)
+    pypi.answers[outer] = lambda handler: send(handler, 307, "text/plain", b"", Location=location)
     task = start_upstream(directory)
     assert task.get(file_url(task, "outer", NAME)).status_code == 503
     assert world.tried() == {"93.184.216.34"}
@@ -277,7 +278,8 @@ def test_addresses_are_relative_to_where_a_page_was_found(
     path = pypi.add("outer", NAME, CONTENT, facts={"url": f"../files/{NAME}"})
     pypi.files[f"/moved{path}"] = pypi.files.pop(path)
     page = json.dumps(pypi.pages.pop("outer")).encode()
-    pypi.answers["/simple/outer/"] = lambda handler: send(handler, 302, "text/plain", b"", Location="/moved/outer/")
+    for start, status, end in (("/simple/outer/", 301, "/a/"), ("/a/", 303, "/b/"), ("/b/", 308, "/moved/outer/")):
+        pypi.answers[start] = partial(send, status=status, content_type="text/plain", body=b"", Location=end)
     pypi.answers["/moved/outer/"] = lambda handler: send(handler, 200, JSON_TYPE, page)
     for _ in range(2):
         # The second has the page from the disk.
